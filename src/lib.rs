@@ -1,1 +1,24 @@
-//! skeleton
+//! Portcullis guards WebSockets at the edge. This crate is its decisions: plain Rust without a
+//! runtime, with time and randomness as arguments. The Worker around it is `src/edge`, which
+//! may use every module here; nothing here knows of it.
+//!
+//! Start at [`gateway`]: it is the journey of a request, on one page. Each step's module knows
+//! nothing of the others'.
+
+pub mod client;
+pub mod config;
+pub mod exhausted;
+pub mod gateway;
+pub mod handshake;
+pub mod ledger;
+pub mod origin;
+pub mod record;
+pub mod rejection;
+pub mod request;
+pub mod route;
+pub mod security_headers;
+mod strict_json;
+mod syntax;
+pub mod time;
+pub mod token;
+pub mod upstream;

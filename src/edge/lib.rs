@@ -1,5 +1,9 @@
-use worker::*;
-#[event(fetch)]
-async fn fetch(_req: Request, _env: Env, _ctx: Context) -> Result<Response> {
-    Response::ok("hi")
-}
+//! The Worker around the decisions: everything that touches the runtime, and nothing that
+//! decides. [`fetch`] translates a request for the core and its result back, [`ledger`] is the
+//! Durable Object that counts, [`native`] the few steps that are done in JavaScript because
+//! crossing the border costs more than they do.
+
+mod fetch;
+mod isolate;
+mod ledger;
+mod native;

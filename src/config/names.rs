@@ -1,0 +1,120 @@
+//! Which names are settings, and which were probably meant to be.
+
+use super::reader::Reader;
+
+const SETTINGS: [&str; 22] = [
+    "ALLOWED_ORIGINS",
+    "AUTH",
+    "JWT_ALGORITHMS",
+    "JWT_AUDIENCE",
+    "JWT_ISSUER",
+    "JWT_JWKS",
+    "JWT_LEEWAY",
+    "JWT_MAX_AGE",
+    "JWT_SECRET",
+    "KEY_REPLAY_WINDOW",
+    "LIMITER_TIMEOUT",
+    "ON_LIMITER_FAILURE",
+    "ORIGIN_MISSING",
+    "PLAIN_HTTP",
+    "RATE_LIMIT_IP",
+    "REQUIRE_TLS",
+    "SECURITY_HEADERS",
+    "TOKEN_SOURCES",
+    "UPSTREAM_PLAINTEXT",
+    "UPSTREAM_SERVICE",
+    "UPSTREAM_TIMEOUT",
+    "UPSTREAM_URL",
+];
+
+/// Settings that this version does not have yet, with the one value that is already true.
+const LATER: [(&str, Option<&str>); 22] = [
+    ("ADMIN_TOKEN", None),
+    ("ASSERTION_KEY", None),
+    ("BAN_AFTER", None),
+    ("CLOSE_ON_EXPIRY", Some("false")),
+    ("IDLE_TIMEOUT", None),
+    ("JWT_JWKS_URL", None),
+    ("JWT_REPLAY", Some("allow")),
+    ("MAX_LIFETIME", None),
+    ("MAX_MESSAGE_BYTES", None),
+    ("MAX_SOCKETS_IP", None),
+    ("MAX_SOCKETS_USER", None),
+    ("MESSAGE_RATE", None),
+    ("MODE", Some("enforce")),
+    ("RATE_LIMIT_ROUTE", None),
+    ("RATE_LIMIT_USER", None),
+    ("REJECT_WITH", Some("http")),
+    ("RELAY", Some("passthrough")),
+    ("REQUIRED_SCOPES", None),
+    ("ROUTES", None),
+    ("SESSION_URL", None),
+    ("SESSION_URL_AUTH", None),
+    ("TICKET_TTL", None),
+];
+
+/// Shorter names are near too many others to guess at misspellings of them.
+const LEAST_LENGTH_TO_GUESS: usize = 8;
+const MAX_TYPOS: usize = 2;
+
+/// Reports settings of later versions and names that are close to a setting's.
+pub(super) fn check(reader: &mut Reader<'_>) {
+    let settings = reader.settings;
+    for (name, only) in LATER {
+        if !reader.has(name) {
+            continue;
+        }
+        match only {
+            Some(only) if reader.text(name).as_deref() == Some(only) => {}
+            Some(only) => reader.error(
+                name,
+                format!("this version knows only {only:?} here; write that, or remove it"),
+            ),
+            None => reader.error(name, "this version does not have this setting; remove it"),
+        }
+    }
+    for name in settings.vars.keys() {
+        if let Some(meant) = nearest(name) {
+            reader.error(
+                name,
+                format!("there is no such setting; did you mean {meant}?"),
+            );
+        }
+    }
+}
+
+fn all() -> impl Iterator<Item = &'static str> {
+    SETTINGS
+        .into_iter()
+        .chain(LATER.into_iter().map(|(name, _)| name))
+}
+
+/// The setting that a foreign name was probably meant to be.
+fn nearest(name: &str) -> Option<&'static str> {
+    if all().any(|setting| setting == name) {
+        return None;
+    }
+    all()
+        .find(|setting| fold(name) == fold(setting))
+        .or_else(|| {
+            all()
+                .filter(|setting| setting.len() >= LEAST_LENGTH_TO_GUESS)
+                .map(|setting| (strsim::osa_distance(&name.to_uppercase(), setting), setting))
+                .filter(|(typos, _)| *typos <= MAX_TYPOS)
+                .min()
+                .map(|(_, setting)| setting)
+        })
+}
+
+/// Spellings that differ only in case, separators or a plural.
+fn fold(name: &str) -> String {
+    let mut folded: String = name
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .collect::<String>()
+        .to_ascii_uppercase();
+    if folded.ends_with('S') {
+        folded.pop();
+    }
+    folded
+}

@@ -1,0 +1,227 @@
+//! A request from the runtime's form to the core's, and the core's result back.
+
+use std::rc::Rc;
+
+use portcullis::client::ClientAddress;
+use portcullis::gateway::{Edge, LedgerCall, Passage};
+use portcullis::ledger::Answer;
+use portcullis::record::Record;
+use portcullis::rejection::{Reason, Rejection, refusal};
+use portcullis::request::{Headers, Request, RequestUrl};
+use portcullis::time::{Timestamp, millis};
+use portcullis::upstream::{Forward, Reply, Upstream, UpstreamFailure};
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{Response, console};
+use worker::worker_sys::ext::ResponseExt;
+use worker::{Context, Env, event};
+
+use crate::isolate::{self, Isolate};
+use crate::{ledger, native};
+
+#[event(fetch)]
+async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker::Result<Response> {
+    let env = JsValue::from(env);
+    let isolate = isolate::get(&env);
+    let started = now();
+    let request_id = request_id();
+    let (method, url) = (request.method(), request.url());
+    let headers = RuntimeHeaders(request.headers());
+    let edge = RuntimeEdge {
+        env: &env,
+        request: &request,
+        isolate: &isolate,
+    };
+    let seen = Request {
+        method: &method,
+        url: RequestUrl::split(&url),
+        address: ClientAddress::parse(headers.get("cf-connecting-ip").as_deref()),
+        headers: &headers,
+    };
+    let mut record = Record::begin(
+        &seen,
+        &request_id,
+        js_sys::Date::new_0().to_iso_string().into(),
+    );
+
+    let result = isolate.gate.journey(&edge, &seen, &mut record).await;
+    let is_attempt = !matches!(result, Ok(Passage::Health { .. }));
+    let response = edge.respond(result, &mut record)?;
+
+    if let Some(call) = isolate.gate.uncounted(&seen, record.stage, now()) {
+        context.wait_until(count_behind(env.clone(), isolate.clone(), call));
+    }
+    if is_attempt {
+        record.colo = isolate.colo(&request);
+        record.duration_ms = millis(now().since(started));
+        log(&record, &env);
+    }
+    Ok(response)
+}
+
+/// Counts a refused attempt behind its answer.
+async fn count_behind(env: JsValue, isolate: Rc<Isolate>, call: LedgerCall) {
+    match ledger::ask(&env, &call).await {
+        Ok(answer) => isolate.gate.learn(call.address, &answer, now()),
+        Err(failure) => {
+            let text = format!("portcullis: a refused attempt went uncounted: {failure}");
+            console::warn_1(&text.into());
+        }
+    }
+}
+
+/// Step 12: one line in the log, and a data point where the binding exists.
+fn log(record: &Record, env: &JsValue) {
+    console::log_1(&record.to_line().into());
+    let dataset = native::binding(env, DECISIONS);
+    if dataset.is_undefined() {
+        return;
+    }
+    let blobs = serde_json::to_string(&record.blobs()).expect("an array of strings");
+    let number = record.duration_ms as f64;
+    if let Err(error) = native::write_decision(&dataset, &record.address, &blobs, number) {
+        let text = format!("portcullis: {DECISIONS}: {}", native::describe(&error));
+        console::warn_1(&text.into());
+    }
+}
+
+/// The Analytics Engine dataset, where bound.
+const DECISIONS: &str = "DECISIONS";
+const REQUEST_ID: &str = "Portcullis-Request-Id";
+
+/// 128 random bits in hex.
+fn request_id() -> String {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).expect("the runtime has randomness inside a request");
+    format!("{:032x}", u128::from_be_bytes(bytes))
+}
+
+pub fn now() -> Timestamp {
+    Timestamp(js_sys::Date::now() as u64)
+}
+
+struct RuntimeHeaders(web_sys::Headers);
+
+impl Headers for RuntimeHeaders {
+    fn get(&self, name: &str) -> Option<String> {
+        self.0.get(name).ok().flatten()
+    }
+}
+
+struct RuntimeEdge<'a> {
+    env: &'a JsValue,
+    request: &'a web_sys::Request,
+    isolate: &'a Isolate,
+}
+
+impl Edge for RuntimeEdge<'_> {
+    type Upstream = Response;
+
+    fn now(&self) -> Timestamp {
+        now()
+    }
+
+    async fn ask(&self, call: &LedgerCall) -> Result<Answer, String> {
+        ledger::ask(self.env, call).await
+    }
+
+    async fn forward(&self, forward: &Forward<'_>) -> Result<(Reply, Response), UpstreamFailure> {
+        let service = match forward.upstream {
+            Upstream::Url(_) => JsValue::UNDEFINED,
+            Upstream::Service(name) => native::binding(self.env, name),
+        };
+        let answer = native::forward(
+            &service,
+            self.request,
+            &forward.url,
+            &self.isolate.owned,
+            forward
+                .remove
+                .iter()
+                .map(|name| (*name).to_owned())
+                .collect(),
+            &header_lines(&forward.set),
+            millis(forward.timeout) as f64,
+        );
+        match answer.await {
+            Ok(response) => {
+                let response: Response = response.unchecked_into();
+                let header = |name| response.headers().get(name).ok().flatten();
+                let reply = Reply {
+                    status: response.status(),
+                    has_socket: response.websocket().is_some(),
+                    protocol: header("sec-websocket-protocol"),
+                    extensions: header("sec-websocket-extensions"),
+                };
+                Ok((reply, response))
+            }
+            Err(error) if native::is_time_out(&error) => Err(UpstreamFailure::TimedOut),
+            Err(error) => Err(UpstreamFailure::Unreachable(native::describe(&error))),
+        }
+    }
+}
+
+impl RuntimeEdge<'_> {
+    /// Step 11: an answer under the gate's headers. The one place that answers.
+    fn respond(
+        &self,
+        result: Result<Passage<Response>, Rejection>,
+        record: &mut Record,
+    ) -> Result<Response, JsValue> {
+        let passed = match result {
+            Ok(passage) => self.pass(passage, &record.request_id),
+            Err(rejection) => Err(rejection),
+        };
+        passed.or_else(|rejection| {
+            let refusal = refusal(&rejection.reason, &record.request_id);
+            record.note_refusal(&rejection);
+            let mut headers = refusal.headers;
+            headers.push((REQUEST_ID, record.request_id.clone()));
+            let stamps = &self.isolate.stamps;
+            native::answer(
+                refusal.status,
+                Some(&refusal.body),
+                stamps,
+                &header_lines(&headers),
+            )
+        })
+    }
+
+    fn pass(&self, passage: Passage<Response>, request_id: &str) -> Result<Response, Rejection> {
+        let stamps = &self.isolate.stamps;
+        let mut own = vec![(REQUEST_ID, request_id.to_owned())];
+        let response = match passage {
+            Passage::Socket { upstream, protocol } => {
+                own.extend(protocol.map(|protocol| ("Sec-WebSocket-Protocol", protocol)));
+                native::pass_on(&upstream, &self.isolate.hidden, stamps, &header_lines(&own))
+            }
+            Passage::Plain { upstream } => {
+                native::pass_on(&upstream, &self.isolate.hidden, stamps, &header_lines(&own))
+            }
+            Passage::Health { is_healthy } => {
+                let (status, body) = health(is_healthy);
+                own.push(("Content-Type", "application/json".into()));
+                own.push(("Cache-Control", "no-store".into()));
+                native::answer(status, Some(body), stamps, &header_lines(&own))
+            }
+        };
+        response.map_err(|error| Reason::UpstreamRefused.because(native::describe(&error)))
+    }
+}
+
+fn health(is_healthy: bool) -> (u16, &'static str) {
+    if is_healthy {
+        (200, r#"{"status":"ok"}"#)
+    } else {
+        (503, r#"{"status":"misconfigured"}"#)
+    }
+}
+
+/// `Name: value` in lines; no part can hold a line break, since each was checked or came as a
+/// header.
+fn header_lines(headers: &[(&str, String)]) -> String {
+    let lines: Vec<_> = headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}"))
+        .collect();
+    lines.join("\n")
+}

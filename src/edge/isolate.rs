@@ -1,0 +1,97 @@
+//! What an isolate keeps between requests.
+
+use std::cell::OnceCell;
+use std::rc::Rc;
+
+use portcullis::config::Settings;
+use portcullis::gateway::Gate;
+use portcullis::security_headers::HIDDEN;
+use portcullis::upstream::GATE_HEADERS;
+use wasm_bindgen::JsValue;
+use web_sys::console;
+
+use crate::native;
+
+/// The gate, and constants that live on the JavaScript side so that they cross once.
+pub struct Isolate {
+    pub gate: Gate,
+    /// Security headers as pairs.
+    pub stamps: JsValue,
+    /// Headers that only the gate may send upstream.
+    pub owned: JsValue,
+    /// Headers of an upstream that never pass.
+    pub hidden: JsValue,
+    colo: OnceCell<String>,
+}
+
+/// Headers of an upstream's answer that belong to its own connection.
+const CONNECTION_HEADERS: [&str; 3] = ["content-length", "transfer-encoding", "connection"];
+
+thread_local! {
+    static ISOLATE: OnceCell<Rc<Isolate>> = const { OnceCell::new() };
+}
+
+/// This isolate, made from the environment by the first request.
+pub fn get(env: &JsValue) -> Rc<Isolate> {
+    ISOLATE.with(|cell| cell.get_or_init(|| Rc::new(Isolate::new(env))).clone())
+}
+
+impl Isolate {
+    fn new(env: &JsValue) -> Self {
+        console_error_panic_hook::set_once();
+        let environment = native::describe_environment(env);
+        let settings = Settings::from_json(&environment).expect("native.js writes this JSON");
+        let gate = Gate::new(&settings);
+        report(&gate);
+        let lines = gate.security_headers();
+        let lines: Vec<_> = lines
+            .iter()
+            .map(|(name, value)| format!("{name}: {value}"))
+            .collect();
+        let hidden = HIDDEN.into_iter().chain(CONNECTION_HEADERS);
+        Self {
+            gate,
+            stamps: native::parse_header_lines(&lines.join("\n")),
+            owned: array(GATE_HEADERS),
+            hidden: array(hidden),
+            colo: OnceCell::new(),
+        }
+    }
+}
+
+impl Isolate {
+    /// The data centre, which is the same for all requests of an isolate.
+    pub fn colo(&self, request: &web_sys::Request) -> Option<String> {
+        if self.colo.get().is_none()
+            && let Some(colo) = native::colo(request)
+        {
+            return Some(self.colo.get_or_init(|| colo).clone());
+        }
+        self.colo.get().cloned()
+    }
+}
+
+fn array(names: impl IntoIterator<Item = &'static str>) -> JsValue {
+    names
+        .into_iter()
+        .map(JsValue::from)
+        .collect::<js_sys::Array>()
+        .into()
+}
+
+/// Configuration errors or warnings, once per isolate.
+fn report(gate: &Gate) {
+    let remarks = gate.remarks();
+    if remarks.is_empty() {
+        return;
+    }
+    let text = JsValue::from(remarks.join("\n"));
+    if gate.is_configured() {
+        console::warn_2(&"portcullis: warnings\n".into(), &text);
+    } else {
+        console::error_2(
+            &"portcullis: every request is refused until these settings are right\n".into(),
+            &text,
+        );
+    }
+}

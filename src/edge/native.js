@@ -1,0 +1,122 @@
+// Work on the runtime's own objects, done on their side of the border: each function is one
+// crossing from WASM, where doing the same from there would take one per header.
+
+/** A worker's environment as JSON: variables by name, and the names of all other bindings. */
+export function describeEnvironment(env) {
+  const vars = {};
+  const bindings = [];
+  for (const [name, value] of Object.entries(env)) {
+    if (["string", "boolean", "number"].includes(typeof value) || isData(value)) {
+      vars[name] = value;
+    } else {
+      bindings.push(name);
+    }
+  }
+  return JSON.stringify({ vars, bindings });
+}
+
+/** Whether a value is what JSON can write, in contrast to a binding. */
+function isData(value) {
+  if (Array.isArray(value)) return true;
+  return (
+    value !== null &&
+    typeof value === "object" &&
+    Object.getPrototypeOf(value) === Object.prototype &&
+    !Object.values(value).some((member) => typeof member === "function")
+  );
+}
+
+/** Lines of `Name: value` as pairs. Neither part can hold a line break. */
+export function parseHeaderLines(lines) {
+  return lines
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => {
+      const colon = line.indexOf(": ");
+      return [line.slice(0, colon), line.slice(colon + 2)];
+    });
+}
+
+function setAll(headers, pairs) {
+  for (const [name, value] of pairs) headers.set(name, value);
+}
+
+class TimedOut extends Error {}
+
+async function withTimeout(milliseconds, start) {
+  const controller = new AbortController();
+  let timer;
+  const timeout = new Promise((_, reject) => {
+    timer = setTimeout(() => {
+      reject(new TimedOut());
+      controller.abort();
+    }, milliseconds);
+  });
+  try {
+    return await Promise.race([start(controller.signal), timeout]);
+  } finally {
+    // Never aborted later: that would cut a socket that the answer coupled.
+    clearTimeout(timer);
+  }
+}
+
+export function isTimeOut(error) {
+  return error instanceof TimedOut;
+}
+
+/**
+ * Sends the request to a URL, or to a service binding if there is one. Of `owned`, names that
+ * end in a dash are prefixes.
+ */
+export function forward(service, request, url, owned, remove, set, milliseconds) {
+  const headers = new Headers(request.headers);
+  for (const name of [...headers.keys()]) {
+    if (owned.some((own) => (own.endsWith("-") ? name.startsWith(own) : name === own))) {
+      headers.delete(name);
+    }
+  }
+  for (const name of remove) headers.delete(name);
+  setAll(headers, parseHeaderLines(set));
+  const { method, body } = request;
+  return withTimeout(milliseconds, (signal) =>
+    (service ?? globalThis).fetch(
+      new Request(url, { method, headers, body, redirect: "manual", signal }),
+    ),
+  );
+}
+
+/** Asks the ledger of this name; its answer stands in a header, so that no body is awaited. */
+export async function askLedger(namespace, name, path, milliseconds) {
+  const response = await withTimeout(milliseconds, (signal) =>
+    namespace.getByName(name).fetch(`https://ledger${path}`, { signal }),
+  );
+  return response.headers.get("answer") ?? `status ${response.status}`;
+}
+
+/** The upstream's answer under the gate's headers; one with a socket couples it to the client. */
+export function passOn(upstream, hidden, stamps, own) {
+  const { status, statusText, webSocket } = upstream;
+  const headers = new Headers(upstream.headers);
+  for (const name of hidden) headers.delete(name);
+  setAll(headers, stamps);
+  setAll(headers, parseHeaderLines(own));
+  if (!webSocket) return new Response(upstream.body, { status, statusText, headers });
+  return new Response(null, { status, webSocket, headers });
+}
+
+/** An answer of the gate's own. */
+export function answer(status, body, stamps, own) {
+  const headers = new Headers(stamps);
+  setAll(headers, parseHeaderLines(own));
+  return new Response(body, { status, headers });
+}
+
+/** The data centre of a request. */
+export function colo(request) {
+  return request.cf?.colo;
+}
+
+/** Writes a data point to the Analytics Engine. */
+export function writeDecision(dataset, index, blobs, number) {
+  dataset.writeDataPoint({ indexes: [index], blobs: JSON.parse(blobs), doubles: [number] });
+}

@@ -1,0 +1,77 @@
+//! What `native.js` does.
+
+use wasm_bindgen::prelude::*;
+use web_sys::{Request, Response};
+
+#[wasm_bindgen(module = "/native.js")]
+extern "C" {
+    #[wasm_bindgen(js_name = describeEnvironment)]
+    pub fn describe_environment(env: &JsValue) -> String;
+
+    #[wasm_bindgen(js_name = parseHeaderLines)]
+    pub fn parse_header_lines(lines: &str) -> JsValue;
+
+    #[wasm_bindgen(js_name = isTimeOut)]
+    pub fn is_time_out(error: &JsValue) -> bool;
+
+    #[wasm_bindgen(catch)]
+    pub async fn forward(
+        service: &JsValue,
+        request: &Request,
+        url: &str,
+        owned: &JsValue,
+        remove: Vec<String>,
+        set: &str,
+        milliseconds: f64,
+    ) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(catch, js_name = askLedger)]
+    pub async fn ask_ledger(
+        namespace: &JsValue,
+        name: &str,
+        path: &str,
+        milliseconds: f64,
+    ) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(catch, js_name = passOn)]
+    pub fn pass_on(
+        upstream: &Response,
+        hidden: &JsValue,
+        stamps: &JsValue,
+        own: &str,
+    ) -> Result<Response, JsValue>;
+
+    #[wasm_bindgen(catch)]
+    pub fn answer(
+        status: u16,
+        body: Option<&str>,
+        stamps: &JsValue,
+        own: &str,
+    ) -> Result<Response, JsValue>;
+
+    pub fn colo(request: &Request) -> Option<String>;
+
+    #[wasm_bindgen(catch, js_name = writeDecision)]
+    pub fn write_decision(
+        dataset: &JsValue,
+        index: &str,
+        blobs: &str,
+        number: f64,
+    ) -> Result<(), JsValue>;
+}
+
+/// A binding of the environment; undefined where there is none.
+pub fn binding(env: &JsValue, name: &str) -> JsValue {
+    js_sys::Reflect::get(env, &name.into()).unwrap_or_default()
+}
+
+/// What a JavaScript exception says, for the log.
+pub fn describe(error: &JsValue) -> String {
+    if is_time_out(error) {
+        return "timed out".into();
+    }
+    error.dyn_ref::<js_sys::Error>().map_or_else(
+        || format!("{error:?}"),
+        |error| String::from(error.message()),
+    )
+}

@@ -1,0 +1,58 @@
+//! What this isolate already knows of exhausted quotas: a refusal that follows from it asks no
+//! object.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use crate::client::AddressKey;
+use crate::ledger::Quota;
+use crate::rejection::{Reason, Rejection};
+use crate::time::Timestamp;
+
+/// Addresses remembered at most; the one noted first is forgotten first, which costs a call.
+const CAPACITY: usize = 10_000;
+
+/// Addresses whose quota is used up, and until when.
+#[derive(Debug, Default)]
+pub struct Exhausted {
+    until: HashMap<AddressKey, Timestamp>,
+    noted: VecDeque<AddressKey>,
+}
+
+impl Exhausted {
+    /// Remembers what a ledger said: no attempt of `address` is admitted for `wait`.
+    pub fn note(&mut self, address: AddressKey, wait: Duration, now: Timestamp) {
+        if wait.is_zero() {
+            return;
+        }
+        if self.until.insert(address, now + wait).is_none() {
+            self.noted.push_back(address);
+        }
+        if self.noted.len() > CAPACITY
+            && let Some(first) = self.noted.pop_front()
+        {
+            self.until.remove(&first);
+        }
+    }
+
+    /// How long `address` still has to wait.
+    pub fn wait(&self, address: AddressKey, now: Timestamp) -> Option<Duration> {
+        let wait = self.until.get(&address)?.since(now);
+        (!wait.is_zero()).then_some(wait)
+    }
+
+    /// Step 6: refuses an address that is known to have used up its quota.
+    pub fn check(
+        &self,
+        address: AddressKey,
+        quota: Option<Quota>,
+        now: Timestamp,
+    ) -> Result<(), Rejection> {
+        match (quota, self.wait(address, now)) {
+            (Some(quota), Some(wait)) => {
+                Err(Reason::RateLimited { quota, wait }.because("known in this isolate"))
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The opening handshake, as far as a Worker sees it (RFC 6455 §4.2.1).
+
+use base64ct::{Base64, Encoding};
+
+use crate::rejection::{Reason, Rejection};
+use crate::request::Request;
+use crate::syntax;
+
+/// The nonce of a `Sec-WebSocket-Key`.
+pub type Key = [u8; 16];
+
+/// A well-formed handshake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Handshake {
+    pub key: Key,
+    /// The subprotocols offered, in the client's order.
+    pub protocols: Vec<String>,
+    /// The names of the extensions offered.
+    pub extensions: Vec<String>,
+}
+
+impl Handshake {
+    /// Step 4: checks a request that asks for a WebSocket.
+    pub fn read(request: &Request<'_>) -> Result<Self, Rejection> {
+        let header = |name| request.headers.get(name);
+        if request.method != "GET" {
+            return Err(Reason::MethodNotAllowed.because("the method is not GET"));
+        }
+        if header("sec-websocket-version").as_deref() != Some("13") {
+            return Err(Reason::UnsupportedVersion.because("Sec-WebSocket-Version is not 13"));
+        }
+        let key = header("sec-websocket-key")
+            .as_deref()
+            .and_then(parse_key)
+            .ok_or_else(|| malformed("Sec-WebSocket-Key is not 16 bytes of base64"))?;
+        if !header("connection").is_some_and(|value| allows_upgrade(&value)) {
+            return Err(malformed("Connection does not name upgrade"));
+        }
+        let protocols = match header("sec-websocket-protocol") {
+            Some(value) => parse_protocols(&value).ok_or_else(|| {
+                malformed("Sec-WebSocket-Protocol is empty, repeated or malformed")
+            })?,
+            None => Vec::new(),
+        };
+        let extensions = match header("sec-websocket-extensions") {
+            Some(value) => syntax::extension_names(&value)
+                .ok_or_else(|| malformed("Sec-WebSocket-Extensions is malformed"))?
+                .into_iter()
+                .map(str::to_owned)
+                .collect(),
+            None => Vec::new(),
+        };
+        if header("content-length").is_some_and(|length| length != "0")
+            || header("transfer-encoding").is_some()
+        {
+            return Err(malformed("the request has a body"));
+        }
+        // No Basic or Bearer credential has a comma; a second header would arrive behind one.
+        if header("host").is_some_and(|host| host.contains(','))
+            || header("authorization").is_some_and(|credential| is_repeated(&credential))
+        {
+            return Err(malformed("Host or Authorization is repeated"));
+        }
+        Ok(Self {
+            key,
+            protocols,
+            extensions,
+        })
+    }
+}
+
+fn malformed(cause: &'static str) -> Rejection {
+    Reason::BadHandshake.because(cause)
+}
+
+/// 24 characters of canonical base64: no spare bits set, so that one nonce has one spelling.
+fn parse_key(value: &str) -> Option<Key> {
+    let mut key = Key::default();
+    let decoded = Base64::decode(value, &mut key).ok()?;
+    (decoded.len() == size_of::<Key>()).then_some(key)
+}
+
+/// The edge may replace `Connection` by `Keep-Alive` before the Worker sees it.
+fn allows_upgrade(connection: &str) -> bool {
+    connection.eq_ignore_ascii_case("keep-alive")
+        || syntax::list(connection).any(|option| option.eq_ignore_ascii_case("upgrade"))
+}
+
+fn parse_protocols(value: &str) -> Option<Vec<String>> {
+    let mut protocols = Vec::new();
+    for protocol in syntax::list(value) {
+        if !syntax::is_token(protocol) || protocols.iter().any(|known| known == protocol) {
+            return None;
+        }
+        protocols.push(protocol.to_owned());
+    }
+    Some(protocols)
+}
+
+/// `Digest` and its kind separate their parameters by commas; the two schemes that a gate may
+/// meet twice do not.
+fn is_repeated(authorization: &str) -> bool {
+    let scheme = authorization.split(' ').next().unwrap_or_default();
+    (scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("basic"))
+        && authorization.contains(',')
+}

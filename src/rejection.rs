@@ -1,0 +1,239 @@
+//! Why a request is refused, and the one place that turns it into an answer: the only file that
+//! knows statuses, titles and the headers of refusals.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::ledger::Quota;
+use crate::request::Request;
+use crate::time::whole_seconds;
+
+/// A refusal: what the client is told, and what only the log may know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejection {
+    pub reason: Reason,
+    /// The exact cause, for the log alone.
+    pub cause: Cow<'static, str>,
+}
+
+/// What a client is told. The names are the `reason` of the contract in snake case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    Misconfigured,
+    /// `redirect`: a plain GET or HEAD is sent to https.
+    InsecureTransport {
+        redirect: Option<String>,
+    },
+    NoRoute,
+    UpgradeRequired,
+    MethodNotAllowed,
+    UnsupportedVersion,
+    BadHandshake,
+    ReplayedKey,
+    OriginMissing,
+    OriginNotAllowed,
+    TokenMissing,
+    TokenInvalid,
+    TokenExpired,
+    AmbiguousToken,
+    /// `wait`: how long until the next attempt of this address will be admitted.
+    RateLimited {
+        quota: Quota,
+        wait: Duration,
+    },
+    /// `retry_after`: when asking again is sensible.
+    LimiterUnavailable {
+        retry_after: Duration,
+    },
+    UpstreamUnreachable,
+    UpstreamRefused,
+    UpstreamTimeout,
+}
+
+impl Reason {
+    /// With the cause that the log gets.
+    pub fn because(self, cause: impl Into<Cow<'static, str>>) -> Rejection {
+        Rejection {
+            reason: self,
+            cause: cause.into(),
+        }
+    }
+
+    /// The name in the problem document and the record.
+    pub fn name(&self) -> &'static str {
+        self.describe().0
+    }
+
+    /// HTTP status.
+    pub fn status(&self) -> u16 {
+        self.describe().1
+    }
+
+    fn title(&self) -> &'static str {
+        self.describe().2
+    }
+
+    fn describe(&self) -> (&'static str, u16, &'static str) {
+        match self {
+            Self::Misconfigured => (
+                "misconfigured",
+                500,
+                "The gate is not configured correctly.",
+            ),
+            Self::InsecureTransport { redirect: Some(_) } => {
+                ("insecure_transport", 308, "Use https.")
+            }
+            Self::InsecureTransport { redirect: None } => {
+                ("insecure_transport", 403, "Use https or wss.")
+            }
+            Self::NoRoute => ("no_route", 404, "Nothing is served here."),
+            Self::UpgradeRequired => (
+                "upgrade_required",
+                426,
+                "Only WebSocket connections are served here.",
+            ),
+            Self::MethodNotAllowed => (
+                "method_not_allowed",
+                405,
+                "A WebSocket handshake is a GET request.",
+            ),
+            Self::UnsupportedVersion => (
+                "unsupported_version",
+                426,
+                "Only version 13 of the WebSocket protocol is spoken here.",
+            ),
+            Self::BadHandshake => (
+                "bad_handshake",
+                400,
+                "The WebSocket handshake is malformed.",
+            ),
+            Self::ReplayedKey => (
+                "replayed_key",
+                400,
+                "This Sec-WebSocket-Key was used before.",
+            ),
+            Self::OriginMissing => ("origin_missing", 403, "The request names no origin."),
+            Self::OriginNotAllowed => ("origin_not_allowed", 403, "The origin is not allowed."),
+            Self::TokenMissing => ("token_missing", 401, "A token is required."),
+            Self::TokenInvalid => ("token_invalid", 401, "The token is not valid."),
+            Self::TokenExpired => ("token_expired", 401, "The token has expired."),
+            Self::AmbiguousToken => (
+                "ambiguous_token",
+                400,
+                "The request carries more than one token.",
+            ),
+            Self::RateLimited { .. } => {
+                ("rate_limited", 429, "Too many attempts from this address.")
+            }
+            Self::LimiterUnavailable { .. } => (
+                "limiter_unavailable",
+                503,
+                "Attempts can't be counted at the moment.",
+            ),
+            Self::UpstreamUnreachable => {
+                ("upstream_unreachable", 502, "The server can't be reached.")
+            }
+            Self::UpstreamRefused => (
+                "upstream_refused",
+                502,
+                "The server did not accept the WebSocket.",
+            ),
+            Self::UpstreamTimeout => (
+                "upstream_timeout",
+                504,
+                "The server did not answer in time.",
+            ),
+        }
+    }
+
+    fn headers(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::InsecureTransport {
+                redirect: Some(location),
+            } => vec![("Location", location.clone())],
+            Self::UpgradeRequired | Self::UnsupportedVersion => {
+                vec![("Sec-WebSocket-Version", "13".into())]
+            }
+            Self::MethodNotAllowed => vec![("Allow", "GET".into())],
+            Self::TokenMissing => vec![("WWW-Authenticate", "Bearer".into())],
+            Self::TokenInvalid | Self::TokenExpired => {
+                vec![("WWW-Authenticate", r#"Bearer error="invalid_token""#.into())]
+            }
+            Self::RateLimited { quota, wait } => {
+                let wait = whole_seconds(*wait);
+                vec![
+                    ("Retry-After", wait.to_string()),
+                    ("RateLimit", format!(r#""ip";r=0;t={wait}"#)),
+                    (
+                        "RateLimit-Policy",
+                        format!(
+                            r#""ip";q={};w={}"#,
+                            quota.count(),
+                            whole_seconds(quota.window())
+                        ),
+                    ),
+                ]
+            }
+            Self::LimiterUnavailable { retry_after } => {
+                vec![("Retry-After", whole_seconds(*retry_after).to_string())]
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// What is sent for a refusal, before the security headers are stamped on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    pub status: u16,
+    pub headers: Vec<(&'static str, String)>,
+    /// `application/problem+json` (RFC 9457).
+    pub body: String,
+}
+
+#[derive(Serialize)]
+struct Problem<'a> {
+    r#type: String,
+    title: &'a str,
+    status: u16,
+    reason: &'a str,
+    request_id: &'a str,
+}
+
+/// The answer to a refused request: the one place where a rejection becomes a response.
+pub fn refusal(reason: &Reason, request_id: &str) -> Refusal {
+    let problem = Problem {
+        r#type: format!("urn:portcullis:refusal:{}", reason.name()),
+        title: reason.title(),
+        status: reason.status(),
+        reason: reason.name(),
+        request_id,
+    };
+    let mut headers = vec![
+        ("Content-Type", "application/problem+json".to_owned()),
+        ("Cache-Control", "no-store".to_owned()),
+    ];
+    headers.extend(reason.headers());
+    Refusal {
+        status: reason.status(),
+        headers,
+        body: serde_json::to_string(&problem).expect("a struct of strings and a number"),
+    }
+}
+
+/// Step 2: refuses what did not come over TLS; a reader is sent to https instead.
+pub(crate) fn insecure(request: &Request<'_>) -> Rejection {
+    let redirect = (request.is_plain_read() && !request.asks_for_websocket()).then(|| {
+        let url = request.url;
+        let query = url.query.map(|query| format!("?{query}"));
+        format!(
+            "https://{}{}{}",
+            url.authority,
+            url.path,
+            query.unwrap_or_default()
+        )
+    });
+    Reason::InsecureTransport { redirect }.because("the request came over http")
+}

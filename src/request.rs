@@ -1,0 +1,73 @@
+//! A request as the core sees it.
+
+use crate::client::ClientAddress;
+use crate::syntax;
+
+/// What the edge hands over of a request. Headers are looked up only when a check needs them:
+/// each look-up crosses from WASM to JavaScript and back.
+pub struct Request<'a> {
+    pub method: &'a str,
+    pub url: RequestUrl<'a>,
+    pub address: ClientAddress,
+    pub headers: &'a dyn Headers,
+}
+
+/// Header look-up. Repeated headers arrive joined by `, ` (RFC 9110 §5.3).
+pub trait Headers {
+    /// The value of the header with this lower-case name.
+    fn get(&self, name: &str) -> Option<String>;
+}
+
+impl Request<'_> {
+    /// Whether the client asks for a WebSocket: `Upgrade` is a list that names `websocket`
+    /// (RFC 6455 §4.2.1).
+    pub fn asks_for_websocket(&self) -> bool {
+        self.headers.get("upgrade").is_some_and(|value| {
+            syntax::list(&value).any(|protocol| protocol.eq_ignore_ascii_case("websocket"))
+        })
+    }
+
+    /// Whether the method only asks for a representation (RFC 9110 §9.2.1).
+    pub fn is_plain_read(&self) -> bool {
+        matches!(self.method, "GET" | "HEAD")
+    }
+}
+
+/// The parts of an absolute URL that the runtime has already parsed and normalised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestUrl<'a> {
+    /// `http` or `https`.
+    pub scheme: &'a str,
+    /// Host and port.
+    pub authority: &'a str,
+    /// From the first slash on, percent-encoded as sent.
+    pub path: &'a str,
+    /// Without the question mark; `None` where there is none.
+    pub query: Option<&'a str>,
+}
+
+impl<'a> RequestUrl<'a> {
+    /// Splits a URL as `Request.url` gives it.
+    pub fn split(url: &'a str) -> Self {
+        let url = url.split_once('#').map_or(url, |(url, _)| url);
+        let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+        let (rest, query) = match rest.split_once('?') {
+            Some((rest, query)) => (rest, Some(query)),
+            None => (rest, None),
+        };
+        let (authority, path) = match rest.find('/') {
+            Some(slash) => rest.split_at(slash),
+            None => (rest, "/"),
+        };
+        Self {
+            scheme,
+            authority,
+            path,
+            query,
+        }
+    }
+
+    pub fn is_tls(&self) -> bool {
+        self.scheme == "https"
+    }
+}

@@ -1,0 +1,71 @@
+//! The grammar of HTTP field values (RFC 9110 §5.6), as far as a handshake needs it.
+
+/// Whether `text` is a `token` (RFC 9110 §5.6.2).
+pub fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(is_token_byte)
+}
+
+fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// Whether `text` may stand as a field value: visible ASCII, spaces and tabs.
+pub fn is_field_value(text: &str) -> bool {
+    text.bytes()
+        .all(|byte| byte == b'\t' || (b' '..=b'~').contains(&byte))
+}
+
+/// The elements of a comma-separated list without the optional white space around them.
+/// Empty elements are kept: whether they are an error is the caller's decision.
+pub fn list(value: &str) -> impl Iterator<Item = &str> {
+    value.split(',').map(trim)
+}
+
+/// `text` without the white space that RFC 9110 §5.6.3 allows around it.
+pub fn trim(text: &str) -> &str {
+    text.trim_matches([' ', '\t'])
+}
+
+/// The extension names of a `Sec-WebSocket-Extensions` value (RFC 6455 §9.1), or `None` if it
+/// is not well-formed.
+pub fn extension_names(value: &str) -> Option<Vec<&str>> {
+    split_unquoted(value, b',')?
+        .into_iter()
+        .map(|extension| {
+            let mut parts = split_unquoted(extension, b';')?.into_iter().map(trim);
+            let name = parts.next().filter(|name| is_token(name))?;
+            parts.all(is_parameter).then_some(name)
+        })
+        .collect()
+}
+
+fn is_parameter(parameter: &str) -> bool {
+    match parameter.split_once('=') {
+        None => is_token(parameter),
+        Some((name, value)) => is_token(trim(name)) && is_token(unquoted(trim(value))),
+    }
+}
+
+/// The content of a quoted string, which must itself be a token (RFC 6455 §9.1); anything else
+/// as it is.
+fn unquoted(value: &str) -> &str {
+    value
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'))
+        .unwrap_or(value)
+}
+
+fn split_unquoted(value: &str, separator: u8) -> Option<Vec<&str>> {
+    let mut parts = Vec::new();
+    let (mut start, mut quoted) = (0, false);
+    for (at, byte) in value.bytes().enumerate() {
+        if byte == b'"' {
+            quoted = !quoted;
+        } else if byte == separator && !quoted {
+            parts.push(&value[start..at]);
+            start = at + 1;
+        }
+    }
+    parts.push(&value[start..]);
+    (!quoted).then_some(parts)
+}

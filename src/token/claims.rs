@@ -1,0 +1,149 @@
+//! What a verified token must say (RFC 7519 §4.1), and whom it names.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::TokenFault;
+use crate::time::Timestamp;
+
+/// `JWT_ISSUER`, `JWT_AUDIENCE`, `JWT_LEEWAY`, `JWT_MAX_AGE`. An expectation that is set makes
+/// its claim mandatory.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Expectations {
+    pub issuers: Vec<String>,
+    pub audiences: Vec<String>,
+    pub leeway: Duration,
+    pub max_age: Option<Duration>,
+}
+
+/// Whom a valid token names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// `sub`; a token may have none.
+    pub subject: Option<String>,
+    /// The elements of `scope`, `scp` and `permissions`.
+    pub scopes: Vec<String>,
+    /// When the token stops being valid, leeway not counted.
+    pub expires: Timestamp,
+}
+
+impl Expectations {
+    /// Checks the claims in an order that tells of expiry last: only a token that is right in
+    /// everything else is called expired.
+    pub fn check(
+        &self,
+        claims: Map<String, Value>,
+        now: Timestamp,
+    ) -> Result<Identity, TokenFault> {
+        let expires = time(&claims, "exp")?.ok_or(TokenFault::invalid("exp is missing"))?;
+        let not_before = time(&claims, "nbf")?;
+        let issued = time(&claims, "iat")?;
+        let issuer = text(&claims, "iss")?;
+        let subject = text(&claims, "sub")?;
+        let audiences = texts(&claims, "aud", None)?;
+
+        if !self.issuers.is_empty() && !issuer.is_some_and(|iss| contains(&self.issuers, iss)) {
+            return Err(TokenFault::invalid("iss is not in JWT_ISSUER"));
+        }
+        if !self.audiences.is_empty() && !audiences.iter().any(|aud| contains(&self.audiences, aud))
+        {
+            return Err(TokenFault::invalid("aud is not in JWT_AUDIENCE"));
+        }
+        let latest = now + self.leeway;
+        if not_before.is_some_and(|not_before| not_before > latest) {
+            return Err(TokenFault::invalid("nbf is in the future"));
+        }
+        if issued.is_some_and(|issued| issued > latest) {
+            return Err(TokenFault::invalid("iat is in the future"));
+        }
+        let scopes = scopes(&claims)?;
+        if let Some(max_age) = self.max_age {
+            let issued = issued.ok_or(TokenFault::invalid("iat is missing"))?;
+            if issued + max_age + self.leeway <= now {
+                return Err(TokenFault::Expired("older than JWT_MAX_AGE"));
+            }
+        }
+        // On or after `exp` the token must not be accepted (RFC 7519 §4.1.4).
+        if expires + self.leeway <= now {
+            return Err(TokenFault::Expired("exp has passed"));
+        }
+        Ok(Identity {
+            subject: subject.map(str::to_owned),
+            scopes,
+            expires,
+        })
+    }
+}
+
+fn contains(accepted: &[String], value: &str) -> bool {
+    accepted.iter().any(|known| known == value)
+}
+
+/// A NumericDate (RFC 7519 §2): seconds, not necessarily whole. Before the epoch is the epoch.
+fn time(claims: &Map<String, Value>, name: &str) -> Result<Option<Timestamp>, TokenFault> {
+    let Some(value) = claims.get(name) else {
+        return Ok(None);
+    };
+    let seconds = value
+        .as_f64()
+        .ok_or_else(|| TokenFault::invalid(format!("{name} is not a number")))?;
+    // A cast from float saturates; digits below the millisecond don't matter.
+    Ok(Some(Timestamp((seconds * 1000.0) as u64)))
+}
+
+fn text<'a>(claims: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, TokenFault> {
+    match claims.get(name) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(TokenFault::invalid(format!("{name} is not a string"))),
+    }
+}
+
+/// A claim that is a string, split by `separator` if there is one, or an array of strings.
+fn texts<'a>(
+    claims: &'a Map<String, Value>,
+    name: &str,
+    separator: Option<char>,
+) -> Result<Vec<&'a str>, TokenFault> {
+    match claims.get(name) {
+        None => Ok(Vec::new()),
+        Some(Value::String(text)) => Ok(match separator {
+            Some(separator) => text
+                .split(separator)
+                .filter(|part| !part.is_empty())
+                .collect(),
+            None => vec![text],
+        }),
+        Some(Value::Array(elements)) => elements
+            .iter()
+            .map(Value::as_str)
+            .collect::<Option<_>>()
+            .ok_or_else(|| {
+                TokenFault::invalid(format!("{name} has an element that is not a string"))
+            }),
+        Some(_) => Err(TokenFault::invalid(format!(
+            "{name} is neither a string nor an array"
+        ))),
+    }
+}
+
+/// Scopes are space-separated (RFC 8693 §4.2) or an array, as providers differ. One that could
+/// not be told from two, or not stand in a header, is dropped.
+fn scopes(claims: &Map<String, Value>) -> Result<Vec<String>, TokenFault> {
+    let is_scope_token = |scope: &str| {
+        !scope.is_empty()
+            && scope
+                .bytes()
+                .all(|byte| matches!(byte, b'!' | b'#'..=b'[' | b']'..=b'~'))
+    };
+    let mut scopes: Vec<String> = Vec::new();
+    for name in ["scope", "scp", "permissions"] {
+        for scope in texts(claims, name, Some(' '))? {
+            if is_scope_token(scope) && !contains(&scopes, scope) {
+                scopes.push(scope.to_owned());
+            }
+        }
+    }
+    Ok(scopes)
+}

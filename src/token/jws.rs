@@ -1,0 +1,85 @@
+//! A JWS in compact serialisation (RFC 7515 §7.1), read without trusting any of it.
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+use serde_json::{Map, Value};
+
+use super::TokenFault;
+use crate::strict_json;
+
+/// Longer tokens are refused before any work is done on them.
+pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
+
+/// Of the header, what decides on the key (RFC 7515 §4.1). Members that would bring a key along
+/// (`jku`, `jwk`, `x5u`, `x5c`) are not read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenHeader {
+    pub algorithm: String,
+    pub key_id: Option<String>,
+}
+
+/// A token whose form is right, nothing more.
+pub struct Untrusted<'a> {
+    pub header: TokenHeader,
+    /// The JWS signing input (RFC 7515 §2).
+    pub signed: &'a [u8],
+    payload: &'a str,
+    pub signature: Vec<u8>,
+}
+
+impl<'a> Untrusted<'a> {
+    pub fn parse(token: &'a str) -> Result<Self, TokenFault> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(TokenFault::invalid(format!(
+                "longer than {MAX_TOKEN_BYTES} bytes"
+            )));
+        }
+        let mut segments = token.split('.');
+        let (Some(header), Some(payload), Some(signature), None) = (
+            segments.next(),
+            segments.next(),
+            segments.next(),
+            segments.next(),
+        ) else {
+            return Err(TokenFault::invalid("not three segments"));
+        };
+        Ok(Self {
+            header: parse_header(header)?,
+            signed: &token.as_bytes()[..header.len() + 1 + payload.len()],
+            payload,
+            signature: decode("signature", signature)?,
+        })
+    }
+
+    /// The claims. Only what verified the signature may call this.
+    pub(super) fn claims(&self) -> Result<Map<String, Value>, TokenFault> {
+        parse_object("payload", self.payload)
+    }
+}
+
+fn parse_header(segment: &str) -> Result<TokenHeader, TokenFault> {
+    let mut header = parse_object("header", segment)?;
+    // No extension is understood here, so none may be critical (RFC 7515 §4.1.11).
+    if header.contains_key("crit") {
+        return Err(TokenFault::invalid("header has crit"));
+    }
+    let Some(Value::String(algorithm)) = header.remove("alg") else {
+        return Err(TokenFault::invalid("header has no alg"));
+    };
+    let key_id = match header.remove("kid") {
+        None => None,
+        Some(Value::String(key_id)) => Some(key_id),
+        Some(_) => return Err(TokenFault::invalid("kid is not a string")),
+    };
+    Ok(TokenHeader { algorithm, key_id })
+}
+
+fn parse_object(part: &'static str, segment: &str) -> Result<Map<String, Value>, TokenFault> {
+    strict_json::object(&decode(part, segment)?)
+        .map_err(|error| TokenFault::invalid(format!("{part}: {error}")))
+}
+
+/// Canonical base64url: no padding, no foreign characters, no spare bits set (RFC 4648 §3.5).
+fn decode(part: &'static str, segment: &str) -> Result<Vec<u8>, TokenFault> {
+    Base64UrlUnpadded::decode_vec(segment)
+        .map_err(|_| TokenFault::invalid(format!("{part} is not canonical base64url")))
+}
