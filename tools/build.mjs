@@ -1,0 +1,109 @@
+// The Worker in build/: cargo, wasm-bindgen, wasm-opt and esbuild, all run by
+// worker-build. Nothing is done when nothing it is made from has changed.
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { cliBin } from './cli.mjs';
+import { alone, ask, entry, Failure, inRoot, inToolchain, readText, run, say, seconds, sha256, step } from './run.mjs';
+import { setup } from './setup.mjs';
+import { targetFeatures } from './wasm.mjs';
+
+const record = inRoot('build/size.json');
+const compiled = inRoot('target/wasm32-unknown-unknown/release/portcullis_edge.wasm');
+const shipped = inRoot('build/index_bg.wasm');
+// What rustc turns on for every WASM it makes. wasm-bindgen leaves out what the
+// file does not name, and wasm-opt then writes longer code.
+const features = ['bulk-memory', 'mutable-globals', 'nontrapping-fptoint', 'reference-types', 'sign-ext'];
+
+function* filesIn(folder) {
+  const entries = readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1));
+  for (const entry of entries) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) yield* filesIn(path);
+    else yield path;
+  }
+}
+
+/** One hash over all that the output depends on. */
+function inputs(env) {
+  const files = [...filesIn(inRoot('src')), ...['Cargo.toml', 'Cargo.lock', 'package-lock.json', 'tools/build.mjs'].map((path) => inRoot(path))];
+  const compiler = ask(env.RUSTC ?? 'rustc', ['--version', '--verbose'], env);
+  const tools = readText(inToolchain('cli/ready'));
+  return sha256(compiler, tools, ...files.flatMap((path) => [path.slice(inRoot().length), readFileSync(path)]));
+}
+
+const kilobytes = (bytes) => `${(bytes / 1024).toFixed(1)} KiB`;
+const sizes = ({ wasm, gzip, script }) =>
+  `WASM ${kilobytes(wasm)}, ${kilobytes(gzip)} with gzip -9; JavaScript ${kilobytes(script)}`;
+
+/** Sets up and builds; resolves to the sizes of what is shipped. */
+export async function build() {
+  const began = performance.now();
+  const env = await setup();
+  const from = inputs(env);
+  const last = existsSync(record) && existsSync(shipped) ? JSON.parse(readText(record)) : {};
+  if (last.from === from) {
+    say(`The build is up to date (${seconds(began)}): ${sizes(last)}`);
+    return last;
+  }
+  return alone(() => step('build', () => make(env, from)));
+}
+
+async function make(env, from) {
+  rmSync(record, { force: true });
+  const tools = {
+    WASM_BINDGEN_BIN: cliBin('wasm-bindgen'),
+    WASM_OPT_BIN: inRoot('node_modules/.bin/wasm-opt'),
+    ESBUILD_BIN: inRoot('node_modules/.bin/esbuild'),
+    CARGO_TARGET_DIR: inRoot('target'),
+    CARGO_TERM_COLOR: 'never',
+  };
+  // Verbose, for the compiler's own command line shows whether LTO was asked of it.
+  const args = ['--release', '--out-dir', '../../build', '--', '--locked', '--verbose'];
+  const output = await run('build', cliBin('worker-build'), args, { cwd: inRoot('src/edge'), env: { ...env, ...tools } });
+  checkLto(output);
+  const bytes = readFileSync(shipped);
+  checkFeatures(readFileSync(compiled), 'rustc');
+  checkFeatures(bytes, 'wasm-opt');
+  const result = {
+    wasm: bytes.length,
+    gzip: gzipSync(bytes, { level: 9 }).length,
+    script: readFileSync(inRoot('build/index.js')).length,
+    from,
+  };
+  writeFileSync(record, `${JSON.stringify(result, null, 2)}\n`);
+  say(`  ${sizes(result)}`);
+  return result;
+}
+
+// cargo leaves LTO out without a word, for instance when the crate is of type
+// rlib too. Whether it was on is seen once, when the crate is compiled, and
+// remembered for that file.
+function checkLto(output) {
+  const seen = inRoot('target/lto-seen');
+  const file = sha256(readFileSync(compiled));
+  const command = output.split('\n').find((line) => line.includes('--crate-name portcullis_edge '));
+  if (command?.includes(' -C lto ')) {
+    mkdirSync(dirname(seen), { recursive: true });
+    writeFileSync(seen, file);
+  } else if (command || readText(seen) !== file) {
+    rmSync(compiled, { force: true }); // so that the next build compiles it and sees
+    throw new Failure(
+      command
+        ? 'The Worker was compiled without LTO. Is `lto = true` in Cargo.toml, and crate-type = ["cdylib"] alone in src/edge/Cargo.toml?'
+        : 'It is not known whether the Worker was compiled with LTO. Build again.',
+    );
+  }
+}
+
+function checkFeatures(bytes, after) {
+  const found = targetFeatures(bytes);
+  const lost = features.filter((feature) => !found.includes(feature));
+  if (lost.length > 0) {
+    throw new Failure(`After ${after} the WASM no longer names its target features ${lost.join(', ')}. Does a profile in Cargo.toml say \`strip\`?`);
+  }
+}
+
+await entry(import.meta.url, async () => {
+  await build();
+});

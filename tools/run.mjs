@@ -1,0 +1,193 @@
+// Running other programs for the set-up and the build: progress while they
+// work, their last words when they fail, and none left behind on Ctrl-C.
+import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const root = dirname(dirname(fileURLToPath(import.meta.url)));
+export const toolchain = join(root, '.toolchain');
+export const inRoot = (...parts) => join(root, ...parts);
+export const inToolchain = (...parts) => join(toolchain, ...parts);
+
+/** An error whose message is written for the person at the terminal. */
+export class Failure extends Error {}
+
+export const say = (line) => process.stdout.write(`${line}\n`);
+export const seconds = (since) => `${((performance.now() - since) / 1000).toFixed(1)} s`;
+export const sha256 = (...chunks) =>
+  chunks.reduce((hash, chunk) => hash.update(chunk).update('\0'), createHash('sha256')).digest('hex');
+export const readText = (path) => (existsSync(path) ? readFileSync(path, 'utf8') : undefined);
+
+const running = new Set();
+const endAll = () => {
+  for (const child of running) child.kill('SIGTERM');
+};
+process.on('exit', endAll);
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+  ['SIGHUP', 129],
+]) {
+  // Whoever runs a server (npm start) adds a listener of its own and stays in charge.
+  process.on(signal, () => process.listenerCount(signal) === 1 && process.exit(code));
+}
+
+// What a progress line shows of a program's output: what cargo compiles, else
+// the last line, without colours.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences begin with one
+const plain = (text) => text.replace(/\u001b\[[0-9;?]*[A-Za-z]/g, '');
+const lastWord = (text) =>
+  plain(text).match(/^ *(Compiling|Downloaded|Checking) .*$/gm)?.pop().trim() ??
+  plain(text).trimEnd().split(/[\r\n]+/).pop().trim().slice(0, 90);
+
+/**
+ * Runs a program quietly; resolves to its output. While it works a line every
+ * ten seconds shows the time and its last line. If it fails, the end of its
+ * output and `hint` become the error.
+ */
+export function run(label, command, args, { cwd = root, env = process.env, hint, timeout, onOutput } = {}) {
+  return new Promise((resolve, reject) => {
+    const began = performance.now();
+    const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    running.add(child);
+    let output = '';
+    let late = false;
+    const heartbeat = setInterval(() => {
+      const last = lastWord(output.slice(-20_000));
+      say(`  ${label}: ${Math.round((performance.now() - began) / 1000)} s${last ? ` · ${last}` : ''}`);
+    }, 10_000);
+    const limit =
+      timeout &&
+      setTimeout(() => {
+        late = true;
+        child.kill('SIGTERM');
+        setTimeout(() => child.kill('SIGKILL'), 3_000).unref();
+      }, timeout);
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8');
+      stream.on('data', (text) => {
+        output += text;
+        onOutput?.(text);
+      });
+    }
+    const settle = (problem) => {
+      clearInterval(heartbeat);
+      clearTimeout(limit);
+      running.delete(child);
+      if (!problem) return resolve(output);
+      const tail = plain(output).trimEnd().split('\n').slice(-25).join('\n');
+      const failure = new Failure(
+        [`${label}: ${command} ${args[0] ?? ''} ${problem}.`, tail, hint].filter(Boolean).join('\n'),
+      );
+      reject(Object.assign(failure, { output }));
+    };
+    child.on('error', (error) => settle(error.code === 'ENOENT' ? 'is not installed' : `could not start (${error.message})`));
+    child.on('close', (code, signal) => {
+      if (late) settle(`did not finish within ${timeout / 1000} s`);
+      else if (code !== 0) settle(signal ? `was ended by ${signal}` : `ended with code ${code}`);
+      else settle();
+    });
+  });
+}
+
+/** Runs a program on this terminal, as if typed; resolves to its exit code. */
+export function show(command, args, { cwd = root, env = process.env, onOutput } = {}) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { cwd, env, stdio: onOutput ? ['inherit', 'pipe', 'inherit'] : 'inherit' });
+    running.add(child);
+    child.stdout?.on('data', (bytes) => {
+      process.stdout.write(bytes);
+      onOutput(bytes.toString());
+    });
+    child.on('error', (error) => {
+      running.delete(child);
+      reject(new Failure(`${command} could not start: ${error.message}`));
+    });
+    child.on('close', (code) => {
+      running.delete(child);
+      resolve(code ?? 1);
+    });
+  });
+}
+
+/** A short question to a program: its trimmed answer, or undefined if it has none. */
+export function ask(command, args, env = process.env) {
+  const { status, stdout } = spawnSync(command, args, { cwd: root, env, encoding: 'utf8', timeout: 20_000 });
+  return status === 0 ? stdout.trim() : undefined;
+}
+
+/** One named step, announced and timed. */
+export async function step(name, work) {
+  const began = performance.now();
+  say(`• ${name} …`);
+  const result = await work();
+  say(`✓ ${name} (${seconds(began)})`);
+  return result;
+}
+
+let holding = false;
+
+/**
+ * One set-up or build at a time in this folder: `npm start` and `npm test` may
+ * be started together. A lock whose owner is gone is taken over.
+ */
+export async function alone(work) {
+  if (holding) return work();
+  const lock = inToolchain('lock');
+  mkdirSync(toolchain, { recursive: true });
+  for (let told = false; ; ) {
+    try {
+      const file = openSync(lock, 'wx');
+      writeSync(file, String(process.pid));
+      closeSync(file);
+      break;
+    } catch (error) {
+      if (error.code !== 'EEXIST') throw error;
+      const owner = Number(readText(lock));
+      if (owner && alive(owner)) {
+        if (!told) say(`Waiting for another set-up or build in this folder (process ${owner}; if it is none, delete .toolchain/lock) …`);
+        told = true;
+      } else if (owner || told) {
+        rmSync(lock, { force: true });
+        continue;
+      } else {
+        told = true; // just created, its number not yet written
+      }
+      await new Promise((done) => setTimeout(done, 500));
+    }
+  }
+  holding = true;
+  const release = () => {
+    holding = false;
+    rmSync(lock, { force: true });
+  };
+  process.once('exit', release);
+  try {
+    return await work();
+  } finally {
+    release();
+    process.off('exit', release);
+  }
+}
+
+function alive(pid) {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error.code === 'EPERM';
+  }
+}
+
+/** Runs `main` when `module` is what was started, and turns failures into words and an exit code. */
+export async function entry(module, main) {
+  if (process.argv[1] !== fileURLToPath(module)) return;
+  try {
+    process.exitCode = (await main()) ?? 0;
+  } catch (error) {
+    process.stderr.write(`\n✗ ${error instanceof Failure ? error.message : error.stack}\n`);
+    process.exitCode = 1;
+  }
+}
