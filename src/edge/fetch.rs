@@ -129,17 +129,15 @@ impl Edge for RuntimeEdge<'_> {
             Upstream::Url(_) => JsValue::UNDEFINED,
             Upstream::Service(name) => native::binding(self.env, name),
         };
+        let set = header_lines(&forward.set);
+        let remove = forward.remove.iter().map(|name| (*name).to_owned());
         let answer = native::forward(
             &service,
             self.request,
             &forward.url,
             &self.isolate.owned,
-            forward
-                .remove
-                .iter()
-                .map(|name| (*name).to_owned())
-                .collect(),
-            &header_lines(&forward.set),
+            remove.collect(),
+            &set,
             millis(forward.timeout) as f64,
         );
         match answer.await {

@@ -85,13 +85,11 @@ fn report(gate: &Gate) {
     if remarks.is_empty() {
         return;
     }
-    let text = JsValue::from(remarks.join("\n"));
+    let remarks = remarks.join("\n  ");
     if gate.is_configured() {
-        console::warn_2(&"portcullis: warnings\n".into(), &text);
+        console::warn_1(&format!("portcullis: warnings:\n  {remarks}").into());
     } else {
-        console::error_2(
-            &"portcullis: every request is refused until these settings are right\n".into(),
-            &text,
-        );
+        let head = "portcullis: every request is refused until these settings are right:";
+        console::error_1(&format!("{head}\n  {remarks}").into());
     }
 }

@@ -1,0 +1,59 @@
+// The built gate on workerd, as wrangler.toml describes it: for npm start, the check before a
+// deployment, and the tests. Needs Node 22 and a build.
+import { convertV4MiniflareOptions, Miniflare } from 'miniflare';
+import { unstable_getMiniflareWorkerOptions as fromWrangler } from 'wrangler';
+import { inRoot } from './run.mjs';
+
+const NAME = 'gate';
+
+/**
+ * Options of Miniflare for the gate.
+ *
+ * `vars`: settings, over those of wrangler.toml. `services`: service bindings by name, each the
+ * name of one of `workers` or a function from request to response. `workers`: further Workers in
+ * Miniflare's form. `gate`: what else to lay over the gate's own options. `onLine`: gets every
+ * line a Worker logs, as `{ level, message }`.
+ */
+function options({ vars = {}, services = {}, workers = [], gate = {}, onLine, host, port, persist, shared }) {
+  const { modulesRules, ...described } = fromWrangler(inRoot('wrangler.toml')).workerOptions;
+  return convertV4MiniflareOptions({
+    host,
+    port,
+    // Without it Miniflare would ask the network for a sample at its first start.
+    cf: { colo: 'LOC', country: 'XX' },
+    handleStructuredLogs: onLine,
+    resourcePersistencePath: persist,
+    ...shared,
+    workers: [
+      {
+        ...described,
+        name: NAME,
+        modulesRoot: inRoot('build'),
+        modules: [
+          { type: 'ESModule', path: inRoot('build', 'index.js') },
+          { type: 'CompiledWasm', path: inRoot('build', 'index_bg.wasm') },
+        ],
+        ...gate,
+        bindings: { ...described.bindings, ...vars },
+        serviceBindings: { ...described.serviceBindings, ...services },
+      },
+      ...workers,
+    ],
+  });
+}
+
+/**
+ * Starts the gate. Resolves once workerd listens, to its `url` (a URL), `setOptions` to restart
+ * it with others on the same port, and `stop`.
+ */
+export async function startGate(given) {
+  const settled = { host: '127.0.0.1', port: 0, ...given };
+  const miniflare = new Miniflare(options(settled));
+  const url = await miniflare.ready;
+  return {
+    url,
+    miniflare,
+    setOptions: (changed) => miniflare.setOptions(options({ ...settled, port: Number(url.port), ...changed })),
+    stop: () => miniflare.dispose(),
+  };
+}
