@@ -1,10 +1,10 @@
 // The Worker in build/: cargo, wasm-bindgen, wasm-opt and esbuild, all run by
 // worker-build. Nothing is done when nothing it is made from has changed.
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { cliBin } from './cli.mjs';
-import { alone, ask, entry, Failure, inRoot, inToolchain, readText, run, say, seconds, sha256, step } from './run.mjs';
+import { cliBin, cliMadeFrom } from './cli.mjs';
+import { alone, ask, entry, Failure, filesIn, inRoot, readText, run, say, seconds, sha256, step } from './run.mjs';
 import { setup } from './setup.mjs';
 import { targetFeatures } from './wasm.mjs';
 
@@ -15,21 +15,11 @@ const shipped = inRoot('build/index_bg.wasm');
 // file does not name, and wasm-opt then writes longer code.
 const features = ['bulk-memory', 'mutable-globals', 'nontrapping-fptoint', 'reference-types', 'sign-ext'];
 
-function* filesIn(folder) {
-  const entries = readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1));
-  for (const entry of entries) {
-    const path = join(folder, entry.name);
-    if (entry.isDirectory()) yield* filesIn(path);
-    else yield path;
-  }
-}
-
 /** One hash over all that the output depends on. */
 function inputs(env) {
   const files = [...filesIn(inRoot('src')), ...['Cargo.toml', 'Cargo.lock', 'package-lock.json', 'tools/build.mjs'].map((path) => inRoot(path))];
   const compiler = ask(env.RUSTC ?? 'rustc', ['--version', '--verbose'], env);
-  const tools = readText(inToolchain('cli/ready'));
-  return sha256(compiler, tools, ...files.flatMap((path) => [path.slice(inRoot().length), readFileSync(path)]));
+  return sha256(compiler, cliMadeFrom(), ...files.flatMap((path) => [path.slice(inRoot().length), readFileSync(path)]));
 }
 
 const kilobytes = (bytes) => `${(bytes / 1024).toFixed(1)} KiB`;

@@ -1,28 +1,45 @@
-// worker-build and the wasm-bindgen CLI, compiled once into .toolchain/.
-import { existsSync, rmSync, writeFileSync } from 'node:fs';
-import { inRoot, inToolchain, readText, run } from './run.mjs';
+// worker-build and wasm-bindgen, compiled once into .toolchain/ from tools/cli/.
+import { copyFileSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Failure, filesIn, inRoot, inToolchain, readText, run, sha256 } from './run.mjs';
 
-// The CLI has to be of exactly the version that the crate is locked to.
-const locked = (crate) => readText(inRoot('Cargo.lock')).match(new RegExp(`name = "${crate}"\nversion = "([^"]+)"`))[1];
-const crates = () => [
-  { name: 'worker-build', version: '0.8.7', bin: 'worker-build', more: ['--locked'] },
-  { name: 'wasm-bindgen-cli', version: locked('wasm-bindgen'), bin: 'wasm-bindgen', more: ['--no-default-features'] },
-];
+const source = inRoot('tools/cli');
+const stamp = inToolchain('cli/made-from');
 
-const stamp = inToolchain('cli/ready');
-const wanted = () => crates().map(({ name, version }) => `${name} ${version}\n`).join('');
+export const cliMadeFrom = () => sha256(...[...filesIn(source)].flatMap((path) => [path.slice(source.length), readText(path)]));
+export const cliReady = () => readText(stamp) === cliMadeFrom();
+export const cliBin = (name) => inToolchain('cli', name);
 
-export const cliReady = () => readText(stamp) === wanted();
-export const cliBin = (name) => inToolchain('cli/bin', name);
-
-/** Builds both without optimisation: a build with them is a second slower, and they take a third of the time. */
-export async function buildCli() {
-  rmSync(stamp, { force: true });
-  const env = { ...process.env, CARGO_TARGET_DIR: inToolchain('cli-target'), CARGO_PROFILE_DEV_DEBUG: '0' };
-  for (const { name, version, bin, more } of crates()) {
-    const args = ['install', '--debug', '--root', inToolchain('cli'), '--bin', bin, name, '--version', `=${version}`, ...more];
-    await run(`tools, ${name}`, 'cargo', args, { env });
+// wasm-bindgen refuses a crate that was compiled with another version of it.
+function checkVersions() {
+  const version = (lock, crate) => readText(lock).match(new RegExp(`name = "${crate}"\nversion = "([^"]+)"`))[1];
+  const crate = version(inRoot('Cargo.lock'), 'wasm-bindgen');
+  const cli = version(join(source, 'Cargo.lock'), 'wasm-bindgen-cli-support');
+  if (crate !== cli) {
+    throw new Failure(`The Worker is locked to wasm-bindgen ${crate}, its command in tools/cli to ${cli}. Give both the same version.`);
   }
-  writeFileSync(stamp, wanted());
-  if (existsSync(env.CARGO_TARGET_DIR)) rmSync(env.CARGO_TARGET_DIR, { recursive: true });
+}
+
+export async function buildCli() {
+  checkVersions();
+  const target = inToolchain('cli-target');
+  // Only with this does a stable cargo build a program that is a dependency.
+  const env = { ...process.env, RUSTC_BOOTSTRAP: '1', CARGO_TARGET_DIR: target };
+  await run('tools', 'cargo', ['build', '--locked', '-Zbindeps'], { cwd: source, env });
+
+  const fresh = inToolchain('cli.new');
+  rmSync(fresh, { recursive: true, force: true });
+  mkdirSync(fresh, { recursive: true });
+  copyFileSync(join(target, 'debug/bindgen'), join(fresh, 'wasm-bindgen'));
+  copyFileSync(builtWorkerBuild(join(target, 'debug/deps/artifact')), join(fresh, 'worker-build'));
+  writeFileSync(join(fresh, 'made-from'), cliMadeFrom());
+  rmSync(inToolchain('cli'), { recursive: true, force: true });
+  renameSync(fresh, inToolchain('cli'));
+  rmSync(target, { recursive: true, force: true });
+}
+
+function builtWorkerBuild(artifacts) {
+  const folder = readdirSync(artifacts).find((name) => name.startsWith('worker-build-'));
+  const bin = join(artifacts, folder, 'bin');
+  return join(bin, readdirSync(bin).find((name) => /^worker[-_]build/.test(name) && !name.endsWith('.d')));
 }

@@ -7,15 +7,24 @@ import { inRoot } from './run.mjs';
 const NAME = 'gate';
 
 /**
+ * The gate's options as wrangler.toml has them, for one of its environments. Without .dev.vars,
+ * which are for `wrangler dev` alone.
+ */
+export function describe(environment) {
+  const { modulesRules, ...described } = fromWrangler(inRoot('wrangler.toml'), environment, { envFiles: [] }).workerOptions;
+  return described;
+}
+
+/**
  * Options of Miniflare for the gate.
  *
- * `vars`: settings, over those of wrangler.toml. `services`: service bindings by name, each the
+ * `environment`: one of wrangler.toml's, if it has any. `vars`: settings, over those of wrangler.toml. `services`: service bindings by name, each the
  * name of one of `workers` or a function from request to response. `workers`: further Workers in
  * Miniflare's form. `gate`: what else to lay over the gate's own options. `onLine`: gets every
  * line a Worker logs, as `{ level, message }`.
  */
-function options({ vars = {}, services = {}, workers = [], gate = {}, onLine, host, port, persist, shared }) {
-  const { modulesRules, ...described } = fromWrangler(inRoot('wrangler.toml')).workerOptions;
+function options({ environment, vars = {}, services = {}, workers = [], gate = {}, onLine, host, port, persist, shared }) {
+  const described = describe(environment);
   return convertV4MiniflareOptions({
     host,
     port,

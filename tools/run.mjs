@@ -2,7 +2,7 @@
 // work, their last words when they fail, and none left behind on Ctrl-C.
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -19,6 +19,16 @@ export const seconds = (since) => `${((performance.now() - since) / 1000).toFixe
 export const sha256 = (...chunks) =>
   chunks.reduce((hash, chunk) => hash.update(chunk).update('\0'), createHash('sha256')).digest('hex');
 export const readText = (path) => (existsSync(path) ? readFileSync(path, 'utf8') : undefined);
+
+/** All files below a folder, in an order that does not change. */
+export function* filesIn(folder) {
+  const entries = readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1));
+  for (const entry of entries) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) yield* filesIn(path);
+    else yield path;
+  }
+}
 
 const running = new Set();
 const endAll = () => {

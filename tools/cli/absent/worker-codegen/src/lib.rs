@@ -1,0 +1,1 @@
+//! Not used by what is built of worker-build.
