@@ -56,21 +56,18 @@ async function check(given, environment) {
   const known = given['dry-run'] ? undefined : secretNames(given, environment);
   if (!known) say('  The secrets of the deployed Worker are not known here: taking JWT_SECRET as set.');
   const secrets = Object.fromEntries((known ?? ['JWT_SECRET']).map((name) => [name, standIn(name)]));
-  const lines = [];
+  const remarks = Promise.withResolvers();
   const gate = await startGate({
     environment: given.env,
     vars: { ...secrets, ...bindings, ...varsOf(given.var) },
     // Only whether they are bound matters here.
     services: Object.fromEntries(Object.keys(serviceBindings).map((name) => [name, () => new Response()])),
-    onLine: ({ message }) => lines.push(message),
+    onLine: ({ message }) => message.startsWith('portcullis: ') && remarks.resolve(message),
   });
-  await fetch(new URL('/_portcullis/health', gate.url), { redirect: 'manual' });
+  const { status } = await fetch(new URL('/_portcullis/health', gate.url), { redirect: 'manual' });
+  const found = status === 503 ? await remarks.promise : undefined;
   await gate.stop();
-  const remarks = lines.filter((line) => line.startsWith('portcullis: ')).join('\n');
-  if (remarks.includes('every request is refused')) {
-    throw new Failure(`${remarks}\nNothing was deployed. Settings stand in wrangler.toml under [vars].`);
-  }
-  if (remarks) say(remarks);
+  if (found) throw new Failure(`${found}\nNothing was deployed. Settings stand in wrangler.toml under [vars].`);
 }
 
 await entry(import.meta.url, async () => {
