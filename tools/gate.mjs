@@ -1,6 +1,5 @@
 // The built gate on workerd, as wrangler.toml describes it: for npm start, the check before a
 // deployment, and the tests. Needs Node 22 and a build.
-import { devNull } from 'node:os';
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare';
 import { unstable_getMiniflareWorkerOptions as fromWrangler } from 'wrangler';
 import { inRoot } from './run.mjs';
@@ -8,11 +7,14 @@ import { inRoot } from './run.mjs';
 const NAME = 'gate';
 
 /**
- * The gate's options as wrangler.toml has them, for one of its environments. Naming an empty file
- * keeps wrangler from reading .dev.vars and .env, which are for `wrangler dev` alone.
+ * The gate's options as wrangler.toml has them, for one of its environments. Without .dev.vars and
+ * .env, which are for `wrangler dev` alone: naming other files keeps wrangler from the first, the
+ * variable from the second.
  */
 export function describe(environment) {
-  const { modulesRules, ...described } = fromWrangler(inRoot('wrangler.toml'), environment, { envFiles: [devNull] }).workerOptions;
+  process.env.CLOUDFLARE_LOAD_DEV_VARS_FROM_DOT_ENV = 'false';
+  const path = inRoot('wrangler.toml');
+  const { modulesRules, ...described } = fromWrangler(path, environment, { envFiles: ['none'] }).workerOptions;
   return described;
 }
 
