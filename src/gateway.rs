@@ -40,6 +40,9 @@ pub trait Edge {
         &self,
         forward: &Forward<'_>,
     ) -> impl Future<Output = Result<(Reply, Self::Upstream), UpstreamFailure>>;
+
+    /// Lets go of an answer that is not passed on, so that the upstream keeps nothing open for it.
+    fn discard(&self, upstream: Self::Upstream);
 }
 
 /// A question to the ledger of one address.
@@ -290,9 +293,16 @@ async fn pass_upgrade<E: Edge>(
         &permit.offer,
     );
     let (reply, upstream) = edge.forward(&forward).await?;
-    let protocol = reply.judge(&permit.offer)?;
-    record.outcome = Outcome::Admitted;
-    Ok(Passage::Socket { upstream, protocol })
+    match reply.judge(&permit.offer) {
+        Ok(protocol) => {
+            record.outcome = Outcome::Admitted;
+            Ok(Passage::Socket { upstream, protocol })
+        }
+        Err(rejection) => {
+            edge.discard(upstream);
+            Err(rejection)
+        }
+    }
 }
 
 async fn pass_plain<E: Edge>(

@@ -60,6 +60,10 @@ impl UpstreamUrl {
         if authority.as_str().contains('@') {
             return Err(format!("it has a user name or password; {example}"));
         }
+        let names_a_port = authority.as_str().len() > authority.host().len();
+        if authority.host().is_empty() || (names_a_port && authority.port_u16().is_none()) {
+            return Err(format!("its host or port is malformed; {example}"));
+        }
         if uri.query().is_some() {
             return Err(format!("it has a query; {example}"));
         }

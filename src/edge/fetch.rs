@@ -156,6 +156,10 @@ impl Edge for RuntimeEdge<'_> {
             Err(error) => Err(UpstreamFailure::Unreachable(native::describe(&error))),
         }
     }
+
+    fn discard(&self, upstream: Response) {
+        native::discard(&upstream);
+    }
 }
 
 impl RuntimeEdge<'_> {

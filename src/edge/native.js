@@ -93,6 +93,15 @@ export async function askLedger(namespace, name, path, milliseconds) {
   return response.headers.get("answer") ?? `status ${response.status}`;
 }
 
+/** Ends what an upstream's answer keeps open. */
+export function discard({ webSocket, body }) {
+  if (webSocket) {
+    webSocket.accept();
+    webSocket.close(1002, "protocol error");
+  }
+  body?.cancel().catch(() => {});
+}
+
 /** The upstream's answer under the gate's headers; one with a socket couples it to the client. */
 export function passOn(upstream, hidden, stamps, own) {
   const { status, statusText, webSocket } = upstream;

@@ -49,6 +49,8 @@ extern "C" {
         own: &str,
     ) -> Result<Response, JsValue>;
 
+    pub fn discard(upstream: &Response);
+
     pub fn colo(request: &Request) -> Option<String>;
 
     #[wasm_bindgen(catch, js_name = writeDecision)]
