@@ -4,7 +4,21 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { dirname } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { cliBin, cliMadeFrom } from './cli.mjs';
-import { alone, ask, entry, Failure, filesIn, inRoot, readText, run, say, seconds, sha256, step } from './run.mjs';
+import {
+  alone,
+  ask,
+  entry,
+  Failure,
+  filesIn,
+  inRoot,
+  readText,
+  run,
+  say,
+  seconds,
+  sha256,
+  step,
+} from './run.mjs';
+import { forWasm } from './rust.mjs';
 import { setup } from './setup.mjs';
 import { targetFeatures } from './wasm.mjs';
 
@@ -13,13 +27,28 @@ const compiled = inRoot('target/wasm32-unknown-unknown/release/portcullis_edge.w
 const shipped = inRoot('build/index_bg.wasm');
 // What rustc turns on for every WASM it makes. wasm-bindgen leaves out what the
 // file does not name, and wasm-opt then writes longer code.
-const features = ['bulk-memory', 'mutable-globals', 'nontrapping-fptoint', 'reference-types', 'sign-ext'];
+const features = [
+  'bulk-memory',
+  'mutable-globals',
+  'nontrapping-fptoint',
+  'reference-types',
+  'sign-ext',
+];
 
 /** One hash over all that the output depends on. */
 function inputs(env) {
-  const files = [...filesIn(inRoot('src')), ...['Cargo.toml', 'Cargo.lock', 'package-lock.json', 'tools/build.mjs'].map((path) => inRoot(path))];
+  const files = [
+    ...filesIn(inRoot('src')),
+    ...['Cargo.toml', 'Cargo.lock', 'package-lock.json', 'tools/build.mjs'].map((path) =>
+      inRoot(path),
+    ),
+  ];
   const compiler = ask(env.RUSTC ?? 'rustc', ['--version', '--verbose'], env);
-  return sha256(compiler, cliMadeFrom(), ...files.flatMap((path) => [path.slice(inRoot().length), readFileSync(path)]));
+  return sha256(
+    compiler,
+    cliMadeFrom(),
+    ...files.flatMap((path) => [path.slice(inRoot().length), readFileSync(path)]),
+  );
 }
 
 const kilobytes = (bytes) => `${(bytes / 1024).toFixed(1)} KiB`;
@@ -29,7 +58,7 @@ const sizes = ({ wasm, gzip, script }) =>
 /** Sets up and builds; resolves to the sizes of what is shipped. */
 export async function build() {
   const began = performance.now();
-  const env = await setup();
+  const env = forWasm(await setup());
   const from = inputs(env);
   const last = existsSync(record) && existsSync(shipped) ? JSON.parse(readText(record)) : {};
   if (last.from === from) {
@@ -50,7 +79,10 @@ async function make(env, from) {
   };
   // Verbose, for the compiler's own command line shows whether LTO was asked of it.
   const args = ['--release', '--out-dir', '../../build', '--', '--locked', '--verbose'];
-  const output = await run('build', cliBin('worker-build'), args, { cwd: inRoot('src/edge'), env: { ...env, ...tools } });
+  const output = await run('build', cliBin('worker-build'), args, {
+    cwd: inRoot('src/edge'),
+    env: { ...env, ...tools },
+  });
   checkLto(output);
   const bytes = readFileSync(shipped);
   checkFeatures(readFileSync(compiled), 'rustc');
@@ -90,7 +122,9 @@ function checkFeatures(bytes, after) {
   const found = targetFeatures(bytes);
   const lost = features.filter((feature) => !found.includes(feature));
   if (lost.length > 0) {
-    throw new Failure(`After ${after} the WASM no longer names its target features ${lost.join(', ')}. Does a profile in Cargo.toml say \`strip\`?`);
+    throw new Failure(
+      `After ${after} the WASM no longer names its target features ${lost.join(', ')}. Does a profile in Cargo.toml say \`strip\`?`,
+    );
   }
 }
 

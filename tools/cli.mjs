@@ -6,17 +6,21 @@ import { Failure, filesIn, inRoot, inToolchain, readText, run, sha256 } from './
 const source = inRoot('tools/cli');
 const stamp = inToolchain('cli/made-from');
 
-export const cliMadeFrom = () => sha256(...[...filesIn(source)].flatMap((path) => [path.slice(source.length), readText(path)]));
+export const cliMadeFrom = () =>
+  sha256(...[...filesIn(source)].flatMap((path) => [path.slice(source.length), readText(path)]));
 export const cliReady = () => readText(stamp) === cliMadeFrom();
 export const cliBin = (name) => inToolchain('cli', name);
 
 // wasm-bindgen refuses a crate that was compiled with another version of it.
 function checkVersions() {
-  const version = (lock, crate) => readText(lock).match(new RegExp(`name = "${crate}"\nversion = "([^"]+)"`))[1];
+  const version = (lock, crate) =>
+    readText(lock).match(new RegExp(`name = "${crate}"\nversion = "([^"]+)"`))[1];
   const crate = version(inRoot('Cargo.lock'), 'wasm-bindgen');
   const cli = version(join(source, 'Cargo.lock'), 'wasm-bindgen-cli-support');
   if (crate !== cli) {
-    throw new Failure(`The Worker is locked to wasm-bindgen ${crate}, its command in tools/cli to ${cli}. Give both the same version.`);
+    throw new Failure(
+      `The Worker is locked to wasm-bindgen ${crate}, its command in tools/cli to ${cli}. Give both the same version.`,
+    );
   }
 }
 
@@ -41,5 +45,8 @@ export async function buildCli() {
 function builtWorkerBuild(artifacts) {
   const folder = readdirSync(artifacts).find((name) => name.startsWith('worker-build-'));
   const bin = join(artifacts, folder, 'bin');
-  return join(bin, readdirSync(bin).find((name) => /^worker[-_]build/.test(name) && !name.endsWith('.d')));
+  return join(
+    bin,
+    readdirSync(bin).find((name) => /^worker[-_]build/.test(name) && !name.endsWith('.d')),
+  );
 }

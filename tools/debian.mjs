@@ -4,13 +4,15 @@ import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { ask, Failure, inToolchain, run } from './run.mjs';
 
-export const isDebian = () => ask('apt-get', ['--version']) !== undefined && ask('dpkg-deb', ['--version']) !== undefined;
+export const isDebian = () =>
+  ask('apt-get', ['--version']) !== undefined && ask('dpkg-deb', ['--version']) !== undefined;
 
 // apt's lists and caches beside the project, so that updating them needs no root
 // and leaves the machine's own alone. What is installed is still read from the machine.
 function privateApt() {
   const home = inToolchain('apt');
-  for (const folder of ['state/lists/partial', 'cache/archives/partial']) mkdirSync(join(home, folder), { recursive: true });
+  for (const folder of ['state/lists/partial', 'cache/archives/partial'])
+    mkdirSync(join(home, folder), { recursive: true });
   return [
     ['Dir::State', join(home, 'state')],
     ['Dir::State::status', '/var/lib/dpkg/status'],
@@ -22,7 +24,13 @@ function privateApt() {
 
 /** `names` and whatever they need that this machine does not have, as apt would install them. */
 async function missing(label, names, options) {
-  const plan = await run(label, 'apt-get', [...options, 'install', '--simulate', '--no-install-recommends', ...names]);
+  const plan = await run(label, 'apt-get', [
+    ...options,
+    'install',
+    '--simulate',
+    '--no-install-recommends',
+    ...names,
+  ]);
   const planned = [...plan.matchAll(/^Inst (\S+)/gm)].map(([, name]) => name);
   // One that is installed already is not in the plan, but is wanted in the folder.
   return [...new Set([...planned, ...names])];
@@ -34,7 +42,9 @@ export async function download(label, names, folder) {
   mkdirSync(folder, { recursive: true });
   const fetch = async (options) => {
     const wanted = await missing(label, names, options);
-    await run(label, 'apt-get', [...options, '-o', 'APT::Sandbox::User=', 'download', ...wanted], { cwd: folder });
+    await run(label, 'apt-get', [...options, '-o', 'APT::Sandbox::User=', 'download', ...wanted], {
+      cwd: folder,
+    });
   };
   try {
     await fetch([]);
@@ -45,7 +55,9 @@ export async function download(label, names, folder) {
       await run(label, 'apt-get', [...options, 'update'], { timeout: 300_000 });
       await fetch(options);
     } catch (error) {
-      throw new Failure(`${error.message}\nThe Debian packages ${names.join(', ')} could not be downloaded.`);
+      throw new Failure(
+        `${error.message}\nThe Debian packages ${names.join(', ')} could not be downloaded.`,
+      );
     }
   }
   return readdirSync(folder)
@@ -66,9 +78,23 @@ export async function unpack(label, debs, target, { only } = {}) {
   }
 }
 
-/** The folders of `tree` that hold shared libraries, as LD_LIBRARY_PATH wants them. */
+/**
+ * The folders of `tree` that hold shared libraries, as LD_LIBRARY_PATH wants them.
+ * Some packages keep theirs a folder deeper and name it by a path from the root.
+ */
 export function libraryFolders(tree) {
+  const folders = (path) =>
+    existsSync(path)
+      ? readdirSync(path, { withFileTypes: true })
+          .filter((entry) => entry.isDirectory())
+          .map(({ name }) => join(path, name))
+      : [];
+  const holdsLibraries = (path) => readdirSync(path).some((name) => /^lib.*\.so/.test(name));
   const lib = join(tree, 'usr/lib');
-  const found = existsSync(lib) ? readdirSync(lib).filter((name) => /-linux-gnu/.test(name)) : [];
-  return [...found.map((name) => join(lib, name)), lib, join(tree, 'lib')].filter((path) => existsSync(path));
+  const ofThisMachine = [...folders(lib), ...folders(join(tree, 'lib'))].filter((path) =>
+    path.endsWith('-linux-gnu'),
+  );
+  return [...ofThisMachine, ...ofThisMachine.flatMap(folders), lib].filter(
+    (path) => existsSync(path) && holdsLibraries(path),
+  );
 }

@@ -10,7 +10,9 @@ export function node22() {
   const own = inRoot('node_modules/.bin/node');
   if (existsSync(own)) return own;
   if (Number(process.versions.node.split('.')[0]) >= least) return process.execPath;
-  throw new Failure(`For this system the npm packages hold no Node ${least}. Install Node ${least} or newer.`);
+  throw new Failure(
+    `For this system the npm packages hold no Node ${least}. Install Node ${least} or newer.`,
+  );
 }
 
 /**

@@ -2,7 +2,16 @@
 // work, their last words when they fail, and none left behind on Ctrl-C.
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -17,12 +26,16 @@ export class Failure extends Error {}
 export const say = (line) => process.stdout.write(`${line}\n`);
 export const seconds = (since) => `${((performance.now() - since) / 1000).toFixed(1)} s`;
 export const sha256 = (...chunks) =>
-  chunks.reduce((hash, chunk) => hash.update(chunk).update('\0'), createHash('sha256')).digest('hex');
+  chunks
+    .reduce((hash, chunk) => hash.update(chunk).update('\0'), createHash('sha256'))
+    .digest('hex');
 export const readText = (path) => (existsSync(path) ? readFileSync(path, 'utf8') : undefined);
 
 /** All files below a folder, in an order that does not change. */
 export function* filesIn(folder) {
-  const entries = readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1));
+  const entries = readdirSync(folder, { withFileTypes: true }).sort((a, b) =>
+    a.name < b.name ? -1 : 1,
+  );
   for (const entry of entries) {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) yield* filesIn(path);
@@ -46,18 +59,31 @@ for (const [signal, code] of [
 
 // What a progress line shows of a program's output: what cargo compiles, else
 // the last line, without colours.
-// biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences begin with one
+// eslint-disable-next-line no-control-regex -- escape sequences begin with one
 const plain = (text) => text.replace(/\u001b\[[0-9;?]*[A-Za-z]/g, '');
 const lastWord = (text) =>
-  plain(text).match(/^ *(Compiling|Downloaded|Checking) .*$/gm)?.pop().trim() ??
-  plain(text).trimEnd().split(/[\r\n]+/).pop().trim().slice(0, 90);
+  plain(text)
+    .match(/^ *(Compiling|Downloaded|Checking) .*$/gm)
+    ?.pop()
+    .trim() ??
+  plain(text)
+    .trimEnd()
+    .split(/[\r\n]+/)
+    .pop()
+    .trim()
+    .slice(0, 90);
 
 /**
  * Runs a program quietly; resolves to its output. While it works a line every
  * ten seconds shows the time and its last line. If it fails, the end of its
  * output and `hint` become the error.
  */
-export function run(label, command, args, { cwd = root, env = process.env, hint, timeout, onOutput } = {}) {
+export function run(
+  label,
+  command,
+  args,
+  { cwd = root, env = process.env, hint, timeout, onOutput } = {},
+) {
   return new Promise((resolve, reject) => {
     const began = performance.now();
     const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -65,8 +91,10 @@ export function run(label, command, args, { cwd = root, env = process.env, hint,
     let output = '';
     let late = false;
     const heartbeat = setInterval(() => {
-      const last = lastWord(output.slice(-20_000));
-      say(`  ${label}: ${Math.round((performance.now() - began) / 1000)} s${last ? ` · ${last}` : ''}`);
+      const last = lastWord(output.slice(-200_000));
+      say(
+        `  ${label}: ${Math.round((performance.now() - began) / 1000)} s${last ? ` · ${last}` : ''}`,
+      );
     }, 10_000);
     const limit =
       timeout &&
@@ -89,11 +117,15 @@ export function run(label, command, args, { cwd = root, env = process.env, hint,
       if (!problem) return resolve(output);
       const tail = plain(output).trimEnd().split('\n').slice(-25).join('\n');
       const failure = new Failure(
-        [`${label}: ${command} ${args[0] ?? ''} ${problem}.`, tail, hint].filter(Boolean).join('\n'),
+        [`${label}: ${command} ${args[0] ?? ''} ${problem}.`, tail, hint]
+          .filter(Boolean)
+          .join('\n'),
       );
       reject(Object.assign(failure, { output }));
     };
-    child.on('error', (error) => settle(error.code === 'ENOENT' ? 'is not installed' : `could not start (${error.message})`));
+    child.on('error', (error) =>
+      settle(error.code === 'ENOENT' ? 'is not installed' : `could not start (${error.message})`),
+    );
     child.on('close', (code, signal) => {
       if (late) settle(`did not finish within ${timeout / 1000} s`);
       else if (code !== 0) settle(signal ? `was ended by ${signal}` : `ended with code ${code}`);
@@ -105,7 +137,11 @@ export function run(label, command, args, { cwd = root, env = process.env, hint,
 /** Runs a program on this terminal, as if typed; resolves to its exit code. */
 export function show(command, args, { cwd = root, env = process.env, onOutput } = {}) {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd, env, stdio: onOutput ? ['inherit', 'pipe', 'inherit'] : 'inherit' });
+    const child = spawn(command, args, {
+      cwd,
+      env,
+      stdio: onOutput ? ['inherit', 'pipe', 'inherit'] : 'inherit',
+    });
     running.add(child);
     child.stdout?.on('data', (bytes) => {
       process.stdout.write(bytes);
@@ -124,7 +160,12 @@ export function show(command, args, { cwd = root, env = process.env, onOutput } 
 
 /** A short question to a program: its trimmed answer, or undefined if it has none. */
 export function ask(command, args, env = process.env) {
-  const { status, stdout } = spawnSync(command, args, { cwd: root, env, encoding: 'utf8', timeout: 20_000 });
+  const { status, stdout } = spawnSync(command, args, {
+    cwd: root,
+    env,
+    encoding: 'utf8',
+    timeout: 20_000,
+  });
   return status === 0 ? stdout.trim() : undefined;
 }
 
@@ -147,7 +188,7 @@ export async function alone(work) {
   if (holding) return work();
   const lock = inToolchain('lock');
   mkdirSync(toolchain, { recursive: true });
-  for (let told = false; ; ) {
+  for (let told = false; ;) {
     try {
       const file = openSync(lock, 'wx');
       writeSync(file, String(process.pid));
@@ -157,7 +198,10 @@ export async function alone(work) {
       if (error.code !== 'EEXIST') throw error;
       const owner = Number(readText(lock));
       if (owner && alive(owner)) {
-        if (!told) say(`Waiting for another set-up or build in this folder (process ${owner}; if it is none, delete .toolchain/lock) …`);
+        if (!told)
+          say(
+            `Waiting for another set-up or build in this folder (process ${owner}; if it is none, delete .toolchain/lock) …`,
+          );
         told = true;
       } else if (owner || told) {
         rmSync(lock, { force: true });

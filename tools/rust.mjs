@@ -1,6 +1,14 @@
 // The wasm32-unknown-unknown target: the one that is there, else rustup's, else
 // Debian's rustc with a standard library that is built here once.
-import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join, relative } from 'node:path';
 import { download, isDebian, libraryFolders, unpack } from './debian.mjs';
 import { ask, Failure, inRoot, inToolchain, readText, run, say } from './run.mjs';
@@ -16,30 +24,48 @@ export function checkRust() {
   const version = ask('rustc', ['--version'])?.match(/rustc 1\.(\d+)/);
   const least = readText(inRoot('Cargo.toml')).match(/rust-version = "1\.(\d+)/)[1];
   if (!version || !ask('cargo', ['--version'])) {
-    throw new Failure(`Rust is not installed. Install it with rustup (https://rustup.rs), 1.${least} or newer.`);
+    throw new Failure(
+      `Rust is not installed. Install it with rustup (https://rustup.rs), 1.${least} or newer.`,
+    );
   }
   if (Number(version[1]) < Number(least)) {
-    throw new Failure(`Rust 1.${version[1]} is too old; 1.${least} or newer is needed. Run: rustup update`);
+    throw new Failure(
+      `Rust 1.${version[1]} is too old; 1.${least} or newer is needed. Run: rustup update`,
+    );
   }
 }
 
 const ownTarget = () => {
   const folder = ask('rustc', ['--print', 'target-libdir', '--target', target]);
-  return folder && existsSync(folder) && readdirSync(folder).some((file) => file.startsWith('libstd-'));
+  return (
+    folder && existsSync(folder) && readdirSync(folder).some((file) => file.startsWith('libstd-'))
+  );
 };
 
+let known;
+
 /**
- * The environment in which cargo builds for the target, or undefined if the
- * target is yet to be made.
+ * What to add to an environment in which cargo builds for the target; undefined
+ * if the target is yet to be made.
  */
 export function wasmEnvironment() {
-  if (!existsSync(join(compiler, 'ready'))) return ownTarget() ? {} : undefined;
-  const bin = join(compiler, 'bin');
-  return {
-    RUSTC: join(bin, 'rustc'),
-    PATH: `${bin}:${process.env.PATH}`,
-    CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER: linker(),
-  };
+  known ??= existsSync(join(compiler, 'ready'))
+    ? debianEnvironment()
+    : ownTarget()
+      ? {}
+      : undefined;
+  return known;
+}
+
+const debianEnvironment = () => ({
+  RUSTC: join(compiler, 'bin/rustc'),
+  CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER: linker(),
+});
+
+/** `env` for building for the target. worker-build asks the rustc on the PATH, cargo the one in RUSTC. */
+export function forWasm(env) {
+  const more = wasmEnvironment();
+  return { ...env, ...more, PATH: more.RUSTC ? `${join(compiler, 'bin')}:${env.PATH}` : env.PATH };
 }
 
 // Debian's rustc comes without a linker for WASM; the one of rustup's toolchain does.
@@ -48,7 +74,10 @@ function linker() {
   const host = ask('rustc', ['--version', '--verbose'])?.match(/host: (\S+)/)?.[1] ?? '';
   const candidates = [join(sysroot, 'lib/rustlib', host, 'bin/rust-lld'), '/usr/bin/wasm-ld'];
   const found = candidates.find((path) => existsSync(path));
-  if (!found) throw new Failure('No linker for WASM was found. Install Rust with rustup, whose rust-lld is used, or Debian’s lld.');
+  if (!found)
+    throw new Failure(
+      'No linker for WASM was found. Install Rust with rustup, whose rust-lld is used, or Debian’s lld.',
+    );
   return found;
 }
 
@@ -78,7 +107,11 @@ async function fromDebian() {
   // Of the sources only the library is needed; the rest is 400 MB.
   const sources = debs.filter((deb) => /rust-web-src/.test(deb));
   await unpack(label, sources, fresh, { only: ['./usr/src/*/library', './usr/lib/rustlib/src'] });
-  await unpack(label, debs.filter((deb) => !sources.includes(deb)), fresh);
+  await unpack(
+    label,
+    debs.filter((deb) => !sources.includes(deb)),
+    fresh,
+  );
   wrap(fresh, 'rustc');
   await buildStd(label, fresh);
   for (const spare of ['usr/src', 'usr/share', 'usr/lib/rustlib/src', 'std']) {
@@ -107,7 +140,10 @@ async function buildStd(label, tree) {
   const crate = join(tree, 'std');
   mkdirSync(join(crate, 'src'), { recursive: true });
   writeFileSync(join(crate, 'src/lib.rs'), '');
-  writeFileSync(join(crate, 'Cargo.toml'), '[package]\nname = "empty"\nedition = "2024"\n[workspace]\n');
+  writeFileSync(
+    join(crate, 'Cargo.toml'),
+    '[package]\nname = "empty"\nedition = "2024"\n[workspace]\n',
+  );
   const env = {
     ...process.env,
     RUSTC: join(tree, 'bin/rustc'),
@@ -121,7 +157,8 @@ async function buildStd(label, tree) {
   const lib = join(tree, 'usr/lib/rustlib', target, 'lib');
   mkdirSync(lib, { recursive: true });
   for (const file of readdirSync(built)) {
-    if (file.endsWith('.rlib') && !file.startsWith('libempty')) copyFileSync(join(built, file), join(lib, file));
+    if (file.endsWith('.rlib') && !file.startsWith('libempty'))
+      copyFileSync(join(built, file), join(lib, file));
   }
 }
 
@@ -132,7 +169,11 @@ export async function wasmClippy() {
   if (!existsSync(driver)) {
     const folder = inToolchain('debs-clippy');
     const debs = await download('clippy', ['rust-web-clippy'], folder);
-    await unpack('clippy', debs.filter((deb) => /clippy/.test(deb)), compiler);
+    await unpack(
+      'clippy',
+      debs.filter((deb) => /clippy/.test(deb)),
+      compiler,
+    );
     rmSync(folder, { recursive: true, force: true });
     wrap(compiler, 'clippy-driver');
   }

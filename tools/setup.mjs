@@ -10,30 +10,33 @@ import { addWasmTarget, checkRust, wasmEnvironment } from './rust.mjs';
 export { chromium } from './chromium.mjs';
 
 const npmStamp = inRoot('node_modules/.made-from');
-const npmWanted = () => sha256(readText(inRoot('package.json')), readText(inRoot('package-lock.json')));
-const npmReady = () => existsSync(inRoot('node_modules/.bin')) && readText(npmStamp) === npmWanted();
+const npmWanted = () =>
+  sha256(readText(inRoot('package.json')), readText(inRoot('package-lock.json')));
+const npmReady = () =>
+  existsSync(inRoot('node_modules/.bin')) && readText(npmStamp) === npmWanted();
 
 async function installPackages() {
   // npm's own path, where npm started us: on some systems `npm` is no program.
-  const npm = process.env.npm_execpath?.endsWith('.js') ? [process.execPath, process.env.npm_execpath] : ['npm'];
+  const npm = process.env.npm_execpath?.endsWith('.js')
+    ? [process.execPath, process.env.npm_execpath]
+    : ['npm'];
   const [command, ...first] = npm;
   rmSync(npmStamp, { force: true });
-  await run('npm packages', command, [...first, 'ci', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'], {
-    hint: 'npm could not install the packages. Is the network there? Running this again goes on from here.',
-  });
+  await run(
+    'npm packages',
+    command,
+    [...first, 'ci', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'],
+    {
+      hint: 'npm could not install the packages. Is the network there? Running this again goes on from here.',
+    },
+  );
   writeFileSync(npmStamp, npmWanted());
 }
 
-/**
- * Makes everything ready; resolves to the environment for building:
- * Node 22 and the npm packages' programs first on the PATH.
- */
+/** Makes everything ready; resolves to an environment with the npm packages' programs on the PATH, Node 22 among them. */
 export async function setup() {
-  const wasm = wasmEnvironment();
-  if (!npmReady() || !wasm || !cliReady()) await alone(prepare);
-  const found = wasm ?? wasmEnvironment();
-  const path = [inRoot('node_modules/.bin'), found.PATH ?? process.env.PATH].join(delimiter);
-  return { ...process.env, ...found, PATH: path };
+  if (!npmReady() || !wasmEnvironment() || !cliReady()) await alone(prepare);
+  return { ...process.env, PATH: [inRoot('node_modules/.bin'), process.env.PATH].join(delimiter) };
 }
 
 async function prepare() {

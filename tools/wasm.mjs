@@ -16,7 +16,7 @@ function name(bytes, at) {
 
 /** The content of the custom section `wanted`, or undefined. */
 export function customSection(bytes, wanted) {
-  for (let at = 8; at < bytes.length; ) {
+  for (let at = 8; at < bytes.length;) {
     const id = bytes[at];
     const [size, start] = leb128(bytes, at + 1);
     at = start + size;

@@ -1,0 +1,17 @@
+import js from '@eslint/js';
+import globals from 'globals';
+
+export default [
+  { ignores: ['build/', 'target/', '.toolchain/', '.wrangler/'] },
+  js.configs.recommended,
+  { languageOptions: { globals: globals.node } },
+  { files: ['playground/**/*.js'], languageOptions: { globals: globals.browser } },
+  {
+    rules: {
+      eqeqeq: 'error',
+      'no-unused-vars': ['error', { ignoreRestSiblings: true }],
+      'no-var': 'error',
+      'prefer-const': 'error',
+    },
+  },
+];

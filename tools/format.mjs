@@ -1,0 +1,14 @@
+// npm run format: writes all files the way npm run lint wants them.
+import { entry, filesIn, inRoot, show } from './run.mjs';
+import { setup } from './setup.mjs';
+
+await entry(import.meta.url, async () => {
+  const env = await setup();
+  const rust = [...filesIn(inRoot('tools/cli'))].filter((path) => path.endsWith('.rs'));
+  const codes = [
+    await show('prettier', ['--write', '--log-level', 'warn', '.'], { env }),
+    await show('cargo', ['fmt', '--all'], { env }),
+    await show('rustfmt', ['--edition', '2024', ...rust], { env }),
+  ];
+  return Math.max(...codes);
+});

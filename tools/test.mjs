@@ -1,0 +1,56 @@
+// npm test: everything on a fresh clone. Host tests of the core, then the built
+// Worker on workerd and in a browser. With file names as arguments, only those.
+import { readdirSync } from 'node:fs';
+import { build } from './build.mjs';
+import { chromium } from './chromium.mjs';
+import { node22 } from './node22.mjs';
+import { entry, inRoot, say, show } from './run.mjs';
+import { setup } from './setup.mjs';
+
+const testFiles = (folder) => {
+  const names = readdirSync(inRoot(folder), { recursive: true }).filter((name) =>
+    name.endsWith('.test.mjs'),
+  );
+  return names.sort().map((name) => `${folder}/${name}`);
+};
+
+/** Runs a test runner and adds up the numbers that `pattern` finds under each name. */
+async function count(command, args, env, patterns) {
+  let output = '';
+  const code = await show(command, args, { env, onOutput: (text) => (output += text) });
+  const sum = (pattern) =>
+    [...output.matchAll(pattern)].reduce((total, [, number]) => total + Number(number), 0);
+  const [passed, failed, skipped] = patterns.map(sum);
+  // A runner that fails without a failed test did not come to run them all.
+  return { passed, failed: code !== 0 && failed === 0 ? 1 : failed, skipped };
+}
+
+const cargoTests = (env) =>
+  count('cargo', ['test', '--locked', '--color', 'never'], env, [
+    /^test result: .* (\d+) passed/gm,
+    /^test result: .* (\d+) failed/gm,
+    /^test result: .* (\d+) ignored/gm,
+  ]);
+
+const nodeTests = (files, env) =>
+  count(node22(), ['--test', '--test-reporter=spec', ...files], env, [
+    /^ℹ pass (\d+)/gm,
+    /^ℹ (?:fail|cancelled) (\d+)/gm,
+    /^ℹ (?:skipped|todo) (\d+)/gm,
+  ]);
+
+await entry(import.meta.url, async () => {
+  const chosen = process.argv.slice(2);
+  const env = await setup();
+  await build();
+  const files =
+    chosen.length > 0 ? chosen : [...testFiles('tests/runtime'), ...testFiles('tests/browser')];
+  if (files.some((file) => file.includes('tests/browser'))) env.CHROMIUM = await chromium();
+  const results = [];
+  if (chosen.length === 0) results.push(await cargoTests(env));
+  if (files.length > 0) results.push(await nodeTests(files, { ...env, NO_COLOR: '1' }));
+  const total = (name) => results.reduce((sum, result) => sum + result[name], 0);
+  const skipped = total('skipped') > 0 ? `, ${total('skipped')} skipped` : '';
+  say(`\n${total('passed')} passed, ${total('failed')} failed${skipped}`);
+  return total('failed') > 0 ? 1 : 0;
+});
