@@ -4,7 +4,8 @@ import { convertV4MiniflareOptions, Miniflare } from 'miniflare';
 import { unstable_getMiniflareWorkerOptions as fromWrangler } from 'wrangler';
 import { inRoot } from './run.mjs';
 
-const NAME = 'gate';
+/** The gate's name among the Workers, for service bindings to it. */
+export const NAME = 'gate';
 
 /**
  * The gate's options as wrangler.toml has them, for one of its environments. Without .dev.vars and
@@ -14,19 +15,34 @@ const NAME = 'gate';
 export function describe(environment) {
   process.env.CLOUDFLARE_LOAD_DEV_VARS_FROM_DOT_ENV = 'false';
   const path = inRoot('wrangler.toml');
-  const { modulesRules, ...described } = fromWrangler(path, environment, { envFiles: ['none'] }).workerOptions;
+  const { modulesRules, ...described } = fromWrangler(path, environment, {
+    envFiles: ['none'],
+  }).workerOptions;
   return described;
 }
 
 /**
  * Options of Miniflare for the gate.
  *
- * `environment`: one of wrangler.toml's, if it has any. `vars`: settings, over those of wrangler.toml. `services`: service bindings by name, each the
- * name of one of `workers` or a function from request to response. `workers`: further Workers in
- * Miniflare's form. `gate`: what else to lay over the gate's own options. `onLine`: gets every
- * line a Worker logs, as `{ level, message }`.
+ * `environment`: one of wrangler.toml's, if it has any. `vars`: settings, over those of
+ * wrangler.toml; undefined unsets. `services`: service bindings by name, each the name of one of
+ * `workers` or a function from request to response. `workers`: further Workers in Miniflare's
+ * form. `front`: one more that gets the requests first. `gate`: what else to lay over the gate's
+ * own options. `onLine`: gets every line a Worker logs, as `{ level, message }`.
  */
-function options({ environment, vars = {}, services = {}, workers = [], gate = {}, onLine, host, port, persist, shared }) {
+function options({
+  environment,
+  vars = {},
+  services = {},
+  workers = [],
+  front,
+  gate = {},
+  onLine,
+  host,
+  port,
+  persist,
+  shared,
+}) {
   const described = describe(environment);
   return convertV4MiniflareOptions({
     host,
@@ -37,6 +53,7 @@ function options({ environment, vars = {}, services = {}, workers = [], gate = {
     resourcePersistencePath: persist,
     ...shared,
     workers: [
+      ...(front ? [front] : []),
       {
         ...described,
         name: NAME,
@@ -46,13 +63,16 @@ function options({ environment, vars = {}, services = {}, workers = [], gate = {
           { type: 'CompiledWasm', path: inRoot('build', 'index_bg.wasm') },
         ],
         ...gate,
-        bindings: { ...described.bindings, ...vars },
+        bindings: withoutUnset({ ...described.bindings, ...vars }),
         serviceBindings: { ...described.serviceBindings, ...services },
       },
       ...workers,
     ],
   });
 }
+
+const withoutUnset = (vars) =>
+  Object.fromEntries(Object.entries(vars).filter(([, value]) => value !== undefined));
 
 /**
  * Starts the gate. Resolves once workerd listens, to its `url` (a URL), `setOptions` to restart
@@ -65,7 +85,8 @@ export async function startGate(given) {
   return {
     url,
     miniflare,
-    setOptions: (changed) => miniflare.setOptions(options({ ...settled, port: Number(url.port), ...changed })),
+    setOptions: (changed) =>
+      miniflare.setOptions(options({ ...settled, port: Number(url.port), ...changed })),
     stop: () => miniflare.dispose(),
   };
 }

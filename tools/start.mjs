@@ -1,13 +1,165 @@
-// npm start: the gate with a demo upstream and the playground.
+// npm start: the gate on workerd, a server behind it and a page to try it with. A change in the
+// source rebuilds the gate and restarts it on the same port.
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, watch } from 'node:fs';
+import { relative } from 'node:path';
+import { parseArgs } from 'node:util';
 import { build } from './build.mjs';
 import { onNode22 } from './node22.mjs';
-import { entry } from './run.mjs';
+import { entry, Failure, filesIn, inRoot, say, seconds } from './run.mjs';
 import { setup } from './setup.mjs';
 
+const flags = {
+  port: { type: 'string' },
+  'playground-port': { type: 'string' },
+};
+const watched = ['Cargo.toml', 'Cargo.lock', 'wrangler.toml'];
+
+function readPort(name, text, otherwise) {
+  if (text === undefined || text === '') return otherwise;
+  const port = Number(text);
+  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
+  throw new Failure(`${name} is ${text}: write a port, such as ${otherwise}.`);
+}
+
+function readPorts() {
+  let given;
+  try {
+    given = parseArgs({ options: flags }).values;
+  } catch (error) {
+    throw new Failure(
+      `${error.message}\nnpm start takes --port and --playground-port, behind \`--\`.`,
+    );
+  }
+  const { PORT, PLAYGROUND_PORT } = process.env;
+  return {
+    gatePort: readPort('--port', given.port, readPort('PORT', PORT, 8787)),
+    playgroundPort: readPort(
+      '--playground-port',
+      given['playground-port'],
+      readPort('PLAYGROUND_PORT', PLAYGROUND_PORT, 8788),
+    ),
+  };
+}
+
+function explain({ gateUrl, playgroundUrl, origin }, wanted) {
+  const taken = (name, port, url) =>
+    port !== 0 && port !== Number(new URL(url).port || 80)
+      ? `Port ${port} is taken, so the ${name} has the next free one.\n`
+      : '';
+  say(`
+${taken('gate', wanted.gatePort, gateUrl)}${taken('playground', wanted.playgroundPort, playgroundUrl)}\
+Playground   ${playgroundUrl}
+Gate         ${gateUrl}/
+
+From a command line, with a token that lasts 15 minutes:
+  token=$(curl -s -X POST ${playgroundUrl}token)
+  npx wscat -c ${gateUrl}/ -o ${origin} -H "Authorization: Bearer $token"
+Without -H, or with another origin behind -o, the gate refuses.
+
+A change in src/, Cargo.toml, Cargo.lock or wrangler.toml restarts the gate. Ctrl-C ends all.
+`);
+}
+
+function report({ record }) {
+  const { time, outcome, reason, cause, stage, origin } = record;
+  const why = reason ? ` ${reason} at ${stage}: ${cause}` : ` for ${record.subject}`;
+  say(`${time.slice(11, 19)}Z ${outcome}${why} (origin ${origin ?? 'none'})`);
+}
+
+const logged = ({ level, message }) =>
+  level === 'log' ? say(message) : process.stderr.write(`${message}\n`);
+
+/** What is built and run, by path, so that a file written without a change restarts nothing. */
+function sources() {
+  const files = [...filesIn(inRoot('src')), ...watched.map((name) => inRoot(name))];
+  return new Map(
+    files
+      .filter((path) => existsSync(path))
+      .map((path) => [
+        relative(inRoot(), path),
+        createHash('sha256').update(readFileSync(path)).digest('hex'),
+      ]),
+  );
+}
+
+const difference = (before, after) =>
+  [...new Set([...before.keys(), ...after.keys()])].filter(
+    (path) => before.get(path) !== after.get(path),
+  );
+
+/** Rebuilds and restarts after each change; `stop` ends the watching. */
+function keepUpToDate(demo) {
+  let known = sources();
+  let timer;
+  let work = Promise.resolve();
+
+  async function update() {
+    const now = sources();
+    const changed = difference(known, now);
+    if (changed.length === 0) return;
+    known = now;
+    const began = performance.now();
+    say(`\n${changed.join(', ')} changed.`);
+    demo.tell('building');
+    try {
+      await build();
+      await demo.restartGate();
+      demo.tell('running');
+      say(
+        `✓ The gate runs with it on the same port (${seconds(began)}); open sockets were closed.\n`,
+      );
+    } catch (error) {
+      demo.tell('failed');
+      process.stderr.write(`\n✗ ${error instanceof Failure ? error.message : error.stack}\n`);
+      say(`The gate from before keeps running (${seconds(began)}).\n`);
+    }
+  }
+
+  // An editor writes a file in several steps; a change during a build is seen after it.
+  const soon = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => (work = work.then(update)), 100);
+  };
+  const watchers = [
+    watch(inRoot('src'), { recursive: true }, soon),
+    watch(inRoot(), (_, name) => watched.includes(name) && soon()),
+  ];
+  return {
+    stop() {
+      clearTimeout(timer);
+      for (const watcher of watchers) watcher.close();
+    },
+  };
+}
+
+/**
+ * Resolves when the person at the terminal, or the system, wants it to end. Others who listen,
+ * Miniflare among them, would end the process at once instead. A second signal, as when the
+ * terminal and whoever started this both send one, changes nothing.
+ */
+const ended = () =>
+  new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+      process.removeAllListeners(signal);
+      process.on(signal, resolve);
+    }
+  });
+
 await entry(import.meta.url, async () => {
-  const env = await setup();
+  const ports = readPorts();
+  const environment = await setup();
+  await onNode22(environment);
   await build();
-  await onNode22(env);
-  // TODO: start the demo upstream and the playground, print the address, and
-  // build again when a source changes.
+  const { startDemo } = await import('../playground/demo.mjs');
+  const demo = await startDemo({ ...ports, onDecision: report, onLine: logged });
+  const updates = keepUpToDate(demo);
+  explain(demo, ports);
+  await ended();
+  say('\nEnding …');
+  updates.stop();
+  // A build may be going on, and an ending that hangs would leave what Ctrl-C should end.
+  setTimeout(() => process.exit(0), 5_000).unref();
+  await demo.stop();
+  process.exit(0);
 });

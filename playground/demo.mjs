@@ -1,0 +1,87 @@
+// The whole demonstration: a server, the gate in front of it, and the playground page. For
+// npm start and for the tests. Needs Node 22 and a build.
+import { readFileSync } from 'node:fs';
+import { NAME, startGate } from '../tools/gate.mjs';
+import { inRoot } from '../tools/run.mjs';
+import { readDecisions } from './decisions.mjs';
+import { firstFree, startServer } from './server.mjs';
+import { AUDIENCE, developmentKey, ISSUER } from './token.mjs';
+import { startUpstream } from './upstream.mjs';
+
+/** Every setting that the page relies on, so that wrangler.toml can be about a real deployment. */
+function settings({ key, origin, upstream }) {
+  return {
+    ALLOWED_ORIGINS: origin,
+    ORIGIN_MISSING: 'reject',
+    UPSTREAM_URL: upstream.url,
+    UPSTREAM_SERVICE: undefined,
+    REQUIRE_TLS: 'false',
+    AUTH: 'required',
+    TOKEN_SOURCES: 'header,subprotocol',
+    JWT_SECRET: `base64:${key.toString('base64')}`,
+    JWT_JWKS: undefined,
+    JWT_ALGORITHMS: 'HS256',
+    JWT_ISSUER: ISSUER,
+    JWT_AUDIENCE: AUDIENCE,
+    RATE_LIMIT_IP: '20/30s',
+    PLAIN_HTTP: 'reject',
+  };
+}
+
+/**
+ * Starts all three. `gatePort` and `playgroundPort`: the ports to try first, 0 for any. `vars`:
+ * settings over the demo's own. `onDecision` and `onLine` get what the gate decides and what
+ * else it logs. Resolves to where things are, `tell` to inform open pages of the gate,
+ * `restartGate`, and `stop`.
+ */
+export async function startDemo({
+  gatePort = 0,
+  playgroundPort = 0,
+  vars,
+  onDecision,
+  onLine,
+} = {}) {
+  const key = developmentKey();
+  const running = [];
+  const stop = async () => {
+    for (const part of running.splice(0).reverse()) await part.stop();
+  };
+  try {
+    const upstream = await startUpstream();
+    running.push(upstream);
+    const playground = await startServer({ port: playgroundPort, key });
+    running.push(playground);
+    const decided = (decision) => {
+      playground.tell('decision', decision);
+      onDecision?.(decision);
+    };
+    const gate = await startGate({
+      port: gatePort && (await firstFree(gatePort, playground.port)),
+      vars: { ...settings({ key, origin: playground.origin, upstream }), ...vars },
+      front: {
+        name: 'witness',
+        modules: true,
+        script: readFileSync(inRoot('playground/witness.js'), 'utf8'),
+        serviceBindings: { GATE: NAME },
+      },
+      onLine: readDecisions(decided, onLine ?? (() => {})),
+    });
+    running.push(gate);
+    const gateUrl = `ws://${gate.url.host}`;
+    const tell = (state, words) =>
+      playground.tell('gate', { url: gateUrl, state, words }, { keep: true });
+    playground.allowConnectionsTo(gateUrl);
+    tell('running');
+    return {
+      playgroundUrl: `${playground.origin}/`,
+      origin: playground.origin,
+      gateUrl,
+      tell,
+      restartGate: () => gate.setOptions(),
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}

@@ -1,0 +1,177 @@
+// The page's buttons: each makes one attempt, waits for the gate's decision, and shows it.
+import { attempt, decided, getToken, readToken } from './attempt.js';
+import {
+  $,
+  countdown,
+  decision,
+  journey,
+  line,
+  noCountdown,
+  remember,
+  verdict,
+  welcome,
+} from './show.js';
+
+const MOST = 500;
+const GATE = {
+  running: (url) => `The gate is running at ${url}`,
+  building: () => 'The source changed: building. The gate from before keeps running.',
+  failed: () => 'The change does not build: see the terminal. The gate from before keeps running.',
+};
+
+let gate;
+let live;
+let busy = false;
+
+const buttons = () => document.querySelectorAll('#connect, [data-attempt]');
+
+// Disabled by ARIA only: a button that has the focus keeps it.
+function setBusy(value) {
+  busy = value;
+  for (const button of buttons()) button.setAttribute('aria-disabled', String(value));
+}
+
+async function alone(work) {
+  if (busy) return;
+  setBusy(true);
+  noCountdown();
+  try {
+    await work();
+  } catch (error) {
+    verdict('none', {
+      headline: 'That did not work.',
+      why: `The playground’s server did not answer (${error.message}). Is npm start still running?`,
+    });
+  } finally {
+    setBusy(false);
+  }
+}
+
+/** One attempt, shown. Resolves to what `attempt` found. */
+async function tryOnce({ token, before, ...how }) {
+  const found = await attempt(gate, { token, ...how });
+  show({ ...found, token, before });
+  return found;
+}
+
+function show({ decision: made, opened, code, token, before }) {
+  if (!made) {
+    journey();
+    $('evidence').hidden = true;
+    verdict('none', {
+      headline: 'There was no decision.',
+      why: 'The gate wrote no record of this attempt. Is it running? See the terminal.',
+    });
+    return;
+  }
+  decision({ ...made, opened, code, token: token && readToken(token), before });
+  const wait = made.answer.headers.find(([name]) => name === 'retry-after')?.[1];
+  if (wait) countdown(Number(wait));
+}
+
+function received(data) {
+  const message = typeof data === 'string' ? data : '(binary)';
+  if (!live?.welcomed) {
+    if (live) live.welcomed = true;
+    welcome(JSON.parse(message));
+    return;
+  }
+  line('server', message);
+}
+
+function disconnected(code) {
+  if (!live) return;
+  live = undefined;
+  $('conversation').hidden = true;
+  $('connect').hidden = false;
+  $('connect-words').textContent =
+    code === 1005 || code === 1000
+      ? 'Disconnected. Connect again whenever you like.'
+      : `The connection ended with code ${code}, as it does when the gate is restarted. Connect again.`;
+  $('connect').focus();
+}
+
+const connect = () =>
+  alone(async () => {
+    const token = await getToken('valid');
+    live = { welcomed: false };
+    const { opened, socket } = await tryOnce({
+      token,
+      events: { message: received, close: disconnected },
+    });
+    if (!opened) {
+      live = undefined;
+      return;
+    }
+    // It may have closed while the decision was on its way.
+    if (!live) return;
+    live.socket = socket;
+    $('messages').replaceChildren();
+    $('connect-words').textContent = 'Connected through the gate. What you send comes back.';
+    $('connect').hidden = true;
+    $('conversation').hidden = false;
+    $('text').focus();
+  });
+
+async function hammer() {
+  const token = await getToken('valid');
+  for (let admitted = 0; admitted < MOST; admitted += 1) {
+    const found = await attempt(gate, { token });
+    found.socket?.close();
+    if (!found.opened) {
+      const before = `${admitted === 1 ? 'One attempt was' : `${admitted} attempts were`} admitted before this one. `;
+      show({ ...found, token, before });
+      return;
+    }
+    verdict('busy', { headline: 'Hammering …', why: `${admitted + 1} admitted so far.` });
+  }
+  verdict('none', {
+    headline: 'No limit was met.',
+    why: `${MOST} attempts were admitted. Is RATE_LIMIT_IP off?`,
+  });
+}
+
+const ATTEMPTS = {
+  origin: async () => tryOnce({ token: await getToken('valid'), elsewhere: true }),
+  expired: async () => tryOnce({ token: await getToken('expired') }),
+  tampered: async () => tryOnce({ token: await getToken('tampered') }),
+  absent: async () => tryOnce({}),
+  hammer,
+};
+
+const attack = (name) =>
+  alone(async () => {
+    const found = await ATTEMPTS[name]();
+    found?.socket?.close();
+  });
+
+$('connect').addEventListener('click', connect);
+$('disconnect').addEventListener('click', () => live?.socket?.close());
+$('send').addEventListener('submit', (event) => {
+  event.preventDefault();
+  const field = $('text');
+  live?.socket?.send(field.value);
+  line('you', field.value);
+  field.value = '';
+});
+for (const button of document.querySelectorAll('[data-attempt]')) {
+  button.addEventListener('click', () => attack(button.dataset.attempt));
+}
+
+const stream = new EventSource('/events');
+stream.addEventListener('gate', ({ data }) => {
+  const { url, state } = JSON.parse(data);
+  gate = url;
+  $('gate').dataset.state = state;
+  $('gate').textContent = GATE[state](url);
+});
+stream.addEventListener('decision', ({ data }) => {
+  const made = JSON.parse(data);
+  remember(made);
+  decided(made);
+});
+stream.addEventListener('error', () => {
+  $('gate').dataset.state = 'gone';
+  $('gate').textContent = 'The playground’s server does not answer. Is npm start still running?';
+});
+journey();
