@@ -1,0 +1,111 @@
+// The answers that the contract promises (§3 and §4), whole.
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { values } from './http.mjs';
+
+const OFF = [
+  'accelerometer ambient-light-sensor autoplay battery bluetooth browsing-topics camera display-capture',
+  'document-domain encrypted-media fullscreen gamepad geolocation gyroscope hid identity-credentials-get',
+  'idle-detection local-fonts magnetometer microphone midi otp-credentials payment picture-in-picture',
+  'publickey-credentials-create publickey-credentials-get screen-wake-lock serial speaker-selection',
+  'storage-access sync-xhr usb web-share window-management xr-spatial-tracking',
+];
+
+export const STAMPS = {
+  'strict-transport-security': 'max-age=63072000; includeSubDomains; preload',
+  'content-security-policy':
+    "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  'x-frame-options': 'DENY',
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'cross-origin-resource-policy': 'same-origin',
+  'cross-origin-opener-policy': 'same-origin',
+  'permissions-policy': OFF.join(' ')
+    .split(' ')
+    .map((feature) => `${feature}=()`)
+    .join(', '),
+};
+
+const INVALID = { 'www-authenticate': 'Bearer error="invalid_token"' };
+const VERSION = { 'sec-websocket-version': '13' };
+
+/** Reason → status, title, further headers. Those with a number in them are the test's to give. */
+const REFUSALS = {
+  misconfigured: [500, 'The gate is not configured correctly.'],
+  insecure_transport: [403, 'Use https or wss.'],
+  no_route: [404, 'Nothing is served here.'],
+  upgrade_required: [426, 'Only WebSocket connections are served here.', VERSION],
+  method_not_allowed: [405, 'A WebSocket handshake is a GET request.', { allow: 'GET' }],
+  unsupported_version: [426, 'Only version 13 of the WebSocket protocol is spoken here.', VERSION],
+  bad_handshake: [400, 'The WebSocket handshake is malformed.'],
+  replayed_key: [400, 'This Sec-WebSocket-Key was used before.'],
+  origin_missing: [403, 'The request names no origin.'],
+  origin_not_allowed: [403, 'The origin is not allowed.'],
+  token_missing: [401, 'A token is required.', { 'www-authenticate': 'Bearer' }],
+  token_invalid: [401, 'The token is not valid.', INVALID],
+  token_expired: [401, 'The token has expired.', INVALID],
+  ambiguous_token: [400, 'The request carries more than one token.'],
+  rate_limited: [429, 'Too many attempts from this address.'],
+  limiter_unavailable: [503, "Attempts can't be counted at the moment."],
+  upstream_unreachable: [502, "The server can't be reached."],
+  upstream_refused: [502, 'The server did not accept the WebSocket.'],
+  upstream_timeout: [504, 'The server did not answer in time.'],
+};
+
+/** The request id of an answer, which must have exactly one, of 128 bits. */
+export function requestId({ headers }) {
+  const ids = values(headers, 'portcullis-request-id');
+  assert.equal(ids.length, 1, 'one request id');
+  assert.match(ids[0], /^[0-9a-f]{32}$/);
+  return ids[0];
+}
+
+/** Compares status, all headers whatever their order, and the body to the byte. */
+export function assertAnswer(response, { status, headers, body }) {
+  const expected = { ...headers, 'portcullis-request-id': requestId(response) };
+  // Of the connection, not of the answer.
+  const seen = response.headers.filter(([name]) => !['content-length', 'transfer-encoding', 'date'].includes(name));
+  const lines = (pairs) => pairs.map(([name, value]) => `${name}: ${value}`).sort();
+  assert.deepEqual(
+    { status: response.status, headers: lines(seen), body: response.body },
+    { status, headers: lines(Object.entries(expected)), body },
+  );
+}
+
+/** Compares a whole refusal. `changes`: what this one has beside or in place of the table. */
+export function assertRefused(response, reason, changes = {}) {
+  const [status, title, headers] = REFUSALS[reason];
+  const problem = {
+    type: `urn:portcullis:refusal:${reason}`,
+    title: changes.title ?? title,
+    status: changes.status ?? status,
+    reason,
+    request_id: requestId(response),
+  };
+  assertAnswer(response, {
+    status: problem.status,
+    headers: {
+      ...STAMPS,
+      'content-type': 'application/problem+json',
+      'cache-control': 'no-store',
+      ...headers,
+      ...changes.headers,
+    },
+    body: JSON.stringify(problem),
+  });
+}
+
+/** Compares a whole 101 to a handshake with this key. */
+export function assertAdmitted(response, key, headers = {}) {
+  const accept = createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
+  assertAnswer(response, {
+    status: 101,
+    headers: { ...STAMPS, connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-accept': accept, ...headers },
+    body: '',
+  });
+}
+
+/** The name in a problem document, where a test is about which reason it was. */
+export function reasonOf(response) {
+  return response.status === 101 ? 'admitted' : JSON.parse(response.body).reason;
+}

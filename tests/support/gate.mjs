@@ -1,0 +1,139 @@
+// One gate for a group of tests, and the ways to knock at it.
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { after, afterEach, before } from 'node:test';
+import { WebSocket } from 'ws';
+import { startGate } from '../../tools/gate.mjs';
+import { exchange, requestBytes } from './http.mjs';
+import { Log } from './log.mjs';
+
+export const ORIGIN = 'https://app.example';
+
+let addresses = 0;
+/** An address that no test used before, so that none runs into another's limits. */
+export function freshAddress() {
+  addresses += 1;
+  return `10.${addresses >> 16}.${(addresses >> 8) & 255}.${addresses & 255}`;
+}
+
+export const freshKey = () => randomBytes(16).toString('base64');
+
+/**
+ * The headers of a good handshake as pairs. `changes` lays over it: null removes, an array
+ * repeats. A new key and address each time.
+ */
+export function handshake(changes = {}) {
+  const headers = {
+    Host: 'gate.example',
+    Upgrade: 'websocket',
+    Connection: 'Upgrade',
+    'Sec-WebSocket-Version': '13',
+    'Sec-WebSocket-Key': freshKey(),
+    Origin: ORIGIN,
+    'CF-Connecting-IP': freshAddress(),
+    ...changes,
+  };
+  return Object.entries(headers).flatMap(([name, value]) =>
+    [value].flat().filter((one) => one !== null).map((one) => [name, one]),
+  );
+}
+
+/**
+ * A gate for the group of tests that calls this: it starts before them and is stopped after them,
+ * and a test that fails shows its log. Origin ORIGIN is allowed, plain http too, AUTH is off; a
+ * setting of undefined is left out. Options may be a function, for what is not known earlier.
+ */
+export function useGate(options = {}) {
+  const gate = {};
+  before(async () => {
+    Object.assign(gate, await openGate(typeof options === 'function' ? await options() : options));
+  });
+  afterEach((t) => {
+    if (!t.passed) t.diagnostic(`log of the gate:\n${gate.log}`);
+  });
+  after(() => gate.stop?.());
+  return gate;
+}
+
+export async function openGate({ vars = {}, upstream, gate: own, ...options } = {}) {
+  const log = new Log();
+  const settings = {
+    ALLOWED_ORIGINS: ORIGIN,
+    REQUIRE_TLS: 'false',
+    AUTH: 'off',
+    ...(upstream && { UPSTREAM_URL: upstream.url }),
+    ...vars,
+  };
+  const isSet = ([, value]) => value !== undefined;
+  const gate = await startGate({
+    onLine: log.add,
+    ...options,
+    gate: { unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }], ...own },
+    vars: Object.fromEntries(Object.entries(settings).filter(isSet)),
+  });
+  const sockets = new Set();
+  const stop = async () => {
+    for (const socket of sockets) (socket.destroy ?? socket.terminate).call(socket);
+    await gate.stop();
+  };
+
+  /** Sends a request as it is written; `to`: a URL in place of the gate's own. */
+  const send = async ({ to = gate.url, ...request }) => {
+    const response = await exchange(to, requestBytes(request));
+    if (response?.socket) sockets.add(response.socket);
+    return response;
+  };
+  /** Sends a handshake, changed as `handshake` says. */
+  const knock = (changes, request = {}) => send({ ...request, headers: handshake(changes) });
+
+  /**
+   * A real client: resolves to its open socket, whose `answer` is the 101's headers, or to what
+   * the gate answered in place of it, as `exchange` has it.
+   */
+  const connect = ({ target = '/', protocols = [], headers = {}, ...more } = {}) =>
+    new Promise((resolve, reject) => {
+      const { Host, Upgrade, Connection, ...given } = Object.fromEntries(handshake(headers));
+      delete given['Sec-WebSocket-Version'];
+      delete given['Sec-WebSocket-Key'];
+      const { Origin: origin, ...rest } = given;
+      const url = new URL(target, gate.url);
+      url.protocol = url.protocol.replace('http', 'ws');
+      const socket = new WebSocket(url, protocols, { origin, headers: rest, rejectUnauthorized: false, ...more });
+      sockets.add(socket);
+      let answer;
+      socket.once('upgrade', (response) => {
+        answer = pairs(response.rawHeaders);
+      });
+      socket.once('open', () => resolve(Object.assign(socket, { answer })));
+      socket.once('unexpected-response', async (request, response) => {
+        const chunks = await response.toArray();
+        const body = Buffer.concat(chunks).toString();
+        resolve({ status: response.statusCode, headers: pairs(response.rawHeaders), body });
+      });
+      socket.once('error', reject);
+    });
+
+  return {
+    url: gate.url,
+    // Past Miniflare's own Worker, which makes a GET of every upgrade and believes
+    // X-Forwarded-Proto.
+    direct: await gate.miniflare.unsafeGetDirectURL('gate'),
+    miniflare: gate.miniflare,
+    log,
+    send,
+    knock,
+    connect,
+    stop,
+  };
+}
+
+const pairs = (raw) =>
+  Array.from({ length: raw.length / 2 }, (_, at) => [raw[2 * at].toLowerCase(), raw[2 * at + 1]]);
+
+/** Sends a message and resolves to the next one that comes. */
+export async function ask(socket, message) {
+  const answer = once(socket, 'message');
+  socket.send(message);
+  const [data, binary] = await answer;
+  return binary ? data : data.toString();
+}
