@@ -13,7 +13,7 @@ fn server() -> Upstream {
 }
 
 /// The request's own, where nobody is known.
-fn told() -> Vec<(&'static str, String)> {
+fn told() -> Set {
     vec![
         ("X-Forwarded-Proto", "https".into()),
         ("X-Forwarded-Host", "gate.example".into()),
@@ -39,8 +39,10 @@ fn authenticated(ask: &Ask, sources: &[Source], protocols: &[&str]) -> Authentic
     }
 }
 
+type Set = Vec<(&'static str, String)>;
+
 /// URL, removed and set headers of an upgrade, the latter without those of every request.
-type Sent = (String, Vec<&'static str>, Vec<(&'static str, String)>);
+type Sent = (String, Vec<&'static str>, Set);
 
 fn sent(upstream: &Upstream, ask: &Ask, authenticated: &Authenticated, protocols: &[&str]) -> Sent {
     let offer = Offer::new(handshake(protocols), authenticated);
@@ -211,7 +213,8 @@ fn a_cookie_or_query_that_held_only_the_token_is_gone_altogether() {
 #[test]
 fn identity_headers_are_escaped_and_absent_where_there_is_nothing_to_say() {
     let subject = |text: &str| vec![("Portcullis-Subject", text.to_owned())];
-    let rows: [(&str, Option<&str>, &[&str], Vec<(&str, String)>); 12] = [
+    type Row<'a> = (&'a str, Option<&'a str>, &'a [&'a str], Set);
+    let rows: [Row<'_>; 12] = [
         (
             "plain",
             Some("ada@example.com"),
