@@ -34,7 +34,10 @@ export function handshake(changes = {}) {
     ...changes,
   };
   return Object.entries(headers).flatMap(([name, value]) =>
-    [value].flat().filter((one) => one !== null).map((one) => [name, one]),
+    [value]
+      .flat()
+      .filter((one) => one !== null)
+      .map((one) => [name, one]),
   );
 }
 
@@ -98,7 +101,12 @@ export async function openGate({ vars = {}, upstream, gate: own, ...options } = 
       const { Origin: origin, ...rest } = given;
       const url = new URL(target, gate.url);
       url.protocol = url.protocol.replace('http', 'ws');
-      const socket = new WebSocket(url, protocols, { origin, headers: rest, rejectUnauthorized: false, ...more });
+      const socket = new WebSocket(url, protocols, {
+        origin,
+        headers: rest,
+        rejectUnauthorized: false,
+        ...more,
+      });
       sockets.add(socket);
       let answer;
       socket.once('upgrade', (response) => {
@@ -136,4 +144,9 @@ export async function ask(socket, message) {
   socket.send(message);
   const [data, binary] = await answer;
   return binary ? data : data.toString();
+}
+
+/** Does something so many times, one after the other. */
+export async function repeat(count, work) {
+  for (let at = 0; at < count; at += 1) await work(at);
 }

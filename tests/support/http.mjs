@@ -21,7 +21,9 @@ export function exchange(url, bytes) {
   const { hostname: host, port } = url;
   return new Promise((resolve, reject) => {
     const socket =
-      url.protocol === 'https:' ? tls.connect({ host, port, rejectUnauthorized: false }) : net.connect({ host, port });
+      url.protocol === 'https:'
+        ? tls.connect({ host, port, rejectUnauthorized: false })
+        : net.connect({ host, port });
     let received = Buffer.alloc(0);
     const settle = (response) => {
       clearTimeout(late);
@@ -30,7 +32,9 @@ export function exchange(url, bytes) {
     };
     const late = setTimeout(() => {
       socket.destroy();
-      reject(new Error(`no whole answer in ${DEADLINE} ms, but ${JSON.stringify(String(received))}`));
+      reject(
+        new Error(`no whole answer in ${DEADLINE} ms, but ${JSON.stringify(String(received))}`),
+      );
     }, DEADLINE);
     const onData = (chunk) => {
       received = Buffer.concat([received, chunk]);
@@ -64,7 +68,10 @@ function parse(bytes, isEnd) {
     const body = dechunk(rest);
     return body && { status, headers, body: body.toString(), bytes: body };
   }
-  const length = status === 304 || status === 204 ? 0 : Number(header('content-length') ?? (isEnd ? rest.length : NaN));
+  const length =
+    status === 304 || status === 204
+      ? 0
+      : Number(header('content-length') ?? (isEnd ? rest.length : NaN));
   if (!(rest.length >= length)) return undefined;
   const body = rest.subarray(0, length);
   return { status, headers, body: body.toString(), bytes: body };
@@ -72,7 +79,7 @@ function parse(bytes, isEnd) {
 
 function dechunk(bytes) {
   const chunks = [];
-  for (let at = 0; ; ) {
+  for (let at = 0; ;) {
     const line = bytes.indexOf('\r\n', at);
     if (line < 0) return undefined;
     const length = parseInt(bytes.toString('latin1', at, line), 16);

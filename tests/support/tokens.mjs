@@ -17,12 +17,17 @@ export function ed25519(kid) {
 export function seal(header, payload, { alg = 'HS256', key = SECRET } = {}) {
   const signed = `${encode(header)}.${encode(payload)}`;
   const signature =
-    alg === 'EdDSA' ? signWith(null, Buffer.from(signed), key) : createHmac(HASHES[alg], key).update(signed).digest();
+    alg === 'EdDSA'
+      ? signWith(null, Buffer.from(signed), key)
+      : createHmac(HASHES[alg], key).update(signed).digest();
   return `${signed}.${signature.toString('base64url')}`;
 }
 
 /** A token of these claims, good for five minutes unless they say else; undefined removes one. */
 export function mint(claims = {}, { alg = 'HS256', key = SECRET, header = {} } = {}) {
   const payload = { sub: 'alice', exp: now() + 300, ...claims };
-  return seal(JSON.stringify({ alg, typ: 'JWT', ...header }), JSON.stringify(payload), { alg, key });
+  return seal(JSON.stringify({ alg, typ: 'JWT', ...header }), JSON.stringify(payload), {
+    alg,
+    key,
+  });
 }

@@ -35,7 +35,9 @@ export async function openUpstream({ onSocket, onRequest, ...options } = {}) {
   const byId = new Map();
   const note = (request) => {
     const { method, url, rawHeaders } = request;
-    const headers = Array.from({ length: rawHeaders.length / 2 }, (_, at) => rawHeaders.slice(2 * at, 2 * at + 2));
+    const headers = Array.from({ length: rawHeaders.length / 2 }, (_, at) =>
+      rawHeaders.slice(2 * at, 2 * at + 2),
+    );
     const asked = { method, url, headers };
     seen.push(asked);
     byId.set(request.headers['portcullis-request-id'], asked);
@@ -107,7 +109,9 @@ export async function deadPort() {
 /** The bytes of a 101 that accepts the handshake in `head`, with these lines beside. */
 export function acceptance(head, ...lines) {
   const [, key] = /^sec-websocket-key: (.*)\r$/im.exec(head);
-  const accept = createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
+  const accept = createHash('sha1')
+    .update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`)
+    .digest('base64');
   const first = ['HTTP/1.1 101 Switching Protocols', 'Upgrade: websocket', 'Connection: Upgrade'];
   return `${[...first, `Sec-WebSocket-Accept: ${accept}`, ...lines].join('\r\n')}\r\n\r\n`;
 }

@@ -1,0 +1,73 @@
+// Durable Objects in place of the gate's own ledger: ones that fail in every way, and one that
+// counts the calls it passes on.
+const SCRIPT = `
+import { DurableObject } from 'cloudflare:workers';
+
+const plan = new Map();
+const calls = new Map();
+
+export class Double extends DurableObject {
+  async fetch(request) {
+    const name = this.ctx.id.name;
+    calls.set(name, [...(calls.get(name) ?? []), new URL(request.url).pathname]);
+    const behaviour = plan.get(name) ?? plan.get('*') ?? 'real';
+    switch (behaviour) {
+      case 'real': return this.env.LEDGER.getByName(name).fetch(request);
+      case 'hang': return scheduler.wait(3_600_000);
+      case 'stall': return new Promise(() => {});
+      case 'throw': throw new Error('thrown on purpose');
+      case 'abort': return this.ctx.abort('aborted on purpose');
+      case 'status 500': return new Response('', { status: 500 });
+      default: return new Response(null, { headers: { answer: behaviour } });
+    }
+  }
+}
+
+export class Unbuilt extends DurableObject {
+  constructor() {
+    throw new Error('not built on purpose');
+  }
+}
+
+export default {
+  async fetch(request) {
+    if (request.method === 'PUT') {
+      for (const [name, behaviour] of Object.entries(await request.json())) plan.set(name, behaviour);
+    }
+    return Response.json(Object.fromEntries(calls));
+  },
+};
+`;
+
+/** Options of `useGate` that put the class `Double` or `Unbuilt` in the ledger's place. */
+export const withLedger = (className) => ({
+  gate: {
+    durableObjects: { ADDRESS_LEDGER: { className, scriptName: 'ledgers' } },
+    additionalUnboundDurableObjects: [{ className: 'AddressLedger', useSQLite: true }],
+  },
+  workers: [
+    {
+      name: 'ledgers',
+      modules: true,
+      script: SCRIPT,
+      compatibilityDate: '2026-07-15',
+      durableObjects: {
+        DOUBLE: 'Double',
+        UNBUILT: 'Unbuilt',
+        LEDGER: { className: 'AddressLedger', scriptName: 'gate' },
+      },
+    },
+  ],
+});
+
+/** Says what the double does for an address (`*`: for all others). */
+export async function plan(gate, behaviours) {
+  const worker = await gate.miniflare.getWorker('ledgers');
+  await worker.fetch('http://ledgers/', { method: 'PUT', body: JSON.stringify(behaviours) });
+}
+
+/** The paths of the calls that the double got for an address. */
+export async function calls(gate, address) {
+  const worker = await gate.miniflare.getWorker('ledgers');
+  return (await (await worker.fetch('http://ledgers/')).json())[address] ?? [];
+}
