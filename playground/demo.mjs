@@ -76,6 +76,7 @@ export async function startDemo({
       playgroundUrl: `${playground.origin}/`,
       origin: playground.origin,
       gateUrl,
+      healthUrl: new URL('/_portcullis/health', gate.url),
       tell,
       restartGate: () => gate.setOptions(),
       stop,

@@ -16,7 +16,8 @@ const MOST = 500;
 const GATE = {
   running: (url) => `The gate is running at ${url}`,
   building: () => 'The source changed: building. The gate from before keeps running.',
-  failed: () => 'The change does not build: see the terminal. The gate from before keeps running.',
+  failed: () => 'The change did not work: see the terminal. The gate from before keeps running.',
+  down: () => 'The gate is down: see the terminal. The next change of the source tries again.',
 };
 
 let gate;

@@ -2,7 +2,7 @@
 // deployment, and the tests. Needs Node 22 and a build.
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare';
 import { unstable_getMiniflareWorkerOptions as fromWrangler } from 'wrangler';
-import { inRoot } from './run.mjs';
+import { Failure, inRoot } from './run.mjs';
 
 /** The gate's name among the Workers, for service bindings to it. */
 export const NAME = 'gate';
@@ -15,10 +15,14 @@ export const NAME = 'gate';
 export function describe(environment) {
   process.env.CLOUDFLARE_LOAD_DEV_VARS_FROM_DOT_ENV = 'false';
   const path = inRoot('wrangler.toml');
-  const { modulesRules, ...described } = fromWrangler(path, environment, {
-    envFiles: ['none'],
-  }).workerOptions;
-  return described;
+  try {
+    const { workerOptions } = fromWrangler(path, environment, { envFiles: ['none'] });
+    const { modulesRules, ...described } = workerOptions;
+    return described;
+  } catch (error) {
+    const line = error.location?.line;
+    throw new Failure(`wrangler.toml${line ? `, line ${line}` : ''}: ${error.message}`);
+  }
 }
 
 /**
@@ -81,7 +85,14 @@ const withoutUnset = (vars) =>
 export async function startGate(given) {
   const settled = { host: '127.0.0.1', port: 0, ...given };
   const miniflare = new Miniflare(options(settled));
-  const url = await miniflare.ready;
+  let url;
+  try {
+    url = await miniflare.ready;
+  } catch (error) {
+    // What started of it would keep this process alive.
+    await miniflare.dispose();
+    throw error;
+  }
   return {
     url,
     miniflare,

@@ -2,7 +2,7 @@
 // source rebuilds the gate and restarts it on the same port.
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, watch } from 'node:fs';
-import { relative } from 'node:path';
+import { dirname, relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build } from './build.mjs';
 import { onNode22 } from './node22.mjs';
@@ -88,6 +88,13 @@ const difference = (before, after) =>
     (path) => before.get(path) !== after.get(path),
   );
 
+// The compiler's own words, which worker-build follows with many of its own.
+function wordsFor(error) {
+  if (!(error instanceof Failure)) return error.stack;
+  const complaint = error.output?.match(/^error(\[E\d+\])?: [^]*?(?=^error: could not compile)/m);
+  return complaint ? complaint[0].trimEnd() : error.message;
+}
+
 /** Rebuilds and restarts after each change; `stop` ends the watching. */
 function keepUpToDate(demo) {
   let known = sources();
@@ -95,6 +102,7 @@ function keepUpToDate(demo) {
   let work = Promise.resolve();
 
   async function update() {
+    watchFolders();
     const now = sources();
     const changed = difference(known, now);
     if (changed.length === 0) return;
@@ -110,9 +118,17 @@ function keepUpToDate(demo) {
         `✓ The gate runs with it on the same port (${seconds(began)}); open sockets were closed.\n`,
       );
     } catch (error) {
-      demo.tell('failed');
-      process.stderr.write(`\n✗ ${error instanceof Failure ? error.message : error.stack}\n`);
-      say(`The gate from before keeps running (${seconds(began)}).\n`);
+      process.stderr.write(`\n✗ ${wordsFor(error)}\n`);
+      const answers = await fetch(demo.healthUrl).then(
+        () => true,
+        () => false,
+      );
+      demo.tell(answers ? 'failed' : 'down');
+      say(
+        answers
+          ? `The gate from before keeps running (${seconds(began)}).\n`
+          : 'The gate is down. The next change tries again.\n',
+      );
     }
   }
 
@@ -121,14 +137,26 @@ function keepUpToDate(demo) {
     clearTimeout(timer);
     timer = setTimeout(() => (work = work.then(update)), 100);
   };
-  const watchers = [
-    watch(inRoot('src'), { recursive: true }, soon),
-    watch(inRoot(), (_, name) => watched.includes(name) && soon()),
-  ];
+  // Folder by folder: Node's recursive watching loses a file that an editor replaced by a new one.
+  const watchers = new Map([
+    [inRoot(), watch(inRoot(), (_, name) => watched.includes(name) && soon())],
+  ]);
+  function watchFolders() {
+    const found = new Set([...filesIn(inRoot('src'))].map((path) => dirname(path)));
+    for (const [folder, watcher] of watchers) {
+      if (folder === inRoot() || found.has(folder)) continue;
+      watcher.close();
+      watchers.delete(folder);
+    }
+    for (const folder of found) {
+      if (!watchers.has(folder)) watchers.set(folder, watch(folder, soon));
+    }
+  }
+  watchFolders();
   return {
     stop() {
       clearTimeout(timer);
-      for (const watcher of watchers) watcher.close();
+      for (const watcher of watchers.values()) watcher.close();
     },
   };
 }

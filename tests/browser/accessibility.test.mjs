@@ -1,0 +1,149 @@
+// The playground for everyone: by keyboard, by screen reader, on a narrow screen, in both schemes.
+/* global document, getComputedStyle -- of the page, where some functions run */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { startDemo } from '../../playground/demo.mjs';
+import { connect, exchange, launch, open, press } from './playground.mjs';
+
+const CONTROLS = new Set([
+  'button',
+  'textbox',
+  'link',
+  'checkbox',
+  'combobox',
+  'DisclosureTriangle',
+]);
+const NAMED = new Set([...CONTROLS, 'region', 'log', 'table', 'heading', 'progressbar', 'Iframe']);
+
+let browser;
+let demo;
+
+before(async () => {
+  [browser, demo] = await Promise.all([launch(), startDemo()]);
+});
+after(async () => {
+  await browser?.close();
+  await demo?.stop();
+});
+
+/** What the browser tells a screen reader. */
+async function accessibilityTree(page) {
+  const session = await page.context().newCDPSession(page);
+  const { nodes } = await session.send('Accessibility.getFullAXTree');
+  const seen = nodes.filter(({ ignored }) => !ignored);
+  return seen.map(({ role, name, properties = [] }) => ({
+    role: role?.value,
+    name: name?.value?.trim() ?? '',
+    focusable: properties.some(({ name, value }) => name === 'focusable' && value.value),
+  }));
+}
+
+/** Texts whose colour is too close to what is behind them (WCAG 2, 1.4.3), computed in the page. */
+function faintTexts() {
+  const numbers = (color) => color.match(/[\d.]+/g).map(Number);
+  const luminance = (color) => {
+    const [r, g, b] = numbers(color).map((value) => {
+      const part = value / 255;
+      return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const ground = (element) => {
+    const color = getComputedStyle(element).backgroundColor;
+    const isClear = numbers(color)[3] === 0;
+    return isClear && element.parentElement ? ground(element.parentElement) : color;
+  };
+  const texts = [...document.querySelectorAll('body *')].filter(
+    (element) =>
+      element.checkVisibility() &&
+      [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim()),
+  );
+  return texts.flatMap((element) => {
+    const pair = [luminance(getComputedStyle(element).color), luminance(ground(element))];
+    const contrast = (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
+    const text = element.textContent.trim().slice(0, 40);
+    return contrast < 4.5 ? [`${text}: ${contrast.toFixed(2)}`] : [];
+  });
+}
+
+describe('the playground is for everyone', () => {
+  it('every control has a name, before and after use', async () => {
+    const { page, close } = await open(browser, demo.playgroundUrl);
+    async function check(least) {
+      const nodes = await accessibilityTree(page);
+      const nameless = nodes.filter(
+        ({ role, name, focusable }) =>
+          !name && (NAMED.has(role) || (focusable && role !== 'RootWebArea')),
+      );
+      assert.deepEqual(nameless, []);
+      const controls = nodes.filter(({ role }) => CONTROLS.has(role));
+      assert.ok(controls.length >= least, `${controls.length} controls`);
+    }
+    await check(6);
+    await connect(page);
+    await exchange(page, 'hello');
+    await press(page, 'With a tampered token', 'Refused');
+    await page.getByText('Body', { exact: true }).click();
+    await check(12);
+    await close();
+  });
+
+  it('ids are unique and what refers to one finds it', async () => {
+    const { page, close } = await open(browser, demo.playgroundUrl);
+    const wrong = await page.evaluate(() => {
+      const ids = [...document.querySelectorAll('[id]')].map(({ id }) => id);
+      const doubled = ids.filter((id, at) => ids.indexOf(id) !== at);
+      const names = ['aria-labelledby', 'aria-describedby', 'for'];
+      const dangling = names.flatMap((name) =>
+        [...document.querySelectorAll(`[${name}]`)]
+          .map((element) => element.getAttribute(name))
+          .filter((id) => !document.getElementById(id)),
+      );
+      return [...doubled, ...dangling];
+    });
+    assert.deepEqual(wrong, []);
+    assert.equal(await page.evaluate(() => document.documentElement.lang), 'en');
+    await close();
+  });
+
+  it('connects and talks by keyboard alone', async () => {
+    const { page, close } = await open(browser, demo.playgroundUrl);
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    await page.locator('#text:focus').waitFor();
+    await page.keyboard.type('typed');
+    await page.keyboard.press('Enter');
+    await page.locator('#messages [data-from=server]', { hasText: 'typed' }).waitFor();
+    await page.keyboard.press('Tab'); // Send
+    await page.keyboard.press('Tab'); // Disconnect
+    await page.keyboard.press('Enter');
+    await page.locator('#connect:focus').waitFor();
+    await close();
+  });
+
+  for (const colorScheme of ['light', 'dark']) {
+    it(`text stands out in the ${colorScheme} scheme`, async () => {
+      const { page, close } = await open(browser, demo.playgroundUrl, { colorScheme });
+      assert.deepEqual(await page.evaluate(faintTexts), []);
+      await connect(page);
+      await exchange(page, 'hello');
+      assert.deepEqual(await page.evaluate(faintTexts), []);
+      await press(page, 'With an expired token', 'Refused');
+      // The button under the pointer is lit up on purpose.
+      await page.locator('[data-attempt=expired][aria-disabled=false]').waitFor();
+      assert.deepEqual(await page.evaluate(faintTexts), []);
+      await close();
+    });
+  }
+
+  it('fits a narrow screen, where the decision is scrolled into view', async () => {
+    const viewport = { width: 320, height: 640 };
+    const { page, close } = await open(browser, demo.playgroundUrl, { viewport });
+    await press(page, 'Without a token', 'Refused');
+    const width = await page.evaluate(() => document.documentElement.scrollWidth);
+    assert.equal(width, viewport.width);
+    const { y } = await page.locator('#headline').boundingBox();
+    assert.ok(y >= 0 && y < viewport.height, `the headline is at ${y}`);
+    await close();
+  });
+});
