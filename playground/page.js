@@ -68,6 +68,8 @@ function show({ decision: made, opened, code, token, before }) {
   decision({ ...made, opened, code, token: token && readToken(token), before });
   const wait = made.answer.headers.find(([name]) => name === 'retry-after')?.[1];
   if (wait) countdown(Number(wait));
+  // On a narrow screen it stands below the buttons.
+  $('verdict').scrollIntoView({ block: 'nearest' });
 }
 
 function received(data) {
@@ -114,13 +116,18 @@ const connect = () =>
     $('text').focus();
   });
 
+function admittedBefore(count) {
+  if (count === 0) return 'This address had to wait already. ';
+  return `${count === 1 ? 'One attempt was' : `${count} attempts were`} admitted before this one. `;
+}
+
 async function hammer() {
   const token = await getToken('valid');
   for (let admitted = 0; admitted < MOST; admitted += 1) {
     const found = await attempt(gate, { token });
     found.socket?.close();
     if (!found.opened) {
-      const before = `${admitted === 1 ? 'One attempt was' : `${admitted} attempts were`} admitted before this one. `;
+      const before = admittedBefore(admitted);
       show({ ...found, token, before });
       return;
     }

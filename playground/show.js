@@ -92,24 +92,25 @@ function answerOf({ status, headers, body }) {
   $('answer-body').textContent = body ? JSON.stringify(body, undefined, 2) : '';
 }
 
-function quota({ headers }) {
+// What the words for a reason can't know.
+function particulars({ reason, origin }, { headers }) {
+  if (reason === 'origin_not_allowed') return ` This page came from ${origin}.`;
   const policy = headers.find(([name]) => name === 'ratelimit-policy')?.[1];
   const [, count, seconds] = policy?.match(/q=(\d+);w=(\d+)/) ?? [];
-  return count ? ` Here it is ${count} attempts in ${seconds} seconds.` : '';
+  return count ? ` Here that is ${count} attempts in ${seconds} seconds.` : '';
 }
 
 /** Everything about an attempt that the gate decided. `before`: put in front of the reason. */
 export function decision({ record, answer, opened, code, token, before = '' }) {
   const words = wordsFor(record);
-  verdict(record.outcome, { ...words, why: `${before}${words.why}${quota(answer)}` });
-  $('verdict').scrollIntoView({ block: 'nearest' });
+  verdict(record.outcome, { ...words, why: `${before}${words.why}${particulars(record, answer)}` });
   journey(record);
   answerOf(answer);
   const seen = opened
     ? 'A browser tells its page that the socket is open, and little more.'
     : `A browser keeps a refusal’s answer from its page, which only gets to know that the socket closed with code ${code}.`;
   $('browser-view').textContent =
-    `${seen} This is what the gate really answered, noted down in front of it.`;
+    `${seen} This is what the gate really answered, noted down by the playground in front of it.`;
   pairs($('record'), Object.entries(record));
   $('token-details').hidden = !token;
   $('token').textContent = token ? JSON.stringify(token, undefined, 2) : '';

@@ -160,7 +160,7 @@ describe('the playground', () => {
           await page.getByText(/^Next attempt in [123] s$/).waitFor();
           const { why, stopped, status, headers, record } = await shown(page);
           assert.match(why, /^5 attempts were admitted before this one\./);
-          assert.match(why, /Here it is 5 attempts in 3 seconds\.$/);
+          assert.match(why, /Here that is 5 attempts in 3 seconds\.$/);
           assert.equal(status, 'HTTP/1.1 429 Too Many Requests');
           assert.equal(record.reason, 'rate_limited');
           assert.ok(['Known waits', 'Counters'].includes(stopped), stopped);
