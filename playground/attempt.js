@@ -1,8 +1,8 @@
 // One attempt at a time to get through the gate: the socket that the browser opens, and the
 // gate's decision about it, which comes from the playground's server.
 
-// A browser that waits for a decision this long can say that none came.
-const PATIENCE = 10_000;
+// After this long no decision will come: the gate itself waits 10 seconds for its upstream.
+const PATIENCE = 15_000;
 
 const waiting = new Map();
 

@@ -169,6 +169,8 @@ for (const button of document.querySelectorAll('[data-attempt]')) {
 const stream = new EventSource('/events');
 stream.addEventListener('gate', ({ data }) => {
   const { url, state } = JSON.parse(data);
+  // After another npm start the gate may be elsewhere, where this page may not connect to.
+  if (gate && gate !== url) location.reload();
   gate = url;
   $('gate').dataset.state = state;
   $('gate').textContent = GATE[state](url);
