@@ -71,7 +71,7 @@ fn only_get_opens_a_socket() {
 fn the_version_is_exactly_13() {
     let versions = [
         "", "0", "7", "8", "12", "14", "013", "+13", "13.0", "0x0d", "13, 13", "13,8", "8, 13",
-        "13;", "１３", "-13", "13a",
+        "13;", "１３", "-13", "13a", " 13", "13 ", "13\t",
     ];
     assert_rows(versions.map(|value| {
         let ask = Ask::upgrade().with("sec-websocket-version", value);
