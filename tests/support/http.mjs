@@ -15,9 +15,9 @@ export function requestBytes({ method = 'GET', target = '/', headers = [], body 
 /**
  * Sends `bytes` and resolves to the answer: `{ status, headers, body }`, headers as pairs with
  * lower-case names in order. A 101 has the open `socket` too, which the caller ends. Resolves to
- * undefined where the server closed without an answer.
+ * undefined where the server closed without an answer. With `end` nothing more will come from here.
  */
-export function exchange(url, bytes) {
+export function exchange(url, bytes, { end = false } = {}) {
   const { hostname: host, port } = url;
   return new Promise((resolve, reject) => {
     const socket =
@@ -48,6 +48,7 @@ export function exchange(url, bytes) {
     socket.on('error', () => {});
     socket.on('close', () => settle(parse(received, true)));
     socket.write(bytes);
+    if (end) socket.end();
   });
 }
 

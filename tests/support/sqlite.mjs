@@ -1,0 +1,24 @@
+// A look into the storage of Durable Objects, while they use it.
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+
+// Node 22 warns at the import that SQLite is experimental there; all else it may say.
+const [warn] = process.listeners('warning');
+process.off('warning', warn);
+process.on('warning', (warning) => {
+  if (!/SQLite/.test(warning.message)) warn(warning);
+});
+const { DatabaseSync } = await import('node:sqlite');
+
+/** The names of the tables that the one object under `folder` made. */
+export function tablesIn(folder) {
+  const files = readdirSync(folder, { recursive: true });
+  const [file] = files.filter((name) => /[0-9a-f]{64}\.sqlite$/.test(name));
+  const database = new DatabaseSync(join(folder, file), { readOnly: true, timeout: 5000 });
+  try {
+    const rows = database.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").all();
+    return rows.map(({ name }) => name).filter((name) => !name.startsWith('_cf_'));
+  } finally {
+    database.close();
+  }
+}
