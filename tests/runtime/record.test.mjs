@@ -1,6 +1,7 @@
 // The decision record: what it says, and what it never says.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { inRoot } from '../../tools/run.mjs';
 import { requestId } from '../support/answers.mjs';
 import { freshKey, handshake, openGate, useGate } from '../support/gate.mjs';
 import { mint, now, SECRET, seal } from '../support/tokens.mjs';
@@ -11,12 +12,22 @@ const vars = {
   JWT_SECRET: SECRET,
   TOKEN_SOURCES: 'header,subprotocol,cookie:session,query:token',
 };
-// In the dataset's place: it logs what it is given.
-const DATASET = `
+// The gate with a dataset that logs what it is given: no binding that Miniflare has tells it.
+const WITH_DATASET = `
   import { WorkerEntrypoint } from 'cloudflare:workers';
+  import Gate from './index.js';
+  export { AddressLedger } from './index.js';
+  const DECISIONS = { writeDataPoint: (point) => console.log('point ' + JSON.stringify(point)) };
   export default class extends WorkerEntrypoint {
-    writeDataPoint(point) { console.log('point ' + JSON.stringify(point)); }
+    fetch(request) {
+      return new Gate(this.ctx, { ...this.env, DECISIONS }).fetch(request);
+    }
   }`;
+const modules = [
+  { type: 'ESModule', path: inRoot('build', 'dataset.js'), contents: WITH_DATASET },
+  { type: 'ESModule', path: inRoot('build', 'index.js') },
+  { type: 'CompiledWasm', path: inRoot('build', 'index_bg.wasm') },
+];
 const pointOf = (gate, id) =>
   gate.log.find(({ message }) => {
     const point = message.startsWith('point ') && JSON.parse(message.slice('point '.length));
@@ -28,8 +39,7 @@ describe('the decision record', () => {
   const gate = useGate({
     upstream,
     vars,
-    services: { DECISIONS: 'dataset' },
-    workers: [{ name: 'dataset', modules: true, script: DATASET, compatibilityDate: '2026-07-15' }],
+    gate: { modules },
   });
   const bearer = (token) => ({ Authorization: `Bearer ${token}` });
   const refused = (stage, reason, cause) => ({ outcome: 'refused', stage, reason, cause });
@@ -179,12 +189,13 @@ describe('secrets', () => {
     for (const options of gates) {
       const gate = await openGate(options);
       try {
-        for (const [changes, request] of [token, ...wrong].flatMap(pass)) {
+        const requests = [token, ...wrong].flatMap(pass).map(async ([changes, request]) => {
           const key = freshKey();
           keys.push(key);
           const headers = handshake({ 'Sec-WebSocket-Key': key, ...changes });
           await gate.log.record(requestId(await gate.send({ ...request, headers })));
-        }
+        });
+        await Promise.all(requests);
         logs.push(gate.log.toString());
       } finally {
         await gate.stop();

@@ -294,10 +294,13 @@ describe('upstreams that fail', () => {
   };
   const paths = [];
   let last;
+  let heard;
   const upstream = useRawUpstream((head, socket) => {
     const path = head.split(' ')[1];
     paths.push(path);
     last = socket;
+    heard = undefined;
+    socket.on('data', (chunk) => (heard = chunk));
     if (path === '/silent') return;
     if (path === '/hangup') socket.destroy();
     else socket.write(answers[path](head));
@@ -324,9 +327,14 @@ describe('upstreams that fail', () => {
       assert.deepEqual(paths.slice(asked), [target]);
     });
   }
-  test('a refused upstream is not left with an open socket', async () => {
+  test('a refused upstream is not left with an open socket, but with a close of 1002', async () => {
     await gate.knock({}, { target: '/protocol' });
-    await isClosed();
+    if (!heard) await once(last, 'data', { signal: AbortSignal.timeout(5_000) });
+    const frame = heard;
+    // A close frame, masked as a client's are (RFC 6455 §5.2).
+    const [opcode, , ...mask] = frame;
+    assert.equal(opcode, 0x88);
+    assert.equal(frame.readUInt16BE(6) ^ ((mask[0] << 8) | mask[1]), 1002);
   });
 
   test('upstream_timeout, and the upstream is let go', async () => {
