@@ -189,7 +189,9 @@ describe('secrets', () => {
     for (const options of gates) {
       const gate = await openGate(options);
       try {
-        const requests = [token, ...wrong].flatMap(pass).map(async ([changes, request]) => {
+        // The others fail before a token is looked at, or behind it.
+        const tokens = options.upstream && logs.length === 0 ? [token, ...wrong] : [token];
+        const requests = tokens.flatMap(pass).map(async ([changes, request]) => {
           const key = freshKey();
           keys.push(key);
           const headers = handshake({ 'Sec-WebSocket-Key': key, ...changes });

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { describe, test } from 'node:test';
-import { assertRefused, reasonOf, requestId } from '../support/answers.mjs';
-import { ask, freshAddress, useGate } from '../support/gate.mjs';
+import { assertAdmitted, assertRefused, reasonOf, requestId } from '../support/answers.mjs';
+import { ask, freshAddress, freshKey, useGate } from '../support/gate.mjs';
 import { values } from '../support/http.mjs';
-import { useUpstream } from '../support/upstream.mjs';
+import { acceptance, useRawUpstream, useUpstream } from '../support/upstream.mjs';
 
 /** The next `count` messages of a socket. */
 const messages = (socket, count) =>
@@ -145,6 +145,28 @@ describe(DEFLATE, () => {
     const sent = upstream.sent(requestId(answer)).headers;
     assert.deepEqual(values(sent, 'sec-websocket-extensions'), [offer]);
     assert.deepEqual(values(answer.headers, 'sec-websocket-extensions'), [offer]);
+  });
+});
+
+describe('the headers of the upstream’s 101', () => {
+  const lines = [
+    'Server: secret/1.0',
+    'X-Powered-By: secret',
+    'X-Frame-Options: ALLOWALL',
+    'Portcullis-Request-Id: forged',
+    'Set-Cookie: a=1',
+    'Set-Cookie: b=2',
+    'X-Own: stays',
+    'Content-Encoding: gzip',
+  ];
+  const upstream = useRawUpstream((head, socket) => socket.write(acceptance(head, ...lines)));
+  const gate = useGate({ upstream });
+  test('pass, but for those that are the gate’s, that tell of the upstream or encode a body', async () => {
+    const key = freshKey();
+    const answer = await gate.knock({ 'Sec-WebSocket-Key': key });
+    assert.deepEqual(values(answer.headers, 'set-cookie'), ['a=1', 'b=2']);
+    const headers = answer.headers.filter(([name]) => name !== 'set-cookie');
+    assertAdmitted({ ...answer, headers }, key, { 'x-own': 'stays' });
   });
 });
 
