@@ -26,6 +26,11 @@ impl Handshake {
         if request.method != "GET" {
             return Err(Reason::MethodNotAllowed.because("the method is not GET"));
         }
+        // workerd opens no socket for an offer of several protocols, neither as a client nor as a
+        // server, so it can't be passed on.
+        if !header("upgrade").is_some_and(|offer| offer.eq_ignore_ascii_case("websocket")) {
+            return Err(malformed("Upgrade offers more than websocket"));
+        }
         if header("sec-websocket-version").as_deref() != Some("13") {
             return Err(Reason::UnsupportedVersion.because("Sec-WebSocket-Version is not 13"));
         }

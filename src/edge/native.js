@@ -77,7 +77,9 @@ export function forward(service, request, url, owned, remove, set, milliseconds)
   }
   for (const name of remove) headers.delete(name);
   setAll(headers, parseHeaderLines(set));
-  const { method, body } = request;
+  const { method } = request;
+  // A Content-Length of 0 makes a body of no bytes, which fetch takes from no GET or HEAD.
+  const body = ["GET", "HEAD"].includes(method) ? null : request.body;
   return withTimeout(milliseconds, (signal) =>
     (service ?? globalThis).fetch(
       new Request(url, { method, headers, body, redirect: "manual", signal }),
@@ -110,6 +112,8 @@ export function passOn(upstream, hidden, stamps, own) {
   setAll(headers, stamps);
   setAll(headers, parseHeaderLines(own));
   if (!webSocket) return new Response(upstream.body, { status, statusText, headers });
+  // Of a 101 it would speak of frames that no one encoded.
+  headers.delete("content-encoding");
   return new Response(null, { status, webSocket, headers });
 }
 

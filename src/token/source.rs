@@ -103,6 +103,11 @@ impl Source {
                     vec![token.clone()]
                 }
             },
+            // A second Cookie header arrives behind a comma: what stands there could not be
+            // taken out.
+            Self::Cookie(name) if header("cookie").contains(&format!(", {name}=")) => {
+                return Err(Reason::BadHandshake.because("Cookie is repeated"));
+            }
             Self::Cookie(name) => cookies(&header("cookie"))
                 .filter(|cookie| cookie_name(cookie) == name)
                 .map(|cookie| {

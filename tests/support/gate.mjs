@@ -64,6 +64,9 @@ export async function openGate({ vars = {}, upstream, gate: own, ...options } = 
     ALLOWED_ORIGINS: ORIGIN,
     REQUIRE_TLS: 'false',
     AUTH: 'off',
+    // A busy machine is no failure of the limiter, nor of the server.
+    LIMITER_TIMEOUT: '30s',
+    UPSTREAM_TIMEOUT: '30s',
     ...(upstream && { UPSTREAM_URL: upstream.url }),
     ...vars,
   };
