@@ -2,6 +2,7 @@
 
 mod names;
 mod reader;
+mod routes;
 mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,12 +12,15 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::client::AddressKey;
 use crate::ledger::Terms;
 use crate::origin::{OriginPattern, OriginRule};
+use crate::permission::Permission;
 use crate::security_headers::SecurityHeaders;
-use crate::token::{Algorithm, Authentication, Expectations, Key, KeyRing, Source};
+use crate::token::{Algorithm, Authentication, Expectations, Issuer, Key, KeyRing, Source};
 use crate::upstream::{Upstream, UpstreamUrl};
 use reader::Reader;
+pub use routes::Site;
 
 /// The Durable Object binding that counts attempts per address.
 pub const LEDGER_BINDING: &str = "ADDRESS_LEDGER";
@@ -39,16 +43,9 @@ impl Settings {
             bindings: BTreeSet<String>,
         }
         let environment: Environment = serde_json::from_str(text)?;
-        let vars = environment.vars.into_iter().map(|(name, value)| {
-            let var = match value {
-                Value::String(text) => Var::Text(text),
-                Value::Bool(_) | Value::Number(_) => Var::Text(value.to_string()),
-                other => Var::Json(other),
-            };
-            (name, var)
-        });
+        let vars = environment.vars.into_iter();
         Ok(Self {
-            vars: vars.collect(),
+            vars: vars.map(|(name, value)| (name, value.into())).collect(),
             bindings: environment.bindings,
         })
     }
@@ -60,6 +57,16 @@ pub enum Var {
     Text(String),
     /// A TOML table or array, or a JSON variable.
     Json(Value),
+}
+
+impl From<Value> for Var {
+    fn from(value: Value) -> Self {
+        match value {
+            Value::String(text) => Self::Text(text),
+            Value::Bool(_) | Value::Number(_) => Self::Text(value.to_string()),
+            other => Self::Json(other),
+        }
+    }
 }
 
 /// Any of them may be a secret.
@@ -96,6 +103,28 @@ pub enum OnLimiterFailure {
     Admit,
 }
 
+/// How attempts are counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counting {
+    pub terms: Terms,
+    /// The route whose attempts count apart, since it has a limit of its own.
+    pub apart: Option<String>,
+    pub on_failure: OnLimiterFailure,
+    /// After this long a counter counts as unable to answer.
+    pub timeout: Duration,
+}
+
+impl Counting {
+    /// The name of the ledger that counts the attempts of `address`. An address has no space, so
+    /// no two names are alike.
+    pub fn ledger_of(&self, address: AddressKey) -> String {
+        match &self.apart {
+            None => address.to_string(),
+            Some(route) => format!("{address} {route}"),
+        }
+    }
+}
+
 /// Everything that the journey of a request needs, checked.
 #[derive(Debug)]
 pub struct Policy {
@@ -103,11 +132,10 @@ pub struct Policy {
     pub origins: OriginRule,
     /// `None` where `AUTH` is `off`.
     pub authentication: Option<Authentication>,
+    pub permission: Permission,
     pub upstream: Upstream,
     pub upstream_timeout: Duration,
-    pub terms: Terms,
-    pub on_limiter_failure: OnLimiterFailure,
-    pub limiter_timeout: Duration,
+    pub counting: Counting,
     pub plain_http: PlainHttp,
     pub security_headers: SecurityHeaders,
     /// Legal, but worth a line in the log.
@@ -120,66 +148,49 @@ impl Policy {
         let mut reader = Reader::new(settings);
         names::check(&mut reader);
 
-        let require_tls = reader.or("REQUIRE_TLS", true, values::boolean);
+        let require_tls = read_require_tls(&mut reader);
         let origins = read_origins(&mut reader);
         let authentication = read_authentication(&mut reader);
         let upstream = read_upstream(&mut reader);
-        let terms = Terms {
-            quota: reader.or(
-                "RATE_LIMIT_IP",
-                values::quota("60/1m").ok(),
-                values::or_off(values::quota),
-            ),
-            replay_window: reader.or(
-                "KEY_REPLAY_WINDOW",
-                Some(Duration::from_secs(60)),
-                values::or_off(values::positive_duration),
-            ),
+        let counting = read_counting(&mut reader);
+        let permission = Permission {
+            scopes: reader.list("REQUIRED_SCOPES").unwrap_or_default(),
+            claims: Vec::new(),
         };
-        if terms.need_a_ledger() && !settings.bindings.contains(LEDGER_BINDING) {
+        if permission.asks_for_something() && matches!(authentication, Some(None)) {
             reader.error(
-                LEDGER_BINDING,
-                "the Durable Object binding is missing, and RATE_LIMIT_IP and KEY_REPLAY_WINDOW \
-                 count there; bind it to the class AddressLedger as the project's wrangler.toml \
-                 does",
+                "REQUIRED_SCOPES",
+                "AUTH is off, so nobody has scopes; remove this, or set AUTH to required",
             );
         }
+        let upstream_timeout = reader.or(
+            "UPSTREAM_TIMEOUT",
+            Duration::from_secs(10),
+            values::positive_duration,
+        );
+        let plain_http = reader.or("PLAIN_HTTP", PlainHttp::Reject, |text| {
+            values::one_of(
+                text,
+                &[("reject", PlainHttp::Reject), ("proxy", PlainHttp::Proxy)],
+            )
+        });
+        let security_headers = read_security_headers(&mut reader);
+        let (Some(upstream), Some(authentication)) = (upstream, authentication) else {
+            return Err(reader.into_errors());
+        };
+        reader.finish()?;
         let policy = Self {
             require_tls,
             origins,
-            upstream_timeout: reader.or(
-                "UPSTREAM_TIMEOUT",
-                Duration::from_secs(10),
-                values::positive_duration,
-            ),
-            terms,
-            on_limiter_failure: reader.or("ON_LIMITER_FAILURE", OnLimiterFailure::Reject, |text| {
-                values::one_of(
-                    text,
-                    &[
-                        ("reject", OnLimiterFailure::Reject),
-                        ("admit", OnLimiterFailure::Admit),
-                    ],
-                )
-            }),
-            limiter_timeout: reader.or(
-                "LIMITER_TIMEOUT",
-                Duration::from_secs(2),
-                values::positive_duration,
-            ),
-            plain_http: reader.or("PLAIN_HTTP", PlainHttp::Reject, |text| {
-                values::one_of(
-                    text,
-                    &[("reject", PlainHttp::Reject), ("proxy", PlainHttp::Proxy)],
-                )
-            }),
-            security_headers: read_security_headers(&mut reader),
+            authentication,
+            permission,
+            upstream,
+            upstream_timeout,
+            counting,
+            plain_http,
+            security_headers,
             warnings: Vec::new(),
-            // What a policy can't do without is missing only if there was an error.
-            upstream: upstream.unwrap_or(Upstream::Service(String::new())),
-            authentication: authentication.unwrap_or_default(),
         };
-        reader.finish()?;
         Ok(policy.with_warnings())
     }
 
@@ -192,6 +203,50 @@ impl Policy {
             );
         }
         self
+    }
+}
+
+fn read_require_tls(reader: &mut Reader<'_>) -> bool {
+    reader.or("REQUIRE_TLS", true, values::boolean)
+}
+
+fn read_counting(reader: &mut Reader<'_>) -> Counting {
+    let terms = Terms {
+        quota: reader.or(
+            "RATE_LIMIT_IP",
+            values::quota("60/1m").ok(),
+            values::or_off(values::quota),
+        ),
+        replay_window: reader.or(
+            "KEY_REPLAY_WINDOW",
+            Some(Duration::from_secs(60)),
+            values::or_off(values::positive_duration),
+        ),
+    };
+    if terms.need_a_ledger() && !reader.settings.bindings.contains(LEDGER_BINDING) {
+        reader.error(
+            LEDGER_BINDING,
+            "the Durable Object binding is missing, and RATE_LIMIT_IP and KEY_REPLAY_WINDOW \
+             count there; bind it to the class AddressLedger as the project's wrangler.toml does",
+        );
+    }
+    Counting {
+        terms,
+        apart: None,
+        on_failure: reader.or("ON_LIMITER_FAILURE", OnLimiterFailure::Reject, |text| {
+            values::one_of(
+                text,
+                &[
+                    ("reject", OnLimiterFailure::Reject),
+                    ("admit", OnLimiterFailure::Admit),
+                ],
+            )
+        }),
+        timeout: reader.or(
+            "LIMITER_TIMEOUT",
+            Duration::from_secs(2),
+            values::positive_duration,
+        ),
     }
 }
 
@@ -312,8 +367,10 @@ fn read_authentication(reader: &mut Reader<'_>) -> Option<Option<Authentication>
     Some(Some(Authentication {
         required: auth == Auth::Required,
         sources,
-        keys: KeyRing::new(keys),
-        expectations,
+        issuers: vec![Issuer {
+            keys: KeyRing::new(keys),
+            expectations,
+        }],
     }))
 }
 

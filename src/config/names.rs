@@ -2,7 +2,7 @@
 
 use super::reader::Reader;
 
-const SETTINGS: [&str; 22] = [
+const SETTINGS: [&str; 24] = [
     "ALLOWED_ORIGINS",
     "AUTH",
     "JWT_ALGORITHMS",
@@ -18,7 +18,9 @@ const SETTINGS: [&str; 22] = [
     "ORIGIN_MISSING",
     "PLAIN_HTTP",
     "RATE_LIMIT_IP",
+    "REQUIRED_SCOPES",
     "REQUIRE_TLS",
+    "ROUTES",
     "SECURITY_HEADERS",
     "TOKEN_SOURCES",
     "UPSTREAM_PLAINTEXT",
@@ -28,7 +30,7 @@ const SETTINGS: [&str; 22] = [
 ];
 
 /// Settings that this version does not have yet, with the one value that is already true.
-const LATER: [(&str, Option<&str>); 22] = [
+const LATER: [(&str, Option<&str>); 20] = [
     ("ADMIN_TOKEN", None),
     ("ASSERTION_KEY", None),
     ("BAN_AFTER", None),
@@ -46,8 +48,6 @@ const LATER: [(&str, Option<&str>); 22] = [
     ("RATE_LIMIT_USER", None),
     ("REJECT_WITH", Some("http")),
     ("RELAY", Some("passthrough")),
-    ("REQUIRED_SCOPES", None),
-    ("ROUTES", None),
     ("SESSION_URL", None),
     ("SESSION_URL_AUTH", None),
     ("TICKET_TTL", None),
@@ -81,6 +81,11 @@ pub(super) fn check(reader: &mut Reader<'_>) {
             );
         }
     }
+}
+
+/// Whether a route may have a setting of its own by this name. `ROUTES` can't hold itself.
+pub(super) fn is_for_a_route(name: &str) -> bool {
+    name != "ROUTES" && all().any(|setting| setting == name)
 }
 
 fn all() -> impl Iterator<Item = &'static str> {

@@ -129,3 +129,33 @@ export function colo(request) {
 export function writeDecision(dataset, index, blobs, number) {
   dataset.writeDataPoint({ indexes: [index], blobs: JSON.parse(blobs), doubles: [number] });
 }
+
+/** SubtleCrypto's parameters by the name of the algorithm (RFC 7518 §3). */
+const ALGORITHMS = Object.fromEntries(
+  [256, 384, 512].flatMap((bits) => {
+    const hash = `SHA-${bits}`;
+    return [
+      [`RS${bits}`, { name: "RSASSA-PKCS1-v1_5", hash }],
+      [`PS${bits}`, { name: "RSA-PSS", hash, saltLength: bits / 8 }],
+      [`ES${bits}`, { name: "ECDSA", hash, namedCurve: `P-${bits === 512 ? 521 : bits}` }],
+    ];
+  }),
+);
+
+const MOST_IMPORTED_KEYS = 256;
+const importedKeys = new Map();
+
+/** Verifies with SubtleCrypto. Imported keys are kept for the isolate's life. */
+export async function verifySignature(jwk, algorithm, signature, signed) {
+  // Copied before the first wait: after it WASM's memory may have moved.
+  const [signatureBytes, signedBytes] = [signature.slice(), signed.slice()];
+  const parameters = ALGORITHMS[algorithm];
+  const id = `${algorithm} ${jwk}`;
+  let key = importedKeys.get(id);
+  if (!key) {
+    key = await crypto.subtle.importKey("jwk", JSON.parse(jwk), parameters, false, ["verify"]);
+    if (importedKeys.size >= MOST_IMPORTED_KEYS) importedKeys.clear();
+    importedKeys.set(id, key);
+  }
+  return crypto.subtle.verify(parameters, key, signatureBytes, signedBytes);
+}

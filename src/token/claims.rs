@@ -24,6 +24,8 @@ pub struct Identity {
     pub subject: Option<String>,
     /// The elements of `scope`, `scp` and `permissions`.
     pub scopes: Vec<String>,
+    /// All claims, for what a route asks of them.
+    pub claims: Map<String, Value>,
     /// When the token stops being valid, leeway not counted.
     pub expires: Timestamp,
 }
@@ -72,6 +74,7 @@ impl Expectations {
             subject: subject.map(str::to_owned),
             scopes,
             expires,
+            claims,
         })
     }
 }
