@@ -1,5 +1,6 @@
 //! Settings to a policy: every error at once, nothing fails open.
 
+mod authentication;
 mod names;
 mod reader;
 mod routes;
@@ -17,7 +18,7 @@ use crate::ledger::Terms;
 use crate::origin::{OriginPattern, OriginRule};
 use crate::permission::Permission;
 use crate::security_headers::SecurityHeaders;
-use crate::token::{Algorithm, Authentication, Expectations, Issuer, Key, KeyRing, Source};
+use crate::token::Authentication;
 use crate::upstream::{Upstream, UpstreamUrl};
 use reader::Reader;
 pub use routes::Site;
@@ -150,7 +151,7 @@ impl Policy {
 
         let require_tls = read_require_tls(&mut reader);
         let origins = read_origins(&mut reader);
-        let authentication = read_authentication(&mut reader);
+        let authentication = authentication::read(&mut reader);
         let upstream = read_upstream(&mut reader);
         let counting = read_counting(&mut reader);
         let permission = Permission {
@@ -318,113 +319,4 @@ fn read_security_headers(reader: &mut Reader<'_>) -> SecurityHeaders {
         }
         SecurityHeaders::default()
     })
-}
-
-/// `None` stands for an error, `Some(None)` for `AUTH=off`. The other settings are checked
-/// either way.
-fn read_authentication(reader: &mut Reader<'_>) -> Option<Option<Authentication>> {
-    #[derive(Clone, Copy, PartialEq)]
-    enum Auth {
-        Required,
-        Optional,
-        Off,
-    }
-    let auth = reader.or("AUTH", Auth::Required, |text| {
-        values::one_of(
-            text,
-            &[
-                ("required", Auth::Required),
-                ("optional", Auth::Optional),
-                ("off", Auth::Off),
-            ],
-        )
-    });
-    let keys = read_keys(reader);
-    let expectations = Expectations {
-        issuers: reader.list("JWT_ISSUER").unwrap_or_default(),
-        audiences: reader.list("JWT_AUDIENCE").unwrap_or_default(),
-        leeway: reader.or("JWT_LEEWAY", Duration::ZERO, values::duration),
-        max_age: reader.parse("JWT_MAX_AGE", values::positive_duration),
-    };
-    let sources = match reader.list("TOKEN_SOURCES") {
-        None => vec![Source::Header, Source::Subprotocol],
-        Some(entries) => values::token_sources(&entries).unwrap_or_else(|problem| {
-            reader.error("TOKEN_SOURCES", problem);
-            Vec::new()
-        }),
-    };
-    if auth == Auth::Off {
-        return Some(None);
-    }
-    let keys = keys?;
-    if keys.is_empty() {
-        reader.error(
-            "AUTH",
-            "no key could verify a token; set JWT_SECRET or JWT_JWKS, or set AUTH to off",
-        );
-        return None;
-    }
-    Some(Some(Authentication {
-        required: auth == Auth::Required,
-        sources,
-        issuers: vec![Issuer {
-            keys: KeyRing::new(keys),
-            expectations,
-        }],
-    }))
-}
-
-/// `None` stands for an error.
-fn read_keys(reader: &mut Reader<'_>) -> Option<Vec<Key>> {
-    let secret = reader.secret("JWT_SECRET", values::secret_key);
-    let jwks = reader.object("JWT_JWKS").map(|set| {
-        values::jwk_set(&set).unwrap_or_else(|problems| {
-            for problem in problems {
-                reader.error("JWT_JWKS", problem);
-            }
-            Vec::new()
-        })
-    });
-    let mut keys: Vec<Key> = secret
-        .into_iter()
-        .chain(jwks.into_iter().flatten())
-        .collect();
-    let algorithms = reader.list("JWT_ALGORITHMS").map(|names| {
-        let known = names.iter().filter_map(|name| {
-            let algorithm = values::algorithm(name);
-            algorithm
-                .map_err(|problem| reader.error("JWT_ALGORITHMS", problem))
-                .ok()
-        });
-        known.collect::<Vec<Algorithm>>()
-    });
-    if reader.has_error("JWT_SECRET") || reader.has_error("JWT_JWKS") {
-        return None;
-    }
-    if let Some(algorithms) = algorithms {
-        for algorithm in &algorithms {
-            if !keys.iter().any(|key| key.algorithms().contains(algorithm)) {
-                reader.error(
-                    "JWT_ALGORITHMS",
-                    format!(
-                        "no key is for {}; remove it, or give a key for it",
-                        algorithm.name()
-                    ),
-                );
-            }
-        }
-        for key in &mut keys {
-            key.restrict(&algorithms);
-            if key.algorithms().is_empty() {
-                let name = key
-                    .id()
-                    .map_or("a key without kid".into(), |id| format!("key {id:?}"));
-                reader.error(
-                    "JWT_ALGORITHMS",
-                    format!("it leaves {name} without an algorithm; remove the key, or add one"),
-                );
-            }
-        }
-    }
-    Some(keys)
 }

@@ -14,7 +14,7 @@ use crate::request::Request;
 use crate::route::{Endpoint, Place, Route, is_health};
 use crate::security_headers::SecurityHeaders;
 use crate::time::Timestamp;
-use crate::token::{Authenticated, SignatureCheck};
+use crate::token::{Authenticated, Runtime};
 use crate::upstream::{Forward, Offer, Reply, UpstreamFailure};
 
 /// What an isolate keeps: the policies, and what it learned of exhausted quotas.
@@ -24,7 +24,7 @@ pub struct Gate {
 }
 
 /// What only a runtime can do.
-pub trait Edge: SignatureCheck {
+pub trait Edge: Runtime {
     /// The upstream's answer, not yet passed on.
     type Upstream;
 

@@ -4,19 +4,23 @@ mod claims;
 mod jwk;
 mod jws;
 mod keys;
+mod remote;
 mod source;
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
 pub use claims::{Expectations, Identity};
 pub use jws::{MAX_TOKEN_BYTES, TokenHeader};
 pub use keys::{Algorithm, Key, KeyRing, RuntimeKey};
+pub use remote::{Document, FETCH_TIMEOUT, MOST_BYTES, RemoteKeys};
 pub use source::{BEARER, Credential, Source, without_bearer, without_cookie, without_parameter};
 
 use crate::record::Record;
 use crate::rejection::{Reason, Rejection};
 use crate::request::Request;
 use crate::time::Timestamp;
+use remote::Fetch;
 
 /// Why a token is not accepted. The client is told only whether it had expired.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +46,7 @@ impl From<TokenFault> for Rejection {
 }
 
 /// What verifying takes of a runtime.
-pub trait SignatureCheck {
+pub trait Runtime {
     /// The time now.
     fn now(&self) -> Timestamp;
 
@@ -55,14 +59,64 @@ pub trait SignatureCheck {
         signature: &[u8],
         signed: &[u8],
     ) -> impl Future<Output = Result<bool, String>>;
+
+    /// Fetches a key set and gives it to `keys`, or the failure. `from_provider`: from no cache.
+    fn fetch_keys(&self, keys: &Rc<RemoteKeys>, from_provider: bool) -> impl Future<Output = ()>;
+
+    /// The same behind the answer.
+    fn fetch_keys_behind(&self, keys: &Rc<RemoteKeys>);
 }
 
 /// Whose tokens are trusted: keys, and what a token under them must say. A key of one issuer
 /// never validates a token of another.
 #[derive(Debug)]
 pub struct Issuer {
-    pub keys: KeyRing,
+    pub keys: KeySource,
     pub expectations: Expectations,
+}
+
+/// Where an issuer's keys come from.
+#[derive(Debug)]
+pub enum KeySource {
+    /// From the settings.
+    Fixed(KeyRing),
+    /// From a URL.
+    Remote(Rc<RemoteKeys>),
+}
+
+impl KeySource {
+    async fn verify<R: Runtime>(
+        &self,
+        runtime: &R,
+        token: &jws::Untrusted<'_>,
+    ) -> Result<(), TokenFault> {
+        let remote = match self {
+            Self::Fixed(ring) => return ring.verify(runtime, token).await,
+            Self::Remote(remote) => remote,
+        };
+        let lacks_key = |ring: &Option<Rc<KeyRing>>| {
+            ring.as_ref()
+                .is_some_and(|ring| !ring.has_key_for(&token.header))
+        };
+        let mut ring = remote.ring(runtime.now());
+        let lacks_key = lacks_key(&ring);
+        match remote.need(runtime.now(), lacks_key) {
+            Fetch::No => {}
+            Fetch::Behind => {
+                remote.begin(runtime.now());
+                runtime.fetch_keys_behind(remote);
+            }
+            Fetch::First => {
+                remote.begin(runtime.now());
+                runtime.fetch_keys(remote, lacks_key).await;
+                ring = remote.ring(runtime.now());
+            }
+        }
+        match ring {
+            Some(ring) => ring.verify(runtime, token).await,
+            None => Err(TokenFault::invalid(remote.failure())),
+        }
+    }
 }
 
 /// `AUTH` other than `off`, with all that it needs.
@@ -86,7 +140,7 @@ pub struct Authenticated {
 
 impl Authentication {
     /// Step 7: verifies the token that the request carries.
-    pub async fn check<R: SignatureCheck>(
+    pub async fn check<R: Runtime>(
         &self,
         runtime: &R,
         request: &Request<'_>,
@@ -103,6 +157,9 @@ impl Authentication {
         let token = jws::Untrusted::parse(credential.token())?;
         record.note_token(&token.header);
         let issuer = self.issuer_of(&token)?;
+        issuer
+            .expectations
+            .check_type(token.header.token_type.as_deref())?;
         issuer.keys.verify(runtime, &token).await?;
         let identity = issuer.expectations.check(token.claims()?, runtime.now())?;
         Ok(Authenticated {

@@ -2,16 +2,20 @@
 
 use super::reader::Reader;
 
-const SETTINGS: [&str; 24] = [
+const SETTINGS: [&str; 28] = [
     "ALLOWED_ORIGINS",
     "AUTH",
+    "ISSUERS",
     "JWT_ALGORITHMS",
     "JWT_AUDIENCE",
     "JWT_ISSUER",
     "JWT_JWKS",
+    "JWT_JWKS_STALE",
+    "JWT_JWKS_URL",
     "JWT_LEEWAY",
     "JWT_MAX_AGE",
     "JWT_SECRET",
+    "JWT_TYP",
     "KEY_REPLAY_WINDOW",
     "LIMITER_TIMEOUT",
     "ON_LIMITER_FAILURE",
@@ -30,13 +34,12 @@ const SETTINGS: [&str; 24] = [
 ];
 
 /// Settings that this version does not have yet, with the one value that is already true.
-const LATER: [(&str, Option<&str>); 20] = [
+const LATER: [(&str, Option<&str>); 19] = [
     ("ADMIN_TOKEN", None),
     ("ASSERTION_KEY", None),
     ("BAN_AFTER", None),
     ("CLOSE_ON_EXPIRY", Some("false")),
     ("IDLE_TIMEOUT", None),
-    ("JWT_JWKS_URL", None),
     ("JWT_REPLAY", Some("allow")),
     ("MAX_LIFETIME", None),
     ("MAX_MESSAGE_BYTES", None),

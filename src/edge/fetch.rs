@@ -1,6 +1,7 @@
 //! A request from the runtime's form to the core's, and the core's result back.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use portcullis::client::ClientAddress;
 use portcullis::gateway::{Edge, LedgerCall, Passage};
@@ -9,7 +10,9 @@ use portcullis::record::Record;
 use portcullis::rejection::{Reason, Rejection, refusal};
 use portcullis::request::{Headers, Request, RequestUrl};
 use portcullis::time::{Timestamp, millis};
-use portcullis::token::{Algorithm, RuntimeKey, SignatureCheck};
+use portcullis::token::{
+    Algorithm, Document, FETCH_TIMEOUT, MOST_BYTES, RemoteKeys, Runtime, RuntimeKey,
+};
 use portcullis::upstream::{Forward, Reply, Upstream, UpstreamFailure};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Response, console};
@@ -39,6 +42,7 @@ async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker:
         request: &request,
         isolate: &isolate,
         stamps: isolate.stamps(&place),
+        context: &context,
     };
     let mut record = Record::begin(
         &seen,
@@ -62,6 +66,27 @@ async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker:
         log(&record, &env);
     }
     Ok(response)
+}
+
+/// Fetches a key set, or joins a fetch that is under way in this isolate.
+async fn fetch_keys(keys: &RemoteKeys, from_provider: bool) {
+    let milliseconds = millis(FETCH_TIMEOUT) as f64;
+    let document = native::fetch_key_set(&keys.url, from_provider, milliseconds, MOST_BYTES)
+        .await
+        .map(|lines| key_set_document(&lines.as_string().unwrap_or_default()))
+        .map_err(|error| native::describe(&error));
+    for remark in keys.take(document, now()) {
+        console::warn_1(&format!("portcullis: {}: {remark}", keys.url).into());
+    }
+}
+
+/// From `<max-age in seconds, or nothing>`, a line break, and the text.
+fn key_set_document(lines: &str) -> Document {
+    let (max_age, text) = lines.split_once('\n').unwrap_or_default();
+    Document {
+        text: text.to_owned(),
+        max_age: max_age.parse().ok().map(Duration::from_secs),
+    }
 }
 
 /// Counts a refused attempt behind its answer.
@@ -118,9 +143,10 @@ struct RuntimeEdge<'a> {
     request: &'a web_sys::Request,
     isolate: &'a Isolate,
     stamps: &'a JsValue,
+    context: &'a Context,
 }
 
-impl SignatureCheck for RuntimeEdge<'_> {
+impl Runtime for RuntimeEdge<'_> {
     fn now(&self) -> Timestamp {
         now()
     }
@@ -136,6 +162,16 @@ impl SignatureCheck for RuntimeEdge<'_> {
             .await
             .map(|verified| verified.is_truthy())
             .map_err(|error| native::describe(&error))
+    }
+
+    async fn fetch_keys(&self, keys: &Rc<RemoteKeys>, from_provider: bool) {
+        fetch_keys(keys, from_provider).await;
+    }
+
+    fn fetch_keys_behind(&self, keys: &Rc<RemoteKeys>) {
+        let keys = keys.clone();
+        self.context
+            .wait_until(async move { fetch_keys(&keys, false).await });
     }
 }
 

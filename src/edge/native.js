@@ -159,3 +159,58 @@ export async function verifySignature(jwk, algorithm, signature, signed) {
   }
   return crypto.subtle.verify(parameters, key, signatureBytes, signedBytes);
 }
+
+/** Fetches under way by URL, and when they began. */
+const keySetFetches = new Map();
+
+/**
+ * A JWK Set as `<max-age or nothing>`, a line break, and its text. One fetch at a time for a URL:
+ * who asks meanwhile gets the same. One whose request was cancelled never ends, so it is joined
+ * only as long as it could still end well.
+ */
+export function fetchKeySet(url, fromProvider, milliseconds, mostBytes) {
+  const now = Date.now();
+  const id = `${fromProvider} ${url}`;
+  let fetching = keySetFetches.get(id);
+  if (!fetching || now - fetching.since > milliseconds) {
+    fetching = { since: now };
+    fetching.result = withTimeout(milliseconds, (signal) => loadKeySet(url, fromProvider, mostBytes, signal)).finally(
+      () => {
+        if (keySetFetches.get(id) === fetching) keySetFetches.delete(id);
+      },
+    );
+    keySetFetches.set(id, fetching);
+  }
+  return withTimeout(milliseconds, () => fetching.result);
+}
+
+async function loadKeySet(url, fromProvider, mostBytes, signal) {
+  // The platform's cache: isolates of a data centre share what one of them fetched. A key that is
+  // too new for it is asked of the provider.
+  const cache = fromProvider
+    ? { cacheTtl: -1 }
+    : { cacheEverything: true, cacheTtlByStatus: { "200-299": 60, "300-599": -1 } };
+  const response = await fetch(url, {
+    headers: { Accept: "application/jwk-set+json, application/json" },
+    redirect: "manual",
+    signal,
+    cf: cache,
+  });
+  if (response.status !== 200) {
+    response.body?.cancel().catch(() => {});
+    throw new Error(`the provider answered ${response.status}`);
+  }
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  let text = "";
+  let bytes = 0;
+  for await (const chunk of response.body) {
+    bytes += chunk.byteLength;
+    if (bytes > mostBytes) throw new Error(`the key set is longer than ${mostBytes} bytes`);
+    text += decoder.decode(chunk, { stream: true });
+  }
+  text += decoder.decode();
+  const maxAge = /(?:^|[\s,])max-age=(\d{1,9})(?:[\s,]|$)/i.exec(
+    response.headers.get("cache-control") ?? "",
+  );
+  return `${maxAge?.[1] ?? ""}\n${text}`;
+}

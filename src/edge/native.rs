@@ -57,6 +57,14 @@ extern "C" {
         signed: &[u8],
     ) -> Result<JsValue, JsValue>;
 
+    #[wasm_bindgen(catch, js_name = fetchKeySet)]
+    pub async fn fetch_key_set(
+        url: &str,
+        from_provider: bool,
+        milliseconds: f64,
+        most_bytes: u32,
+    ) -> Result<JsValue, JsValue>;
+
     pub fn discard(upstream: &Response);
 
     pub fn colo(request: &Request) -> Option<String>;

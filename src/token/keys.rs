@@ -9,8 +9,8 @@ use jwt_compact::alg::{Ed25519, Hs256, Hs256Key, Hs384, Hs384Key, Hs512, Hs512Ke
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::jws::Untrusted;
-use super::{SignatureCheck, TokenFault};
+use super::jws::{TokenHeader, Untrusted};
+use super::{Runtime, TokenFault};
 
 /// Signature algorithms (RFC 7518 §3.1, RFC 8037 §3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -178,7 +178,16 @@ impl Key {
         self.algorithms.retain(|known| allowed.contains(known));
     }
 
-    async fn verifies<R: SignatureCheck>(
+    /// A token that names a key fits the keys of that name, and nameless ones.
+    fn fits(&self, header: &TokenHeader, algorithm: Algorithm) -> bool {
+        let name_fits = match (&self.id, &header.key_id) {
+            (Some(id), Some(wanted)) => id == wanted,
+            _ => true,
+        };
+        name_fits && self.algorithms.contains(&algorithm)
+    }
+
+    async fn verifies<R: Runtime>(
         &self,
         runtime: &R,
         algorithm: Algorithm,
@@ -292,22 +301,21 @@ impl KeyRing {
         }
     }
 
-    /// Verifies the signature. A token that names a key is tried with the keys of that name, and
-    /// with nameless ones; only keys that are for its `alg` are tried.
-    pub(super) async fn verify<R: SignatureCheck>(
+    /// Whether any key could have signed a token with this header.
+    pub(super) fn has_key_for(&self, header: &TokenHeader) -> bool {
+        Algorithm::from_name(&header.algorithm)
+            .is_none_or(|algorithm| self.keys.iter().any(|key| key.fits(header, algorithm)))
+    }
+
+    /// Verifies the signature with the keys that fit the token.
+    pub(super) async fn verify<R: Runtime>(
         &self,
         runtime: &R,
         token: &Untrusted<'_>,
     ) -> Result<(), TokenFault> {
         let algorithm = Algorithm::from_name(&token.header.algorithm)
             .ok_or_else(|| TokenFault::invalid("alg is not one that is verified here"))?;
-        let is_candidate = |key: &&Key| {
-            let name_fits = match (&key.id, &token.header.key_id) {
-                (Some(id), Some(wanted)) => id == wanted,
-                _ => true,
-            };
-            name_fits && key.algorithms.contains(&algorithm)
-        };
+        let is_candidate = |key: &&Key| key.fits(&token.header, algorithm);
         let mut cause = None;
         for key in self.keys.iter().filter(is_candidate) {
             match key
