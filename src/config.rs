@@ -1,7 +1,9 @@
 //! Settings to a policy: every error at once, nothing fails open.
 
+mod authentication;
 mod names;
 mod reader;
+mod routes;
 mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,12 +13,15 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::client::AddressKey;
 use crate::ledger::Terms;
 use crate::origin::{OriginPattern, OriginRule};
+use crate::permission::Permission;
 use crate::security_headers::SecurityHeaders;
-use crate::token::{Algorithm, Authentication, Expectations, Key, KeyRing, Source};
+use crate::token::Authentication;
 use crate::upstream::{Upstream, UpstreamUrl};
 use reader::Reader;
+pub use routes::Site;
 
 /// The Durable Object binding that counts attempts per address.
 pub const LEDGER_BINDING: &str = "ADDRESS_LEDGER";
@@ -39,16 +44,9 @@ impl Settings {
             bindings: BTreeSet<String>,
         }
         let environment: Environment = serde_json::from_str(text)?;
-        let vars = environment.vars.into_iter().map(|(name, value)| {
-            let var = match value {
-                Value::String(text) => Var::Text(text),
-                Value::Bool(_) | Value::Number(_) => Var::Text(value.to_string()),
-                other => Var::Json(other),
-            };
-            (name, var)
-        });
+        let vars = environment.vars.into_iter();
         Ok(Self {
-            vars: vars.collect(),
+            vars: vars.map(|(name, value)| (name, value.into())).collect(),
             bindings: environment.bindings,
         })
     }
@@ -60,6 +58,16 @@ pub enum Var {
     Text(String),
     /// A TOML table or array, or a JSON variable.
     Json(Value),
+}
+
+impl From<Value> for Var {
+    fn from(value: Value) -> Self {
+        match value {
+            Value::String(text) => Self::Text(text),
+            Value::Bool(_) | Value::Number(_) => Self::Text(value.to_string()),
+            other => Self::Json(other),
+        }
+    }
 }
 
 /// Any of them may be a secret.
@@ -96,6 +104,28 @@ pub enum OnLimiterFailure {
     Admit,
 }
 
+/// How attempts are counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counting {
+    pub terms: Terms,
+    /// The route whose attempts count apart, since it has a limit of its own.
+    pub apart: Option<String>,
+    pub on_failure: OnLimiterFailure,
+    /// After this long a counter counts as unable to answer.
+    pub timeout: Duration,
+}
+
+impl Counting {
+    /// The name of the ledger that counts the attempts of `address`. An address has no space, so
+    /// no two names are alike.
+    pub fn ledger_of(&self, address: AddressKey) -> String {
+        match &self.apart {
+            None => address.to_string(),
+            Some(route) => format!("{address} {route}"),
+        }
+    }
+}
+
 /// Everything that the journey of a request needs, checked.
 #[derive(Debug)]
 pub struct Policy {
@@ -103,11 +133,10 @@ pub struct Policy {
     pub origins: OriginRule,
     /// `None` where `AUTH` is `off`.
     pub authentication: Option<Authentication>,
+    pub permission: Permission,
     pub upstream: Upstream,
     pub upstream_timeout: Duration,
-    pub terms: Terms,
-    pub on_limiter_failure: OnLimiterFailure,
-    pub limiter_timeout: Duration,
+    pub counting: Counting,
     pub plain_http: PlainHttp,
     pub security_headers: SecurityHeaders,
     /// Legal, but worth a line in the log.
@@ -120,66 +149,49 @@ impl Policy {
         let mut reader = Reader::new(settings);
         names::check(&mut reader);
 
-        let require_tls = reader.or("REQUIRE_TLS", true, values::boolean);
+        let require_tls = read_require_tls(&mut reader);
         let origins = read_origins(&mut reader);
-        let authentication = read_authentication(&mut reader);
+        let authentication = authentication::read(&mut reader);
         let upstream = read_upstream(&mut reader);
-        let terms = Terms {
-            quota: reader.or(
-                "RATE_LIMIT_IP",
-                values::quota("60/1m").ok(),
-                values::or_off(values::quota),
-            ),
-            replay_window: reader.or(
-                "KEY_REPLAY_WINDOW",
-                Some(Duration::from_secs(60)),
-                values::or_off(values::positive_duration),
-            ),
+        let counting = read_counting(&mut reader);
+        let permission = Permission {
+            scopes: reader.list("REQUIRED_SCOPES").unwrap_or_default(),
+            claims: Vec::new(),
         };
-        if terms.need_a_ledger() && !settings.bindings.contains(LEDGER_BINDING) {
+        if permission.asks_for_something() && matches!(authentication, Some(None)) {
             reader.error(
-                LEDGER_BINDING,
-                "the Durable Object binding is missing, and RATE_LIMIT_IP and KEY_REPLAY_WINDOW \
-                 count there; bind it to the class AddressLedger as the project's wrangler.toml \
-                 does",
+                "REQUIRED_SCOPES",
+                "AUTH is off, so nobody has scopes; remove this, or set AUTH to required",
             );
         }
+        let upstream_timeout = reader.or(
+            "UPSTREAM_TIMEOUT",
+            Duration::from_secs(10),
+            values::positive_duration,
+        );
+        let plain_http = reader.or("PLAIN_HTTP", PlainHttp::Reject, |text| {
+            values::one_of(
+                text,
+                &[("reject", PlainHttp::Reject), ("proxy", PlainHttp::Proxy)],
+            )
+        });
+        let security_headers = read_security_headers(&mut reader);
+        let (Some(upstream), Some(authentication)) = (upstream, authentication) else {
+            return Err(reader.into_errors());
+        };
+        reader.finish()?;
         let policy = Self {
             require_tls,
             origins,
-            upstream_timeout: reader.or(
-                "UPSTREAM_TIMEOUT",
-                Duration::from_secs(10),
-                values::positive_duration,
-            ),
-            terms,
-            on_limiter_failure: reader.or("ON_LIMITER_FAILURE", OnLimiterFailure::Reject, |text| {
-                values::one_of(
-                    text,
-                    &[
-                        ("reject", OnLimiterFailure::Reject),
-                        ("admit", OnLimiterFailure::Admit),
-                    ],
-                )
-            }),
-            limiter_timeout: reader.or(
-                "LIMITER_TIMEOUT",
-                Duration::from_secs(2),
-                values::positive_duration,
-            ),
-            plain_http: reader.or("PLAIN_HTTP", PlainHttp::Reject, |text| {
-                values::one_of(
-                    text,
-                    &[("reject", PlainHttp::Reject), ("proxy", PlainHttp::Proxy)],
-                )
-            }),
-            security_headers: read_security_headers(&mut reader),
+            authentication,
+            permission,
+            upstream,
+            upstream_timeout,
+            counting,
+            plain_http,
+            security_headers,
             warnings: Vec::new(),
-            // What a policy can't do without is missing only if there was an error.
-            upstream: upstream.unwrap_or(Upstream::Service(String::new())),
-            authentication: authentication.unwrap_or_default(),
         };
-        reader.finish()?;
         Ok(policy.with_warnings())
     }
 
@@ -192,6 +204,50 @@ impl Policy {
             );
         }
         self
+    }
+}
+
+fn read_require_tls(reader: &mut Reader<'_>) -> bool {
+    reader.or("REQUIRE_TLS", true, values::boolean)
+}
+
+fn read_counting(reader: &mut Reader<'_>) -> Counting {
+    let terms = Terms {
+        quota: reader.or(
+            "RATE_LIMIT_IP",
+            values::quota("60/1m").ok(),
+            values::or_off(values::quota),
+        ),
+        replay_window: reader.or(
+            "KEY_REPLAY_WINDOW",
+            Some(Duration::from_secs(60)),
+            values::or_off(values::positive_duration),
+        ),
+    };
+    if terms.need_a_ledger() && !reader.settings.bindings.contains(LEDGER_BINDING) {
+        reader.error(
+            LEDGER_BINDING,
+            "the Durable Object binding is missing, and RATE_LIMIT_IP and KEY_REPLAY_WINDOW \
+             count there; bind it to the class AddressLedger as the project's wrangler.toml does",
+        );
+    }
+    Counting {
+        terms,
+        apart: None,
+        on_failure: reader.or("ON_LIMITER_FAILURE", OnLimiterFailure::Reject, |text| {
+            values::one_of(
+                text,
+                &[
+                    ("reject", OnLimiterFailure::Reject),
+                    ("admit", OnLimiterFailure::Admit),
+                ],
+            )
+        }),
+        timeout: reader.or(
+            "LIMITER_TIMEOUT",
+            Duration::from_secs(2),
+            values::positive_duration,
+        ),
     }
 }
 
@@ -263,111 +319,4 @@ fn read_security_headers(reader: &mut Reader<'_>) -> SecurityHeaders {
         }
         SecurityHeaders::default()
     })
-}
-
-/// `None` stands for an error, `Some(None)` for `AUTH=off`. The other settings are checked
-/// either way.
-fn read_authentication(reader: &mut Reader<'_>) -> Option<Option<Authentication>> {
-    #[derive(Clone, Copy, PartialEq)]
-    enum Auth {
-        Required,
-        Optional,
-        Off,
-    }
-    let auth = reader.or("AUTH", Auth::Required, |text| {
-        values::one_of(
-            text,
-            &[
-                ("required", Auth::Required),
-                ("optional", Auth::Optional),
-                ("off", Auth::Off),
-            ],
-        )
-    });
-    let keys = read_keys(reader);
-    let expectations = Expectations {
-        issuers: reader.list("JWT_ISSUER").unwrap_or_default(),
-        audiences: reader.list("JWT_AUDIENCE").unwrap_or_default(),
-        leeway: reader.or("JWT_LEEWAY", Duration::ZERO, values::duration),
-        max_age: reader.parse("JWT_MAX_AGE", values::positive_duration),
-    };
-    let sources = match reader.list("TOKEN_SOURCES") {
-        None => vec![Source::Header, Source::Subprotocol],
-        Some(entries) => values::token_sources(&entries).unwrap_or_else(|problem| {
-            reader.error("TOKEN_SOURCES", problem);
-            Vec::new()
-        }),
-    };
-    if auth == Auth::Off {
-        return Some(None);
-    }
-    let keys = keys?;
-    if keys.is_empty() {
-        reader.error(
-            "AUTH",
-            "no key could verify a token; set JWT_SECRET or JWT_JWKS, or set AUTH to off",
-        );
-        return None;
-    }
-    Some(Some(Authentication {
-        required: auth == Auth::Required,
-        sources,
-        keys: KeyRing::new(keys),
-        expectations,
-    }))
-}
-
-/// `None` stands for an error.
-fn read_keys(reader: &mut Reader<'_>) -> Option<Vec<Key>> {
-    let secret = reader.secret("JWT_SECRET", values::secret_key);
-    let jwks = reader.object("JWT_JWKS").map(|set| {
-        values::jwk_set(&set).unwrap_or_else(|problems| {
-            for problem in problems {
-                reader.error("JWT_JWKS", problem);
-            }
-            Vec::new()
-        })
-    });
-    let mut keys: Vec<Key> = secret
-        .into_iter()
-        .chain(jwks.into_iter().flatten())
-        .collect();
-    let algorithms = reader.list("JWT_ALGORITHMS").map(|names| {
-        let known = names.iter().filter_map(|name| {
-            let algorithm = values::algorithm(name);
-            algorithm
-                .map_err(|problem| reader.error("JWT_ALGORITHMS", problem))
-                .ok()
-        });
-        known.collect::<Vec<Algorithm>>()
-    });
-    if reader.has_error("JWT_SECRET") || reader.has_error("JWT_JWKS") {
-        return None;
-    }
-    if let Some(algorithms) = algorithms {
-        for algorithm in &algorithms {
-            if !keys.iter().any(|key| key.algorithms().contains(algorithm)) {
-                reader.error(
-                    "JWT_ALGORITHMS",
-                    format!(
-                        "no key is for {}; remove it, or give a key for it",
-                        algorithm.name()
-                    ),
-                );
-            }
-        }
-        for key in &mut keys {
-            key.restrict(&algorithms);
-            if key.algorithms().is_empty() {
-                let name = key
-                    .id()
-                    .map_or("a key without kid".into(), |id| format!("key {id:?}"));
-                reader.error(
-                    "JWT_ALGORITHMS",
-                    format!("it leaves {name} without an algorithm; remove the key, or add one"),
-                );
-            }
-        }
-    }
-    Some(keys)
 }

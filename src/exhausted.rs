@@ -4,7 +4,6 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use crate::client::AddressKey;
 use crate::ledger::Quota;
 use crate::rejection::{Reason, Rejection};
 use crate::time::Timestamp;
@@ -15,18 +14,18 @@ const CAPACITY: usize = 10_000;
 /// Addresses whose quota is used up, and until when.
 #[derive(Debug, Default)]
 pub struct Exhausted {
-    until: HashMap<AddressKey, Timestamp>,
-    noted: VecDeque<AddressKey>,
+    until: HashMap<String, Timestamp>,
+    noted: VecDeque<String>,
 }
 
 impl Exhausted {
-    /// Remembers what a ledger said: no attempt of `address` is admitted for `wait`.
-    pub fn note(&mut self, address: AddressKey, wait: Duration, now: Timestamp) {
+    /// Remembers what a ledger said: no attempt of `ledger` is admitted for `wait`.
+    pub fn note(&mut self, ledger: String, wait: Duration, now: Timestamp) {
         if wait.is_zero() {
             return;
         }
-        if self.until.insert(address, now + wait).is_none() {
-            self.noted.push_back(address);
+        if self.until.insert(ledger.clone(), now + wait).is_none() {
+            self.noted.push_back(ledger);
         }
         if self.noted.len() > CAPACITY
             && let Some(first) = self.noted.pop_front()
@@ -35,20 +34,20 @@ impl Exhausted {
         }
     }
 
-    /// How long `address` still has to wait.
-    pub fn wait(&self, address: AddressKey, now: Timestamp) -> Option<Duration> {
-        let wait = self.until.get(&address)?.since(now);
+    /// How long `ledger` still has to wait.
+    pub fn wait(&self, ledger: &str, now: Timestamp) -> Option<Duration> {
+        let wait = self.until.get(ledger)?.since(now);
         (!wait.is_zero()).then_some(wait)
     }
 
     /// Step 6: refuses an address that is known to have used up its quota.
     pub fn check(
         &self,
-        address: AddressKey,
+        ledger: &str,
         quota: Option<Quota>,
         now: Timestamp,
     ) -> Result<(), Rejection> {
-        match (quota, self.wait(address, now)) {
+        match (quota, self.wait(ledger, now)) {
             (Some(quota), Some(wait)) => {
                 Err(Reason::RateLimited { quota, wait }.because("known in this isolate"))
             }

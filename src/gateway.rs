@@ -4,33 +4,29 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use crate::client::AddressKey;
-use crate::config::{ConfigError, OnLimiterFailure, PlainHttp, Policy, Settings};
+use crate::config::{ConfigError, Counting, OnLimiterFailure, PlainHttp, Policy, Settings, Site};
 use crate::exhausted::Exhausted;
 use crate::handshake::{Handshake, Key};
 use crate::ledger::{Answer, Attempt};
 use crate::record::{Outcome, Record, Stage};
 use crate::rejection::{Reason, Rejection, insecure};
 use crate::request::Request;
-use crate::route::{Endpoint, Route};
+use crate::route::{Endpoint, Place, Route, is_health};
 use crate::security_headers::SecurityHeaders;
 use crate::time::Timestamp;
-use crate::token::Authenticated;
+use crate::token::{Authenticated, Runtime};
 use crate::upstream::{Forward, Offer, Reply, UpstreamFailure};
 
-/// What an isolate keeps: the policy, and what it learned of exhausted quotas.
+/// What an isolate keeps: the policies, and what it learned of exhausted quotas.
 pub struct Gate {
-    policy: Result<Policy, Vec<ConfigError>>,
+    site: Result<Site, Vec<ConfigError>>,
     exhausted: RefCell<Exhausted>,
 }
 
 /// What only a runtime can do.
-pub trait Edge {
+pub trait Edge: Runtime {
     /// The upstream's answer, not yet passed on.
     type Upstream;
-
-    /// The time now.
-    fn now(&self) -> Timestamp;
 
     /// Asks a ledger. The error is for the log.
     fn ask(&self, call: &LedgerCall) -> impl Future<Output = Result<Answer, String>>;
@@ -45,10 +41,11 @@ pub trait Edge {
     fn discard(&self, upstream: Self::Upstream);
 }
 
-/// A question to the ledger of one address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A question to a ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LedgerCall {
-    pub address: AddressKey,
+    /// Whose ledger it is: an address, and the route if that has a limit of its own.
+    pub ledger: String,
     pub attempt: Attempt,
     /// After this long it counts as unanswered.
     pub timeout: Duration,
@@ -76,29 +73,44 @@ struct Permit {
 impl Gate {
     pub fn new(settings: &Settings) -> Self {
         Self {
-            policy: Policy::read(settings),
+            site: Site::read(settings),
             exhausted: RefCell::default(),
         }
     }
 
     /// What to log once per isolate: all configuration errors, or all warnings.
     pub fn remarks(&self) -> Vec<String> {
-        match &self.policy {
-            Ok(policy) => policy.warnings.clone(),
+        match &self.site {
+            Ok(site) => site.warnings.clone(),
             Err(errors) => errors.iter().map(ConfigError::to_string).collect(),
         }
     }
 
     /// Whether every setting is right.
     pub fn is_configured(&self) -> bool {
-        self.policy.is_ok()
+        self.site.is_ok()
     }
 
-    /// What step 11 stamps on the answer; the defaults where the configuration is unsound.
-    pub fn security_headers(&self) -> SecurityHeaders {
-        match &self.policy {
-            Ok(policy) => policy.security_headers.clone(),
-            Err(_) => SecurityHeaders::default(),
+    /// What step 11 stamps: for what no route matches, and then for each route by its number.
+    pub fn security_headers(&self) -> (SecurityHeaders, Vec<SecurityHeaders>) {
+        match &self.site {
+            Ok(site) => {
+                let of_route = |route: &Route| route.policy.security_headers.clone();
+                (
+                    site.elsewhere.security_headers.clone(),
+                    site.routes.iter().map(of_route).collect(),
+                )
+            }
+            Err(_) => (SecurityHeaders::default(), Vec::new()),
+        }
+    }
+
+    /// What the request asks for. Without a sound configuration only the health endpoint exists.
+    pub fn place(&self, request: &Request<'_>) -> Place<'_> {
+        match &self.site {
+            Ok(site) => site.routes.find(request),
+            Err(_) if is_health(request) => Place::Endpoint(Endpoint::Health),
+            Err(_) => Place::Nowhere,
         }
     }
 
@@ -108,34 +120,42 @@ impl Gate {
         &self,
         edge: &E,
         request: &Request<'_>,
+        place: &Place<'_>,
         record: &mut Record,
     ) -> Result<Passage<E::Upstream>, Rejection> {
-        let route = Route::find(request);
         let origin = request.headers.get("origin");
         record.note_origin(origin.as_deref());
 
         // 1. configuration
-        let policy = match &self.policy {
-            Ok(policy) => policy,
-            Err(_) if route == Route::Endpoint(Endpoint::Health) => {
+        let site = match (&self.site, place) {
+            (Ok(site), _) => site,
+            (Err(_), Place::Endpoint(Endpoint::Health)) => {
                 return Ok(Passage::Health { is_healthy: false });
             }
-            Err(_) => return Err(Reason::Misconfigured.because("see the list in the log")),
+            (Err(_), _) => return Err(Reason::Misconfigured.because("see the list in the log")),
         };
 
         // 2. transport
         record.stage = Stage::Transport;
-        if policy.require_tls && !request.url.is_tls() {
+        let require_tls = match place {
+            Place::Route { route, .. } => route.policy.require_tls,
+            Place::Endpoint(_) | Place::Nowhere => site.elsewhere.require_tls,
+        };
+        if require_tls && !request.url.is_tls() {
             return Err(insecure(request));
         }
 
         // 3. route
         record.stage = Stage::Route;
-        match route {
-            Route::Upstream { pattern } => record.route = Some(pattern),
-            Route::Endpoint(Endpoint::Health) => return Ok(Passage::Health { is_healthy: true }),
-            Route::Nowhere => return Err(Reason::NoRoute.because("no such endpoint")),
-        }
+        let (route, parameters) = match place {
+            Place::Route {
+                route, parameters, ..
+            } => (route, parameters),
+            Place::Endpoint(Endpoint::Health) => return Ok(Passage::Health { is_healthy: true }),
+            Place::Nowhere => return Err(Reason::NoRoute.because("no route or endpoint matches")),
+        };
+        record.route = Some(route.pattern.clone());
+        let policy = &route.policy;
 
         // 4. handshake
         record.stage = Stage::Handshake;
@@ -155,32 +175,34 @@ impl Gate {
 
         // 6. quotas known to be exhausted
         record.stage = Stage::Known;
-        let address = request.address.key();
+        let ledger = policy.counting.ledger_of(request.address.key());
         self.exhausted
             .borrow()
-            .check(address, policy.terms.quota, edge.now())?;
+            .check(&ledger, policy.counting.terms.quota, edge.now())?;
 
         // 7. token
         record.stage = Stage::Token;
         let authenticated = match &policy.authentication {
             None => Authenticated::default(),
             Some(authentication) => {
-                let mut seen = None;
-                let checked =
-                    authentication.check(request, &handshake.protocols, edge.now(), &mut seen);
-                if let Some(header) = seen {
-                    record.note_token(header);
-                }
-                checked?
+                authentication
+                    .check(edge, request, &handshake.protocols, record)
+                    .await?
             }
         };
         if let Some(identity) = &authenticated.identity {
             record.note_identity(identity);
         }
 
+        // 8. permission
+        record.stage = Stage::Permission;
+        policy
+            .permission
+            .check(authenticated.identity.as_ref(), parameters)?;
+
         // 9. counters
         record.stage = Stage::Counters;
-        self.admit(edge, policy, address, handshake.key, record)
+        self.admit(edge, &policy.counting, ledger, handshake.key, record)
             .await?;
 
         // 10. forward
@@ -196,18 +218,18 @@ impl Gate {
     async fn admit<E: Edge>(
         &self,
         edge: &E,
-        policy: &Policy,
-        address: AddressKey,
+        counting: &Counting,
+        ledger: String,
         key: Key,
         record: &mut Record,
     ) -> Result<(), Rejection> {
-        let terms = policy.terms;
+        let terms = counting.terms;
         if !terms.need_a_ledger() {
             return Ok(());
         }
-        let timeout = policy.limiter_timeout;
+        let timeout = counting.timeout;
         let call = LedgerCall {
-            address,
+            ledger,
             attempt: Attempt {
                 terms,
                 key: Some(key),
@@ -216,7 +238,7 @@ impl Gate {
         };
         match edge.ask(&call).await {
             Ok(answer) => {
-                self.learn(address, &answer, edge.now());
+                self.learn(call.ledger, &answer, edge.now());
                 match (answer, terms.quota) {
                     (Answer::Counted { .. }, _) => Ok(()),
                     (Answer::Replayed { .. }, _) => {
@@ -232,7 +254,7 @@ impl Gate {
                     }
                 }
             }
-            Err(failure) => match policy.on_limiter_failure {
+            Err(failure) => match counting.on_failure {
                 OnLimiterFailure::Reject => Err(Reason::LimiterUnavailable {
                     retry_after: timeout,
                 }
@@ -251,29 +273,34 @@ impl Gate {
     pub fn uncounted(
         &self,
         request: &Request<'_>,
+        place: &Place<'_>,
         reached: Stage,
         now: Timestamp,
     ) -> Option<LedgerCall> {
-        let policy = self.policy.as_ref().ok()?;
-        let terms = policy.terms;
-        let address = request.address.key();
+        let site = self.site.as_ref().ok()?;
+        let counting = match place {
+            Place::Route { route, .. } => &route.policy.counting,
+            Place::Endpoint(_) | Place::Nowhere => &site.elsewhere.counting,
+        };
+        let terms = counting.terms;
+        let ledger = counting.ledger_of(request.address.key());
         let was_counted = matches!(reached, Stage::Counters | Stage::Forward);
-        let is_known = || self.exhausted.borrow().wait(address, now).is_some();
+        let is_known = || self.exhausted.borrow().wait(&ledger, now).is_some();
         (terms.quota.is_some() && !was_counted && !is_known() && request.asks_for_websocket())
             .then_some(LedgerCall {
-                address,
+                ledger,
                 attempt: Attempt { terms, key: None },
-                timeout: policy.limiter_timeout,
+                timeout: counting.timeout,
             })
     }
 
     /// Remembers what a ledger's answer says of the attempts to come.
-    pub fn learn(&self, address: AddressKey, answer: &Answer, now: Timestamp) {
+    pub fn learn(&self, ledger: String, answer: &Answer, now: Timestamp) {
         let wait = match answer {
             Answer::Limited { wait } => wait,
             Answer::Counted { exhausted_for } | Answer::Replayed { exhausted_for } => exhausted_for,
         };
-        self.exhausted.borrow_mut().note(address, *wait, now);
+        self.exhausted.borrow_mut().note(ledger, *wait, now);
     }
 }
 

@@ -12,6 +12,7 @@ pub mod gateway;
 pub mod handshake;
 pub mod ledger;
 pub mod origin;
+pub mod permission;
 pub mod record;
 pub mod rejection;
 pub mod request;

@@ -20,6 +20,7 @@ pub enum Stage {
     Origin,
     Known,
     Token,
+    Permission,
     Counters,
     Forward,
 }
@@ -34,6 +35,7 @@ impl Stage {
             Self::Origin => "origin",
             Self::Known => "known",
             Self::Token => "token",
+            Self::Permission => "permission",
             Self::Counters => "counters",
             Self::Forward => "forward",
         }
@@ -88,7 +90,7 @@ pub struct Record {
     pub cause: Option<String>,
     pub stage: Stage,
     /// The pattern of the route that matched.
-    pub route: Option<&'static str>,
+    pub route: Option<String>,
     pub origin: Option<String>,
     /// As it is counted: IPv6 as /64.
     pub address: String,
@@ -133,9 +135,9 @@ impl Record {
         self.cause = Some(rejection.cause.to_string());
     }
 
-    pub fn note_token(&mut self, header: TokenHeader) {
-        self.alg = Some(cut(header.algorithm));
-        self.kid = header.key_id.map(cut);
+    pub fn note_token(&mut self, header: &TokenHeader) {
+        self.alg = Some(cut(header.algorithm.clone()));
+        self.kid = header.key_id.clone().map(cut);
     }
 
     pub fn note_identity(&mut self, identity: &Identity) {
@@ -160,7 +162,7 @@ impl Record {
             self.reason.unwrap_or_default(),
             or_empty(&self.cause),
             self.stage.name(),
-            self.route.unwrap_or_default(),
+            or_empty(&self.route),
             or_empty(&self.origin),
             or_empty(&self.colo),
             or_empty(&self.subject),

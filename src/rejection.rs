@@ -38,6 +38,10 @@ pub enum Reason {
     TokenInvalid,
     TokenExpired,
     AmbiguousToken,
+    /// `scopes`: all that the route asks for.
+    InsufficientScope {
+        scopes: Vec<String>,
+    },
     /// `wait`: how long until the next attempt of this address will be admitted.
     RateLimited {
         quota: Quota,
@@ -124,6 +128,9 @@ impl Reason {
                 400,
                 "The request carries more than one token.",
             ),
+            Self::InsufficientScope { .. } => {
+                ("insufficient_scope", 403, "The token does not permit this.")
+            }
             Self::RateLimited { .. } => {
                 ("rate_limited", 429, "Too many attempts from this address.")
             }
@@ -160,6 +167,13 @@ impl Reason {
             Self::TokenMissing => vec![("WWW-Authenticate", "Bearer".into())],
             Self::TokenInvalid | Self::TokenExpired => {
                 vec![("WWW-Authenticate", r#"Bearer error="invalid_token""#.into())]
+            }
+            Self::InsufficientScope { scopes } => {
+                let mut challenge = r#"Bearer error="insufficient_scope""#.to_owned();
+                if !scopes.is_empty() {
+                    challenge.push_str(&format!(r#", scope="{}""#, scopes.join(" ")));
+                }
+                vec![("WWW-Authenticate", challenge)]
             }
             Self::RateLimited { quota, wait } => {
                 let wait = whole_seconds(*wait);

@@ -1,20 +1,26 @@
 //! Tokens: found in a request, verified, and turned into an identity.
 
 mod claims;
+mod jwk;
 mod jws;
 mod keys;
+mod remote;
 mod source;
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
 pub use claims::{Expectations, Identity};
 pub use jws::{MAX_TOKEN_BYTES, TokenHeader};
-pub use keys::{Algorithm, Key, KeyRing};
+pub use keys::{Algorithm, Key, KeyRing, RuntimeKey};
+pub use remote::{Document, FETCH_TIMEOUT, MOST_BYTES, RemoteKeys};
 pub use source::{BEARER, Credential, Source, without_bearer, without_cookie, without_parameter};
 
+use crate::record::Record;
 use crate::rejection::{Reason, Rejection};
 use crate::request::Request;
 use crate::time::Timestamp;
+use remote::Fetch;
 
 /// Why a token is not accepted. The client is told only whether it had expired.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,14 +45,88 @@ impl From<TokenFault> for Rejection {
     }
 }
 
+/// What verifying takes of a runtime.
+pub trait Runtime {
+    /// The time now.
+    fn now(&self) -> Timestamp;
+
+    /// Verifies a signature with the runtime's cryptography, which is faster than WASM for RSA
+    /// and ECDSA. The error is for the log.
+    fn verify(
+        &self,
+        key: &RuntimeKey,
+        algorithm: Algorithm,
+        signature: &[u8],
+        signed: &[u8],
+    ) -> impl Future<Output = Result<bool, String>>;
+
+    /// Fetches a key set and gives it to `keys`, or the failure. `from_provider`: from no cache.
+    fn fetch_keys(&self, keys: &Rc<RemoteKeys>, from_provider: bool) -> impl Future<Output = ()>;
+
+    /// The same behind the answer.
+    fn fetch_keys_behind(&self, keys: &Rc<RemoteKeys>);
+}
+
+/// Whose tokens are trusted: keys, and what a token under them must say. A key of one issuer
+/// never validates a token of another.
+#[derive(Debug)]
+pub struct Issuer {
+    pub keys: KeySource,
+    pub expectations: Expectations,
+}
+
+/// Where an issuer's keys come from.
+#[derive(Debug)]
+pub enum KeySource {
+    /// From the settings.
+    Fixed(KeyRing),
+    /// From a URL.
+    Remote(Rc<RemoteKeys>),
+}
+
+impl KeySource {
+    async fn verify<R: Runtime>(
+        &self,
+        runtime: &R,
+        token: &jws::Untrusted<'_>,
+    ) -> Result<(), TokenFault> {
+        let remote = match self {
+            Self::Fixed(ring) => return ring.verify(runtime, token).await,
+            Self::Remote(remote) => remote,
+        };
+        let lacks_key = |ring: &Option<Rc<KeyRing>>| {
+            ring.as_ref()
+                .is_some_and(|ring| !ring.has_key_for(&token.header))
+        };
+        let mut ring = remote.ring(runtime.now());
+        let lacks_key = lacks_key(&ring);
+        match remote.need(runtime.now(), lacks_key) {
+            Fetch::No => {}
+            Fetch::Behind => {
+                remote.begin(runtime.now());
+                runtime.fetch_keys_behind(remote);
+            }
+            Fetch::First => {
+                remote.begin(runtime.now());
+                runtime.fetch_keys(remote, lacks_key).await;
+                ring = remote.ring(runtime.now());
+            }
+        }
+        match ring {
+            Some(ring) => ring.verify(runtime, token).await,
+            None => Err(TokenFault::invalid(remote.failure())),
+        }
+    }
+}
+
 /// `AUTH` other than `off`, with all that it needs.
 #[derive(Debug)]
 pub struct Authentication {
     /// `required`, in contrast to `optional`.
     pub required: bool,
     pub sources: Vec<Source>,
-    pub keys: KeyRing,
-    pub expectations: Expectations,
+    /// One, or several that each accept only `iss` of their own.
+    pub issuers: Vec<Issuer>,
 }
 
 /// What step 7 found.
@@ -59,14 +139,13 @@ pub struct Authenticated {
 }
 
 impl Authentication {
-    /// Step 7: verifies the token that the request carries. `seen` is told the token's header
-    /// as soon as it is readable, for the record.
-    pub fn check(
+    /// Step 7: verifies the token that the request carries.
+    pub async fn check<R: Runtime>(
         &self,
+        runtime: &R,
         request: &Request<'_>,
         protocols: &[String],
-        now: Timestamp,
-        seen: &mut Option<TokenHeader>,
+        record: &mut Record,
     ) -> Result<Authenticated, Rejection> {
         let Some(credential) = Credential::find(&self.sources, request, protocols)? else {
             return if self.required {
@@ -76,12 +155,33 @@ impl Authentication {
             };
         };
         let token = jws::Untrusted::parse(credential.token())?;
-        let header = seen.insert(token.header.clone());
-        let payload = self.keys.verify(&token, header)?;
-        let identity = self.expectations.check(payload, now)?;
+        record.note_token(&token.header);
+        let issuer = self.issuer_of(&token)?;
+        issuer
+            .expectations
+            .check_type(token.header.token_type.as_deref())?;
+        issuer.keys.verify(runtime, &token).await?;
+        let identity = issuer.expectations.check(token.claims()?, runtime.now())?;
         Ok(Authenticated {
             identity: Some(identity),
             credential: Some(credential),
         })
+    }
+
+    /// Where several issuers are trusted, the token's own word decides whose keys it must verify
+    /// under; under those keys it must then say the same again.
+    fn issuer_of(&self, token: &jws::Untrusted<'_>) -> Result<&Issuer, TokenFault> {
+        if let [only] = self.issuers.as_slice() {
+            return Ok(only);
+        }
+        let claims = token.claims()?;
+        let named = claims.get("iss").and_then(serde_json::Value::as_str);
+        self.issuers
+            .iter()
+            .find(|issuer| {
+                let accepted = &issuer.expectations.issuers;
+                named.is_some_and(|named| accepted.iter().any(|known| known == named))
+            })
+            .ok_or(TokenFault::invalid("iss names no trusted issuer"))
     }
 }

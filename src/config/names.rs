@@ -2,23 +2,29 @@
 
 use super::reader::Reader;
 
-const SETTINGS: [&str; 22] = [
+const SETTINGS: [&str; 28] = [
     "ALLOWED_ORIGINS",
     "AUTH",
+    "ISSUERS",
     "JWT_ALGORITHMS",
     "JWT_AUDIENCE",
     "JWT_ISSUER",
     "JWT_JWKS",
+    "JWT_JWKS_STALE",
+    "JWT_JWKS_URL",
     "JWT_LEEWAY",
     "JWT_MAX_AGE",
     "JWT_SECRET",
+    "JWT_TYP",
     "KEY_REPLAY_WINDOW",
     "LIMITER_TIMEOUT",
     "ON_LIMITER_FAILURE",
     "ORIGIN_MISSING",
     "PLAIN_HTTP",
     "RATE_LIMIT_IP",
+    "REQUIRED_SCOPES",
     "REQUIRE_TLS",
+    "ROUTES",
     "SECURITY_HEADERS",
     "TOKEN_SOURCES",
     "UPSTREAM_PLAINTEXT",
@@ -28,13 +34,12 @@ const SETTINGS: [&str; 22] = [
 ];
 
 /// Settings that this version does not have yet, with the one value that is already true.
-const LATER: [(&str, Option<&str>); 22] = [
+const LATER: [(&str, Option<&str>); 19] = [
     ("ADMIN_TOKEN", None),
     ("ASSERTION_KEY", None),
     ("BAN_AFTER", None),
     ("CLOSE_ON_EXPIRY", Some("false")),
     ("IDLE_TIMEOUT", None),
-    ("JWT_JWKS_URL", None),
     ("JWT_REPLAY", Some("allow")),
     ("MAX_LIFETIME", None),
     ("MAX_MESSAGE_BYTES", None),
@@ -46,8 +51,6 @@ const LATER: [(&str, Option<&str>); 22] = [
     ("RATE_LIMIT_USER", None),
     ("REJECT_WITH", Some("http")),
     ("RELAY", Some("passthrough")),
-    ("REQUIRED_SCOPES", None),
-    ("ROUTES", None),
     ("SESSION_URL", None),
     ("SESSION_URL_AUTH", None),
     ("TICKET_TTL", None),
@@ -81,6 +84,11 @@ pub(super) fn check(reader: &mut Reader<'_>) {
             );
         }
     }
+}
+
+/// Whether a route may have a setting of its own by this name. `ROUTES` can't hold itself.
+pub(super) fn is_for_a_route(name: &str) -> bool {
+    name != "ROUTES" && all().any(|setting| setting == name)
 }
 
 fn all() -> impl Iterator<Item = &'static str> {

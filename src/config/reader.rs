@@ -33,6 +33,10 @@ impl<'a> Reader<'a> {
         self.errors.iter().any(|error| error.setting == name)
     }
 
+    pub fn into_errors(self) -> Vec<ConfigError> {
+        self.errors
+    }
+
     pub fn finish(self) -> Result<(), Vec<ConfigError>> {
         if self.errors.is_empty() {
             Ok(())
@@ -120,6 +124,30 @@ impl<'a> Reader<'a> {
             return None;
         }
         Some(elements)
+    }
+
+    /// A JSON array: a text, or a TOML array.
+    pub fn array(&mut self, name: &str) -> Option<Vec<Value>> {
+        let elements = match self.settings.vars.get(name)? {
+            Var::Json(Value::Array(elements)) => Some(elements.clone()),
+            Var::Json(_) => None,
+            Var::Text(_) => {
+                let wrap = |text: &str| {
+                    // In an object, for that is what the strict reader reads.
+                    strict_json::object(format!("{{\"it\":{text}}}").as_bytes())
+                        .map_err(|problem| format!("it is no JSON without duplicates: {problem}"))
+                };
+                match self.parse(name, wrap)?.remove("it") {
+                    Some(Value::Array(elements)) => Some(elements),
+                    _ => None,
+                }
+            }
+        };
+        if elements.as_ref().is_none_or(Vec::is_empty) {
+            self.error(name, "it is not a JSON array with at least one element");
+            return None;
+        }
+        elements
     }
 
     /// A JSON object: a text, or a table.

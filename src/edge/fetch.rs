@@ -1,6 +1,7 @@
 //! A request from the runtime's form to the core's, and the core's result back.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use portcullis::client::ClientAddress;
 use portcullis::gateway::{Edge, LedgerCall, Passage};
@@ -9,6 +10,9 @@ use portcullis::record::Record;
 use portcullis::rejection::{Reason, Rejection, refusal};
 use portcullis::request::{Headers, Request, RequestUrl};
 use portcullis::time::{Timestamp, millis};
+use portcullis::token::{
+    Algorithm, Document, FETCH_TIMEOUT, MOST_BYTES, RemoteKeys, Runtime, RuntimeKey,
+};
 use portcullis::upstream::{Forward, Reply, Upstream, UpstreamFailure};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Response, console};
@@ -26,16 +30,19 @@ async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker:
     let request_id = request_id();
     let (method, url) = (request.method(), request.url());
     let headers = RuntimeHeaders(request.headers());
-    let edge = RuntimeEdge {
-        env: &env,
-        request: &request,
-        isolate: &isolate,
-    };
     let seen = Request {
         method: &method,
         url: RequestUrl::split(&url),
         address: ClientAddress::parse(headers.get("cf-connecting-ip").as_deref()),
         headers: &headers,
+    };
+    let place = isolate.gate.place(&seen);
+    let edge = RuntimeEdge {
+        env: &env,
+        request: &request,
+        isolate: &isolate,
+        stamps: isolate.stamps(&place),
+        context: &context,
     };
     let mut record = Record::begin(
         &seen,
@@ -43,11 +50,14 @@ async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker:
         js_sys::Date::new_0().to_iso_string().into(),
     );
 
-    let result = isolate.gate.journey(&edge, &seen, &mut record).await;
+    let result = isolate
+        .gate
+        .journey(&edge, &seen, &place, &mut record)
+        .await;
     let is_attempt = !matches!(result, Ok(Passage::Health { .. }));
     let response = edge.respond(result, &mut record)?;
 
-    if let Some(call) = isolate.gate.uncounted(&seen, record.stage, now()) {
+    if let Some(call) = isolate.gate.uncounted(&seen, &place, record.stage, now()) {
         context.wait_until(count_behind(env.clone(), isolate.clone(), call));
     }
     if is_attempt {
@@ -58,10 +68,31 @@ async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker:
     Ok(response)
 }
 
+/// Fetches a key set, or joins a fetch that is under way in this isolate.
+async fn fetch_keys(keys: &RemoteKeys, from_provider: bool) {
+    let milliseconds = millis(FETCH_TIMEOUT) as f64;
+    let document = native::fetch_key_set(&keys.url, from_provider, milliseconds, MOST_BYTES)
+        .await
+        .map(|lines| key_set_document(&lines.as_string().unwrap_or_default()))
+        .map_err(|error| native::describe(&error));
+    for remark in keys.take(document, now()) {
+        console::warn_1(&format!("portcullis: {}: {remark}", keys.url).into());
+    }
+}
+
+/// From `<max-age in seconds, or nothing>`, a line break, and the text.
+fn key_set_document(lines: &str) -> Document {
+    let (max_age, text) = lines.split_once('\n').unwrap_or_default();
+    Document {
+        text: text.to_owned(),
+        max_age: max_age.parse().ok().map(Duration::from_secs),
+    }
+}
+
 /// Counts a refused attempt behind its answer.
 async fn count_behind(env: JsValue, isolate: Rc<Isolate>, call: LedgerCall) {
     match ledger::ask(&env, &call).await {
-        Ok(answer) => isolate.gate.learn(call.address, &answer, now()),
+        Ok(answer) => isolate.gate.learn(call.ledger, &answer, now()),
         Err(failure) => {
             let text = format!("portcullis: a refused attempt went uncounted: {failure}");
             console::warn_1(&text.into());
@@ -111,14 +142,41 @@ struct RuntimeEdge<'a> {
     env: &'a JsValue,
     request: &'a web_sys::Request,
     isolate: &'a Isolate,
+    stamps: &'a JsValue,
+    context: &'a Context,
+}
+
+impl Runtime for RuntimeEdge<'_> {
+    fn now(&self) -> Timestamp {
+        now()
+    }
+
+    async fn verify(
+        &self,
+        key: &RuntimeKey,
+        algorithm: Algorithm,
+        signature: &[u8],
+        signed: &[u8],
+    ) -> Result<bool, String> {
+        native::verify_signature(&key.jwk, algorithm.name(), signature, signed)
+            .await
+            .map(|verified| verified.is_truthy())
+            .map_err(|error| native::describe(&error))
+    }
+
+    async fn fetch_keys(&self, keys: &Rc<RemoteKeys>, from_provider: bool) {
+        fetch_keys(keys, from_provider).await;
+    }
+
+    fn fetch_keys_behind(&self, keys: &Rc<RemoteKeys>) {
+        let keys = keys.clone();
+        self.context
+            .wait_until(async move { fetch_keys(&keys, false).await });
+    }
 }
 
 impl Edge for RuntimeEdge<'_> {
     type Upstream = Response;
-
-    fn now(&self) -> Timestamp {
-        now()
-    }
 
     async fn ask(&self, call: &LedgerCall) -> Result<Answer, String> {
         ledger::ask(self.env, call).await
@@ -178,7 +236,7 @@ impl RuntimeEdge<'_> {
             record.note_refusal(&rejection);
             let mut headers = refusal.headers;
             headers.push((REQUEST_ID, record.request_id.clone()));
-            let stamps = &self.isolate.stamps;
+            let stamps = self.stamps;
             native::answer(
                 refusal.status,
                 Some(&refusal.body),
@@ -189,7 +247,7 @@ impl RuntimeEdge<'_> {
     }
 
     fn pass(&self, passage: Passage<Response>, request_id: &str) -> Result<Response, Rejection> {
-        let stamps = &self.isolate.stamps;
+        let stamps = self.stamps;
         let mut own = vec![(REQUEST_ID, request_id.to_owned())];
         let response = match passage {
             Passage::Socket { upstream, protocol } => {

@@ -5,7 +5,8 @@ use std::rc::Rc;
 
 use portcullis::config::Settings;
 use portcullis::gateway::Gate;
-use portcullis::security_headers::HIDDEN;
+use portcullis::route::Place;
+use portcullis::security_headers::{HIDDEN, SecurityHeaders};
 use portcullis::upstream::GATE_HEADERS;
 use wasm_bindgen::JsValue;
 use web_sys::console;
@@ -15,8 +16,10 @@ use crate::native;
 /// The gate, and constants that live on the JavaScript side so that they cross once.
 pub struct Isolate {
     pub gate: Gate,
-    /// Security headers as pairs.
-    pub stamps: JsValue,
+    /// Security headers as pairs, for what no route matches.
+    stamps: JsValue,
+    /// The same for each route, by its number.
+    route_stamps: Vec<JsValue>,
     /// Headers that only the gate may send upstream.
     pub owned: JsValue,
     /// Headers of an upstream that never pass.
@@ -43,15 +46,12 @@ impl Isolate {
         let settings = Settings::from_json(&environment).expect("native.js writes this JSON");
         let gate = Gate::new(&settings);
         report(&gate);
-        let lines = gate.security_headers();
-        let lines: Vec<_> = lines
-            .iter()
-            .map(|(name, value)| format!("{name}: {value}"))
-            .collect();
+        let (elsewhere, of_routes) = gate.security_headers();
         let hidden = HIDDEN.into_iter().chain(CONNECTION_HEADERS);
         Self {
             gate,
-            stamps: native::parse_header_lines(&lines.join("\n")),
+            stamps: pairs(&elsewhere),
+            route_stamps: of_routes.iter().map(pairs).collect(),
             owned: array(GATE_HEADERS),
             hidden: array(hidden),
             colo: OnceCell::new(),
@@ -60,6 +60,14 @@ impl Isolate {
 }
 
 impl Isolate {
+    /// The security headers to stamp on an answer there.
+    pub fn stamps(&self, place: &Place<'_>) -> &JsValue {
+        match place {
+            Place::Route { number, .. } => &self.route_stamps[*number],
+            Place::Endpoint(_) | Place::Nowhere => &self.stamps,
+        }
+    }
+
     /// The data centre, which is the same for all requests of an isolate.
     pub fn colo(&self, request: &web_sys::Request) -> Option<String> {
         if self.colo.get().is_none()
@@ -77,6 +85,14 @@ fn array(names: impl IntoIterator<Item = &'static str>) -> JsValue {
         .map(JsValue::from)
         .collect::<js_sys::Array>()
         .into()
+}
+
+fn pairs(headers: &SecurityHeaders) -> JsValue {
+    let lines: Vec<_> = headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}"))
+        .collect();
+    native::parse_header_lines(&lines.join("\n"))
 }
 
 /// Configuration errors or warnings, once per isolate.

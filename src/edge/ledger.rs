@@ -19,7 +19,7 @@ use crate::native;
 pub async fn ask(env: &JsValue, call: &LedgerCall) -> std::result::Result<Answer, String> {
     let answer = native::ask_ledger(
         &native::binding(env, LEDGER_BINDING),
-        &call.address.to_string(),
+        &call.ledger,
         &wire::encode_attempt(&call.attempt),
         millis(call.timeout) as f64,
     )

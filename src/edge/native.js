@@ -133,3 +133,88 @@ export function colo(request) {
 export function writeDecision(dataset, index, blobs, number) {
   dataset.writeDataPoint({ indexes: [index], blobs: JSON.parse(blobs), doubles: [number] });
 }
+
+/** SubtleCrypto's parameters by the name of the algorithm (RFC 7518 §3). */
+const ALGORITHMS = Object.fromEntries(
+  [256, 384, 512].flatMap((bits) => {
+    const hash = `SHA-${bits}`;
+    return [
+      [`RS${bits}`, { name: "RSASSA-PKCS1-v1_5", hash }],
+      [`PS${bits}`, { name: "RSA-PSS", hash, saltLength: bits / 8 }],
+      [`ES${bits}`, { name: "ECDSA", hash, namedCurve: `P-${bits === 512 ? 521 : bits}` }],
+    ];
+  }),
+);
+
+const MOST_IMPORTED_KEYS = 256;
+const importedKeys = new Map();
+
+/** Verifies with SubtleCrypto. Imported keys are kept for the isolate's life. */
+export async function verifySignature(jwk, algorithm, signature, signed) {
+  // Copied before the first wait: after it WASM's memory may have moved.
+  const [signatureBytes, signedBytes] = [signature.slice(), signed.slice()];
+  const parameters = ALGORITHMS[algorithm];
+  const id = `${algorithm} ${jwk}`;
+  let key = importedKeys.get(id);
+  if (!key) {
+    key = await crypto.subtle.importKey("jwk", JSON.parse(jwk), parameters, false, ["verify"]);
+    if (importedKeys.size >= MOST_IMPORTED_KEYS) importedKeys.clear();
+    importedKeys.set(id, key);
+  }
+  return crypto.subtle.verify(parameters, key, signatureBytes, signedBytes);
+}
+
+/** Fetches under way by URL, and when they began. */
+const keySetFetches = new Map();
+
+/**
+ * A JWK Set as `<max-age or nothing>`, a line break, and its text. One fetch at a time for a URL:
+ * who asks meanwhile gets the same. One whose request was cancelled never ends, so it is joined
+ * only as long as it could still end well.
+ */
+export function fetchKeySet(url, fromProvider, milliseconds, mostBytes) {
+  const now = Date.now();
+  const id = `${fromProvider} ${url}`;
+  let fetching = keySetFetches.get(id);
+  if (!fetching || now - fetching.since > milliseconds) {
+    fetching = { since: now };
+    fetching.result = withTimeout(milliseconds, (signal) => loadKeySet(url, fromProvider, mostBytes, signal)).finally(
+      () => {
+        if (keySetFetches.get(id) === fetching) keySetFetches.delete(id);
+      },
+    );
+    keySetFetches.set(id, fetching);
+  }
+  return withTimeout(milliseconds, () => fetching.result);
+}
+
+async function loadKeySet(url, fromProvider, mostBytes, signal) {
+  // The platform's cache: isolates of a data centre share what one of them fetched. A key that is
+  // too new for it is asked of the provider.
+  const cache = fromProvider
+    ? { cacheTtl: -1 }
+    : { cacheEverything: true, cacheTtlByStatus: { "200-299": 60, "300-599": -1 } };
+  const response = await fetch(url, {
+    headers: { Accept: "application/jwk-set+json, application/json" },
+    redirect: "manual",
+    signal,
+    cf: cache,
+  });
+  if (response.status !== 200) {
+    response.body?.cancel().catch(() => {});
+    throw new Error(`the provider answered ${response.status}`);
+  }
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  let text = "";
+  let bytes = 0;
+  for await (const chunk of response.body) {
+    bytes += chunk.byteLength;
+    if (bytes > mostBytes) throw new Error(`the key set is longer than ${mostBytes} bytes`);
+    text += decoder.decode(chunk, { stream: true });
+  }
+  text += decoder.decode();
+  const maxAge = /(?:^|[\s,])max-age=(\d{1,9})(?:[\s,]|$)/i.exec(
+    response.headers.get("cache-control") ?? "",
+  );
+  return `${maxAge?.[1] ?? ""}\n${text}`;
+}

@@ -49,6 +49,22 @@ extern "C" {
         own: &str,
     ) -> Result<Response, JsValue>;
 
+    #[wasm_bindgen(catch, js_name = verifySignature)]
+    pub async fn verify_signature(
+        jwk: &str,
+        algorithm: &str,
+        signature: &[u8],
+        signed: &[u8],
+    ) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(catch, js_name = fetchKeySet)]
+    pub async fn fetch_key_set(
+        url: &str,
+        from_provider: bool,
+        milliseconds: f64,
+        most_bytes: u32,
+    ) -> Result<JsValue, JsValue>;
+
     pub fn discard(upstream: &Response);
 
     pub fn colo(request: &Request) -> Option<String>;

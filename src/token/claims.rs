@@ -15,6 +15,8 @@ pub struct Expectations {
     pub audiences: Vec<String>,
     pub leeway: Duration,
     pub max_age: Option<Duration>,
+    /// `JWT_TYP`: accepted types of token (RFC 8725 §3.11); empty: any, or none.
+    pub types: Vec<String>,
 }
 
 /// Whom a valid token names.
@@ -24,11 +26,33 @@ pub struct Identity {
     pub subject: Option<String>,
     /// The elements of `scope`, `scp` and `permissions`.
     pub scopes: Vec<String>,
+    /// All claims, for what a route asks of them.
+    pub claims: Map<String, Value>,
     /// When the token stops being valid, leeway not counted.
     pub expires: Timestamp,
 }
 
 impl Expectations {
+    /// Checks the header's `typ`: media types compare without case, and `application/` may be
+    /// left out (RFC 7515 §4.1.9).
+    pub fn check_type(&self, typ: Option<&str>) -> Result<(), TokenFault> {
+        fn short(typ: &str) -> &str {
+            match typ.split_at_checked("application/".len()) {
+                Some((prefix, rest)) if prefix.eq_ignore_ascii_case("application/") => rest,
+                _ => typ,
+            }
+        }
+        let is_accepted = |typ: &str| {
+            let mut accepted = self.types.iter();
+            accepted.any(|known| short(known).eq_ignore_ascii_case(short(typ)))
+        };
+        if self.types.is_empty() || typ.is_some_and(is_accepted) {
+            Ok(())
+        } else {
+            Err(TokenFault::invalid("typ is not in JWT_TYP"))
+        }
+    }
+
     /// Checks the claims in an order that tells of expiry last: only a token that is right in
     /// everything else is called expired.
     pub fn check(
@@ -72,6 +96,7 @@ impl Expectations {
             subject: subject.map(str::to_owned),
             scopes,
             expires,
+            claims,
         })
     }
 }

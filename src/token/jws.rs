@@ -15,6 +15,8 @@ pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
 pub struct TokenHeader {
     pub algorithm: String,
     pub key_id: Option<String>,
+    /// `typ` (RFC 7515 §4.1.9).
+    pub token_type: Option<String>,
 }
 
 /// A token whose form is right, nothing more.
@@ -65,12 +67,16 @@ fn parse_header(segment: &str) -> Result<TokenHeader, TokenFault> {
     let Some(Value::String(algorithm)) = header.remove("alg") else {
         return Err(TokenFault::invalid("header has no alg"));
     };
-    let key_id = match header.remove("kid") {
-        None => None,
-        Some(Value::String(key_id)) => Some(key_id),
-        Some(_) => return Err(TokenFault::invalid("kid is not a string")),
+    let mut text = |name: &'static str| match header.remove(name) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(TokenFault::invalid(format!("{name} is not a string"))),
     };
-    Ok(TokenHeader { algorithm, key_id })
+    Ok(TokenHeader {
+        algorithm,
+        key_id: text("kid")?,
+        token_type: text("typ")?,
+    })
 }
 
 fn parse_object(part: &'static str, segment: &str) -> Result<Map<String, Value>, TokenFault> {

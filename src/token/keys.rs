@@ -1,13 +1,16 @@
 //! Verification keys, each bound to the algorithms it is for (RFC 8725 §3.1).
 
+use std::cell::RefCell;
+use std::collections::{HashSet, VecDeque};
 use std::fmt;
 
 use jwt_compact::AlgorithmSignature;
 use jwt_compact::alg::{Ed25519, Hs256, Hs256Key, Hs384, Hs384Key, Hs512, Hs512Key};
-use serde_json::{Map, Value};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
 
-use super::TokenFault;
 use super::jws::{TokenHeader, Untrusted};
+use super::{Runtime, TokenFault};
 
 /// Signature algorithms (RFC 7518 §3.1, RFC 8037 §3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,18 +18,58 @@ pub enum Algorithm {
     Hs256,
     Hs384,
     Hs512,
+    Rs256,
+    Rs384,
+    Rs512,
+    Ps256,
+    Ps384,
+    Ps512,
+    Es256,
+    Es384,
+    Es512,
     EdDsa,
 }
 
 impl Algorithm {
-    pub const ALL: [Self; 4] = [Self::Hs256, Self::Hs384, Self::Hs512, Self::EdDsa];
+    pub const ALL: [Self; 13] = [
+        Self::Hs256,
+        Self::Hs384,
+        Self::Hs512,
+        Self::Rs256,
+        Self::Rs384,
+        Self::Rs512,
+        Self::Ps256,
+        Self::Ps384,
+        Self::Ps512,
+        Self::Es256,
+        Self::Es384,
+        Self::Es512,
+        Self::EdDsa,
+    ];
     const HMAC: [Self; 3] = [Self::Hs256, Self::Hs384, Self::Hs512];
+    pub(super) const RSA: [Self; 6] = [
+        Self::Rs256,
+        Self::Rs384,
+        Self::Rs512,
+        Self::Ps256,
+        Self::Ps384,
+        Self::Ps512,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
             Self::Hs256 => "HS256",
             Self::Hs384 => "HS384",
             Self::Hs512 => "HS512",
+            Self::Rs256 => "RS256",
+            Self::Rs384 => "RS384",
+            Self::Rs512 => "RS512",
+            Self::Ps256 => "PS256",
+            Self::Ps384 => "PS384",
+            Self::Ps512 => "PS512",
+            Self::Es256 => "ES256",
+            Self::Es384 => "ES384",
+            Self::Es512 => "ES512",
             Self::EdDsa => "EdDSA",
         }
     }
@@ -35,20 +78,29 @@ impl Algorithm {
         Self::ALL.into_iter().find(|known| known.name() == name)
     }
 
-    /// Length of the hash, which an HMAC key must reach (RFC 7518 §3.2).
-    pub fn least_secret_bytes(self) -> usize {
+    /// The length that an HMAC key must reach: its hash's (RFC 7518 §3.2).
+    fn least_secret_bytes(self) -> Option<usize> {
         match self {
-            Self::Hs256 => 32,
-            Self::Hs384 => 48,
-            Self::Hs512 | Self::EdDsa => 64,
+            Self::Hs256 => Some(32),
+            Self::Hs384 => Some(48),
+            Self::Hs512 => Some(64),
+            _ => None,
         }
     }
+}
+
+/// A public key that the runtime's cryptography verifies with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuntimeKey {
+    /// The JWK with its public members only, in a fixed order: equal keys are equal texts.
+    pub jwk: String,
 }
 
 /// The key itself, in the form its algorithms take it.
 enum Material {
     Secret(Vec<u8>),
     Ed25519(<Ed25519 as jwt_compact::Algorithm>::VerifyingKey),
+    Runtime(RuntimeKey),
 }
 
 /// A key and what it is for.
@@ -71,10 +123,11 @@ impl fmt::Debug for Key {
 impl Key {
     /// An HMAC key for every hash it is long enough for.
     pub fn from_secret(secret: Vec<u8>) -> Result<Self, String> {
-        let algorithms: Vec<_> = Algorithm::HMAC
-            .into_iter()
-            .filter(|algorithm| secret.len() >= algorithm.least_secret_bytes())
-            .collect();
+        let is_long_enough = |algorithm: &Algorithm| {
+            let least = algorithm.least_secret_bytes();
+            least.is_some_and(|least| secret.len() >= least)
+        };
+        let algorithms: Vec<_> = Algorithm::HMAC.into_iter().filter(is_long_enough).collect();
         if algorithms.is_empty() {
             return Err(format!(
                 "the key has {} bytes; HS256 takes 32 or more, HS384 48, HS512 64",
@@ -88,76 +141,32 @@ impl Key {
         })
     }
 
-    /// A key of a JWK Set (RFC 7517 §4). Members that are not understood are ignored, as §4
-    /// demands; those that are must fit. Errors never repeat a member that may be secret.
-    pub fn from_jwk(jwk: &Map<String, Value>) -> Result<Self, String> {
-        let text = |name: &str| match jwk.get(name) {
-            None => Ok(None),
-            Some(Value::String(value)) => Ok(Some(value.as_str())),
-            Some(_) => Err(format!("{name} must be a string")),
-        };
-        let mut key = match text("kty")?.ok_or("kty is missing")? {
-            "oct" => {
-                let secret = decode_member("k", text("k")?)?;
-                Self::from_secret(secret)?
-            }
-            "OKP" => Self::from_okp(text("crv")?, text("x")?, jwk.contains_key("d"))?,
-            kty @ ("RSA" | "EC") => {
-                return Err(format!(
-                    "kty {kty} is not supported by this version; use oct, or OKP with Ed25519"
-                ));
-            }
-            kty => {
-                return Err(format!(
-                    "kty {kty:?} is unknown; use oct, or OKP with Ed25519"
-                ));
-            }
-        };
-        if text("use")?.is_some_and(|usage| usage != "sig") {
-            return Err("use must be \"sig\": the key is not for signatures".into());
-        }
-        if let Some(operations) = jwk.get("key_ops") {
-            let verifies = operations
-                .as_array()
-                .is_some_and(|list| list.iter().any(|operation| operation == "verify"));
-            if !verifies {
-                return Err("key_ops must hold \"verify\"".into());
-            }
-        }
-        if let Some(name) = text("alg")? {
-            let algorithm = Algorithm::from_name(name);
-            key.algorithms.retain(|known| Some(*known) == algorithm);
-            if key.algorithms.is_empty() {
-                return Err(format!("alg {name:?} does not fit the key"));
-            }
-        }
-        key.id = text("kid")?.map(str::to_owned);
-        Ok(key)
-    }
-
-    fn from_okp(crv: Option<&str>, x: Option<&str>, is_private: bool) -> Result<Self, String> {
-        if is_private {
-            return Err(
-                "it is a private key (it has d); give the public part without d, \
-                 and replace the key: this one was in a variable"
-                    .into(),
-            );
-        }
-        if crv != Some("Ed25519") {
-            return Err("crv must be \"Ed25519\"".into());
-        }
-        let public = decode_member("x", x)?;
-        let public = <Ed25519 as jwt_compact::Algorithm>::VerifyingKey::from_slice(&public)
-            .map_err(|_| "x must be the 32 bytes of an Ed25519 public key")?;
-        Ok(Self {
+    /// The 32 bytes of an Ed25519 public key.
+    pub(super) fn from_ed25519(public: &[u8]) -> Option<Self> {
+        let public = <Ed25519 as jwt_compact::Algorithm>::VerifyingKey::from_slice(public).ok()?;
+        Some(Self {
             id: None,
             algorithms: vec![Algorithm::EdDsa],
             material: Material::Ed25519(public),
         })
     }
 
+    pub(super) fn from_runtime(algorithms: Vec<Algorithm>, public_jwk: &Value) -> Self {
+        Self {
+            id: None,
+            algorithms,
+            material: Material::Runtime(RuntimeKey {
+                jwk: public_jwk.to_string(),
+            }),
+        }
+    }
+
     pub fn id(&self) -> Option<&str> {
         self.id.as_deref()
+    }
+
+    pub(super) fn set_id(&mut self, id: Option<&str>) {
+        self.id = id.map(str::to_owned);
     }
 
     pub fn algorithms(&self) -> &[Algorithm] {
@@ -169,8 +178,24 @@ impl Key {
         self.algorithms.retain(|known| allowed.contains(known));
     }
 
-    fn verifies(&self, algorithm: Algorithm, signature: &[u8], signed: &[u8]) -> bool {
-        match (&self.material, algorithm) {
+    /// A token that names a key fits the keys of that name, and nameless ones.
+    fn fits(&self, header: &TokenHeader, algorithm: Algorithm) -> bool {
+        let name_fits = match (&self.id, &header.key_id) {
+            (Some(id), Some(wanted)) => id == wanted,
+            _ => true,
+        };
+        name_fits && self.algorithms.contains(&algorithm)
+    }
+
+    async fn verifies<R: Runtime>(
+        &self,
+        runtime: &R,
+        algorithm: Algorithm,
+        token: &Untrusted<'_>,
+        remembered: &RefCell<Remembered>,
+    ) -> Result<bool, String> {
+        let (signature, signed) = (token.signature.as_slice(), token.signed);
+        Ok(match (&self.material, algorithm) {
             (Material::Secret(secret), Algorithm::Hs256) => {
                 verify(&Hs256, &Hs256Key::new(secret), signature, signed)
             }
@@ -180,17 +205,31 @@ impl Key {
             (Material::Secret(secret), Algorithm::Hs512) => {
                 verify(&Hs512, &Hs512Key::new(secret), signature, signed)
             }
-            (Material::Ed25519(key), Algorithm::EdDsa) => verify(&Ed25519, key, signature, signed),
+            (Material::Ed25519(key), Algorithm::EdDsa) => {
+                let print = Remembered::print(token, key.as_ref());
+                if remembered.borrow().holds(&print) {
+                    return Ok(true);
+                }
+                let verified = verify(&Ed25519, key, signature, signed);
+                if verified {
+                    remembered.borrow_mut().add(print);
+                }
+                verified
+            }
+            (Material::Runtime(key), _) => {
+                let print = Remembered::print(token, key.jwk.as_bytes());
+                if remembered.borrow().holds(&print) {
+                    return Ok(true);
+                }
+                let verified = runtime.verify(key, algorithm, signature, signed).await?;
+                if verified {
+                    remembered.borrow_mut().add(print);
+                }
+                verified
+            }
             _ => false,
-        }
+        })
     }
-}
-
-fn decode_member(name: &str, value: Option<&str>) -> Result<Vec<u8>, String> {
-    use base64ct::Encoding;
-    let value = value.ok_or_else(|| format!("{name} is missing"))?;
-    base64ct::Base64UrlUnpadded::decode_vec(value)
-        .map_err(|_| format!("{name} is not base64url without padding"))
 }
 
 /// Signatures are compared in constant time by jwt-compact's types. It would panic on a wrong
@@ -206,40 +245,90 @@ fn verify<A: jwt_compact::Algorithm>(
             .is_ok_and(|signature| algorithm.verify_signature(&signature, key, signed))
 }
 
-/// All keys that the gate trusts.
-#[derive(Debug)]
-pub struct KeyRing(Vec<Key>);
+/// Signatures that verified, so that a storm of reconnects costs one verification each. What is
+/// remembered is only that this key signed this token: claims and times are checked again, and a
+/// key that leaves the ring takes its signatures with it.
+#[derive(Debug, Default)]
+struct Remembered {
+    prints: HashSet<Print>,
+    order: VecDeque<Print>,
+}
+
+type Print = [u8; 32];
+
+impl Remembered {
+    /// 64 bytes each, and the tables' own.
+    const CAPACITY: usize = 16_384;
+
+    fn print(token: &Untrusted<'_>, key: &[u8]) -> Print {
+        let mut hash = Sha256::new();
+        hash.update((key.len() as u64).to_be_bytes());
+        hash.update(key);
+        hash.update((token.signed.len() as u64).to_be_bytes());
+        hash.update(token.signed);
+        hash.update(&token.signature);
+        hash.finalize().into()
+    }
+
+    fn holds(&self, print: &Print) -> bool {
+        self.prints.contains(print)
+    }
+
+    fn add(&mut self, print: Print) {
+        if self.prints.insert(print) {
+            self.order.push_back(print);
+        }
+        if self.order.len() > Self::CAPACITY
+            && let Some(first) = self.order.pop_front()
+        {
+            self.prints.remove(&first);
+        }
+    }
+}
+
+/// All keys of one issuer.
+#[derive(Debug, Default)]
+pub struct KeyRing {
+    keys: Vec<Key>,
+    remembered: RefCell<Remembered>,
+}
 
 impl KeyRing {
     pub fn new(keys: Vec<Key>) -> Self {
-        Self(keys)
+        Self {
+            keys,
+            remembered: RefCell::default(),
+        }
     }
 
-    /// Verifies the signature and gives the claims. A token that names a key is tried with the
-    /// keys of that name, and with nameless ones; only keys that are for its `alg` are tried.
-    pub(super) fn verify(
+    /// Whether any key could have signed a token with this header.
+    pub(super) fn has_key_for(&self, header: &TokenHeader) -> bool {
+        Algorithm::from_name(&header.algorithm)
+            .is_none_or(|algorithm| self.keys.iter().any(|key| key.fits(header, algorithm)))
+    }
+
+    /// Verifies the signature with the keys that fit the token.
+    pub(super) async fn verify<R: Runtime>(
         &self,
+        runtime: &R,
         token: &Untrusted<'_>,
-        header: &TokenHeader,
-    ) -> Result<Map<String, Value>, TokenFault> {
-        let algorithm = Algorithm::from_name(&header.algorithm)
+    ) -> Result<(), TokenFault> {
+        let algorithm = Algorithm::from_name(&token.header.algorithm)
             .ok_or_else(|| TokenFault::invalid("alg is not one that is verified here"))?;
-        let mut candidates = self.0.iter().filter(|key| {
-            let name_fits = match (&key.id, &header.key_id) {
-                (Some(id), Some(wanted)) => id == wanted,
-                _ => true,
-            };
-            name_fits && key.algorithms.contains(&algorithm)
-        });
-        let mut tried = false;
-        let verified = candidates.any(|key| {
-            tried = true;
-            key.verifies(algorithm, &token.signature, token.signed)
-        });
-        match (verified, tried) {
-            (true, _) => token.claims(),
-            (false, true) => Err(TokenFault::invalid("the signature does not verify")),
-            (false, false) => Err(TokenFault::invalid("no key for this alg and kid")),
+        let is_candidate = |key: &&Key| key.fits(&token.header, algorithm);
+        let mut cause = None;
+        for key in self.keys.iter().filter(is_candidate) {
+            match key
+                .verifies(runtime, algorithm, token, &self.remembered)
+                .await
+            {
+                Ok(true) => return Ok(()),
+                Ok(false) => cause = cause.or(Some("the signature does not verify".into())),
+                Err(failure) => cause = Some(format!("the key can't be used: {failure}")),
+            }
         }
+        Err(TokenFault::invalid(
+            cause.unwrap_or_else(|| "no key for this alg and kid".into()),
+        ))
     }
 }

@@ -1,0 +1,187 @@
+//! `ROUTES`: each route's settings laid over the global ones.
+
+use serde_json::{Map, Value};
+
+use super::names;
+use super::reader::Reader;
+use super::{ConfigError, Counting, Policy, Settings, Var};
+use crate::permission::read_claims;
+use crate::route::{EVERYTHING, Pattern, Routes};
+use crate::security_headers::SecurityHeaders;
+
+const NAME: &str = "ROUTES";
+
+/// A configuration without errors.
+#[derive(Debug)]
+pub struct Site {
+    pub routes: Routes,
+    pub elsewhere: Elsewhere,
+    pub warnings: Vec<String>,
+}
+
+/// What holds where no route matches.
+#[derive(Debug)]
+pub struct Elsewhere {
+    pub require_tls: bool,
+    pub counting: Counting,
+    pub security_headers: SecurityHeaders,
+}
+
+impl Site {
+    /// Reads all settings; the errors are complete and each is told once.
+    pub fn read(settings: &Settings) -> Result<Self, Vec<ConfigError>> {
+        let mut reader = Reader::new(settings);
+        let mut routes = Routes::default();
+        let mut errors = Vec::new();
+        match reader.array(NAME) {
+            None if reader.has(NAME) => {}
+            None => match Policy::read(settings) {
+                Ok(policy) => {
+                    let everything = Pattern::parse(EVERYTHING).expect("a pattern of our own");
+                    routes.add(&everything, policy).expect("the first route");
+                }
+                Err(found) => errors.extend(found),
+            },
+            Some(entries) => {
+                for (at, entry) in entries.iter().enumerate() {
+                    if let Err(found) = add(&mut routes, settings, at, entry) {
+                        errors.extend(found);
+                    }
+                }
+            }
+        }
+        let elsewhere = Elsewhere {
+            require_tls: super::read_require_tls(&mut reader),
+            counting: super::read_counting(&mut reader),
+            security_headers: super::read_security_headers(&mut reader),
+        };
+        errors.extend(reader.finish().err().into_iter().flatten());
+        let mut told = Vec::new();
+        errors.retain(|error| {
+            let is_new = !told.contains(error);
+            told.push(error.clone());
+            is_new
+        });
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let mut warnings: Vec<String> = Vec::new();
+        for route in routes.iter() {
+            for warning in &route.policy.warnings {
+                if !warnings.contains(warning) {
+                    warnings.push(warning.clone());
+                }
+            }
+        }
+        Ok(Self {
+            routes,
+            elsewhere,
+            warnings,
+        })
+    }
+}
+
+fn add(
+    routes: &mut Routes,
+    settings: &Settings,
+    at: usize,
+    entry: &Value,
+) -> Result<(), Vec<ConfigError>> {
+    let fault = |problem: String| {
+        vec![ConfigError {
+            setting: format!("{NAME}[{at}]"),
+            problem,
+        }]
+    };
+    let Value::Object(members) = entry else {
+        return Err(fault(
+            "it is not an object; write {\"path\": \"/chat\", ...}".into(),
+        ));
+    };
+    let Some(Value::String(path)) = members.get("path") else {
+        return Err(fault(
+            "it has no path; write one like \"path\": \"/chat\"".into(),
+        ));
+    };
+    let pattern = Pattern::parse(path).map_err(&fault)?;
+    let mut errors = Vec::new();
+    let overlay = overlay(settings, members).unwrap_or_else(|unknown| {
+        errors.extend(unknown.into_iter().map(|problem| ConfigError {
+            setting: format!("{NAME} {path}"),
+            problem,
+        }));
+        settings.clone()
+    });
+    let claims = match members.get("claims") {
+        None => Ok(Vec::new()),
+        Some(Value::Object(rules)) => read_claims(rules, &pattern.parameters),
+        Some(_) => Err(vec!["claims is not an object".into()]),
+    };
+    let claims = claims.unwrap_or_else(|problems| {
+        errors.extend(problems.into_iter().map(|problem| ConfigError {
+            setting: format!("{NAME} {path}"),
+            problem,
+        }));
+        Vec::new()
+    });
+    match Policy::read(&overlay) {
+        Ok(mut policy) if errors.is_empty() => {
+            policy.permission.claims = claims;
+            if members.contains_key("rate_limit_ip") {
+                policy.counting.apart = Some(path.clone());
+            }
+            routes.add(&pattern, policy).map_err(|problem| {
+                vec![ConfigError {
+                    setting: format!("{NAME} {path}"),
+                    problem,
+                }]
+            })
+        }
+        Ok(_) => Err(errors),
+        Err(found) => {
+            // What stands in a global variable is named as such, whatever route it came up for.
+            errors.extend(found.into_iter().map(|error| {
+                let is_global = settings.vars.contains_key(&error.setting)
+                    && !members.contains_key(&error.setting.to_ascii_lowercase());
+                if is_global {
+                    return error;
+                }
+                ConfigError {
+                    setting: format!("{NAME} {path} {}", error.setting.to_ascii_lowercase()),
+                    problem: error.problem,
+                }
+            }));
+            Err(errors)
+        }
+    }
+}
+
+/// The global settings with a route's over them, or the names that are no settings.
+fn overlay(settings: &Settings, members: &Map<String, Value>) -> Result<Settings, Vec<String>> {
+    let mut overlay = settings.clone();
+    overlay.vars.remove(NAME);
+    // One place for the upstream replaces the other.
+    if members.contains_key("upstream_url") {
+        overlay.vars.remove("UPSTREAM_SERVICE");
+    }
+    if members.contains_key("upstream_service") {
+        overlay.vars.remove("UPSTREAM_URL");
+    }
+    let mut unknown = Vec::new();
+    for (name, value) in members {
+        if name == "path" || name == "claims" {
+            continue;
+        }
+        let setting = name.to_ascii_uppercase();
+        if *name != name.to_ascii_lowercase() || !names::is_for_a_route(&setting) {
+            unknown.push(format!("{name:?} is no setting of a route"));
+            continue;
+        }
+        overlay.vars.insert(setting, Var::from(value.clone()));
+    }
+    if unknown.is_empty() {
+        Ok(overlay)
+    } else {
+        Err(unknown)
+    }
+}

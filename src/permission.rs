@@ -1,0 +1,178 @@
+//! Step 8: what an identity must hold to open this route.
+
+use serde_json::{Map, Value};
+
+use crate::rejection::{Reason, Rejection};
+use crate::route::Parameters;
+use crate::token::Identity;
+
+/// `REQUIRED_SCOPES`, and a route's `claims`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Permission {
+    /// All of them must be held.
+    pub scopes: Vec<String>,
+    /// All of them must hold.
+    pub claims: Vec<ClaimRule>,
+}
+
+/// What one claim must be.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClaimRule {
+    pub claim: String,
+    pub condition: Condition,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Condition {
+    Equal(Operand),
+    OneOf(Vec<Operand>),
+    /// The claim is an array that holds it, or a text whose words do.
+    Contains(Operand),
+}
+
+/// What a claim is compared with.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Operand {
+    Literal(Value),
+    /// The value of a path parameter, percent-decoded.
+    Parameter(String),
+}
+
+impl Operand {
+    fn equals(&self, value: &Value, parameters: &Parameters) -> bool {
+        match self {
+            Self::Literal(literal) => literal == value,
+            Self::Parameter(name) => {
+                value.as_str().is_some() && value.as_str() == parameters.get(name)
+            }
+        }
+    }
+}
+
+impl Condition {
+    fn holds(&self, value: &Value, parameters: &Parameters) -> bool {
+        match self {
+            Self::Equal(operand) => operand.equals(value, parameters),
+            Self::OneOf(operands) => operands
+                .iter()
+                .any(|operand| operand.equals(value, parameters)),
+            Self::Contains(operand) => match value {
+                Value::Array(elements) => elements
+                    .iter()
+                    .any(|element| operand.equals(element, parameters)),
+                Value::String(words) => words
+                    .split(' ')
+                    .any(|word| operand.equals(&Value::from(word), parameters)),
+                _ => false,
+            },
+        }
+    }
+}
+
+impl Permission {
+    /// Whether there is anything to ask for.
+    pub fn asks_for_something(&self) -> bool {
+        !self.scopes.is_empty() || !self.claims.is_empty()
+    }
+
+    /// Refuses who lacks a scope or whose claims don't fit. Without an identity there is nobody
+    /// to hold anything, and a token would help.
+    pub fn check(
+        &self,
+        identity: Option<&Identity>,
+        parameters: &Parameters,
+    ) -> Result<(), Rejection> {
+        if !self.asks_for_something() {
+            return Ok(());
+        }
+        let identity = identity
+            .ok_or_else(|| Reason::TokenMissing.because("this route asks for permissions"))?;
+        let lacks = |cause: String| {
+            Err(Reason::InsufficientScope {
+                scopes: self.scopes.clone(),
+            }
+            .because(cause))
+        };
+        if let Some(scope) = self
+            .scopes
+            .iter()
+            .find(|scope| !identity.scopes.contains(scope))
+        {
+            return lacks(format!("the token lacks the scope {scope}"));
+        }
+        let unmet = self.claims.iter().find(|rule| {
+            let claim = identity.claims.get(&rule.claim);
+            !claim.is_some_and(|value| rule.condition.holds(value, parameters))
+        });
+        match unmet {
+            Some(rule) => lacks(format!("the claim {} does not fit", rule.claim)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Reads a route's `claims`: `{"role": "admin"}`, `{"role": {"one_of": ["admin", "editor"]}}`,
+/// `{"rooms": {"contains": "{room}"}}`. `{room}` is the path parameter of that name, which must
+/// be among `parameters`. Every error at once.
+pub fn read_claims(
+    rules: &Map<String, Value>,
+    parameters: &[String],
+) -> Result<Vec<ClaimRule>, Vec<String>> {
+    let mut errors = Vec::new();
+    let mut read = Vec::new();
+    for (claim, rule) in rules {
+        match read_condition(rule, parameters) {
+            Ok(condition) => read.push(ClaimRule {
+                claim: claim.clone(),
+                condition,
+            }),
+            Err(problem) => errors.push(format!("claim {claim:?}: {problem}")),
+        }
+    }
+    if errors.is_empty() {
+        Ok(read)
+    } else {
+        Err(errors)
+    }
+}
+
+fn read_condition(rule: &Value, parameters: &[String]) -> Result<Condition, String> {
+    let operand = |value: &Value| read_operand(value, parameters);
+    let Value::Object(members) = rule else {
+        return operand(rule).map(Condition::Equal);
+    };
+    let mut members = members.iter();
+    let (Some((name, value)), None) = (members.next(), members.next()) else {
+        return Err("write one of equal, one_of and contains".into());
+    };
+    match (name.as_str(), value) {
+        ("equal", value) => operand(value).map(Condition::Equal),
+        ("contains", value) => operand(value).map(Condition::Contains),
+        ("one_of", Value::Array(values)) if !values.is_empty() => {
+            let operands = values.iter().map(operand).collect::<Result<_, _>>()?;
+            Ok(Condition::OneOf(operands))
+        }
+        ("one_of", _) => Err("one_of takes an array of values".into()),
+        (other, _) => Err(format!(
+            "{other:?} is no condition; write equal, one_of or contains"
+        )),
+    }
+}
+
+fn read_operand(value: &Value, parameters: &[String]) -> Result<Operand, String> {
+    let text = match value {
+        Value::String(text) => text,
+        Value::Bool(_) | Value::Number(_) => return Ok(Operand::Literal(value.clone())),
+        _ => return Err("a value is a string, a number or a boolean".into()),
+    };
+    let reference = text
+        .strip_prefix('{')
+        .and_then(|rest| rest.strip_suffix('}'));
+    match reference {
+        None => Ok(Operand::Literal(value.clone())),
+        Some(name) if parameters.iter().any(|known| known == name) => {
+            Ok(Operand::Parameter(name.to_owned()))
+        }
+        Some(name) => Err(format!("the path has no parameter {{{name}}}")),
+    }
+}

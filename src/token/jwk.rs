@@ -1,0 +1,130 @@
+//! JSON Web Keys (RFC 7517, RFC 7518 §6, RFC 8037 §2) to keys, with every doubt an error.
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+use serde_json::{Map, Value, json};
+
+use super::keys::{Algorithm, Key};
+
+/// RFC 7518 §3.3 and §3.5: RSA keys have 2048 bits or more.
+const LEAST_RSA_BITS: usize = 2048;
+/// Longer ones only cost time.
+const MOST_RSA_BITS: usize = 8192;
+
+/// Members of a JWK, read as what they must be. Errors never repeat a member that may be secret.
+struct Members<'a>(&'a Map<String, Value>);
+
+impl Members<'_> {
+    fn text(&self, name: &str) -> Result<Option<&str>, String> {
+        match self.0.get(name) {
+            None => Ok(None),
+            Some(Value::String(value)) => Ok(Some(value)),
+            Some(_) => Err(format!("{name} must be a string")),
+        }
+    }
+
+    fn bytes(&self, name: &str) -> Result<Vec<u8>, String> {
+        let value = self
+            .text(name)?
+            .ok_or_else(|| format!("{name} is missing"))?;
+        Base64UrlUnpadded::decode_vec(value)
+            .map_err(|_| format!("{name} is not base64url without padding"))
+    }
+
+    /// The private parts of asymmetric keys: RFC 7518 §6.2.2 and §6.3.2, RFC 8037 §2.
+    fn refuse_private(&self) -> Result<(), String> {
+        let private = ["d", "p", "q", "dp", "dq", "qi", "oth"];
+        match private.iter().find(|name| self.0.contains_key(**name)) {
+            None => Ok(()),
+            Some(name) => Err(format!(
+                "it is a private key (it has {name}); give its public part, and replace the key: \
+                 this one was in a variable"
+            )),
+        }
+    }
+}
+
+impl Key {
+    /// A key of a JWK Set. Members that are not understood are ignored, as RFC 7517 §4 demands;
+    /// those that are must fit.
+    pub fn from_jwk(jwk: &Map<String, Value>) -> Result<Self, String> {
+        let members = Members(jwk);
+        let mut key = match members.text("kty")?.ok_or("kty is missing")? {
+            "oct" => Self::from_secret(members.bytes("k")?)?,
+            "OKP" => okp(&members)?,
+            "RSA" => rsa(&members)?,
+            "EC" => ec(&members)?,
+            kty => return Err(format!("kty {kty:?} is unknown; use oct, OKP, RSA or EC")),
+        };
+        if members.text("use")?.is_some_and(|usage| usage != "sig") {
+            return Err("use must be \"sig\": the key is not for signatures".into());
+        }
+        if let Some(operations) = jwk.get("key_ops") {
+            let verifies = operations
+                .as_array()
+                .is_some_and(|list| list.iter().any(|operation| operation == "verify"));
+            if !verifies {
+                return Err("key_ops must hold \"verify\"".into());
+            }
+        }
+        if let Some(name) = members.text("alg")? {
+            let algorithm = Algorithm::from_name(name);
+            key.restrict(algorithm.as_slice());
+            if key.algorithms().is_empty() {
+                return Err(format!("alg {name:?} does not fit the key"));
+            }
+        }
+        key.set_id(members.text("kid")?);
+        Ok(key)
+    }
+}
+
+fn okp(members: &Members<'_>) -> Result<Key, String> {
+    members.refuse_private()?;
+    if members.text("crv")? != Some("Ed25519") {
+        return Err("crv must be \"Ed25519\"".into());
+    }
+    Key::from_ed25519(&members.bytes("x")?)
+        .ok_or_else(|| "x must be the 32 bytes of an Ed25519 public key".into())
+}
+
+fn rsa(members: &Members<'_>) -> Result<Key, String> {
+    members.refuse_private()?;
+    let (n, e) = (members.bytes("n")?, members.bytes("e")?);
+    let bits = match n.first() {
+        Some(first) => n.len() * 8 - first.leading_zeros() as usize,
+        None => 0,
+    };
+    if !(LEAST_RSA_BITS..=MOST_RSA_BITS).contains(&bits) {
+        return Err(format!(
+            "n has {bits} bits; RSA keys have {LEAST_RSA_BITS} to {MOST_RSA_BITS}"
+        ));
+    }
+    // An exponent of 1 would make every message its own signature, an even one has no inverse.
+    let is_sound = (1..=8).contains(&e.len())
+        && e[0] != 0
+        && e.last().is_some_and(|last| last % 2 == 1)
+        && e != [1];
+    if !is_sound {
+        return Err("e is no sound public exponent; it is \"AQAB\" nearly everywhere".into());
+    }
+    let jwk = json!({ "kty": "RSA", "n": members.text("n")?, "e": members.text("e")? });
+    Ok(Key::from_runtime(Algorithm::RSA.to_vec(), &jwk))
+}
+
+fn ec(members: &Members<'_>) -> Result<Key, String> {
+    members.refuse_private()?;
+    let (algorithm, bytes) = match members.text("crv")? {
+        Some("P-256") => (Algorithm::Es256, 32),
+        Some("P-384") => (Algorithm::Es384, 48),
+        Some("P-521") => (Algorithm::Es512, 66),
+        _ => return Err("crv must be \"P-256\", \"P-384\" or \"P-521\"".into()),
+    };
+    for name in ["x", "y"] {
+        if members.bytes(name)?.len() != bytes {
+            return Err(format!("{name} must have {bytes} bytes on this curve"));
+        }
+    }
+    let (crv, x, y) = (members.text("crv")?, members.text("x")?, members.text("y")?);
+    let jwk = json!({ "kty": "EC", "crv": crv, "x": x, "y": y });
+    Ok(Key::from_runtime(vec![algorithm], &jwk))
+}
