@@ -2,6 +2,7 @@
 
 mod authentication;
 mod names;
+mod one_time;
 mod reader;
 mod routes;
 mod values;
@@ -20,6 +21,7 @@ use crate::permission::Permission;
 use crate::security_headers::SecurityHeaders;
 use crate::token::Authentication;
 use crate::upstream::{Upstream, UpstreamUrl};
+pub use one_time::{ONE_TIME_BINDING, OneTime};
 use reader::Reader;
 pub use routes::Site;
 
@@ -133,6 +135,7 @@ pub struct Policy {
     pub origins: OriginRule,
     /// `None` where `AUTH` is `off`.
     pub authentication: Option<Authentication>,
+    pub one_time: OneTime,
     pub permission: Permission,
     pub upstream: Upstream,
     pub upstream_timeout: Duration,
@@ -152,6 +155,7 @@ impl Policy {
         let require_tls = read_require_tls(&mut reader);
         let origins = read_origins(&mut reader);
         let authentication = authentication::read(&mut reader);
+        let one_time = one_time::read(&mut reader, authentication.iter().flatten().next());
         let upstream = read_upstream(&mut reader);
         let counting = read_counting(&mut reader);
         let permission = Permission {
@@ -184,6 +188,7 @@ impl Policy {
             require_tls,
             origins,
             authentication,
+            one_time,
             permission,
             upstream,
             upstream_timeout,

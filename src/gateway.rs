@@ -1,6 +1,9 @@
 //! The journey of a request: every check in its order, the cheapest first, and the first that
 //! fails decides.
 
+mod once;
+mod tickets;
+
 use std::cell::RefCell;
 use std::time::Duration;
 
@@ -13,9 +16,12 @@ use crate::rejection::{Reason, Rejection, insecure};
 use crate::request::Request;
 use crate::route::{Endpoint, Place, Route, is_health};
 use crate::security_headers::SecurityHeaders;
+use crate::ticket::Bounds;
 use crate::time::Timestamp;
 use crate::token::{Authenticated, Runtime};
 use crate::upstream::{Forward, Offer, Reply, UpstreamFailure};
+pub use once::OnceCall;
+use once::{Bearer, admit_once, spend};
 
 /// What an isolate keeps: the policies, and what it learned of exhausted quotas.
 pub struct Gate {
@@ -30,6 +36,15 @@ pub trait Edge: Runtime {
 
     /// Asks a ledger. The error is for the log.
     fn ask(&self, call: &LedgerCall) -> impl Future<Output = Result<Answer, String>>;
+
+    /// Asks the object of what can be used once. The error is for the log.
+    fn ask_once(
+        &self,
+        call: &OnceCall,
+    ) -> impl Future<Output = Result<crate::once::Answer, String>>;
+
+    /// 32 bytes that nobody can guess.
+    fn random(&self) -> [u8; 32];
 
     /// Sends the request on, without following redirects.
     fn forward(
@@ -62,6 +77,10 @@ pub enum Passage<U> {
     Plain { upstream: U },
     /// `GET /_portcullis/health`.
     Health { is_healthy: bool },
+    /// `POST /_portcullis/ticket`: JSON.
+    Ticket { body: String },
+    /// A browser's question before that.
+    Preflight,
 }
 
 /// Every check passed. Only [`Gate::journey`] can make one, and only it can be forwarded.
@@ -137,9 +156,9 @@ impl Gate {
 
         // 2. transport
         record.stage = Stage::Transport;
-        let require_tls = match place {
-            Place::Route { route, .. } => route.policy.require_tls,
-            Place::Endpoint(_) | Place::Nowhere => site.elsewhere.require_tls,
+        let require_tls = match place.route() {
+            Some((_, route)) => route.policy.require_tls,
+            None => site.elsewhere.require_tls,
         };
         if require_tls && !request.url.is_tls() {
             return Err(insecure(request));
@@ -147,14 +166,15 @@ impl Gate {
 
         // 3. route
         record.stage = Stage::Route;
+        record.route = place.route().map(|(_, route)| route.pattern.clone());
         let (route, parameters) = match place {
             Place::Route {
                 route, parameters, ..
             } => (route, parameters),
             Place::Endpoint(Endpoint::Health) => return Ok(Passage::Health { is_healthy: true }),
+            Place::Ticket { route, .. } => return self.issue(edge, request, route, record).await,
             Place::Nowhere => return Err(Reason::NoRoute.because("no route or endpoint matches")),
         };
-        record.route = Some(route.pattern.clone());
         let policy = &route.policy;
 
         // 4. handshake
@@ -182,28 +202,39 @@ impl Gate {
 
         // 7. token
         record.stage = Stage::Token;
-        let authenticated = match &policy.authentication {
-            None => Authenticated::default(),
-            Some(authentication) => {
-                authentication
-                    .check(edge, request, &handshake.protocols, record)
-                    .await?
-            }
-        };
-        if let Some(identity) = &authenticated.identity {
-            record.note_identity(identity);
-        }
+        let bearer = policy.identify(edge, request, &handshake, record).await?;
 
         // 8. permission
         record.stage = Stage::Permission;
-        policy
-            .permission
-            .check(authenticated.identity.as_ref(), parameters)?;
+        let permit_for = |authenticated: &Authenticated| {
+            let identity = authenticated.identity.as_ref();
+            policy.permission.check(identity, parameters)
+        };
+        if let Bearer::Verified(authenticated) = &bearer {
+            permit_for(authenticated)?;
+        }
 
-        // 9. counters
+        // 9. counters, then what can be used once
         record.stage = Stage::Counters;
-        self.admit(edge, &policy.counting, ledger, handshake.key, record)
+        let counting = &policy.counting;
+        self.admit(edge, counting, ledger, Some(handshake.key), record)
             .await?;
+        let authenticated = match bearer {
+            Bearer::Verified(authenticated) => authenticated,
+            Bearer::Ticket(ticket) => {
+                let bounds = Bounds {
+                    address: request.address.key(),
+                    origin,
+                    route: route.pattern.clone(),
+                };
+                let found = spend(edge, &ticket, &bounds, counting.timeout, record).await?;
+                permit_for(&found)?;
+                found
+            }
+        };
+        if let Some(id) = policy.token_use(&authenticated)? {
+            admit_once(edge, id, counting, record).await?;
+        }
 
         // 10. forward
         record.stage = Stage::Forward;
@@ -220,20 +251,18 @@ impl Gate {
         edge: &E,
         counting: &Counting,
         ledger: String,
-        key: Key,
+        key: Option<Key>,
         record: &mut Record,
     ) -> Result<(), Rejection> {
         let terms = counting.terms;
-        if !terms.need_a_ledger() {
+        let has_a_question = key.is_some() || terms.quota.is_some();
+        if !terms.need_a_ledger() || !has_a_question {
             return Ok(());
         }
         let timeout = counting.timeout;
         let call = LedgerCall {
             ledger,
-            attempt: Attempt {
-                terms,
-                key: Some(key),
-            },
+            attempt: Attempt { terms, key },
             timeout,
         };
         match edge.ask(&call).await {
@@ -260,7 +289,7 @@ impl Gate {
                 }
                 .because(failure)),
                 OnLimiterFailure::Admit => {
-                    record.cause = Some(format!("admitted uncounted: {failure}"));
+                    record.note_lapse(format!("admitted uncounted: {failure}"));
                     Ok(())
                 }
             },
@@ -278,20 +307,22 @@ impl Gate {
         now: Timestamp,
     ) -> Option<LedgerCall> {
         let site = self.site.as_ref().ok()?;
-        let counting = match place {
-            Place::Route { route, .. } => &route.policy.counting,
-            Place::Endpoint(_) | Place::Nowhere => &site.elsewhere.counting,
+        let counting = match place.route() {
+            Some((_, route)) => &route.policy.counting,
+            None => &site.elsewhere.counting,
         };
         let terms = counting.terms;
         let ledger = counting.ledger_of(request.address.key());
         let was_counted = matches!(reached, Stage::Counters | Stage::Forward);
         let is_known = || self.exhausted.borrow().wait(&ledger, now).is_some();
-        (terms.quota.is_some() && !was_counted && !is_known() && request.asks_for_websocket())
-            .then_some(LedgerCall {
+        let is_attempt = || matches!(place, Place::Ticket { .. }) || request.asks_for_websocket();
+        (terms.quota.is_some() && !was_counted && !is_known() && is_attempt()).then_some(
+            LedgerCall {
                 ledger,
                 attempt: Attempt { terms, key: None },
                 timeout: counting.timeout,
-            })
+            },
+        )
     }
 
     /// Remembers what a ledger's answer says of the attempts to come.

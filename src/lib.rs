@@ -7,19 +7,23 @@
 
 pub mod client;
 pub mod config;
+pub mod cors;
 pub mod exhausted;
 pub mod gateway;
 pub mod handshake;
 pub mod ledger;
+pub mod once;
 pub mod origin;
 pub mod permission;
 pub mod record;
 pub mod rejection;
+pub mod replay;
 pub mod request;
 pub mod route;
 pub mod security_headers;
 mod strict_json;
 mod syntax;
+pub mod ticket;
 pub mod time;
 pub mod token;
 pub mod upstream;

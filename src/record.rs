@@ -48,6 +48,10 @@ pub enum Outcome {
     Admitted,
     /// A plain request went to the upstream.
     Proxied,
+    /// A ticket was issued.
+    Issued,
+    /// A browser was told that it may ask for a ticket.
+    Preflight,
     Refused,
 }
 
@@ -56,6 +60,8 @@ impl Outcome {
         match self {
             Self::Admitted => "admitted",
             Self::Proxied => "proxied",
+            Self::Issued => "issued",
+            Self::Preflight => "preflight",
             Self::Refused => "refused",
         }
     }
@@ -133,6 +139,14 @@ impl Record {
         self.outcome = Outcome::Refused;
         self.reason = Some(rejection.reason.name());
         self.cause = Some(rejection.cause.to_string());
+    }
+
+    /// Something went wrong on the way to an admission.
+    pub fn note_lapse(&mut self, lapse: String) {
+        self.cause = Some(match self.cause.take() {
+            Some(before) => format!("{before}; {lapse}"),
+            None => lapse,
+        });
     }
 
     pub fn note_token(&mut self, header: &TokenHeader) {

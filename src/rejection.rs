@@ -29,6 +29,8 @@ pub enum Reason {
     NoRoute,
     UpgradeRequired,
     MethodNotAllowed,
+    /// The same of the endpoint that issues tickets.
+    TicketMethodNotAllowed,
     UnsupportedVersion,
     BadHandshake,
     ReplayedKey,
@@ -103,6 +105,9 @@ impl Reason {
                 405,
                 "A WebSocket handshake is a GET request.",
             ),
+            Self::TicketMethodNotAllowed => {
+                ("method_not_allowed", 405, "A ticket is asked for by POST.")
+            }
             Self::UnsupportedVersion => (
                 "unsupported_version",
                 426,
@@ -164,6 +169,7 @@ impl Reason {
                 vec![("Sec-WebSocket-Version", "13".into())]
             }
             Self::MethodNotAllowed => vec![("Allow", "GET".into())],
+            Self::TicketMethodNotAllowed => vec![("Allow", "POST, OPTIONS".into())],
             Self::TokenMissing => vec![("WWW-Authenticate", "Bearer".into())],
             Self::TokenInvalid | Self::TokenExpired => {
                 vec![("WWW-Authenticate", r#"Bearer error="invalid_token""#.into())]

@@ -7,6 +7,7 @@ use crate::config::Policy;
 use crate::request::Request;
 
 const PREFIX: &str = "/_portcullis";
+const TICKET: &str = "/_portcullis/ticket";
 /// The one route of a gate without `ROUTES`.
 pub const EVERYTHING: &str = "/*";
 
@@ -42,8 +43,25 @@ pub enum Place<'a> {
         route: &'a Route,
         parameters: Parameters,
     },
+    /// `/_portcullis/ticket`, for the route that a ticket is asked for.
+    Ticket {
+        number: usize,
+        route: &'a Route,
+    },
     /// No route matches, or it is under the gate's own prefix and nothing it knows.
     Nowhere,
+}
+
+impl<'a> Place<'a> {
+    /// The route under whose settings the request stands, and its number.
+    pub fn route(&self) -> Option<(usize, &'a Route)> {
+        match self {
+            Self::Route { number, route, .. } | Self::Ticket { number, route } => {
+                Some((*number, route))
+            }
+            Self::Endpoint(_) | Self::Nowhere => None,
+        }
+    }
 }
 
 /// All routes; of those that match a path the most specific wins.
@@ -84,15 +102,39 @@ impl Routes {
         if is_health(request) {
             return Place::Endpoint(Endpoint::Health);
         }
+        if request.url.path == TICKET {
+            return self.find_for_ticket(request.url.query.unwrap_or_default());
+        }
+        self.find_by_path(request.url.path)
+    }
+
+    /// A ticket is for the route of one path: `?path=/rooms/7`, as it stands in the socket's
+    /// URL; without it that of `/`.
+    fn find_for_ticket(&self, query: &str) -> Place<'_> {
+        let mut paths = form_urlencoded::parse(query.as_bytes())
+            .filter(|(name, _)| name == "path")
+            .map(|(_, path)| path);
+        let path = paths.next().unwrap_or("/".into());
+        match self.find_by_path(&path) {
+            Place::Route { number, route, .. }
+                if route.policy.one_time.ticket_ttl.is_some() && paths.next().is_none() =>
+            {
+                Place::Ticket { number, route }
+            }
+            _ => Place::Nowhere,
+        }
+    }
+
+    fn find_by_path(&self, raw: &str) -> Place<'_> {
         // Decoded, since an upstream may decode what it gets.
-        let path = percent_decode_str(request.url.path).decode_utf8_lossy();
+        let path = percent_decode_str(raw).decode_utf8_lossy();
         let is_ours = path
             .strip_prefix(PREFIX)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         if is_ours {
             return Place::Nowhere;
         }
-        let Ok(found) = self.router.at(request.url.path) else {
+        let Ok(found) = self.router.at(raw) else {
             return Place::Nowhere;
         };
         let parameters = found.params.iter().map(|(name, value)| {

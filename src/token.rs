@@ -154,6 +154,41 @@ impl Authentication {
                 Ok(Authenticated::default())
             };
         };
+        let identity = self.verify(runtime, &credential, record).await?;
+        Ok(Authenticated {
+            identity: Some(identity),
+            credential: Some(credential),
+        })
+    }
+
+    /// The same for a request that is no upgrade: its token is mandatory and stands in a header
+    /// or cookie, for a URL is no place to show a token in.
+    pub async fn check_plain<R: Runtime>(
+        &self,
+        runtime: &R,
+        request: &Request<'_>,
+        record: &mut Record,
+    ) -> Result<Identity, Rejection> {
+        let is_plain = |source: &&Source| matches!(source, Source::Header | Source::Cookie(_));
+        let sources: Vec<_> = self.sources.iter().filter(is_plain).cloned().collect();
+        match Credential::find(&sources, request, &[])? {
+            Some(credential) => self.verify(runtime, &credential, record).await,
+            None => Err(Reason::TokenMissing.because("no token in a header or cookie")),
+        }
+    }
+
+    /// Whether a browser sends a token along without being told to.
+    pub fn takes_cookies(&self) -> bool {
+        let mut sources = self.sources.iter();
+        sources.any(|source| matches!(source, Source::Cookie(_)))
+    }
+
+    async fn verify<R: Runtime>(
+        &self,
+        runtime: &R,
+        credential: &Credential,
+        record: &mut Record,
+    ) -> Result<Identity, Rejection> {
         let token = jws::Untrusted::parse(credential.token())?;
         record.note_token(&token.header);
         let issuer = self.issuer_of(&token)?;
@@ -161,11 +196,7 @@ impl Authentication {
             .expectations
             .check_type(token.header.token_type.as_deref())?;
         issuer.keys.verify(runtime, &token).await?;
-        let identity = issuer.expectations.check(token.claims()?, runtime.now())?;
-        Ok(Authenticated {
-            identity: Some(identity),
-            credential: Some(credential),
-        })
+        Ok(issuer.expectations.check(token.claims()?, runtime.now())?)
     }
 
     /// Where several issuers are trusted, the token's own word decides whose keys it must verify

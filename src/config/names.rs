@@ -2,7 +2,7 @@
 
 use super::reader::Reader;
 
-const SETTINGS: [&str; 28] = [
+const SETTINGS: [&str; 30] = [
     "ALLOWED_ORIGINS",
     "AUTH",
     "ISSUERS",
@@ -14,6 +14,7 @@ const SETTINGS: [&str; 28] = [
     "JWT_JWKS_URL",
     "JWT_LEEWAY",
     "JWT_MAX_AGE",
+    "JWT_REPLAY",
     "JWT_SECRET",
     "JWT_TYP",
     "KEY_REPLAY_WINDOW",
@@ -26,6 +27,7 @@ const SETTINGS: [&str; 28] = [
     "REQUIRE_TLS",
     "ROUTES",
     "SECURITY_HEADERS",
+    "TICKET_TTL",
     "TOKEN_SOURCES",
     "UPSTREAM_PLAINTEXT",
     "UPSTREAM_SERVICE",
@@ -34,13 +36,12 @@ const SETTINGS: [&str; 28] = [
 ];
 
 /// Settings that this version does not have yet, with the one value that is already true.
-const LATER: [(&str, Option<&str>); 19] = [
+const LATER: [(&str, Option<&str>); 17] = [
     ("ADMIN_TOKEN", None),
     ("ASSERTION_KEY", None),
     ("BAN_AFTER", None),
     ("CLOSE_ON_EXPIRY", Some("false")),
     ("IDLE_TIMEOUT", None),
-    ("JWT_REPLAY", Some("allow")),
     ("MAX_LIFETIME", None),
     ("MAX_MESSAGE_BYTES", None),
     ("MAX_SOCKETS_IP", None),
@@ -53,7 +54,6 @@ const LATER: [(&str, Option<&str>); 19] = [
     ("RELAY", Some("passthrough")),
     ("SESSION_URL", None),
     ("SESSION_URL_AUTH", None),
-    ("TICKET_TTL", None),
 ];
 
 /// Shorter names are near too many others to guess at misspellings of them.

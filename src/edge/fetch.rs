@@ -4,8 +4,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use portcullis::client::ClientAddress;
-use portcullis::gateway::{Edge, LedgerCall, Passage};
+use portcullis::gateway::{Edge, LedgerCall, OnceCall, Passage};
 use portcullis::ledger::Answer;
+use portcullis::once;
 use portcullis::record::Record;
 use portcullis::rejection::{Reason, Rejection, refusal};
 use portcullis::request::{Headers, Request, RequestUrl};
@@ -20,7 +21,7 @@ use worker::worker_sys::ext::ResponseExt;
 use worker::{Context, Env, event};
 
 use crate::isolate::{self, Isolate};
-use crate::{ledger, native};
+use crate::{ledger, native, once as one_time};
 
 #[event(fetch)]
 async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker::Result<Response> {
@@ -42,6 +43,7 @@ async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker:
         request: &request,
         isolate: &isolate,
         stamps: isolate.stamps(&place),
+        cors: isolate.gate.cors(&seen, &place),
         context: &context,
     };
     let mut record = Record::begin(
@@ -121,9 +123,13 @@ const REQUEST_ID: &str = "Portcullis-Request-Id";
 
 /// 128 random bits in hex.
 fn request_id() -> String {
-    let mut bytes = [0; 16];
+    format!("{:032x}", u128::from_be_bytes(random()))
+}
+
+fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
     getrandom::fill(&mut bytes).expect("the runtime has randomness inside a request");
-    format!("{:032x}", u128::from_be_bytes(bytes))
+    bytes
 }
 
 pub fn now() -> Timestamp {
@@ -143,6 +149,8 @@ struct RuntimeEdge<'a> {
     request: &'a web_sys::Request,
     isolate: &'a Isolate,
     stamps: &'a JsValue,
+    /// What lets a page read the answer of an endpoint.
+    cors: Vec<(&'static str, String)>,
     context: &'a Context,
 }
 
@@ -180,6 +188,14 @@ impl Edge for RuntimeEdge<'_> {
 
     async fn ask(&self, call: &LedgerCall) -> Result<Answer, String> {
         ledger::ask(self.env, call).await
+    }
+
+    async fn ask_once(&self, call: &OnceCall) -> Result<once::Answer, String> {
+        one_time::ask(self.env, call).await
+    }
+
+    fn random(&self) -> [u8; 32] {
+        random()
     }
 
     async fn forward(&self, forward: &Forward<'_>) -> Result<(Reply, Response), UpstreamFailure> {
@@ -236,6 +252,7 @@ impl RuntimeEdge<'_> {
             record.note_refusal(&rejection);
             let mut headers = refusal.headers;
             headers.push((REQUEST_ID, record.request_id.clone()));
+            headers.extend(self.cors.clone());
             let stamps = self.stamps;
             native::answer(
                 refusal.status,
@@ -249,6 +266,7 @@ impl RuntimeEdge<'_> {
     fn pass(&self, passage: Passage<Response>, request_id: &str) -> Result<Response, Rejection> {
         let stamps = self.stamps;
         let mut own = vec![(REQUEST_ID, request_id.to_owned())];
+        own.extend(self.cors.clone());
         let response = match passage {
             Passage::Socket { upstream, protocol } => {
                 own.extend(protocol.map(|protocol| ("Sec-WebSocket-Protocol", protocol)));
@@ -259,13 +277,24 @@ impl RuntimeEdge<'_> {
             }
             Passage::Health { is_healthy } => {
                 let (status, body) = health(is_healthy);
-                own.push(("Content-Type", "application/json".into()));
-                own.push(("Cache-Control", "no-store".into()));
+                own.extend(json());
                 native::answer(status, Some(body), stamps, &header_lines(&own))
             }
+            Passage::Ticket { body } => {
+                own.extend(json());
+                native::answer(200, Some(&body), stamps, &header_lines(&own))
+            }
+            Passage::Preflight => native::answer(204, None, stamps, &header_lines(&own)),
         };
         response.map_err(|error| Reason::UpstreamRefused.because(native::describe(&error)))
     }
+}
+
+fn json() -> [(&'static str, String); 2] {
+    [
+        ("Content-Type", "application/json".into()),
+        ("Cache-Control", "no-store".into()),
+    ]
 }
 
 fn health(is_healthy: bool) -> (u16, &'static str) {

@@ -62,9 +62,9 @@ impl Isolate {
 impl Isolate {
     /// The security headers to stamp on an answer there.
     pub fn stamps(&self, place: &Place<'_>) -> &JsValue {
-        match place {
-            Place::Route { number, .. } => &self.route_stamps[*number],
-            Place::Endpoint(_) | Place::Nowhere => &self.stamps,
+        match place.route() {
+            Some((number, _)) => &self.route_stamps[number],
+            None => &self.stamps,
         }
     }
 

@@ -95,6 +95,15 @@ export async function askLedger(namespace, name, path, milliseconds) {
   return response.headers.get("answer") ?? `status ${response.status}`;
 }
 
+/** Asks the object of what can be used once under this name; its answer is a text. */
+export function askOnce(namespace, name, path, body, milliseconds) {
+  return withTimeout(milliseconds, async (signal) => {
+    const object = namespace.getByName(name);
+    const response = await object.fetch(`https://once${path}`, { method: "POST", body, signal });
+    return response.status === 200 ? response.text() : `status ${response.status}`;
+  });
+}
+
 /** Ends what an upstream's answer keeps open. */
 export function discard({ webSocket, body }) {
   if (webSocket) {

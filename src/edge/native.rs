@@ -33,6 +33,15 @@ extern "C" {
         milliseconds: f64,
     ) -> Result<JsValue, JsValue>;
 
+    #[wasm_bindgen(catch, js_name = askOnce)]
+    pub async fn ask_once(
+        namespace: &JsValue,
+        name: &str,
+        path: &str,
+        content: &str,
+        milliseconds: f64,
+    ) -> Result<JsValue, JsValue>;
+
     #[wasm_bindgen(catch, js_name = passOn)]
     pub fn pass_on(
         upstream: &Response,

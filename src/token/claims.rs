@@ -32,6 +32,15 @@ pub struct Identity {
     pub expires: Timestamp,
 }
 
+impl Identity {
+    /// When its token stops being accepted: leeway and `JWT_MAX_AGE` counted.
+    pub fn accepted_until(&self, leeway: Duration, max_age: Option<Duration>) -> Timestamp {
+        let issued = time(&self.claims, "iat").ok().flatten();
+        let by_age = issued.zip(max_age).map(|(issued, age)| issued + age);
+        self.expires.min(by_age.unwrap_or(self.expires)) + leeway
+    }
+}
+
 impl Expectations {
     /// Checks the header's `typ`: media types compare without case, and `application/` may be
     /// left out (RFC 7515 §4.1.9).

@@ -68,6 +68,14 @@ impl Credential {
         Ok(credential)
     }
 
+    /// One that was found in the query by other means.
+    pub(crate) fn in_query(token: String, name: &str) -> Self {
+        Self {
+            token,
+            found: vec![Source::Query(name.to_owned())],
+        }
+    }
+
     pub fn token(&self) -> &str {
         &self.token
     }
