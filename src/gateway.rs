@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
+use crate::assertion::Assertion;
 use crate::config::{ConfigError, Counting, OnLimiterFailure, PlainHttp, Policy, Settings, Site};
 use crate::exhausted::Exhausted;
 use crate::handshake::{Handshake, Key};
@@ -62,6 +63,8 @@ pub enum Passage<U> {
     Plain { upstream: U },
     /// `GET /_portcullis/health`.
     Health { is_healthy: bool },
+    /// `GET /_portcullis/jwks.json`.
+    KeySet { json: String },
 }
 
 /// Every check passed. Only [`Gate::journey`] can make one, and only it can be forwarded.
@@ -152,6 +155,10 @@ impl Gate {
                 route, parameters, ..
             } => (route, parameters),
             Place::Endpoint(Endpoint::Health) => return Ok(Passage::Health { is_healthy: true }),
+            Place::Endpoint(Endpoint::KeySet) => {
+                let json = site.routes.key_set();
+                return Ok(Passage::KeySet { json });
+            }
             Place::Nowhere => return Err(Reason::NoRoute.because("no route or endpoint matches")),
         };
         record.route = Some(route.pattern.clone());
@@ -311,7 +318,7 @@ async fn pass_upgrade<E: Edge>(
     record: &mut Record,
     permit: Permit,
 ) -> Result<Passage<E::Upstream>, Rejection> {
-    let forward = Forward::upgrade(
+    let mut forward = Forward::upgrade(
         &policy.upstream,
         policy.upstream_timeout,
         request,
@@ -319,6 +326,15 @@ async fn pass_upgrade<E: Edge>(
         &permit.authenticated,
         &permit.offer,
     );
+    if let Some(key) = &policy.assertion_key {
+        let assertion = Assertion {
+            audience: &policy.upstream.audience(),
+            identity: permit.authenticated.identity.as_ref(),
+            address: request.address.ip(),
+            request_id: &record.request_id,
+        };
+        forward.assert(key.sign(&assertion, edge.now()));
+    }
     let (reply, upstream) = edge.forward(&forward).await?;
     match reply.judge(&permit.offer) {
         Ok(protocol) => {

@@ -2,8 +2,9 @@
 
 use super::reader::Reader;
 
-const SETTINGS: [&str; 28] = [
+const SETTINGS: [&str; 32] = [
     "ALLOWED_ORIGINS",
+    "ASSERTION_KEY",
     "AUTH",
     "ISSUERS",
     "JWT_ALGORITHMS",
@@ -26,6 +27,9 @@ const SETTINGS: [&str; 28] = [
     "REQUIRE_TLS",
     "ROUTES",
     "SECURITY_HEADERS",
+    "SESSION_CACHE",
+    "SESSION_URL",
+    "SESSION_URL_AUTH",
     "TOKEN_SOURCES",
     "UPSTREAM_PLAINTEXT",
     "UPSTREAM_SERVICE",
@@ -34,9 +38,8 @@ const SETTINGS: [&str; 28] = [
 ];
 
 /// Settings that this version does not have yet, with the one value that is already true.
-const LATER: [(&str, Option<&str>); 19] = [
+const LATER: [(&str, Option<&str>); 16] = [
     ("ADMIN_TOKEN", None),
-    ("ASSERTION_KEY", None),
     ("BAN_AFTER", None),
     ("CLOSE_ON_EXPIRY", Some("false")),
     ("IDLE_TIMEOUT", None),
@@ -51,8 +54,6 @@ const LATER: [(&str, Option<&str>); 19] = [
     ("RATE_LIMIT_USER", None),
     ("REJECT_WITH", Some("http")),
     ("RELAY", Some("passthrough")),
-    ("SESSION_URL", None),
-    ("SESSION_URL_AUTH", None),
     ("TICKET_TTL", None),
 ];
 
