@@ -14,6 +14,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::assertion::AssertionKey;
 use crate::client::AddressKey;
 use crate::ledger::Terms;
 use crate::origin::{OriginPattern, OriginRule};
@@ -139,6 +140,8 @@ pub struct Policy {
     pub permission: Permission,
     pub upstream: Upstream,
     pub upstream_timeout: Duration,
+    /// Signs what the upstream is told of each upgrade.
+    pub assertion_key: Option<AssertionKey>,
     pub counting: Counting,
     pub plain_http: PlainHttp,
     pub security_headers: SecurityHeaders,
@@ -173,6 +176,7 @@ impl Policy {
             Duration::from_secs(10),
             values::positive_duration,
         );
+        let assertion_key = read_assertion_key(&mut reader);
         let plain_http = reader.or("PLAIN_HTTP", PlainHttp::Reject, |text| {
             values::one_of(
                 text,
@@ -192,6 +196,7 @@ impl Policy {
             permission,
             upstream,
             upstream_timeout,
+            assertion_key,
             counting,
             plain_http,
             security_headers,
@@ -312,6 +317,13 @@ fn read_upstream(reader: &mut Reader<'_>) -> Option<Upstream> {
         (true, None) => url.map(Upstream::Url),
         (false, Some(name)) => Some(Upstream::Service(name)),
     }
+}
+
+fn read_assertion_key(reader: &mut Reader<'_>) -> Option<AssertionKey> {
+    let jwk = reader.object("ASSERTION_KEY")?;
+    AssertionKey::from_jwk(&jwk)
+        .map_err(|problem| reader.error("ASSERTION_KEY", problem))
+        .ok()
 }
 
 fn read_security_headers(reader: &mut Reader<'_>) -> SecurityHeaders {

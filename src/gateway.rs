@@ -7,6 +7,7 @@ mod tickets;
 use std::cell::RefCell;
 use std::time::Duration;
 
+use crate::assertion::Assertion;
 use crate::config::{ConfigError, Counting, OnLimiterFailure, PlainHttp, Policy, Settings, Site};
 use crate::exhausted::Exhausted;
 use crate::handshake::{Handshake, Key};
@@ -81,6 +82,8 @@ pub enum Passage<U> {
     Ticket { body: String },
     /// A browser's question before that.
     Preflight,
+    /// `GET /_portcullis/jwks.json`.
+    KeySet { json: String },
 }
 
 /// Every check passed. Only [`Gate::journey`] can make one, and only it can be forwarded.
@@ -173,6 +176,10 @@ impl Gate {
             } => (route, parameters),
             Place::Endpoint(Endpoint::Health) => return Ok(Passage::Health { is_healthy: true }),
             Place::Ticket { route, .. } => return self.issue(edge, request, route, record).await,
+            Place::Endpoint(Endpoint::KeySet) => {
+                let json = site.routes.key_set();
+                return Ok(Passage::KeySet { json });
+            }
             Place::Nowhere => return Err(Reason::NoRoute.because("no route or endpoint matches")),
         };
         let policy = &route.policy;
@@ -342,7 +349,7 @@ async fn pass_upgrade<E: Edge>(
     record: &mut Record,
     permit: Permit,
 ) -> Result<Passage<E::Upstream>, Rejection> {
-    let forward = Forward::upgrade(
+    let mut forward = Forward::upgrade(
         &policy.upstream,
         policy.upstream_timeout,
         request,
@@ -350,6 +357,15 @@ async fn pass_upgrade<E: Edge>(
         &permit.authenticated,
         &permit.offer,
     );
+    if let Some(key) = &policy.assertion_key {
+        let assertion = Assertion {
+            audience: &policy.upstream.audience(),
+            identity: permit.authenticated.identity.as_ref(),
+            address: request.address.ip(),
+            request_id: &record.request_id,
+        };
+        forward.assert(key.sign(&assertion, edge.now()));
+    }
     let (reply, upstream) = edge.forward(&forward).await?;
     match reply.judge(&permit.offer) {
         Ok(protocol) => {

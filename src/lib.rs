@@ -5,6 +5,7 @@
 //! Start at [`gateway`]: it is the journey of a request, on one page. Each step's module knows
 //! nothing of the others'.
 
+pub mod assertion;
 pub mod client;
 pub mod config;
 pub mod cors;

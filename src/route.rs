@@ -2,7 +2,9 @@
 
 use matchit::Router;
 use percent_encoding::percent_decode_str;
+use serde_json::{Value, json};
 
+use crate::assertion::AssertionKey;
 use crate::config::Policy;
 use crate::request::Request;
 
@@ -14,6 +16,8 @@ pub const EVERYTHING: &str = "/*";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Endpoint {
     Health,
+    /// The public keys of assertions.
+    KeySet,
 }
 
 /// A path pattern and the policy for what matches it.
@@ -98,12 +102,34 @@ impl Routes {
         self.routes.iter()
     }
 
+    fn published_keys(&self) -> impl Iterator<Item = &Value> {
+        let keys = self
+            .routes
+            .iter()
+            .flat_map(|route| &route.policy.assertion_key);
+        keys.filter_map(AssertionKey::public)
+    }
+
+    /// The public keys that upstreams check assertions with, as a JWK Set (RFC 7517 §5).
+    pub fn key_set(&self) -> String {
+        let mut keys: Vec<&Value> = Vec::new();
+        for key in self.published_keys() {
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
+        json!({ "keys": keys }).to_string()
+    }
+
     pub fn find(&self, request: &Request<'_>) -> Place<'_> {
         if is_health(request) {
             return Place::Endpoint(Endpoint::Health);
         }
         if request.url.path == TICKET {
             return self.find_for_ticket(request.url.query.unwrap_or_default());
+        }
+        if is_key_set(request) && self.published_keys().next().is_some() {
+            return Place::Endpoint(Endpoint::KeySet);
         }
         self.find_by_path(request.url.path)
     }
@@ -152,6 +178,10 @@ impl Routes {
 /// Whether the request asks how the gate is.
 pub fn is_health(request: &Request<'_>) -> bool {
     request.url.path == "/_portcullis/health" && request.is_plain_read()
+}
+
+fn is_key_set(request: &Request<'_>) -> bool {
+    request.url.path == "/_portcullis/jwks.json" && request.is_plain_read()
 }
 
 /// A route's `path`: `/chat`, `/rooms/{room}`, `/api/*`.

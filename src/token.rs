@@ -5,15 +5,18 @@ mod jwk;
 mod jws;
 mod keys;
 mod remote;
+mod session;
 mod source;
 
 use std::borrow::Cow;
 use std::rc::Rc;
 
 pub use claims::{Expectations, Identity};
+pub(crate) use jwk::Members;
 pub use jws::{MAX_TOKEN_BYTES, TokenHeader};
 pub use keys::{Algorithm, Key, KeyRing, RuntimeKey};
 pub use remote::{Document, FETCH_TIMEOUT, MOST_BYTES, RemoteKeys};
+pub use session::{MOST_ANSWER_BYTES, ProviderAnswer, Question, Sessions};
 pub use source::{BEARER, Credential, Source, without_bearer, without_cookie, without_parameter};
 
 use crate::record::Record;
@@ -65,6 +68,13 @@ pub trait Runtime {
 
     /// The same behind the answer.
     fn fetch_keys_behind(&self, keys: &Rc<RemoteKeys>);
+
+    /// Asks the provider of sessions; whoever asks the same meanwhile gets the same answer. The
+    /// error is for the log.
+    fn introspect(
+        &self,
+        question: &Question<'_>,
+    ) -> impl Future<Output = Result<ProviderAnswer, String>>;
 }
 
 /// Whose tokens are trusted: keys, and what a token under them must say. A key of one issuer
@@ -125,8 +135,11 @@ pub struct Authentication {
     /// `required`, in contrast to `optional`.
     pub required: bool,
     pub sources: Vec<Source>,
-    /// One, or several that each accept only `iss` of their own.
+    /// One, or several that each accept only `iss` of their own; none where only sessions are
+    /// trusted.
     pub issuers: Vec<Issuer>,
+    /// Who vouches for credentials that are no JWT, and for all of them without issuers.
+    pub sessions: Option<Sessions>,
 }
 
 /// What step 7 found.
@@ -154,7 +167,7 @@ impl Authentication {
                 Ok(Authenticated::default())
             };
         };
-        let identity = self.verify(runtime, &credential, record).await?;
+        let identity = self.identify(runtime, credential.token(), record).await?;
         Ok(Authenticated {
             identity: Some(identity),
             credential: Some(credential),
@@ -172,7 +185,7 @@ impl Authentication {
         let is_plain = |source: &&Source| matches!(source, Source::Header | Source::Cookie(_));
         let sources: Vec<_> = self.sources.iter().filter(is_plain).cloned().collect();
         match Credential::find(&sources, request, &[])? {
-            Some(credential) => self.verify(runtime, &credential, record).await,
+            Some(credential) => self.identify(runtime, credential.token(), record).await,
             None => Err(Reason::TokenMissing.because("no token in a header or cookie")),
         }
     }
@@ -183,20 +196,35 @@ impl Authentication {
         sources.any(|source| matches!(source, Source::Cookie(_)))
     }
 
+    /// A session id is introspected, where that is configured; anything else is a JWT.
+    async fn identify<R: Runtime>(
+        &self,
+        runtime: &R,
+        token: &str,
+        record: &mut Record,
+    ) -> Result<Identity, Rejection> {
+        Ok(match &self.sessions {
+            Some(sessions) if self.issuers.is_empty() || !jws::is_jwt(token) => {
+                sessions.identify(runtime, token).await?
+            }
+            _ => self.verify(runtime, token, record).await?,
+        })
+    }
+
     async fn verify<R: Runtime>(
         &self,
         runtime: &R,
-        credential: &Credential,
+        token: &str,
         record: &mut Record,
-    ) -> Result<Identity, Rejection> {
-        let token = jws::Untrusted::parse(credential.token())?;
+    ) -> Result<Identity, TokenFault> {
+        let token = jws::Untrusted::parse(token)?;
         record.note_token(&token.header);
         let issuer = self.issuer_of(&token)?;
         issuer
             .expectations
             .check_type(token.header.token_type.as_deref())?;
         issuer.keys.verify(runtime, &token).await?;
-        Ok(issuer.expectations.check(token.claims()?, runtime.now())?)
+        issuer.expectations.check(token.claims()?, runtime.now())
     }
 
     /// Where several issuers are trusted, the token's own word decides whose keys it must verify

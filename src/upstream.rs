@@ -34,6 +34,17 @@ pub struct UpstreamUrl {
     path_prefix: String,
 }
 
+impl Upstream {
+    /// Whom an assertion is for: the origin of a URL as RFC 6454 §6.2 writes it, or
+    /// `service:NAME`.
+    pub fn audience(&self) -> String {
+        match self {
+            Self::Url(url) => url.origin(),
+            Self::Service(name) => format!("service:{name}"),
+        }
+    }
+}
+
 impl UpstreamUrl {
     /// Parses `wss://`, `https://`, `ws://` or `http://` with a host. The error says what is
     /// wrong and what would be right.
@@ -79,6 +90,17 @@ impl UpstreamUrl {
             authority: authority.to_string(),
             path_prefix: uri.path().trim_end_matches('/').to_owned(),
         })
+    }
+
+    fn origin(&self) -> String {
+        let authority = self.authority.to_ascii_lowercase();
+        let default_port = if self.scheme == "https" {
+            ":443"
+        } else {
+            ":80"
+        };
+        let authority = authority.strip_suffix(default_port).unwrap_or(&authority);
+        format!("{}://{authority}", self.scheme)
     }
 
     fn join(&self, path: &str) -> String {
@@ -173,6 +195,11 @@ impl<'a> Forward<'a> {
         }
         forward.url = target(upstream, &request.url, query.as_deref());
         forward
+    }
+
+    /// Adds the gate's signed word about the request.
+    pub fn assert(&mut self, assertion: String) {
+        self.set.push(("Portcullis-Assertion", assertion));
     }
 
     /// Sets the header, or removes it if nothing is left for it.

@@ -8,8 +8,12 @@ use serde_json::{Map, Value};
 use super::reader::Reader;
 use super::values;
 use crate::token::{
-    Algorithm, Authentication, Expectations, Issuer, Key, KeyRing, KeySource, RemoteKeys, Source,
+    Algorithm, Authentication, Expectations, Issuer, Key, KeyRing, KeySource, RemoteKeys, Sessions,
+    Source,
 };
+
+const JWKS_EXAMPLE: &str = "https://id.example.com/jwks";
+const SESSION_EXAMPLE: &str = "https://id.example.com/introspect";
 
 #[derive(Clone, Copy, PartialEq)]
 enum Auth {
@@ -49,15 +53,16 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Option<Authentication>> {
     } else {
         read_issuer(reader, &common).map(|issuer| issuer.into_iter().collect())
     };
+    let sessions = read_sessions(reader, &common);
     if auth == Auth::Off {
         return Some(None);
     }
-    let issuers: Vec<Issuer> = issuers?;
-    if issuers.is_empty() {
+    let (issuers, sessions): (Vec<Issuer>, _) = (issuers?, sessions?);
+    if issuers.is_empty() && sessions.is_none() {
         reader.error(
             "AUTH",
-            "no key could verify a token; set JWT_SECRET, JWT_JWKS, JWT_JWKS_URL or ISSUERS, \
-             or set AUTH to off",
+            "no key could verify a token; set JWT_SECRET, JWT_JWKS, JWT_JWKS_URL, ISSUERS or \
+             SESSION_URL, or set AUTH to off",
         );
         return None;
     }
@@ -65,7 +70,35 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Option<Authentication>> {
         required: auth == Auth::Required,
         sources,
         issuers,
+        sessions,
     }))
+}
+
+/// The provider of sessions: `None` stands for an error, `Some(None)` for no provider.
+fn read_sessions(reader: &mut Reader<'_>, common: &Common) -> Option<Option<Sessions>> {
+    let url = reader.parse("SESSION_URL", |url| values::https_url(url, SESSION_EXAMPLE));
+    let authorization = reader.parse("SESSION_URL_AUTH", values::authorization);
+    let fresh = reader.or("SESSION_CACHE", Duration::from_secs(30), values::duration);
+    if !reader.has("SESSION_URL") {
+        return Some(None);
+    }
+    if !reader.has("SESSION_URL_AUTH") {
+        reader.error(
+            "SESSION_URL_AUTH",
+            "it must be set beside SESSION_URL: providers answer only to those they know \
+             (RFC 7662 §2.1); write the value of the Authorization header",
+        );
+    }
+    let expectations = common.expectations(
+        reader.list("JWT_ISSUER").unwrap_or_default(),
+        reader.list("JWT_AUDIENCE").unwrap_or_default(),
+    );
+    Some(Some(Sessions::new(
+        url?,
+        authorization?,
+        expectations,
+        fresh,
+    )))
 }
 
 /// What holds for every issuer.
@@ -94,7 +127,7 @@ fn read_issuer(reader: &mut Reader<'_>, common: &Common) -> Option<Option<Issuer
         reader.list("JWT_ISSUER").unwrap_or_default(),
         reader.list("JWT_AUDIENCE").unwrap_or_default(),
     );
-    let url = reader.parse("JWT_JWKS_URL", values::https_url);
+    let url = reader.parse("JWT_JWKS_URL", |url| values::https_url(url, JWKS_EXAMPLE));
     let secret = reader.secret("JWT_SECRET", values::secret_key);
     let jwks = reader.object("JWT_JWKS").map(|set| {
         values::jwk_set(&set).unwrap_or_else(|problems| {
@@ -190,6 +223,9 @@ fn restrict(keys: &mut [Key], algorithms: &[Algorithm]) -> Vec<String> {
 /// `ISSUERS`: `None` stands for an error.
 fn read_issuers(reader: &mut Reader<'_>, common: &Common) -> Option<Vec<Issuer>> {
     let entries = reader.array("ISSUERS")?;
+    // These two are then about sessions.
+    let for_sessions = ["JWT_ISSUER", "JWT_AUDIENCE"];
+    let has_sessions = reader.has("SESSION_URL");
     for name in [
         "JWT_SECRET",
         "JWT_JWKS",
@@ -198,7 +234,7 @@ fn read_issuers(reader: &mut Reader<'_>, common: &Common) -> Option<Vec<Issuer>>
         "JWT_AUDIENCE",
         "JWT_ALGORITHMS",
     ] {
-        if reader.has(name) {
+        if reader.has(name) && !(has_sessions && for_sessions.contains(&name)) {
             reader.error(
                 name,
                 "ISSUERS is set as well, which has this for each issuer; remove one of the two",
@@ -256,7 +292,7 @@ fn read_entry(entry: &Value, common: &Common) -> Result<Issuer, Vec<String>> {
     let (algorithms, unknown) = parse_algorithms(&names.unwrap_or_default());
     problems.extend(unknown);
     let keys = match (members.get("jwks_url"), members.get("jwks")) {
-        (Some(Value::String(url)), None) => match values::https_url(url) {
+        (Some(Value::String(url)), None) => match values::https_url(url, JWKS_EXAMPLE) {
             Ok(url) => {
                 let remote = RemoteKeys::new(url, algorithms, common.stale);
                 Some(KeySource::Remote(Rc::new(remote)))

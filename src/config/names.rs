@@ -2,8 +2,9 @@
 
 use super::reader::Reader;
 
-const SETTINGS: [&str; 30] = [
+const SETTINGS: [&str; 34] = [
     "ALLOWED_ORIGINS",
+    "ASSERTION_KEY",
     "AUTH",
     "ISSUERS",
     "JWT_ALGORITHMS",
@@ -27,6 +28,9 @@ const SETTINGS: [&str; 30] = [
     "REQUIRE_TLS",
     "ROUTES",
     "SECURITY_HEADERS",
+    "SESSION_CACHE",
+    "SESSION_URL",
+    "SESSION_URL_AUTH",
     "TICKET_TTL",
     "TOKEN_SOURCES",
     "UPSTREAM_PLAINTEXT",
@@ -36,9 +40,8 @@ const SETTINGS: [&str; 30] = [
 ];
 
 /// Settings that this version does not have yet, with the one value that is already true.
-const LATER: [(&str, Option<&str>); 17] = [
+const LATER: [(&str, Option<&str>); 14] = [
     ("ADMIN_TOKEN", None),
-    ("ASSERTION_KEY", None),
     ("BAN_AFTER", None),
     ("CLOSE_ON_EXPIRY", Some("false")),
     ("IDLE_TIMEOUT", None),
@@ -52,8 +55,6 @@ const LATER: [(&str, Option<&str>); 17] = [
     ("RATE_LIMIT_USER", None),
     ("REJECT_WITH", Some("http")),
     ("RELAY", Some("passthrough")),
-    ("SESSION_URL", None),
-    ("SESSION_URL_AUTH", None),
 ];
 
 /// Shorter names are near too many others to guess at misspellings of them.

@@ -7,6 +7,7 @@ use fundu::{DurationParser, TimeUnit};
 use serde_json::{Map, Value};
 
 use crate::ledger::Quota;
+use crate::syntax;
 use crate::token::{Algorithm, Key, Source};
 
 const MAX_KEYS: usize = 64;
@@ -100,9 +101,7 @@ pub(super) fn token_sources(entries: &[String]) -> Result<Vec<Source>, String> {
         let source = match part.split_once(':') {
             None if part == "header" => Source::Header,
             None if part == "subprotocol" => Source::Subprotocol,
-            Some(("cookie", name)) if crate::syntax::is_token(name) => {
-                Source::Cookie(name.to_owned())
-            }
+            Some(("cookie", name)) if syntax::is_token(name) => Source::Cookie(name.to_owned()),
             Some(("query", name)) if !name.is_empty() => Source::Query(name.to_owned()),
             _ => {
                 return Err(format!(
@@ -128,9 +127,9 @@ pub(super) fn secret_key(text: &str) -> Result<Key, String> {
     Key::from_secret(bytes)
 }
 
-/// A URL over TLS without user name or fragment.
-pub(super) fn https_url(text: &str) -> Result<String, String> {
-    let example = "write a URL like \"https://id.example.com/jwks\"";
+/// A URL over TLS without user name or fragment, like `example`.
+pub(super) fn https_url(text: &str, example: &str) -> Result<String, String> {
+    let example = format!("write a URL like {example:?}");
     let uri: http::Uri = text
         .parse()
         .map_err(|error| format!("{error}; {example}"))?;
@@ -145,6 +144,24 @@ pub(super) fn https_url(text: &str) -> Result<String, String> {
         Err(format!(
             "it is no https URL without user name and fragment; {example}"
         ))
+    }
+}
+
+/// The value of an `Authorization` header: a scheme and credentials (RFC 9110 §11.4). The error
+/// does not repeat it.
+pub(super) fn authorization(text: &str) -> Result<String, String> {
+    let is_sound = syntax::is_field_value(text)
+        && text.split_once(' ').is_some_and(|(scheme, credentials)| {
+            syntax::is_token(scheme) && !syntax::trim(credentials).is_empty()
+        });
+    if is_sound {
+        Ok(text.to_owned())
+    } else {
+        Err(
+            "it is no value of an Authorization header; write a scheme and credentials in ASCII, \
+             like \"Basic ...\" or \"Bearer ...\""
+                .into(),
+        )
     }
 }
 

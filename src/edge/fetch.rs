@@ -12,7 +12,8 @@ use portcullis::rejection::{Reason, Rejection, refusal};
 use portcullis::request::{Headers, Request, RequestUrl};
 use portcullis::time::{Timestamp, millis};
 use portcullis::token::{
-    Algorithm, Document, FETCH_TIMEOUT, MOST_BYTES, RemoteKeys, Runtime, RuntimeKey,
+    Algorithm, Document, FETCH_TIMEOUT, MOST_ANSWER_BYTES, MOST_BYTES, ProviderAnswer, Question,
+    RemoteKeys, Runtime, RuntimeKey,
 };
 use portcullis::upstream::{Forward, Reply, Upstream, UpstreamFailure};
 use wasm_bindgen::{JsCast, JsValue};
@@ -56,7 +57,7 @@ async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker:
         .gate
         .journey(&edge, &seen, &place, &mut record)
         .await;
-    let is_attempt = !matches!(result, Ok(Passage::Health { .. }));
+    let is_attempt = !matches!(result, Ok(Passage::Health { .. } | Passage::KeySet { .. }));
     let response = edge.respond(result, &mut record)?;
 
     if let Some(call) = isolate.gate.uncounted(&seen, &place, record.stage, now()) {
@@ -88,6 +89,17 @@ fn key_set_document(lines: &str) -> Document {
     Document {
         text: text.to_owned(),
         max_age: max_age.parse().ok().map(Duration::from_secs),
+    }
+}
+
+/// From `<status>`, a line break, `<content type>`, a line break, and the body.
+fn provider_answer(lines: &str) -> ProviderAnswer {
+    let (status, rest) = lines.split_once('\n').unwrap_or_default();
+    let (content_type, body) = rest.split_once('\n').unwrap_or_default();
+    ProviderAnswer {
+        status: status.parse().unwrap_or_default(),
+        content_type: content_type.to_owned(),
+        body: body.to_owned(),
     }
 }
 
@@ -180,6 +192,22 @@ impl Runtime for RuntimeEdge<'_> {
         let keys = keys.clone();
         self.context
             .wait_until(async move { fetch_keys(&keys, false).await });
+    }
+
+    async fn introspect(&self, question: &Question<'_>) -> Result<ProviderAnswer, String> {
+        let context: &JsValue = self.context.as_ref();
+        native::introspect(
+            question.url,
+            question.authorization,
+            &question.form,
+            &question.print,
+            context,
+            millis(FETCH_TIMEOUT) as f64,
+            MOST_ANSWER_BYTES,
+        )
+        .await
+        .map(|lines| provider_answer(&lines.as_string().unwrap_or_default()))
+        .map_err(|error| native::describe(&error))
     }
 }
 
@@ -285,6 +313,11 @@ impl RuntimeEdge<'_> {
                 native::answer(200, Some(&body), stamps, &header_lines(&own))
             }
             Passage::Preflight => native::answer(204, None, stamps, &header_lines(&own)),
+            Passage::KeySet { json } => {
+                own.push(("Content-Type", "application/jwk-set+json".into()));
+                own.push(("Cache-Control", "public, max-age=300".into()));
+                native::answer(200, Some(&json), stamps, &header_lines(&own))
+            }
         };
         response.map_err(|error| Reason::UpstreamRefused.because(native::describe(&error)))
     }

@@ -173,28 +173,34 @@ export async function verifySignature(jwk, algorithm, signature, signed) {
   return crypto.subtle.verify(parameters, key, signatureBytes, signedBytes);
 }
 
-/** Fetches under way by URL, and when they began. */
-const keySetFetches = new Map();
+/** Fetches under way by what they are for, and when they began. */
+const fetches = new Map();
 
 /**
- * A JWK Set as `<max-age or nothing>`, a line break, and its text. One fetch at a time for a URL:
- * who asks meanwhile gets the same. One whose request was cancelled never ends, so it is joined
- * only as long as it could still end well.
+ * What `start` gives, one run at a time for an id: who asks meanwhile gets the same. One whose
+ * request was cancelled never ends, so it is joined only as long as it could still end well.
  */
-export function fetchKeySet(url, fromProvider, milliseconds, mostBytes) {
+function shared(id, milliseconds, start) {
   const now = Date.now();
-  const id = `${fromProvider} ${url}`;
-  let fetching = keySetFetches.get(id);
+  let fetching = fetches.get(id);
   if (!fetching || now - fetching.since > milliseconds) {
     fetching = { since: now };
-    fetching.result = withTimeout(milliseconds, (signal) => loadKeySet(url, fromProvider, mostBytes, signal)).finally(
-      () => {
-        if (keySetFetches.get(id) === fetching) keySetFetches.delete(id);
-      },
-    );
-    keySetFetches.set(id, fetching);
+    fetching.result = withTimeout(milliseconds, start).finally(() => {
+      if (fetches.get(id) === fetching) fetches.delete(id);
+    });
+    fetches.set(id, fetching);
   }
-  return withTimeout(milliseconds, () => fetching.result);
+  return fetching.result;
+}
+
+/**
+ * A JWK Set as `<max-age or nothing>`, a line break, and its text. One fetch at a time for a URL.
+ */
+export function fetchKeySet(url, fromProvider, milliseconds, mostBytes) {
+  const result = shared(`keys ${fromProvider} ${url}`, milliseconds, (signal) =>
+    loadKeySet(url, fromProvider, mostBytes, signal),
+  );
+  return withTimeout(milliseconds, () => result);
 }
 
 async function loadKeySet(url, fromProvider, mostBytes, signal) {
@@ -213,17 +219,50 @@ async function loadKeySet(url, fromProvider, mostBytes, signal) {
     response.body?.cancel().catch(() => {});
     throw new Error(`the provider answered ${response.status}`);
   }
-  const decoder = new TextDecoder("utf-8", { fatal: true });
-  let text = "";
-  let bytes = 0;
-  for await (const chunk of response.body) {
-    bytes += chunk.byteLength;
-    if (bytes > mostBytes) throw new Error(`the key set is longer than ${mostBytes} bytes`);
-    text += decoder.decode(chunk, { stream: true });
-  }
-  text += decoder.decode();
+  const text = await boundedText(response, mostBytes, "the key set");
   const maxAge = /(?:^|[\s,])max-age=(\d{1,9})(?:[\s,]|$)/i.exec(
     response.headers.get("cache-control") ?? "",
   );
   return `${maxAge?.[1] ?? ""}\n${text}`;
+}
+
+async function boundedText(response, mostBytes, what) {
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  let text = "";
+  let bytes = 0;
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.byteLength;
+    if (bytes > mostBytes) throw new Error(`${what} is longer than ${mostBytes} bytes`);
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
+}
+
+/**
+ * A provider's answer about a session as `<status>`, `<content type>` and the body of a 200, with
+ * line breaks between. One question at a time for a print. It goes on when the request that asked
+ * first is cancelled: others may wait for it.
+ */
+export function introspect(url, authorization, form, print, context, milliseconds, mostBytes) {
+  const id = `session ${[...print].join(" ")}`;
+  const result = shared(id, milliseconds, async (signal) => {
+    const response = await fetch(url, {
+      method: "POST",
+      headers: {
+        Accept: "application/json",
+        Authorization: authorization,
+        "Content-Type": "application/x-www-form-urlencoded",
+      },
+      body: form,
+      redirect: "manual",
+      signal,
+    });
+    const { status, headers, body } = response;
+    let text = "";
+    if (status === 200) text = await boundedText(response, mostBytes, "the provider's answer");
+    else body?.cancel().catch(() => {});
+    return `${status}\n${headers.get("content-type") ?? ""}\n${text}`;
+  });
+  context.waitUntil(result.catch(() => {}));
+  return withTimeout(milliseconds, () => result);
 }

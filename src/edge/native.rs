@@ -74,6 +74,17 @@ extern "C" {
         most_bytes: u32,
     ) -> Result<JsValue, JsValue>;
 
+    #[wasm_bindgen(catch)]
+    pub async fn introspect(
+        url: &str,
+        authorization: &str,
+        form: &str,
+        print: &[u8],
+        context: &JsValue,
+        milliseconds: f64,
+        most_bytes: u32,
+    ) -> Result<JsValue, JsValue>;
+
     pub fn discard(upstream: &Response);
 
     pub fn colo(request: &Request) -> Option<String>;

@@ -69,7 +69,19 @@ impl Expectations {
         claims: Map<String, Value>,
         now: Timestamp,
     ) -> Result<Identity, TokenFault> {
-        let expires = time(&claims, "exp")?.ok_or(TokenFault::invalid("exp is missing"))?;
+        self.check_until(None, claims, now)
+    }
+
+    /// The same for claims that may lack `exp`: the identity then expires at `end`.
+    pub(super) fn check_until(
+        &self,
+        end: Option<Timestamp>,
+        claims: Map<String, Value>,
+        now: Timestamp,
+    ) -> Result<Identity, TokenFault> {
+        let expires = time(&claims, "exp")?
+            .or(end)
+            .ok_or(TokenFault::invalid("exp is missing"))?;
         let not_before = time(&claims, "nbf")?;
         let issued = time(&claims, "iat")?;
         let issuer = text(&claims, "iss")?;

@@ -11,10 +11,10 @@ const LEAST_RSA_BITS: usize = 2048;
 const MOST_RSA_BITS: usize = 8192;
 
 /// Members of a JWK, read as what they must be. Errors never repeat a member that may be secret.
-struct Members<'a>(&'a Map<String, Value>);
+pub(crate) struct Members<'a>(pub &'a Map<String, Value>);
 
 impl Members<'_> {
-    fn text(&self, name: &str) -> Result<Option<&str>, String> {
+    pub fn text(&self, name: &str) -> Result<Option<&str>, String> {
         match self.0.get(name) {
             None => Ok(None),
             Some(Value::String(value)) => Ok(Some(value)),
@@ -22,7 +22,7 @@ impl Members<'_> {
         }
     }
 
-    fn bytes(&self, name: &str) -> Result<Vec<u8>, String> {
+    pub fn bytes(&self, name: &str) -> Result<Vec<u8>, String> {
         let value = self
             .text(name)?
             .ok_or_else(|| format!("{name} is missing"))?;

@@ -58,6 +58,22 @@ impl<'a> Untrusted<'a> {
     }
 }
 
+/// Whether a credential is a JWT, sound or not, rather than an opaque one: three segments of
+/// base64url, of which the first is a JSON object with `alg`.
+pub fn is_jwt(credential: &str) -> bool {
+    let is_base64url = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let segments: Vec<_> = credential.splitn(4, '.').collect();
+    segments.len() == 3
+        && credential.len() <= MAX_TOKEN_BYTES
+        && segments
+            .iter()
+            .all(|segment| segment.bytes().all(is_base64url))
+        && Base64UrlUnpadded::decode_vec(segments[0])
+            .ok()
+            .and_then(|json| serde_json::from_slice::<Map<String, Value>>(&json).ok())
+            .is_some_and(|header| header.contains_key("alg"))
+}
+
 fn parse_header(segment: &str) -> Result<TokenHeader, TokenFault> {
     let mut header = parse_object("header", segment)?;
     // No extension is understood here, so none may be critical (RFC 7515 §4.1.11).
