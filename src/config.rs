@@ -21,7 +21,7 @@ use crate::origin::{OriginPattern, OriginRule};
 use crate::permission::Permission;
 use crate::security_headers::SecurityHeaders;
 use crate::token::Authentication;
-use crate::upstream::{Upstream, UpstreamUrl};
+use crate::upstream::{ObjectUpstream, Upstream, UpstreamUrl};
 pub use one_time::{ONE_TIME_BINDING, OneTime};
 use reader::Reader;
 pub use routes::Site;
@@ -295,29 +295,45 @@ fn read_upstream(reader: &mut Reader<'_>) -> Option<Upstream> {
             format!("there is no service binding {name:?}; add it under [[services]]"),
         );
     }
+    let object = reader.parse("UPSTREAM_OBJECT", ObjectUpstream::parse);
+    if let Some(object) = &object
+        && !reader.settings.bindings.contains(&object.binding)
+    {
+        reader.error(
+            "UPSTREAM_OBJECT",
+            format!(
+                "there is no namespace binding {:?}; add it under [[durable_objects.bindings]]",
+                object.binding
+            ),
+        );
+    }
     let url = reader.parse("UPSTREAM_URL", |text| {
         UpstreamUrl::parse(text, plaintext_is_allowed)
     });
-    match (reader.has("UPSTREAM_URL"), service) {
-        (true, Some(_)) => {
-            reader.error(
-                "UPSTREAM_SERVICE",
-                "UPSTREAM_URL is set as well; keep one of the two",
-            );
-            None
+    let given: Vec<_> = UPSTREAMS
+        .into_iter()
+        .filter(|name| reader.has(name))
+        .collect();
+    match given.as_slice() {
+        [] => reader.error(
+            "UPSTREAM_URL",
+            "it must be set, or UPSTREAM_SERVICE or UPSTREAM_OBJECT; write the server's URL, like \
+             \"wss://chat.example.com\"",
+        ),
+        [_] => {}
+        [first, others @ ..] => {
+            for other in others {
+                reader.error(other, format!("{first} is set as well; keep one of them"));
+            }
         }
-        (false, None) => {
-            reader.error(
-                "UPSTREAM_URL",
-                "it must be set, or UPSTREAM_SERVICE; write the server's URL, like \
-                 \"wss://chat.example.com\"",
-            );
-            None
-        }
-        (true, None) => url.map(Upstream::Url),
-        (false, Some(name)) => Some(Upstream::Service(name)),
     }
+    let url = url.map(Upstream::Url);
+    let service = service.map(Upstream::Service);
+    url.or(service).or(object.map(Upstream::Object))
 }
+
+/// Where sockets can go; exactly one of them is set.
+const UPSTREAMS: [&str; 3] = ["UPSTREAM_URL", "UPSTREAM_SERVICE", "UPSTREAM_OBJECT"];
 
 fn read_assertion_key(reader: &mut Reader<'_>) -> Option<AssertionKey> {
     let jwk = reader.object("ASSERTION_KEY")?;

@@ -15,7 +15,7 @@ use crate::ledger::{Answer, Attempt};
 use crate::record::{Outcome, Record, Stage};
 use crate::rejection::{Reason, Rejection, insecure};
 use crate::request::Request;
-use crate::route::{Endpoint, Place, Route, is_health};
+use crate::route::{Endpoint, Parameters, Place, Route, is_health};
 use crate::security_headers::SecurityHeaders;
 use crate::ticket::Bounds;
 use crate::time::Timestamp;
@@ -191,7 +191,7 @@ impl Gate {
                 PlainHttp::Reject => {
                     Err(Reason::UpgradeRequired.because("Upgrade does not name websocket"))
                 }
-                PlainHttp::Proxy => pass_plain(edge, policy, request, record).await,
+                PlainHttp::Proxy => pass_plain(edge, policy, parameters, request, record).await,
             };
         }
         let handshake = Handshake::read(request)?;
@@ -249,7 +249,7 @@ impl Gate {
             offer: Offer::new(handshake, &authenticated),
             authenticated,
         };
-        pass_upgrade(edge, policy, request, record, permit).await
+        pass_upgrade(edge, policy, parameters, request, record, permit).await
     }
 
     /// Step 9: one call to the address's ledger, or what the failure policy says.
@@ -345,12 +345,13 @@ impl Gate {
 async fn pass_upgrade<E: Edge>(
     edge: &E,
     policy: &Policy,
+    parameters: &Parameters,
     request: &Request<'_>,
     record: &mut Record,
     permit: Permit,
 ) -> Result<Passage<E::Upstream>, Rejection> {
     let mut forward = Forward::upgrade(
-        &policy.upstream,
+        policy.upstream.destination(parameters),
         policy.upstream_timeout,
         request,
         &record.request_id,
@@ -382,12 +383,13 @@ async fn pass_upgrade<E: Edge>(
 async fn pass_plain<E: Edge>(
     edge: &E,
     policy: &Policy,
+    parameters: &Parameters,
     request: &Request<'_>,
     record: &mut Record,
 ) -> Result<Passage<E::Upstream>, Rejection> {
     record.stage = Stage::Forward;
     let forward = Forward::plain(
-        &policy.upstream,
+        policy.upstream.destination(parameters),
         policy.upstream_timeout,
         request,
         &record.request_id,

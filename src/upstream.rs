@@ -8,6 +8,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use crate::handshake::Handshake;
 use crate::rejection::{Reason, Rejection};
 use crate::request::{Request, RequestUrl};
+use crate::route::Parameters;
 use crate::syntax;
 use crate::token::{
     Authenticated, BEARER, Identity, Source, without_bearer, without_cookie, without_parameter,
@@ -23,6 +24,85 @@ pub enum Upstream {
     Url(UpstreamUrl),
     /// The name of a service binding.
     Service(String),
+    Object(ObjectUpstream),
+}
+
+/// `UPSTREAM_OBJECT`: a Durable Object by its name, which may hold parameters of the path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectUpstream {
+    /// The name of the namespace's binding.
+    pub binding: String,
+    name: Vec<NamePart>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum NamePart {
+    Literal(String),
+    Parameter(String),
+}
+
+impl ObjectUpstream {
+    /// Parses `ROOMS/lobby` or `ROOMS/{room}`. The error says what is wrong and what would be
+    /// right.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let wrong = || {
+            format!("{text:?} is no object; write a binding and a name, like \"ROOMS/{{room}}\"")
+        };
+        let (binding, mut rest) = text.split_once('/').ok_or_else(wrong)?;
+        if binding.is_empty() || rest.is_empty() {
+            return Err(wrong());
+        }
+        let mut name = Vec::new();
+        while let Some((literal, behind)) = rest.split_once('{') {
+            let (parameter, behind) = behind.split_once('}').ok_or_else(wrong)?;
+            if !literal.is_empty() {
+                name.push(NamePart::Literal(literal.to_owned()));
+            }
+            name.push(NamePart::Parameter(parameter.to_owned()));
+            rest = behind;
+        }
+        if !rest.is_empty() {
+            name.push(NamePart::Literal(rest.to_owned()));
+        }
+        Ok(Self {
+            binding: binding.to_owned(),
+            name,
+        })
+    }
+
+    /// The parameters that the name holds.
+    pub fn parameters(&self) -> impl Iterator<Item = &str> {
+        self.name.iter().filter_map(|part| match part {
+            NamePart::Literal(_) => None,
+            NamePart::Parameter(name) => Some(name.as_str()),
+        })
+    }
+
+    fn name(&self, parameters: &Parameters) -> String {
+        let part = |part: &NamePart| match part {
+            NamePart::Literal(text) => text.clone(),
+            // A slash in a value is escaped, so that two parameters can't trade places.
+            NamePart::Parameter(name) => parameters
+                .get(name)
+                .unwrap_or_default()
+                .replace('%', "%25")
+                .replace('/', "%2F"),
+        };
+        self.name.iter().map(part).collect()
+    }
+}
+
+/// An upstream for one request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Destination<'a> {
+    Url(&'a UpstreamUrl),
+    /// The name of a service binding.
+    Service(&'a str),
+    /// A Durable Object.
+    Object {
+        binding: &'a str,
+        name: String,
+    },
 }
 
 /// `UPSTREAM_URL`: a path in it goes before the request's.
@@ -36,11 +116,24 @@ pub struct UpstreamUrl {
 
 impl Upstream {
     /// Whom an assertion is for: the origin of a URL as RFC 6454 §6.2 writes it, or
-    /// `service:NAME`.
+    /// `service:NAME`, or `object:NAMESPACE`.
     pub fn audience(&self) -> String {
         match self {
             Self::Url(url) => url.origin(),
             Self::Service(name) => format!("service:{name}"),
+            Self::Object(object) => format!("object:{}", object.binding),
+        }
+    }
+
+    /// Where a request with these path parameters goes.
+    pub fn destination(&self, parameters: &Parameters) -> Destination<'_> {
+        match self {
+            Self::Url(url) => Destination::Url(url),
+            Self::Service(name) => Destination::Service(name),
+            Self::Object(object) => Destination::Object {
+                binding: &object.binding,
+                name: object.name(parameters),
+            },
         }
     }
 }
@@ -121,7 +214,7 @@ fn is_loopback(host: &str) -> bool {
 /// What the edge is to send, relative to the request it got.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Forward<'a> {
-    pub upstream: &'a Upstream,
+    pub to: Destination<'a>,
     pub url: String,
     /// Headers to remove, beside [`GATE_HEADERS`].
     pub remove: Vec<&'static str>,
@@ -132,7 +225,7 @@ pub struct Forward<'a> {
 impl<'a> Forward<'a> {
     /// A request as it came, told whence.
     pub fn plain(
-        upstream: &'a Upstream,
+        to: Destination<'a>,
         timeout: Duration,
         request: &Request<'_>,
         request_id: &str,
@@ -146,8 +239,8 @@ impl<'a> Forward<'a> {
             set.push(("X-Forwarded-For", ip.to_string()));
         }
         Self {
-            upstream,
-            url: target(upstream, &request.url, request.url.query),
+            url: target(&to, &request.url, request.url.query),
+            to,
             remove: Vec::new(),
             set,
             timeout,
@@ -156,14 +249,14 @@ impl<'a> Forward<'a> {
 
     /// An upgrade: without the credential, with the identity it stood for.
     pub fn upgrade(
-        upstream: &'a Upstream,
+        to: Destination<'a>,
         timeout: Duration,
         request: &Request<'_>,
         request_id: &str,
         authenticated: &Authenticated,
         offer: &Offer,
     ) -> Self {
-        let mut forward = Self::plain(upstream, timeout, request, request_id);
+        let mut forward = Self::plain(to, timeout, request, request_id);
         if let Some(identity) = &authenticated.identity {
             forward.set.extend(identity_headers(identity));
         }
@@ -193,7 +286,7 @@ impl<'a> Forward<'a> {
         if let Some(cookie) = cookie {
             forward.replace("cookie", cookie);
         }
-        forward.url = target(upstream, &request.url, query.as_deref());
+        forward.url = target(&forward.to, &request.url, query.as_deref());
         forward
     }
 
@@ -212,10 +305,12 @@ impl<'a> Forward<'a> {
     }
 }
 
-fn target(upstream: &Upstream, url: &RequestUrl<'_>, query: Option<&str>) -> String {
-    let mut target = match upstream {
-        Upstream::Url(base) => base.join(url.path),
-        Upstream::Service(_) => format!("{}://{}{}", url.scheme, url.authority, url.path),
+fn target(to: &Destination<'_>, url: &RequestUrl<'_>, query: Option<&str>) -> String {
+    let mut target = match to {
+        Destination::Url(base) => base.join(url.path),
+        Destination::Service(_) | Destination::Object { .. } => {
+            format!("{}://{}{}", url.scheme, url.authority, url.path)
+        }
     };
     if let Some(query) = query {
         target.push('?');

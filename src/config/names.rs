@@ -2,7 +2,7 @@
 
 use super::reader::Reader;
 
-const SETTINGS: [&str; 34] = [
+const SETTINGS: [&str; 35] = [
     "ALLOWED_ORIGINS",
     "ASSERTION_KEY",
     "AUTH",
@@ -33,6 +33,7 @@ const SETTINGS: [&str; 34] = [
     "SESSION_URL_AUTH",
     "TICKET_TTL",
     "TOKEN_SOURCES",
+    "UPSTREAM_OBJECT",
     "UPSTREAM_PLAINTEXT",
     "UPSTREAM_SERVICE",
     "UPSTREAM_TIMEOUT",

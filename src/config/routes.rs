@@ -8,6 +8,7 @@ use super::{ConfigError, Counting, Policy, Settings, Var};
 use crate::permission::read_claims;
 use crate::route::{EVERYTHING, Pattern, Routes};
 use crate::security_headers::SecurityHeaders;
+use crate::upstream::Upstream;
 
 const NAME: &str = "ROUTES";
 
@@ -38,6 +39,7 @@ impl Site {
             None => match Policy::read(settings) {
                 Ok(policy) => {
                     let everything = Pattern::parse(EVERYTHING).expect("a pattern of our own");
+                    errors.extend(unknown_parameter(&policy, &everything));
                     routes.add(&everything, policy).expect("the first route");
                 }
                 Err(found) => errors.extend(found),
@@ -126,6 +128,9 @@ fn add(
     });
     match Policy::read(&overlay) {
         Ok(mut policy) if errors.is_empty() => {
+            if let Some(error) = unknown_parameter(&policy, &pattern) {
+                return Err(vec![error]);
+            }
             policy.permission.claims = claims;
             if members.contains_key("rate_limit_ip") {
                 policy.counting.apart = Some(path.clone());
@@ -156,16 +161,32 @@ fn add(
     }
 }
 
+/// What is wrong with an object's name that holds a parameter which the path does not have.
+fn unknown_parameter(policy: &Policy, pattern: &Pattern) -> Option<ConfigError> {
+    let Upstream::Object(object) = &policy.upstream else {
+        return None;
+    };
+    let mut named = object.parameters();
+    let unknown = named.find(|name| !pattern.parameters.iter().any(|known| known == name))?;
+    Some(ConfigError {
+        setting: "UPSTREAM_OBJECT".into(),
+        problem: format!(
+            "the path {:?} has no parameter {{{unknown}}}; write one that it has, in a route",
+            pattern.text
+        ),
+    })
+}
+
 /// The global settings with a route's over them, or the names that are no settings.
 fn overlay(settings: &Settings, members: &Map<String, Value>) -> Result<Settings, Vec<String>> {
     let mut overlay = settings.clone();
     overlay.vars.remove(NAME);
-    // One place for the upstream replaces the other.
-    if members.contains_key("upstream_url") {
-        overlay.vars.remove("UPSTREAM_SERVICE");
-    }
-    if members.contains_key("upstream_service") {
-        overlay.vars.remove("UPSTREAM_URL");
+    // A route with an upstream of its own inherits none beside it.
+    let is_own = |name: &&str| members.contains_key(&name.to_ascii_lowercase());
+    if super::UPSTREAMS.iter().any(is_own) {
+        for name in super::UPSTREAMS {
+            overlay.vars.remove(name);
+        }
     }
     let mut unknown = Vec::new();
     for (name, value) in members {

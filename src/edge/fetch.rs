@@ -15,7 +15,7 @@ use portcullis::token::{
     Algorithm, Document, FETCH_TIMEOUT, MOST_ANSWER_BYTES, MOST_BYTES, ProviderAnswer, Question,
     RemoteKeys, Runtime, RuntimeKey,
 };
-use portcullis::upstream::{Forward, Reply, Upstream, UpstreamFailure};
+use portcullis::upstream::{Destination, Forward, Reply, UpstreamFailure};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Response, console};
 use worker::worker_sys::ext::ResponseExt;
@@ -227,9 +227,14 @@ impl Edge for RuntimeEdge<'_> {
     }
 
     async fn forward(&self, forward: &Forward<'_>) -> Result<(Reply, Response), UpstreamFailure> {
-        let service = match forward.upstream {
-            Upstream::Url(_) => JsValue::UNDEFINED,
-            Upstream::Service(name) => native::binding(self.env, name),
+        let service = match &forward.to {
+            Destination::Url(_) => JsValue::UNDEFINED,
+            Destination::Service(name) => native::binding(self.env, name),
+            Destination::Object { binding, name } => {
+                let namespace = native::binding(self.env, binding);
+                native::object_by_name(&namespace, name)
+                    .map_err(|error| UpstreamFailure::Unreachable(native::describe(&error)))?
+            }
         };
         let set = header_lines(&forward.set);
         let remove = forward.remove.iter().map(|name| (*name).to_owned());

@@ -104,6 +104,11 @@ export function askOnce(namespace, name, path, body, milliseconds) {
   });
 }
 
+/** A Durable Object of a namespace. */
+export function objectByName(namespace, name) {
+  return namespace.getByName(name);
+}
+
 /** Ends what an upstream's answer keeps open. */
 export function discard({ webSocket, body }) {
   if (webSocket) {

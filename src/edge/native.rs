@@ -85,6 +85,9 @@ extern "C" {
         most_bytes: u32,
     ) -> Result<JsValue, JsValue>;
 
+    #[wasm_bindgen(catch, js_name = objectByName)]
+    pub fn object_by_name(namespace: &JsValue, name: &str) -> Result<JsValue, JsValue>;
+
     pub fn discard(upstream: &Response);
 
     pub fn colo(request: &Request) -> Option<String>;
