@@ -179,11 +179,19 @@ impl Policy {
             upstream: upstream.unwrap_or(Upstream::Service(String::new())),
             authentication: authentication.unwrap_or_default(),
         };
+        let unused = ["JWT_SECRET", "JWT_JWKS"]
+            .into_iter()
+            .find(|name| policy.authentication.is_none() && reader.has(name));
         reader.finish()?;
-        Ok(policy.with_warnings())
+        Ok(policy.with_warnings(unused))
     }
 
-    fn with_warnings(mut self) -> Self {
+    fn with_warnings(mut self, unused_key: Option<&str>) -> Self {
+        if let Some(name) = unused_key {
+            self.warnings.push(format!(
+                "AUTH: off, so {name} is not used and nobody needs a token"
+            ));
+        }
         if self.origins.allowed.contains(&OriginPattern::Any) {
             self.warnings.push(
                 "ALLOWED_ORIGINS: * lets the pages of any site open sockets with the cookies of \
@@ -197,7 +205,7 @@ impl Policy {
 
 fn read_origins(reader: &mut Reader<'_>) -> OriginRule {
     let entries = reader.list("ALLOWED_ORIGINS").unwrap_or_default();
-    if entries.is_empty() {
+    if !reader.has("ALLOWED_ORIGINS") {
         reader.error(
             "ALLOWED_ORIGINS",
             "it must be set; list the origins of your pages, like \"https://app.example.com\"",

@@ -15,7 +15,8 @@ const CAPACITY: usize = 10_000;
 /// Addresses whose quota is used up, and until when.
 #[derive(Debug, Default)]
 pub struct Exhausted {
-    until: HashMap<AddressKey, Timestamp>,
+    /// When it was noted, and until when.
+    until: HashMap<AddressKey, (Timestamp, Timestamp)>,
     noted: VecDeque<AddressKey>,
 }
 
@@ -25,7 +26,7 @@ impl Exhausted {
         if wait.is_zero() {
             return;
         }
-        if self.until.insert(address, now + wait).is_none() {
+        if self.until.insert(address, (now, now + wait)).is_none() {
             self.noted.push_back(address);
         }
         if self.noted.len() > CAPACITY
@@ -37,8 +38,10 @@ impl Exhausted {
 
     /// How long `address` still has to wait.
     pub fn wait(&self, address: AddressKey, now: Timestamp) -> Option<Duration> {
-        let wait = self.until.get(&address)?.since(now);
-        (!wait.is_zero()).then_some(wait)
+        let (noted, until) = *self.until.get(&address)?;
+        let wait = until.since(now);
+        // A clock that jumped back tells nothing of the wait: the ledger is asked again.
+        (now >= noted && !wait.is_zero()).then_some(wait)
     }
 
     /// Step 6: refuses an address that is known to have used up its quota.

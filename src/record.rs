@@ -130,7 +130,7 @@ impl Record {
     pub fn note_refusal(&mut self, rejection: &Rejection) {
         self.outcome = Outcome::Refused;
         self.reason = Some(rejection.reason.name());
-        self.cause = Some(rejection.cause.to_string());
+        self.cause = Some(cut(rejection.cause.to_string()));
     }
 
     pub fn note_token(&mut self, header: TokenHeader) {
