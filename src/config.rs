@@ -187,6 +187,15 @@ impl Policy {
         let (Some(upstream), Some(authentication)) = (upstream, authentication) else {
             return Err(reader.into_errors());
         };
+        let unused = [
+            "JWT_SECRET",
+            "JWT_JWKS",
+            "JWT_JWKS_URL",
+            "ISSUERS",
+            "SESSION_URL",
+        ]
+        .into_iter()
+        .find(|name| authentication.is_none() && reader.has(name));
         reader.finish()?;
         let policy = Self {
             require_tls,
@@ -202,10 +211,15 @@ impl Policy {
             security_headers,
             warnings: Vec::new(),
         };
-        Ok(policy.with_warnings())
+        Ok(policy.with_warnings(unused))
     }
 
-    fn with_warnings(mut self) -> Self {
+    fn with_warnings(mut self, unused_key: Option<&str>) -> Self {
+        if let Some(name) = unused_key {
+            self.warnings.push(format!(
+                "AUTH: off, so {name} is not used and nobody needs a token"
+            ));
+        }
         if self.origins.allowed.contains(&OriginPattern::Any) {
             self.warnings.push(
                 "ALLOWED_ORIGINS: * lets the pages of any site open sockets with the cookies of \
@@ -263,7 +277,7 @@ fn read_counting(reader: &mut Reader<'_>) -> Counting {
 
 fn read_origins(reader: &mut Reader<'_>) -> OriginRule {
     let entries = reader.list("ALLOWED_ORIGINS").unwrap_or_default();
-    if entries.is_empty() {
+    if !reader.has("ALLOWED_ORIGINS") {
         reader.error(
             "ALLOWED_ORIGINS",
             "it must be set; list the origins of your pages, like \"https://app.example.com\"",

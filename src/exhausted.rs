@@ -14,7 +14,8 @@ const CAPACITY: usize = 10_000;
 /// Addresses whose quota is used up, and until when.
 #[derive(Debug, Default)]
 pub struct Exhausted {
-    until: HashMap<String, Timestamp>,
+    /// When it was noted, and until when.
+    until: HashMap<String, (Timestamp, Timestamp)>,
     noted: VecDeque<String>,
 }
 
@@ -24,7 +25,11 @@ impl Exhausted {
         if wait.is_zero() {
             return;
         }
-        if self.until.insert(ledger.clone(), now + wait).is_none() {
+        if self
+            .until
+            .insert(ledger.clone(), (now, now + wait))
+            .is_none()
+        {
             self.noted.push_back(ledger);
         }
         if self.noted.len() > CAPACITY
@@ -36,8 +41,10 @@ impl Exhausted {
 
     /// How long `ledger` still has to wait.
     pub fn wait(&self, ledger: &str, now: Timestamp) -> Option<Duration> {
-        let wait = self.until.get(ledger)?.since(now);
-        (!wait.is_zero()).then_some(wait)
+        let (noted, until) = *self.until.get(ledger)?;
+        let wait = until.since(now);
+        // A clock that jumped back tells nothing of the wait: the ledger is asked again.
+        (now >= noted && !wait.is_zero()).then_some(wait)
     }
 
     /// Step 6: refuses an address that is known to have used up its quota.

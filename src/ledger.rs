@@ -120,6 +120,7 @@ impl Ledger {
         for row in rows {
             ledger.load_row(&row).ok_or(CorruptRow(row.number))?;
         }
+        ledger.settle_order();
         Ok(ledger)
     }
 
@@ -129,10 +130,11 @@ impl Ledger {
         if self.entries.is_empty() {
             self.first = first;
         }
-        if first / ROW != row.number || first != self.next_ordinal() {
+        let (entries, rest) = entries.as_chunks::<ENTRY_BYTES>();
+        let fits = first % ROW + entries.len() as u64 <= ROW;
+        if first / ROW != row.number || first != self.next_ordinal() || !fits {
             return None;
         }
-        let (entries, rest) = entries.as_chunks::<ENTRY_BYTES>();
         for bytes in entries {
             self.push(decode(bytes));
         }
@@ -185,6 +187,21 @@ impl Ledger {
             entry.at = now;
             if let Some(key) = entry.key {
                 self.admitted_keys.insert(key, now);
+            }
+        }
+    }
+
+    /// A clock's jump back was stored only in the rows written since: no entry is later than the
+    /// one after it.
+    fn settle_order(&mut self) {
+        let mut latest = Timestamp(u64::MAX);
+        for entry in self.entries.iter_mut().rev() {
+            latest = latest.min(entry.at);
+            entry.at = latest;
+        }
+        for entry in &self.entries {
+            if let Some(key) = entry.key {
+                self.admitted_keys.insert(key, entry.at);
             }
         }
     }

@@ -199,18 +199,22 @@ impl OriginPattern {
             return Ok(Self::Any);
         }
         let fault = |fault: OriginFault| {
-            let advice = match fault {
-                OriginFault::Path => {
-                    let authority = text.split_once("://").map_or(text, |(_, rest)| rest);
-                    let end = authority.find(['/', '\\', '?', '#']).unwrap_or(0);
-                    let origin = &text[..text.len() - authority.len() + end];
-                    format!("write {origin:?}")
-                }
-                OriginFault::NoScheme => format!("write \"https://{text}\""),
-                OriginFault::Opaque => {
+            let meant = match fault {
+                OriginFault::Path => text.split_once("://").and_then(|(scheme, rest)| {
+                    let end = rest.find(['/', '\\', '?', '#'])?;
+                    Some(format!("{scheme}://{}", &rest[..end]))
+                }),
+                OriginFault::NoScheme => Some(format!("https://{text}")),
+                _ => None,
+            };
+            let advice = match meant.filter(|meant| Self::parse(meant).is_ok()) {
+                Some(meant) => format!("write {meant:?}"),
+                None if fault == OriginFault::Opaque => {
                     "any document can have the origin null, so it is never allowed".to_owned()
                 }
-                _ => "write an origin as browsers send it, like \"https://app.example.com\"".into(),
+                None => {
+                    "write an origin as browsers send it, like \"https://app.example.com\"".into()
+                }
             };
             format!("{text:?}: {fault}; {advice}")
         };

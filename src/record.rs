@@ -138,7 +138,7 @@ impl Record {
     pub fn note_refusal(&mut self, rejection: &Rejection) {
         self.outcome = Outcome::Refused;
         self.reason = Some(rejection.reason.name());
-        self.cause = Some(rejection.cause.to_string());
+        self.cause = Some(cut(rejection.cause.to_string()));
     }
 
     /// Something went wrong on the way to an admission.

@@ -69,7 +69,12 @@ impl SecurityHeaders {
         let mut headers = Self::default();
         let mut errors = Vec::new();
         for (name, change) in changes {
-            if let Err(error) = headers.apply(name, change) {
+            let spellings = changes
+                .keys()
+                .filter(|other| other.eq_ignore_ascii_case(name));
+            if spellings.count() > 1 {
+                errors.push(format!("{name:?}: it stands twice; remove one"));
+            } else if let Err(error) = headers.apply(name, change) {
                 errors.push(format!("{name:?}: {error}"));
             }
         }

@@ -149,7 +149,7 @@ impl UpstreamUrl {
         let uri: http::Uri = text
             .parse()
             .map_err(|error| format!("{error}; {example}"))?;
-        let scheme = match uri.scheme_str() {
+        let scheme = match uri.scheme_str().map(str::to_ascii_lowercase).as_deref() {
             Some("wss" | "https") => "https",
             Some("ws" | "http") => "http",
             _ => {

@@ -26,6 +26,7 @@ fn malformed(cause: &'static str) -> Result<Handshake, Rejection> {
     Err(Reason::BadHandshake.because(cause))
 }
 
+const UPGRADE: &str = "Upgrade offers more than websocket";
 const KEY: &str = "Sec-WebSocket-Key is not 16 bytes of base64";
 const CONNECTION: &str = "Connection does not name upgrade";
 const PROTOCOL: &str = "Sec-WebSocket-Protocol is empty, repeated or malformed";
@@ -65,6 +66,28 @@ fn only_get_opens_a_socket() {
         "POST", "HEAD", "PUT", "OPTIONS", "CONNECT", "get", "GET ", "",
     ];
     assert_rows(methods.map(|method| (method, read(&Ask::upgrade().method(method)), not_get())));
+}
+
+/// workerd opens no socket for an offer of several.
+#[test]
+fn websocket_is_offered_alone() {
+    let offered = |value| read(&Ask::upgrade().with("upgrade", value));
+    assert_rows([
+        ("alone", offered("websocket"), sound()),
+        ("in other case", offered("WebSocket"), sound()),
+        (
+            "before another",
+            offered("websocket, h2c"),
+            malformed(UPGRADE),
+        ),
+        (
+            "behind another",
+            offered("h2c, websocket"),
+            malformed(UPGRADE),
+        ),
+        ("twice", offered("websocket, websocket"), malformed(UPGRADE)),
+        ("another", offered("h2c"), malformed(UPGRADE)),
+    ]);
 }
 
 #[test]
@@ -291,7 +314,12 @@ fn the_first_fault_decides() {
         ask = change(ask.clone());
         rows.push((name, read(&ask), expected));
     };
-    fix("method", &|ask| ask.method("GET"), version());
+    fix("method", &|ask| ask.method("GET"), malformed(UPGRADE));
+    fix(
+        "upgrade",
+        &|ask| ask.with("upgrade", "websocket"),
+        version(),
+    );
     fix(
         "version",
         &|ask| ask.with("sec-websocket-version", "13"),

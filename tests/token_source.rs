@@ -128,6 +128,23 @@ fn the_cookie_of_the_configured_name_is_a_token() {
 }
 
 #[test]
+fn a_token_in_a_second_cookie_header_is_a_bad_handshake() {
+    let repeated = || Err(Reason::BadHandshake.because("Cookie is repeated"));
+    let two = |first, second| {
+        let ask = Ask::upgrade().and("cookie", first).and("cookie", second);
+        find(&[cookie()], &ask, &[])
+    };
+    assert_rows([
+        ("in the second", two("x=1", "token=t"), repeated()),
+        ("in both", two("token=t", "token=t"), repeated()),
+        ("in neither", two("x=1", "y=2"), nothing()),
+        ("a longer name", two("x=1", "tokens=t"), nothing()),
+    ]);
+    let elsewhere = Ask::upgrade().and("cookie", "x=1").and("cookie", "token=t");
+    assert_eq!(find(&[Source::Header], &elsewhere, &[]), nothing());
+}
+
+#[test]
 fn the_parameter_of_the_configured_name_is_a_token() {
     let one = |token| found(token, &[query()]);
     let rows = [

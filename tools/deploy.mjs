@@ -54,20 +54,28 @@ async function check(given, environment) {
     );
   }
   const known = given['dry-run'] ? undefined : secretNames(given, environment);
-  if (!known) say('  The secrets of the deployed Worker are not known here: taking JWT_SECRET as set.');
-  const secrets = Object.fromEntries((known ?? ['JWT_SECRET']).map((name) => [name, standIn(name)]));
+  if (!known)
+    say('  The secrets of the deployed Worker are not known here: taking JWT_SECRET as set.');
+  const secrets = Object.fromEntries(
+    (known ?? ['JWT_SECRET']).map((name) => [name, standIn(name)]),
+  );
   const remarks = Promise.withResolvers();
   const gate = await startGate({
     environment: given.env,
     vars: { ...secrets, ...bindings, ...varsOf(given.var) },
     // Only whether they are bound matters here.
-    services: Object.fromEntries(Object.keys(serviceBindings).map((name) => [name, () => new Response()])),
+    services: Object.fromEntries(
+      Object.keys(serviceBindings).map((name) => [name, () => new Response()]),
+    ),
     onLine: ({ message }) => message.startsWith('portcullis: ') && remarks.resolve(message),
   });
   const { status } = await fetch(new URL('/_portcullis/health', gate.url), { redirect: 'manual' });
   const found = status === 503 ? await remarks.promise : undefined;
   await gate.stop();
-  if (found) throw new Failure(`${found}\nNothing was deployed. Settings stand in wrangler.toml under [vars].`);
+  if (found)
+    throw new Failure(
+      `${found}\nNothing was deployed. Settings stand in wrangler.toml under [vars].`,
+    );
 }
 
 await entry(import.meta.url, async () => {

@@ -21,7 +21,8 @@ export function node22() {
  */
 export async function onNode22(env = process.env) {
   if (Number(process.versions.node.split('.')[0]) >= least) return;
-  // Ctrl-C reaches both; this one waits for the other to end in its own way.
-  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => {});
+  // Ctrl-C reaches both; this one waits for the other to end in its own way. Other signals end
+  // this one, which ends the other.
+  process.on('SIGINT', () => {});
   process.exit(await show(node22(), process.argv.slice(1), { env }));
 }

@@ -73,6 +73,10 @@ const lastWord = (text) =>
     .trim()
     .slice(0, 90);
 
+// rustc's own words, which the tools that run it follow with many of their own.
+const complaint = (output) =>
+  output.match(/^error(\[E\d+\])?: [^]*?(?=^error: could not compile)/m)?.[0].trimEnd();
+
 /**
  * Runs a program quietly; resolves to its output. While it works a line every
  * ten seconds shows the time and its last line. If it fails, the end of its
@@ -115,7 +119,8 @@ export function run(
       clearTimeout(limit);
       running.delete(child);
       if (!problem) return resolve(output);
-      const tail = plain(output).trimEnd().split('\n').slice(-25).join('\n');
+      const tail =
+        complaint(plain(output)) ?? plain(output).trimEnd().split('\n').slice(-25).join('\n');
       const failure = new Failure(
         [`${label}: ${command} ${args[0] ?? ''} ${problem}.`, tail, hint]
           .filter(Boolean)

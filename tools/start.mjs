@@ -88,13 +88,6 @@ const difference = (before, after) =>
     (path) => before.get(path) !== after.get(path),
   );
 
-// The compiler's own words, which worker-build follows with many of its own.
-function wordsFor(error) {
-  if (!(error instanceof Failure)) return error.stack;
-  const complaint = error.output?.match(/^error(\[E\d+\])?: [^]*?(?=^error: could not compile)/m);
-  return complaint ? complaint[0].trimEnd() : error.message;
-}
-
 /** Rebuilds and restarts after each change; `stop` ends the watching. */
 function keepUpToDate(demo) {
   let known = sources();
@@ -118,7 +111,7 @@ function keepUpToDate(demo) {
         `✓ The gate runs with it on the same port (${seconds(began)}); open sockets were closed.\n`,
       );
     } catch (error) {
-      process.stderr.write(`\n✗ ${wordsFor(error)}\n`);
+      process.stderr.write(`\n✗ ${error instanceof Failure ? error.message : error.stack}\n`);
       const answers = await fetch(demo.healthUrl).then(
         () => true,
         () => false,

@@ -70,11 +70,13 @@ pub(super) fn check(reader: &mut Reader<'_>) {
             continue;
         }
         match only {
-            Some(only) if reader.text(name).as_deref() == Some(only) => {}
-            Some(only) => reader.error(
-                name,
-                format!("this version knows only {only:?} here; write that, or remove it"),
-            ),
+            Some(only) => match reader.text(name) {
+                Some(text) if text != only => reader.error(
+                    name,
+                    format!("this version knows only {only:?} here; write that, or remove it"),
+                ),
+                _ => {}
+            },
             None => reader.error(name, "this version does not have this setting; remove it"),
         }
     }

@@ -119,7 +119,7 @@ impl<'a> Reader<'a> {
                     .collect()
             }
         };
-        if elements.is_empty() {
+        if elements.is_empty() || elements.iter().any(|element| element.trim().is_empty()) {
             self.error(name, "it is empty; give a value or remove it");
             return None;
         }

@@ -9,7 +9,8 @@ use portcullis::ledger::{Answer, Attempt, Change, Ledger, Row, wire};
 use portcullis::time::millis;
 use wasm_bindgen::JsValue;
 use worker::{
-    DurableObject, Env, Error, Request, Response, Result, SqlStorageValue, State, durable_object,
+    DurableObject, Env, Error, Request, Response, Result, SqlStorageValue, State, console_error,
+    durable_object,
 };
 
 use crate::fetch::now;
@@ -70,7 +71,12 @@ impl DurableObject for AddressLedger {
     /// An idle ledger leaves nothing in storage.
     async fn alarm(&self) -> Result<Response> {
         let storage = self.state.storage();
-        match self.idle_in()? {
+        // What can't be read would refuse its address for ever.
+        let idle_in = self.idle_in().unwrap_or_else(|error| {
+            console_error!("portcullis: a ledger is emptied: {error}");
+            None
+        });
+        match idle_in {
             Some(idle_in) => storage.set_alarm(idle_in).await?,
             None => {
                 self.kept.take();

@@ -86,7 +86,7 @@ impl Expectations {
         let issued = time(&claims, "iat")?;
         let issuer = text(&claims, "iss")?;
         let subject = text(&claims, "sub")?;
-        let audiences = texts(&claims, "aud", None)?;
+        let audiences = texts(&claims, "aud")?;
 
         if !self.issuers.is_empty() && !issuer.is_some_and(|iss| contains(&self.issuers, iss)) {
             return Err(TokenFault::invalid("iss is not in JWT_ISSUER"));
@@ -102,7 +102,7 @@ impl Expectations {
         if issued.is_some_and(|issued| issued > latest) {
             return Err(TokenFault::invalid("iat is in the future"));
         }
-        let scopes = scopes(&claims)?;
+        let scopes = scopes(&claims);
         if let Some(max_age) = self.max_age {
             let issued = issued.ok_or(TokenFault::invalid("iat is missing"))?;
             if issued + max_age + self.leeway <= now {
@@ -146,50 +146,45 @@ fn text<'a>(claims: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str
     }
 }
 
-/// A claim that is a string, split by `separator` if there is one, or an array of strings.
-fn texts<'a>(
-    claims: &'a Map<String, Value>,
-    name: &str,
-    separator: Option<char>,
-) -> Result<Vec<&'a str>, TokenFault> {
+/// A claim that is a string or an array of strings.
+fn texts<'a>(claims: &'a Map<String, Value>, name: &str) -> Result<Vec<&'a str>, TokenFault> {
+    let wrong = |what: &str| TokenFault::invalid(format!("{name} {what}"));
     match claims.get(name) {
         None => Ok(Vec::new()),
-        Some(Value::String(text)) => Ok(match separator {
-            Some(separator) => text
-                .split(separator)
-                .filter(|part| !part.is_empty())
-                .collect(),
-            None => vec![text],
-        }),
+        Some(Value::String(text)) => Ok(vec![text]),
         Some(Value::Array(elements)) => elements
             .iter()
-            .map(Value::as_str)
-            .collect::<Option<_>>()
-            .ok_or_else(|| {
-                TokenFault::invalid(format!("{name} has an element that is not a string"))
-            }),
-        Some(_) => Err(TokenFault::invalid(format!(
-            "{name} is neither a string nor an array"
-        ))),
+            .map(|element| {
+                let text = element.as_str();
+                text.ok_or_else(|| wrong("has an element that is not a string"))
+            })
+            .collect(),
+        Some(_) => Err(wrong("is neither a string nor an array")),
     }
 }
 
-/// Scopes are space-separated (RFC 8693 §4.2) or an array, as providers differ. One that could
-/// not be told from two, or not stand in a header, is dropped.
-fn scopes(claims: &Map<String, Value>) -> Result<Vec<String>, TokenFault> {
-    let is_scope_token = |scope: &str| {
+/// Scopes are space-separated (RFC 8693 §4.2) or an array, as providers differ. What could not be
+/// told from two scopes, or not stand in a header, is dropped, and so is a claim of another
+/// shape: some providers give `permissions` a meaning of their own.
+fn scopes(claims: &Map<String, Value>) -> Vec<String> {
+    let is_scope_token = |scope: &&str| {
         !scope.is_empty()
             && scope
                 .bytes()
                 .all(|byte| matches!(byte, b'!' | b'#'..=b'[' | b']'..=b'~'))
     };
     let mut scopes: Vec<String> = Vec::new();
-    for name in ["scope", "scp", "permissions"] {
-        for scope in texts(claims, name, Some(' '))? {
-            if is_scope_token(scope) && !contains(&scopes, scope) {
+    for claim in ["scope", "scp", "permissions"] {
+        let named: Vec<&str> = match claims.get(claim) {
+            Some(Value::String(text)) => text.split(' ').collect(),
+            Some(Value::Array(elements)) => elements.iter().filter_map(Value::as_str).collect(),
+            _ => Vec::new(),
+        };
+        for scope in named.into_iter().filter(is_scope_token) {
+            if !contains(&scopes, scope) {
                 scopes.push(scope.to_owned());
             }
         }
     }
-    Ok(scopes)
+    scopes
 }

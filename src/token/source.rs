@@ -113,7 +113,7 @@ impl Source {
             },
             // A second Cookie header arrives behind a comma: what stands there could not be
             // taken out.
-            Self::Cookie(name) if header("cookie").contains(&format!(", {name}=")) => {
+            Self::Cookie(name) if stands_behind_a_comma(name, &header("cookie")) => {
                 return Err(Reason::BadHandshake.because("Cookie is repeated"));
             }
             Self::Cookie(name) => cookies(&header("cookie"))
@@ -168,12 +168,18 @@ fn cookie_name(cookie: &str) -> &str {
         .trim()
 }
 
-/// A `Cookie` value without the cookies of this name; the others as they were.
+fn stands_behind_a_comma(name: &str, header: &str) -> bool {
+    let mut behind_commas = cookies(header).flat_map(|cookie| cookie.split(',').skip(1));
+    behind_commas.any(|part| part.contains('=') && cookie_name(part) == name)
+}
+
+/// A `Cookie` value without the cookies of this name; the others byte for byte.
 pub fn without_cookie(header: &str, name: &str) -> String {
-    let others: Vec<_> = cookies(header)
+    let others: Vec<_> = header
+        .split(';')
         .filter(|cookie| cookie_name(cookie) != name)
         .collect();
-    others.join("; ")
+    others.join(";").trim().to_owned()
 }
 
 /// A query without the parameters of this name; the others byte for byte.
