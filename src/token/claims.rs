@@ -167,12 +167,6 @@ fn texts<'a>(claims: &'a Map<String, Value>, name: &str) -> Result<Vec<&'a str>,
 /// told from two scopes, or not stand in a header, is dropped, and so is a claim of another
 /// shape: some providers give `permissions` a meaning of their own.
 fn scopes(claims: &Map<String, Value>) -> Vec<String> {
-    let is_scope_token = |scope: &&str| {
-        !scope.is_empty()
-            && scope
-                .bytes()
-                .all(|byte| matches!(byte, b'!' | b'#'..=b'[' | b']'..=b'~'))
-    };
     let mut scopes: Vec<String> = Vec::new();
     for claim in ["scope", "scp", "permissions"] {
         let named: Vec<&str> = match claims.get(claim) {
@@ -180,11 +174,17 @@ fn scopes(claims: &Map<String, Value>) -> Vec<String> {
             Some(Value::Array(elements)) => elements.iter().filter_map(Value::as_str).collect(),
             _ => Vec::new(),
         };
-        for scope in named.into_iter().filter(is_scope_token) {
-            if !contains(&scopes, scope) {
+        for scope in named {
+            if is_scope(scope) && !contains(&scopes, scope) {
                 scopes.push(scope.to_owned());
             }
         }
     }
     scopes
+}
+
+/// Whether a text is one scope (RFC 6749 §3.3).
+pub fn is_scope(text: &str) -> bool {
+    let is_scope_byte = |byte| matches!(byte, b'!' | b'#'..=b'[' | b']'..=b'~');
+    !text.is_empty() && text.bytes().all(is_scope_byte)
 }
