@@ -71,7 +71,6 @@ fn other_names_are_the_users_own() {
 fn a_setting_of_later_work_is_an_error_unless_its_value_is_already_true() {
     let only = [
         ("CLOSE_ON_EXPIRY", "false", "true"),
-        ("JWT_REPLAY", "allow", "reject"),
         ("MODE", "enforce", "report"),
         ("REJECT_WITH", "http", "close"),
         ("RELAY", "passthrough", "inspect"),
@@ -102,7 +101,6 @@ fn a_setting_of_later_work_is_an_error_unless_its_value_is_already_true() {
         "RATE_LIMIT_USER",
         "SESSION_URL",
         "SESSION_URL_AUTH",
-        "TICKET_TTL",
     ];
     assert_rows(none.map(|name| {
         let expected = format!("{name}: this version does not have this setting; remove it");

@@ -98,6 +98,8 @@ fn stages_and_outcomes_have_their_names() {
     let outcomes = [
         (Outcome::Admitted, "admitted"),
         (Outcome::Proxied, "proxied"),
+        (Outcome::Issued, "issued"),
+        (Outcome::Preflight, "preflight"),
         (Outcome::Refused, "refused"),
     ];
     assert_rows(outcomes.map(|(outcome, name)| (name, outcome.name(), name)));

@@ -87,6 +87,15 @@ fn every_reason_has_its_status_headers_and_body() {
             ),
         ),
         (
+            Reason::TicketMethodNotAllowed,
+            problem(
+                405,
+                "method_not_allowed",
+                "A ticket is asked for by POST.",
+                &[("Allow", "POST, OPTIONS")],
+            ),
+        ),
+        (
             Reason::UnsupportedVersion,
             problem(
                 426,
@@ -230,6 +239,7 @@ fn every_reason_has_its_status_headers_and_body() {
             | Reason::NoRoute
             | Reason::UpgradeRequired
             | Reason::MethodNotAllowed
+            | Reason::TicketMethodNotAllowed
             | Reason::UnsupportedVersion
             | Reason::BadHandshake
             | Reason::ReplayedKey

@@ -66,7 +66,8 @@ impl Gate {
         self.admit(edge, &policy.counting, ledger, None, record)
             .await?;
         let ticket = Ticket::from_random(edge.random());
-        let until = accepted_until.min(edge.now() + ttl);
+        let now = edge.now();
+        let until = accepted_until.min(now + ttl);
         let bounds = Bounds {
             address: request.address.key(),
             origin,
@@ -85,7 +86,7 @@ impl Gate {
         keep(edge, &call).await?;
         record.outcome = Outcome::Issued;
         Ok(Passage::Ticket {
-            body: ticket.answer(until.since(edge.now())),
+            body: ticket.answer(until.since(now)),
         })
     }
 

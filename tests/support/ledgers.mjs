@@ -1,4 +1,4 @@
-// Durable Objects in place of the gate's own ledger: ones that fail in every way, and one that
+// Durable Objects in place of one of the gate's own: ones that fail in every way, and one that
 // counts the calls it passes on.
 const SCRIPT = `
 import { DurableObject } from 'cloudflare:workers';
@@ -18,7 +18,8 @@ export class Double extends DurableObject {
       case 'throw': throw new Error('thrown on purpose');
       case 'abort': return this.ctx.abort('aborted on purpose');
       case 'status 500': return new Response('', { status: 500 });
-      default: return new Response(null, { headers: { answer: behaviour } });
+      // A ledger answers in a header, an object of what is used once in the body.
+      default: return new Response(behaviour, { headers: { answer: behaviour.split('\\n')[0] } });
     }
   }
 }
@@ -39,11 +40,21 @@ export default {
 };
 `;
 
+/** The gate's own objects by their bindings. */
+const OWN = {
+  ADDRESS_LEDGER: { className: 'AddressLedger', useSQLite: true },
+  ONE_TIME: { className: 'OneTime', useSQLite: true },
+};
+
 /** Options of `useGate` that put the class `Double` or `Unbuilt` in the ledger's place. */
-export const withLedger = (className) => ({
+export const withLedger = (className) => inPlaceOf('ADDRESS_LEDGER', className);
+/** The same for what can be used once. */
+export const withOneTime = (className) => inPlaceOf('ONE_TIME', className);
+
+const inPlaceOf = (binding, className) => ({
   gate: {
-    durableObjects: { ADDRESS_LEDGER: { className, scriptName: 'ledgers' } },
-    additionalUnboundDurableObjects: [{ className: 'AddressLedger', useSQLite: true }],
+    durableObjects: { ...OWN, [binding]: { className, scriptName: 'ledgers' } },
+    additionalUnboundDurableObjects: [OWN[binding]],
   },
   workers: [
     {
@@ -54,7 +65,7 @@ export const withLedger = (className) => ({
       durableObjects: {
         DOUBLE: 'Double',
         UNBUILT: 'Unbuilt',
-        LEDGER: { className: 'AddressLedger', scriptName: 'gate' },
+        LEDGER: { className: OWN[binding].className, scriptName: 'gate' },
       },
     },
   ],
@@ -66,8 +77,9 @@ export async function plan(gate, behaviours) {
   await worker.fetch('http://ledgers/', { method: 'PUT', body: JSON.stringify(behaviours) });
 }
 
-/** The paths of the calls that the double got for an address. */
+/** The paths of the calls that the double got, by name; with an address, those for it. */
 export async function calls(gate, address) {
   const worker = await gate.miniflare.getWorker('ledgers');
-  return (await (await worker.fetch('http://ledgers/')).json())[address] ?? [];
+  const all = await (await worker.fetch('http://ledgers/')).json();
+  return address === undefined ? all : (all[address] ?? []);
 }

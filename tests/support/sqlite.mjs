@@ -11,9 +11,16 @@ process.on('warning', (warning) => {
 const { DatabaseSync } = await import('node:sqlite');
 
 /** The names of the tables that the one object under `folder` made. */
-export function tablesIn(folder) {
+export const tablesIn = (folder) => tablesByObject(folder)[0];
+
+/** The same for each object there. */
+export function tablesByObject(folder) {
   const files = readdirSync(folder, { recursive: true });
-  const [file] = files.filter((name) => /[0-9a-f]{64}\.sqlite$/.test(name));
+  const ofObjects = files.filter((name) => /[0-9a-f]{64}\.sqlite$/.test(name));
+  return ofObjects.map((file) => tablesOf(folder, file));
+}
+
+function tablesOf(folder, file) {
   const database = new DatabaseSync(join(folder, file), { readOnly: true, timeout: 5000 });
   try {
     const rows = database.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").all();
