@@ -90,7 +90,6 @@ fn a_setting_of_later_work_is_an_error_unless_its_value_is_already_true() {
     }
     let none = [
         "ADMIN_TOKEN",
-        "ASSERTION_KEY",
         "BAN_AFTER",
         "IDLE_TIMEOUT",
         "JWT_JWKS_URL",
@@ -103,8 +102,6 @@ fn a_setting_of_later_work_is_an_error_unless_its_value_is_already_true() {
         "RATE_LIMIT_USER",
         "REQUIRED_SCOPES",
         "ROUTES",
-        "SESSION_URL",
-        "SESSION_URL_AUTH",
         "TICKET_TTL",
     ];
     assert_rows(none.map(|name| {
