@@ -89,7 +89,6 @@ fn a_setting_of_later_work_is_an_error_unless_its_value_is_already_true() {
     }
     let none = [
         "ADMIN_TOKEN",
-        "ASSERTION_KEY",
         "BAN_AFTER",
         "IDLE_TIMEOUT",
         "MAX_LIFETIME",
@@ -99,8 +98,6 @@ fn a_setting_of_later_work_is_an_error_unless_its_value_is_already_true() {
         "MESSAGE_RATE",
         "RATE_LIMIT_ROUTE",
         "RATE_LIMIT_USER",
-        "SESSION_URL",
-        "SESSION_URL_AUTH",
     ];
     assert_rows(none.map(|name| {
         let expected = format!("{name}: this version does not have this setting; remove it");

@@ -2,6 +2,7 @@
 #![allow(dead_code)] // each test file uses only some of it
 
 pub mod book;
+pub mod provider;
 pub mod runtime;
 
 use std::fmt::{Debug, Display};
