@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use sha2::Sha256;
 
 use crate::time::Timestamp;
-use crate::token::{Identity, Members};
+use crate::token::{Identity, KeyRing, Members};
 
 /// Long enough to reach the upstream on clocks that differ a little, and no longer.
 const LIFE: Duration = Duration::from_mins(1);
@@ -138,6 +138,16 @@ impl AssertionKey {
         token.push('.');
         token.push_str(&signature);
         token
+    }
+
+    /// Whether what this key signs would pass for a client's token under one of those keys.
+    pub fn is_among(&self, ring: &KeyRing) -> bool {
+        match &self.signer {
+            Signer::Hs256(key) => ring.holds(key.as_ref()),
+            Signer::Hs384(key) => ring.holds(key.as_ref()),
+            Signer::Hs512(key) => ring.holds(key.as_ref()),
+            Signer::Ed25519(key) => ring.holds(key.public_key().as_ref()),
+        }
     }
 
     /// The public part as a JWK (RFC 7517), where there is one.

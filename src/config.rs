@@ -20,9 +20,14 @@ use crate::ledger::Terms;
 use crate::origin::{OriginPattern, OriginRule};
 use crate::permission::Permission;
 use crate::security_headers::SecurityHeaders;
+<<<<<<< HEAD
 use crate::token::{Authentication, is_scope};
 use crate::upstream::{ObjectUpstream, Upstream, UpstreamUrl};
 pub use one_time::{ONE_TIME_BINDING, OneTime};
+=======
+use crate::token::{Authentication, KeySource};
+use crate::upstream::{Upstream, UpstreamUrl};
+>>>>>>> 9e8cb92 (The assertion's key must not be one that tokens are verified with)
 use reader::Reader;
 pub use routes::Site;
 
@@ -176,7 +181,7 @@ impl Policy {
             Duration::from_secs(10),
             values::positive_duration,
         );
-        let assertion_key = read_assertion_key(&mut reader);
+        let assertion_key = read_assertion_key(&mut reader, authentication.as_ref());
         let plain_http = reader.or("PLAIN_HTTP", PlainHttp::Reject, |text| {
             values::one_of(
                 text,
@@ -357,14 +362,31 @@ fn read_upstream(reader: &mut Reader<'_>) -> Option<Upstream> {
     url.or(service).or(object.map(Upstream::Object))
 }
 
+<<<<<<< HEAD
 /// Where sockets can go; exactly one of them is set.
 const UPSTREAMS: [&str; 3] = ["UPSTREAM_URL", "UPSTREAM_SERVICE", "UPSTREAM_OBJECT"];
 
 fn read_assertion_key(reader: &mut Reader<'_>) -> Option<AssertionKey> {
+=======
+fn read_assertion_key(
+    reader: &mut Reader<'_>,
+    authentication: Option<&Option<Authentication>>,
+) -> Option<AssertionKey> {
+>>>>>>> 9e8cb92 (The assertion's key must not be one that tokens are verified with)
     let jwk = reader.object("ASSERTION_KEY")?;
-    AssertionKey::from_jwk(&jwk)
+    let key = AssertionKey::from_jwk(&jwk)
         .map_err(|problem| reader.error("ASSERTION_KEY", problem))
-        .ok()
+        .ok()?;
+    let issuers = authentication.into_iter().flatten();
+    let mut issuers = issuers.flat_map(|authentication| &authentication.issuers);
+    if issuers.any(|issuer| matches!(&issuer.keys, KeySource::Fixed(ring) if key.is_among(ring))) {
+        reader.error(
+            "ASSERTION_KEY",
+            "tokens are verified with this key too, so that an assertion would pass for a token; \
+             give it a key of its own",
+        );
+    }
+    Some(key)
 }
 
 fn read_security_headers(reader: &mut Reader<'_>) -> SecurityHeaders {

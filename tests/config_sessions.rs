@@ -156,6 +156,39 @@ fn a_doubtful_assertion_key_is_an_error_that_does_not_repeat_it() {
     assert_eq!(with_key(&okp()), Vec::<String>::new());
 }
 
+/// An upstream that knows the secret could else write tokens, and any assertion would be one.
+#[test]
+fn assertions_have_a_key_of_their_own() {
+    let secret = r#"{"kty":"oct","k":"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"}"#;
+    let public = format!(r#"{{"keys":[{{"kty":"OKP","crv":"Ed25519","x":"{RFC8037_X}"}}]}}"#);
+    let expected = strings(&[
+        "ASSERTION_KEY: tokens are verified with this key too, so that an assertion would pass \
+         for a token; give it a key of its own",
+    ]);
+    let secret_text = ("JWT_SECRET", "0123456789abcdef0123456789abcdef");
+    let other = ("JWT_SECRET", "0123456789abcdef0123456789abcdeF");
+    let pair = okp();
+    let with_key = |jwk: &str, token_key| errors(&[token_key, ("ASSERTION_KEY", jwk)]);
+    assert_rows([
+        (
+            "the same secret",
+            with_key(secret, secret_text),
+            expected.clone(),
+        ),
+        (
+            "the same pair",
+            with_key(&pair, ("JWT_JWKS", &public)),
+            expected,
+        ),
+        ("another secret", with_key(secret, other), vec![]),
+        (
+            "a pair beside a secret",
+            with_key(&pair, secret_text),
+            vec![],
+        ),
+    ]);
+}
+
 #[test]
 fn nothing_of_the_secrets_is_printed() {
     let key = okp();

@@ -301,6 +301,15 @@ impl KeyRing {
         }
     }
 
+    /// Whether one of the keys is this secret or Ed25519 public key.
+    pub(crate) fn holds(&self, key: &[u8]) -> bool {
+        self.keys.iter().any(|known| match &known.material {
+            Material::Secret(secret) => secret == key,
+            Material::Ed25519(public) => public.as_ref() == key,
+            Material::Runtime(_) => false,
+        })
+    }
+
     /// Whether any key could have signed a token with this header.
     pub(super) fn has_key_for(&self, header: &TokenHeader) -> bool {
         Algorithm::from_name(&header.algorithm)
