@@ -20,14 +20,9 @@ use crate::ledger::Terms;
 use crate::origin::{OriginPattern, OriginRule};
 use crate::permission::Permission;
 use crate::security_headers::SecurityHeaders;
-<<<<<<< HEAD
-use crate::token::{Authentication, is_scope};
+use crate::token::{Authentication, KeySource, is_scope};
 use crate::upstream::{ObjectUpstream, Upstream, UpstreamUrl};
 pub use one_time::{ONE_TIME_BINDING, OneTime};
-=======
-use crate::token::{Authentication, KeySource};
-use crate::upstream::{Upstream, UpstreamUrl};
->>>>>>> 9e8cb92 (The assertion's key must not be one that tokens are verified with)
 use reader::Reader;
 pub use routes::Site;
 
@@ -340,39 +335,31 @@ fn read_upstream(reader: &mut Reader<'_>) -> Option<Upstream> {
     let url = reader.parse("UPSTREAM_URL", |text| {
         UpstreamUrl::parse(text, plaintext_is_allowed)
     });
-    let given: Vec<_> = UPSTREAMS
-        .into_iter()
-        .filter(|name| reader.has(name))
-        .collect();
-    match given.as_slice() {
-        [] => reader.error(
+    if !UPSTREAMS.iter().any(|name| reader.has(name)) {
+        reader.error(
             "UPSTREAM_URL",
             "it must be set, or UPSTREAM_SERVICE or UPSTREAM_OBJECT; write the server's URL, like \
              \"wss://chat.example.com\"",
-        ),
-        [_] => {}
-        [first, others @ ..] => {
-            for other in others {
-                reader.error(other, format!("{first} is set as well; keep one of them"));
-            }
-        }
+        );
+    }
+    let is_sound = |name: &&str| reader.has(name) && !reader.has_error(name);
+    let sound: Vec<_> = UPSTREAMS.into_iter().filter(is_sound).collect();
+    for other in sound.iter().skip(1) {
+        let first = sound[0];
+        reader.error(other, format!("{first} is set as well; keep one of them"));
     }
     let url = url.map(Upstream::Url);
     let service = service.map(Upstream::Service);
     url.or(service).or(object.map(Upstream::Object))
 }
 
-<<<<<<< HEAD
 /// Where sockets can go; exactly one of them is set.
 const UPSTREAMS: [&str; 3] = ["UPSTREAM_URL", "UPSTREAM_SERVICE", "UPSTREAM_OBJECT"];
 
-fn read_assertion_key(reader: &mut Reader<'_>) -> Option<AssertionKey> {
-=======
 fn read_assertion_key(
     reader: &mut Reader<'_>,
     authentication: Option<&Option<Authentication>>,
 ) -> Option<AssertionKey> {
->>>>>>> 9e8cb92 (The assertion's key must not be one that tokens are verified with)
     let jwk = reader.object("ASSERTION_KEY")?;
     let key = AssertionKey::from_jwk(&jwk)
         .map_err(|problem| reader.error("ASSERTION_KEY", problem))

@@ -49,8 +49,12 @@ fn the_least_settings_give_the_contracts_defaults() {
         counting,
         plain_http,
         security_headers,
+        one_time,
+        assertion_key,
         warnings,
     } = sound(&[]);
+    assert_eq!(one_time.ticket_ttl, None, "nothing is bound for tickets");
+    assert!(assertion_key.is_none());
     assert!(require_tls);
     let rule = OriginRule {
         allowed: vec![exact("app.example.com")],
@@ -265,7 +269,7 @@ fn a_service_binding_stands_for_a_url() {
     service.vars.extend(settings(&MINIMAL).vars);
     assert_eq!(
         errors(&service),
-        ["UPSTREAM_SERVICE: UPSTREAM_URL is set as well; keep one of the two"]
+        ["UPSTREAM_SERVICE: UPSTREAM_URL is set as well; keep one of them"]
     );
 }
 
@@ -307,9 +311,9 @@ fn without_settings_all_that_is_missing_is_told_at_once() {
     let expected = strings(&[
         "ALLOWED_ORIGINS: it must be set; list the origins of your pages, like \
          \"https://app.example.com\"",
-        "AUTH: no key could verify a token; set JWT_SECRET, JWT_JWKS, JWT_JWKS_URL or ISSUERS, or \
+        "AUTH: no key could verify a token; set JWT_SECRET, JWT_JWKS, JWT_JWKS_URL, ISSUERS or SESSION_URL, or \
          set AUTH to off",
-        "UPSTREAM_URL: it must be set, or UPSTREAM_SERVICE; write the server's URL, like \
+        "UPSTREAM_URL: it must be set, or UPSTREAM_SERVICE or UPSTREAM_OBJECT; write the server's URL, like \
          \"wss://chat.example.com\"",
         "ADDRESS_LEDGER: the Durable Object binding is missing, and RATE_LIMIT_IP and \
          KEY_REPLAY_WINDOW count there; bind it to the class AddressLedger as the project's \

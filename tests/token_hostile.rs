@@ -318,6 +318,6 @@ fn no_secret_shows_in_debug() {
          Key { id: Some(\"ed\"), algorithms: [EdDsa], material: REDACTED }], \
          remembered: RefCell { value: Remembered { prints: {}, order: [] } } }), \
          expectations: Expectations { issuers: [], audiences: [], leeway: 0ns, max_age: None, \
-         types: [] } }] }"
+         types: [] } }], sessions: None }"
     );
 }

@@ -264,6 +264,7 @@ fn only_configured_sources_are_looked_into() {
 fn no_token_is_fine_only_where_it_is_optional_and_a_bad_one_never() {
     let gate = |required| Authentication {
         required,
+        sessions: None,
         sources: vec![Source::Header, Source::Subprotocol],
         issuers: vec![issuer(
             [Key::from_secret(SECRET.to_vec()).expect("long enough")],

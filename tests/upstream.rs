@@ -4,8 +4,11 @@ mod common;
 
 use common::{Ask, NONCE, NOW, assert_rows, seconds, strings};
 use portcullis::handshake::Handshake;
+use portcullis::route::Parameters;
 use portcullis::token::{Authenticated, Credential, Identity, Source};
-use portcullis::upstream::{Forward, GATE_HEADERS, Offer, Upstream, UpstreamUrl};
+use portcullis::upstream::{
+    Destination, Forward, GATE_HEADERS, ObjectUpstream, Offer, Upstream, UpstreamUrl,
+};
 use serde_json::Map;
 
 fn server() -> Upstream {
@@ -48,17 +51,23 @@ type Sent = (String, Vec<&'static str>, Set);
 fn sent(upstream: &Upstream, ask: &Ask, authenticated: &Authenticated, protocols: &[&str]) -> Sent {
     let offer = Offer::new(handshake(protocols), authenticated);
     let forward = Forward::upgrade(
-        upstream,
+        upstream.destination(&Parameters::default()),
         seconds(9),
         &ask.request(),
         "id-1",
         authenticated,
         &offer,
     );
-    assert_eq!((forward.timeout, forward.upstream), (seconds(9), upstream));
+    let to = upstream.destination(&Parameters::default());
+    assert_eq!((forward.timeout, &forward.to), (seconds(9), &to));
     let (always, more) = forward.set.split_at(4);
     assert_eq!(always, told());
     (forward.url, forward.remove, more.to_vec())
+}
+
+fn plain<'a>(upstream: &'a Upstream, ask: &Ask) -> Forward<'a> {
+    let to = upstream.destination(&Parameters::default());
+    Forward::plain(to, seconds(9), &ask.request(), "id-1")
 }
 
 #[test]
@@ -66,16 +75,13 @@ fn a_plain_request_is_told_whence_and_keeps_the_rest() {
     let upstream = server();
     let ask = Ask::plain("POST", "https://gate.example/a?b=c").with("authorization", "Bearer x");
     let expected = Forward {
-        upstream: &upstream,
+        to: upstream.destination(&Parameters::default()),
         url: "https://chat.example.com/base/a?b=c".into(),
         remove: vec![],
         set: told(),
         timeout: seconds(9),
     };
-    assert_eq!(
-        Forward::plain(&upstream, seconds(9), &ask.request(), "id-1"),
-        expected
-    );
+    assert_eq!(plain(&upstream, &ask), expected);
     assert_eq!(GATE_HEADERS, ["forwarded", "x-forwarded-", "portcullis-"]);
 }
 
@@ -84,13 +90,13 @@ fn an_unknown_address_is_not_made_up() {
     let upstream = server();
     let mut ask = Ask::upgrade().with("x-forwarded-for", "203.0.113.9");
     ask.address = None;
-    let forward = Forward::plain(&upstream, seconds(9), &ask.request(), "id-1");
+    let forward = plain(&upstream, &ask);
     assert_eq!(forward.set, told()[..3]);
     ask.address = Some("::ffff:192.0.2.7");
-    let forward = Forward::plain(&upstream, seconds(9), &ask.request(), "id-1");
+    let forward = plain(&upstream, &ask);
     assert_eq!(forward.set, told());
     ask.address = Some("2001:db8:1:2:3:4:5:6");
-    let forward = Forward::plain(&upstream, seconds(9), &ask.request(), "id-1");
+    let forward = plain(&upstream, &ask);
     assert_eq!(
         forward.set[3],
         ("X-Forwarded-For", "2001:db8:1:2:3:4:5:6".into())
@@ -278,6 +284,47 @@ fn identity_headers_are_escaped_and_absent_where_there_is_nothing_to_say() {
 fn a_service_gets_the_requests_own_url() {
     let service = Upstream::Service("CHAT".into());
     let ask = Ask::upgrade().url("https://gate.example:8443/a//b?c");
-    let forward = Forward::plain(&service, seconds(9), &ask.request(), "id-1");
+    let forward = plain(&service, &ask);
     assert_eq!(forward.url, "https://gate.example:8443/a//b?c");
+}
+
+#[test]
+fn an_object_is_named_by_the_paths_parameters() {
+    let wrong = |text: &str| {
+        Err(format!(
+            "{text:?} is no object; write a binding and a name, like \"ROOMS/{{room}}\""
+        ))
+    };
+    let parsed = |text: &str| {
+        let object = ObjectUpstream::parse(text)?;
+        let parameters: Vec<_> = object.parameters().map(str::to_owned).collect();
+        Ok((object.binding.clone(), parameters))
+    };
+    let right = |binding: &str, parameters: &[&str]| Ok((binding.into(), strings(parameters)));
+    assert_rows([
+        ("a name", parsed("ROOMS/lobby"), right("ROOMS", &[])),
+        (
+            "a parameter",
+            parsed("ROOMS/{room}"),
+            right("ROOMS", &["room"]),
+        ),
+        (
+            "several, and text between",
+            parsed("R/{a}-x/{b}"),
+            right("R", &["a", "b"]),
+        ),
+        ("no name", parsed("ROOMS"), wrong("ROOMS")),
+        ("an empty name", parsed("ROOMS/"), wrong("ROOMS/")),
+        ("no binding", parsed("/x"), wrong("/x")),
+        ("an open brace", parsed("R/{a"), wrong("R/{a")),
+    ]);
+    let upstream = ObjectUpstream::parse("R/{a}/x").map(Upstream::Object);
+    let upstream = upstream.expect("an object");
+    assert_eq!(upstream.audience(), "object:R");
+    let to = upstream.destination(&Parameters::default());
+    let expected = Destination::Object {
+        binding: "R",
+        name: "/x".into(),
+    };
+    assert_eq!(to, expected);
 }

@@ -3,12 +3,18 @@
 mod common;
 
 use common::{Ask, assert_rows, seconds};
+use portcullis::route::Parameters;
 use portcullis::upstream::{Forward, Upstream, UpstreamUrl};
 
 fn target(base: &str, request: &str) -> Result<String, String> {
     let upstream = Upstream::Url(UpstreamUrl::parse(base, true)?);
     let ask = Ask::upgrade().url(request);
-    let forward = Forward::plain(&upstream, seconds(1), &ask.request(), "id");
+    let forward = Forward::plain(
+        upstream.destination(&Parameters::default()),
+        seconds(1),
+        &ask.request(),
+        "id",
+    );
     Ok(forward.url)
 }
 

@@ -11,7 +11,7 @@ use portcullis::rejection::Rejection;
 use portcullis::time::Timestamp;
 use portcullis::token::{
     Algorithm, Authenticated, Authentication, Document, Expectations, Identity, Issuer, Key,
-    KeyRing, KeySource, RemoteKeys, Runtime, RuntimeKey, Source,
+    KeyRing, KeySource, ProviderAnswer, Question, RemoteKeys, Runtime, RuntimeKey, Source,
 };
 
 use super::{Ask, NOW};
@@ -130,6 +130,10 @@ impl Runtime for Bench {
         self.fetched.borrow_mut().push((keys.url.clone(), "behind"));
         self.behind.borrow_mut().push(keys.clone());
     }
+
+    async fn introspect(&self, _: &Question<'_>) -> Result<ProviderAnswer, String> {
+        panic!("no session is expected here");
+    }
 }
 
 /// One issuer with these keys.
@@ -151,6 +155,7 @@ pub fn gate_with(
 pub fn gate_of(issuers: impl IntoIterator<Item = Issuer>) -> Authentication {
     Authentication {
         required: true,
+        sessions: None,
         sources: vec![Source::Header],
         issuers: issuers.into_iter().collect(),
     }
