@@ -3,6 +3,7 @@
 
 pub mod book;
 pub mod runtime;
+pub mod vectors;
 
 use std::fmt::{Debug, Display};
 use std::time::Duration;
