@@ -13,14 +13,13 @@ use std::rc::Rc;
 pub use claims::{Expectations, Identity, is_scope};
 pub use jws::{MAX_TOKEN_BYTES, TokenHeader};
 pub use keys::{Algorithm, Key, KeyRing, RuntimeKey};
-pub use remote::{Document, FETCH_TIMEOUT, MOST_BYTES, RemoteKeys};
+pub use remote::{Document, FETCH_TIMEOUT, Fetch, MOST_BYTES, RemoteKeys};
 pub use source::{BEARER, Credential, Source, without_bearer, without_cookie, without_parameter};
 
 use crate::record::Record;
 use crate::rejection::{Reason, Rejection};
 use crate::request::Request;
 use crate::time::Timestamp;
-use remote::Fetch;
 
 /// Why a token is not accepted. The client is told only whether it had expired.
 #[derive(Debug, Clone, PartialEq, Eq)]
