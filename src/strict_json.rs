@@ -8,9 +8,16 @@ use serde_json::{Map, Number, Value};
 
 /// Parses one JSON object; an error says why it is none.
 pub fn object(text: &[u8]) -> Result<Map<String, Value>, String> {
+    match value(text)? {
+        Value::Object(members) => Ok(members),
+        _ => Err("it is not an object".into()),
+    }
+}
+
+/// Parses one JSON value of any kind.
+pub fn value(text: &[u8]) -> Result<Value, String> {
     match serde_json::from_slice(text) {
-        Ok(Strict(Value::Object(members))) => Ok(members),
-        Ok(_) => Err("it is not an object".into()),
+        Ok(Strict(value)) => Ok(value),
         Err(error) => Err(error.to_string()),
     }
 }

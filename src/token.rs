@@ -15,7 +15,7 @@ pub use claims::{Expectations, Identity, is_scope};
 pub(crate) use jwk::Members;
 pub use jws::{MAX_TOKEN_BYTES, TokenHeader};
 pub use keys::{Algorithm, Key, KeyRing, RuntimeKey};
-pub use remote::{Document, FETCH_TIMEOUT, MOST_BYTES, RemoteKeys};
+pub use remote::{Document, FETCH_TIMEOUT, Fetch, MOST_BYTES, RemoteKeys};
 pub use session::{MOST_ANSWER_BYTES, ProviderAnswer, Question, Sessions};
 pub use source::{BEARER, Credential, Source, without_bearer, without_cookie, without_parameter};
 
@@ -23,7 +23,6 @@ use crate::record::Record;
 use crate::rejection::{Reason, Rejection};
 use crate::request::Request;
 use crate::time::Timestamp;
-use remote::Fetch;
 
 /// Why a token is not accepted. The client is told only whether it had expired.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -132,14 +132,12 @@ impl<'a> Reader<'a> {
             Var::Json(Value::Array(elements)) => Some(elements.clone()),
             Var::Json(_) => None,
             Var::Text(_) => {
-                let wrap = |text: &str| {
-                    // In an object, for that is what the strict reader reads.
-                    strict_json::object(format!("{{\"it\":{text}}}").as_bytes())
+                let read = |text: &str| {
+                    strict_json::value(text.as_bytes())
                         .map_err(|problem| format!("it is no JSON without duplicates: {problem}"))
                 };
-                let mut members = self.parse(name, wrap)?;
-                match members.remove("it") {
-                    Some(Value::Array(elements)) if members.is_empty() => Some(elements),
+                match self.parse(name, read)? {
+                    Value::Array(elements) => Some(elements),
                     _ => None,
                 }
             }

@@ -4,6 +4,7 @@
 pub mod book;
 pub mod provider;
 pub mod runtime;
+pub mod vectors;
 
 use std::fmt::{Debug, Display};
 use std::time::Duration;
