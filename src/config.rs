@@ -19,7 +19,7 @@ use crate::ledger::Terms;
 use crate::origin::{OriginPattern, OriginRule};
 use crate::permission::Permission;
 use crate::security_headers::SecurityHeaders;
-use crate::token::Authentication;
+use crate::token::{Authentication, is_scope};
 use crate::upstream::{Upstream, UpstreamUrl};
 pub use one_time::{ONE_TIME_BINDING, OneTime};
 use reader::Reader;
@@ -159,7 +159,7 @@ impl Policy {
         let upstream = read_upstream(&mut reader);
         let counting = read_counting(&mut reader);
         let permission = Permission {
-            scopes: reader.list("REQUIRED_SCOPES").unwrap_or_default(),
+            scopes: read_scopes(&mut reader),
             claims: Vec::new(),
         };
         if permission.asks_for_something() && matches!(authentication, Some(None)) {
@@ -210,6 +210,17 @@ impl Policy {
         }
         self
     }
+}
+
+fn read_scopes(reader: &mut Reader<'_>) -> Vec<String> {
+    let scopes = reader.list("REQUIRED_SCOPES").unwrap_or_default();
+    for scope in scopes.iter().filter(|scope| !is_scope(scope)) {
+        reader.error(
+            "REQUIRED_SCOPES",
+            format!("{scope:?} is no scope; write visible ASCII without quotes and backslashes"),
+        );
+    }
+    scopes
 }
 
 fn read_require_tls(reader: &mut Reader<'_>) -> bool {

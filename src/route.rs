@@ -1,6 +1,9 @@
 //! Where a request goes: to an endpoint of the gate's own, or by a route to its upstream.
 
-use matchit::Router;
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use matchit::{InsertError, Router};
 use percent_encoding::percent_decode_str;
 
 use crate::config::Policy;
@@ -10,6 +13,9 @@ const PREFIX: &str = "/_portcullis";
 const TICKET: &str = "/_portcullis/ticket";
 /// The one route of a gate without `ROUTES`.
 pub const EVERYTHING: &str = "/*";
+
+/// What `*` took, for the router: no name that a parameter may have.
+const REST: &str = "-";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Endpoint {
@@ -69,23 +75,36 @@ impl<'a> Place<'a> {
 pub struct Routes {
     routes: Vec<Route>,
     router: Router<usize>,
+    /// The `/api/` of each `/api/*`, which the router's own `*` does not match.
+    roots: HashSet<String>,
 }
 
 impl Routes {
     /// Adds a route. The pattern is one that [`Pattern::parse`] gave; the error names the route
     /// it overlaps.
     pub fn add(&mut self, pattern: &Pattern, policy: Policy) -> Result<(), String> {
-        for path in &pattern.router_paths {
-            self.router
-                .insert(path.as_str(), self.routes.len())
-                .map_err(|error| match error {
-                    matchit::InsertError::Conflict { .. } => {
-                        "it overlaps another route, and neither is more specific; \
-                         change one of the two"
-                            .to_owned()
-                    }
-                    other => other.to_string(),
-                })?;
+        let number = self.routes.len();
+        loop {
+            match self.router.insert(pattern.router_path.as_str(), number) {
+                Ok(()) => break,
+                // A route that is exactly `/api/` is more specific than `/api/*`.
+                Err(InsertError::Conflict { with }) if self.roots.remove(&with) => {
+                    self.router.remove(with);
+                }
+                Err(InsertError::Conflict { with }) => {
+                    let with = with.replace(&format!("{{*{REST}}}"), "*");
+                    return Err(format!(
+                        "it overlaps the route {with}, and neither is more specific; change one \
+                         of the two"
+                    ));
+                }
+                Err(other) => return Err(other.to_string()),
+            }
+        }
+        if let Some(root) = &pattern.root
+            && self.router.insert(root.as_str(), number).is_ok()
+        {
+            self.roots.insert(root.clone());
         }
         self.routes.push(Route {
             pattern: pattern.text.clone(),
@@ -105,7 +124,14 @@ impl Routes {
         if request.url.path == TICKET {
             return self.find_for_ticket(request.url.query.unwrap_or_default());
         }
-        self.find_by_path(request.url.path)
+        let Some((number, parameters)) = self.number_of(request.url.path) else {
+            return Place::Nowhere;
+        };
+        Place::Route {
+            number,
+            route: &self.routes[number],
+            parameters,
+        }
     }
 
     /// A ticket is for the route of one path: `?path=/rooms/7`, as it stands in the socket's
@@ -115,8 +141,9 @@ impl Routes {
             .filter(|(name, _)| name == "path")
             .map(|(_, path)| path);
         let path = paths.next().unwrap_or("/".into());
-        match self.find_by_path(&path) {
-            Place::Route { number, route, .. }
+        let found = self.number_of(&path).map(|(number, _)| number);
+        match found.map(|number| (number, &self.routes[number])) {
+            Some((number, route))
                 if route.policy.one_time.ticket_ttl.is_some() && paths.next().is_none() =>
             {
                 Place::Ticket { number, route }
@@ -125,28 +152,71 @@ impl Routes {
         }
     }
 
-    fn find_by_path(&self, raw: &str) -> Place<'_> {
-        // Decoded, since an upstream may decode what it gets.
-        let path = percent_decode_str(raw).decode_utf8_lossy();
+    /// Servers differ in whether they decode a path before they part it into segments. Where that
+    /// decides on the route or its parameters, `/public/..%2Fadmin` say, nothing matches: the
+    /// upstream might serve what the gate guards otherwise.
+    fn number_of(&self, path: &str) -> Option<(usize, Parameters)> {
+        let parted_first = decode_segments(path);
+        let decoded_first = decode_and_resolve(path);
+        let found = self.at(&parted_first)?;
+        if parted_first == decoded_first {
+            return Some(found);
+        }
+        (self.at(&decoded_first)? == found).then_some(found)
+    }
+
+    fn at(&self, path: &str) -> Option<(usize, Parameters)> {
         let is_ours = path
             .strip_prefix(PREFIX)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         if is_ours {
-            return Place::Nowhere;
+            return None;
         }
-        let Ok(found) = self.router.at(raw) else {
-            return Place::Nowhere;
-        };
-        let parameters = found.params.iter().map(|(name, value)| {
-            let value = percent_decode_str(value).decode_utf8_lossy();
-            (name.to_owned(), value.into_owned())
-        });
-        Place::Route {
-            number: *found.value,
-            route: &self.routes[*found.value],
-            parameters: Parameters(parameters.collect()),
+        let found = self.router.at(path).ok()?;
+        let named = found.params.iter().filter(|(name, _)| *name != REST);
+        let parameters = named.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Some((*found.value, Parameters(parameters.collect())))
+    }
+}
+
+/// Each segment percent-decoded; an encoded slash stays encoded, for it parts none.
+fn decode_segments(path: &str) -> Cow<'_, str> {
+    if !path.contains('%') {
+        return path.into();
+    }
+    let segments = path.split('/').map(|segment| {
+        let decoded = percent_decode_str(segment).decode_utf8_lossy();
+        decoded.replace('/', "%2F")
+    });
+    segments.collect::<Vec<_>>().join("/").into()
+}
+
+/// The path as a server sees it that decodes first, and then merges slashes of both kinds and
+/// resolves dots.
+fn decode_and_resolve(path: &str) -> Cow<'_, str> {
+    // Unencoded dots and backslashes are resolved by who parsed the URL.
+    if !path.contains('%') && !path.contains("//") {
+        return path.into();
+    }
+    let decoded = percent_decode_str(path).decode_utf8_lossy();
+    let mut kept = Vec::new();
+    let mut ends_in_slash = false;
+    for segment in decoded.split(['/', '\\']) {
+        ends_in_slash = matches!(segment, "" | "." | "..");
+        match segment {
+            "" | "." => {}
+            ".." => {
+                kept.pop();
+            }
+            segment => kept.push(segment),
         }
     }
+    let end = if ends_in_slash && !kept.is_empty() {
+        "/"
+    } else {
+        ""
+    };
+    format!("/{}{end}", kept.join("/")).into()
 }
 
 /// Whether the request asks how the gate is.
@@ -159,8 +229,10 @@ pub fn is_health(request: &Request<'_>) -> bool {
 pub struct Pattern {
     pub text: String,
     pub parameters: Vec<String>,
-    /// The same for the router, whose `*` takes at least one character.
-    router_paths: Vec<String>,
+    /// The same for the router.
+    router_path: String,
+    /// What `*` stands for when it stands for nothing.
+    root: Option<String>,
 }
 
 impl Pattern {
@@ -194,17 +266,38 @@ impl Pattern {
                 None if segment.contains(['?', '#', ' ']) => {
                     return Err(format!("{text:?}: it is more than a path; {example}"));
                 }
+                None if segment.contains('%') => {
+                    return Err(format!(
+                        "{text:?}: paths are decoded before they are compared; write it without %"
+                    ));
+                }
+                None if matches!(segment, "." | "..")
+                    || segment.contains('\\')
+                    || (segment.is_empty() && segments.peek().is_some()) =>
+                {
+                    return Err(format!(
+                        "{text:?}: no request has such a path once its dots are resolved and its \
+                         slashes merged; {example}"
+                    ));
+                }
                 None => {}
             }
         }
-        let router_paths = match text.strip_suffix('*') {
-            Some(prefix) => vec![prefix.to_owned(), format!("{prefix}{{*rest}}")],
-            None => vec![text.to_owned()],
-        };
+        let of_the_gate = text.strip_prefix(PREFIX);
+        if of_the_gate.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
+            return Err(format!(
+                "{text:?}: what is under {PREFIX} is the gate's own and never reaches an upstream"
+            ));
+        }
+        let root = text.strip_suffix('*');
         Ok(Self {
             text: text.to_owned(),
             parameters,
-            router_paths,
+            router_path: match root {
+                Some(root) => format!("{root}{{*{REST}}}"),
+                None => text.to_owned(),
+            },
+            root: root.map(str::to_owned),
         })
     }
 }

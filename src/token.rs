@@ -10,7 +10,7 @@ mod source;
 use std::borrow::Cow;
 use std::rc::Rc;
 
-pub use claims::{Expectations, Identity};
+pub use claims::{Expectations, Identity, is_scope};
 pub use jws::{MAX_TOKEN_BYTES, TokenHeader};
 pub use keys::{Algorithm, Key, KeyRing, RuntimeKey};
 pub use remote::{Document, FETCH_TIMEOUT, MOST_BYTES, RemoteKeys};

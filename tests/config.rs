@@ -5,9 +5,12 @@ mod common;
 use common::{
     MINIMAL, assert_rows, errors_with, minimal_with, ms, object, read, seconds, settings, strings,
 };
-use portcullis::config::{LEDGER_BINDING, OnLimiterFailure, PlainHttp, Policy, Settings, Var};
+use portcullis::config::{
+    Counting, LEDGER_BINDING, OnLimiterFailure, PlainHttp, Policy, Settings, Var,
+};
 use portcullis::ledger::{Quota, Terms};
 use portcullis::origin::{HostPattern, OriginPattern, OriginRule, PortPattern};
+use portcullis::permission::Permission;
 use portcullis::security_headers::SecurityHeaders;
 use portcullis::token::{Authentication, Expectations, Source};
 use portcullis::upstream::{Upstream, UpstreamUrl};
@@ -18,6 +21,12 @@ fn sound(vars: &[(&str, &str)]) -> Policy {
 
 fn authentication(vars: &[(&str, &str)]) -> Authentication {
     sound(vars).authentication.expect("AUTH is not off")
+}
+
+/// What tokens of the one issuer must say.
+fn expectations(vars: &[(&str, &str)]) -> Expectations {
+    let [issuer] = authentication(vars).issuers.try_into().expect("one issuer");
+    issuer.expectations
 }
 
 fn exact(host: &str) -> OriginPattern {
@@ -34,15 +43,19 @@ fn the_least_settings_give_the_contracts_defaults() {
         require_tls,
         origins,
         authentication,
+        permission,
         upstream,
         upstream_timeout,
-        terms,
-        on_limiter_failure,
-        limiter_timeout,
+        counting,
         plain_http,
         security_headers,
         warnings,
+        one_time,
     } = sound(&[]);
+    assert_eq!(
+        (one_time.ticket_ttl, one_time.rejects_replay),
+        (None, false)
+    );
     assert!(require_tls);
     let rule = OriginRule {
         allowed: vec![exact("app.example.com")],
@@ -55,23 +68,28 @@ fn the_least_settings_give_the_contracts_defaults() {
         authentication.sources,
         [Source::Header, Source::Subprotocol]
     );
-    assert_eq!(authentication.expectations, Expectations::default());
     assert_eq!(
-        format!("{:?}", authentication.keys),
-        "KeyRing([Key { id: None, algorithms: [Hs256], material: REDACTED }])"
+        format!("{:?}", authentication.issuers),
+        "[Issuer { keys: Fixed(KeyRing { keys: \
+         [Key { id: None, algorithms: [Hs256], material: REDACTED }], \
+         remembered: RefCell { value: Remembered { prints: {}, order: [] } } }), \
+         expectations: Expectations { issuers: [], audiences: [], leeway: 0ns, max_age: None, \
+         types: [] } }]"
     );
+    assert_eq!(permission, Permission::default());
     let url = UpstreamUrl::parse("wss://chat.example.com", false).map(Upstream::Url);
     assert_eq!(Ok(upstream), url);
-    assert_eq!(
-        (upstream_timeout, limiter_timeout),
-        (seconds(10), seconds(2))
-    );
-    let defaults = Terms {
-        quota: Quota::new(60, seconds(60)),
-        replay_window: Some(seconds(60)),
+    assert_eq!(upstream_timeout, seconds(10));
+    let defaults = Counting {
+        terms: Terms {
+            quota: Quota::new(60, seconds(60)),
+            replay_window: Some(seconds(60)),
+        },
+        apart: None,
+        on_failure: OnLimiterFailure::Reject,
+        timeout: seconds(2),
     };
-    assert_eq!(terms, defaults);
-    assert_eq!(on_limiter_failure, OnLimiterFailure::Reject);
+    assert_eq!(counting, defaults);
     assert_eq!(plain_http, PlainHttp::Reject);
     assert_eq!(security_headers, SecurityHeaders::default());
     assert_eq!(warnings, strings(&[]));
@@ -97,7 +115,7 @@ fn every_setting_takes_its_good_values() {
         ("optional", required("optional"), Some(false)),
         ("off", required("off"), None),
     ]);
-    let failure = |value| sound(&[("ON_LIMITER_FAILURE", value)]).on_limiter_failure;
+    let failure = |value| sound(&[("ON_LIMITER_FAILURE", value)]).counting.on_failure;
     assert_eq!(failure("reject"), OnLimiterFailure::Reject);
     assert_eq!(failure("admit"), OnLimiterFailure::Admit);
     let plain = |value| sound(&[("PLAIN_HTTP", value)]).plain_http;
@@ -106,20 +124,23 @@ fn every_setting_takes_its_good_values() {
         (PlainHttp::Reject, PlainHttp::Proxy)
     );
     assert_eq!(
-        sound(&[("LIMITER_TIMEOUT", "500ms")]).limiter_timeout,
+        sound(&[("LIMITER_TIMEOUT", "500ms")]).counting.timeout,
         ms(500)
     );
     assert_eq!(
         sound(&[("UPSTREAM_TIMEOUT", "1m")]).upstream_timeout,
         seconds(60)
     );
-    let quota = |value| sound(&[("RATE_LIMIT_IP", value)]).terms.quota;
+    let quota = |value| sound(&[("RATE_LIMIT_IP", value)]).counting.terms.quota;
     assert_rows([
         ("seconds", quota("5/10s"), Quota::new(5, seconds(10))),
         ("days", quota("1/7d"), Quota::new(1, seconds(7 * 86_400))),
         ("off", quota("off"), None),
     ]);
-    let replay = |value| sound(&[("KEY_REPLAY_WINDOW", value)]).terms.replay_window;
+    let replay = |value| {
+        let counting = sound(&[("KEY_REPLAY_WINDOW", value)]).counting;
+        counting.terms.replay_window
+    };
     assert_eq!((replay("1h"), replay("off")), (Some(seconds(3600)), None));
     let plaintext = [
         ("UPSTREAM_URL", "ws://a.test"),
@@ -140,21 +161,25 @@ fn every_setting_takes_its_good_values() {
 
 #[test]
 fn the_tokens_settings_take_their_good_values() {
-    let found = authentication(&[
+    let found = expectations(&[
         ("JWT_ISSUER", "https://a.test, https://b.test"),
         ("JWT_AUDIENCE", "chat"),
         ("JWT_LEEWAY", "30s"),
         ("JWT_MAX_AGE", "7d"),
+        ("JWT_TYP", "at+jwt JWT"),
     ]);
     let expected = Expectations {
         issuers: strings(&["https://a.test", "https://b.test"]),
         audiences: strings(&["chat"]),
         leeway: seconds(30),
         max_age: Some(seconds(7 * 86_400)),
+        types: strings(&["at+jwt", "JWT"]),
     };
-    assert_eq!(found.expectations, expected);
-    let zero = authentication(&[("JWT_LEEWAY", "0s")]).expectations;
-    assert_eq!(zero, Expectations::default());
+    assert_eq!(found, expected);
+    assert_eq!(
+        expectations(&[("JWT_LEEWAY", "0s")]),
+        Expectations::default()
+    );
     let sources = |value| authentication(&[("TOKEN_SOURCES", value)]).sources;
     let cookie = |name: &str| Source::Cookie(name.into());
     let query = |name: &str| Source::Query(name.into());
@@ -287,7 +312,8 @@ fn without_settings_all_that_is_missing_is_told_at_once() {
     let expected = strings(&[
         "ALLOWED_ORIGINS: it must be set; list the origins of your pages, like \
          \"https://app.example.com\"",
-        "AUTH: no key could verify a token; set JWT_SECRET or JWT_JWKS, or set AUTH to off",
+        "AUTH: no key could verify a token; set JWT_SECRET, JWT_JWKS, JWT_JWKS_URL or ISSUERS, or \
+         set AUTH to off",
         "UPSTREAM_URL: it must be set, or UPSTREAM_SERVICE; write the server's URL, like \
          \"wss://chat.example.com\"",
         "ADDRESS_LEDGER: the Durable Object binding is missing, and RATE_LIMIT_IP and \
@@ -323,8 +349,8 @@ fn all_errors_are_told_at_once() {
         "ALLOWED_ORIGINS",
         "ALLOWED_ORIGINS",
         "AUTH",
-        "JWT_SECRET",
         "JWT_LEEWAY",
+        "JWT_SECRET",
         "UPSTREAM_URL",
         "RATE_LIMIT_IP",
     ];

@@ -92,7 +92,6 @@ fn a_setting_of_later_work_is_an_error_unless_its_value_is_already_true() {
         "ASSERTION_KEY",
         "BAN_AFTER",
         "IDLE_TIMEOUT",
-        "JWT_JWKS_URL",
         "MAX_LIFETIME",
         "MAX_MESSAGE_BYTES",
         "MAX_SOCKETS_IP",
@@ -100,8 +99,6 @@ fn a_setting_of_later_work_is_an_error_unless_its_value_is_already_true() {
         "MESSAGE_RATE",
         "RATE_LIMIT_ROUTE",
         "RATE_LIMIT_USER",
-        "REQUIRED_SCOPES",
-        "ROUTES",
         "SESSION_URL",
         "SESSION_URL_AUTH",
     ];

@@ -6,6 +6,7 @@ use common::{Ask, NOW, assert_rows};
 use portcullis::record::{Outcome, Record, Stage};
 use portcullis::rejection::Reason;
 use portcullis::token::{Identity, TokenHeader};
+use serde_json::Map;
 
 fn begin() -> Record {
     let mut ask = Ask::upgrade()
@@ -21,11 +22,12 @@ fn the_json_format_is_unchanged() {
     let begun = begin();
     let mut refused = begin();
     refused.stage = Stage::Token;
-    refused.route = Some("/*");
+    refused.route = Some("/*".into());
     refused.note_origin(Some("https://app.example.com"));
-    refused.note_token(TokenHeader {
+    refused.note_token(&TokenHeader {
         algorithm: "HS256".into(),
         key_id: Some("k\"1".into()),
+        token_type: None,
     });
     refused.note_refusal(&Reason::TokenExpired.because("exp has passed"));
     refused.colo = Some("FRA".into());
@@ -39,6 +41,7 @@ fn the_json_format_is_unchanged() {
         subject: Some("ada".into()),
         scopes: vec!["read".into()],
         expires: NOW,
+        claims: Map::new(),
     });
     assert_rows([
         (
@@ -87,6 +90,7 @@ fn stages_and_outcomes_have_their_names() {
         (Stage::Origin, "origin"),
         (Stage::Known, "known"),
         (Stage::Token, "token"),
+        (Stage::Permission, "permission"),
         (Stage::Counters, "counters"),
         (Stage::Forward, "forward"),
     ];
@@ -106,14 +110,16 @@ fn a_clients_texts_are_cut_at_256_bytes_between_characters() {
     let cut = |text: &str| {
         let mut record = begin();
         record.note_origin(Some(text));
-        record.note_token(TokenHeader {
+        record.note_token(&TokenHeader {
             algorithm: text.to_owned(),
             key_id: Some(text.to_owned()),
+            token_type: None,
         });
         record.note_identity(&Identity {
             subject: Some(text.to_owned()),
             scopes: Vec::new(),
             expires: NOW,
+            claims: Map::new(),
         });
         [record.origin, record.alg, record.kid, record.subject].map(Option::unwrap_or_default)
     };

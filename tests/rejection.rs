@@ -199,6 +199,29 @@ fn every_reason_has_its_status_headers_and_body() {
             ),
         ),
         (
+            Reason::InsufficientScope { scopes: Vec::new() },
+            problem(
+                403,
+                "insufficient_scope",
+                "The token does not permit this.",
+                &[("WWW-Authenticate", r#"Bearer error="insufficient_scope""#)],
+            ),
+        ),
+        (
+            Reason::InsufficientScope {
+                scopes: common::strings(&["chat:write", "chat:read"]),
+            },
+            problem(
+                403,
+                "insufficient_scope",
+                "The token does not permit this.",
+                &[(
+                    "WWW-Authenticate",
+                    r#"Bearer error="insufficient_scope", scope="chat:write chat:read""#,
+                )],
+            ),
+        ),
+        (
             Reason::UpstreamTimeout,
             problem(
                 504,
@@ -226,6 +249,7 @@ fn every_reason_has_its_status_headers_and_body() {
             | Reason::TokenInvalid
             | Reason::TokenExpired
             | Reason::AmbiguousToken
+            | Reason::InsufficientScope { .. }
             | Reason::RateLimited { .. }
             | Reason::LimiterUnavailable { .. }
             | Reason::UpstreamUnreachable

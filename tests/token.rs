@@ -2,19 +2,16 @@
 
 mod common;
 
-use common::{Ask, NOW, NOW_SECONDS, SECRET, Signer, assert_rows, hs256, object, seconds, strings};
+use common::runtime::{admit_at, gate_with};
+use common::{NOW, NOW_SECONDS, SECRET, Signer, assert_rows, hs256, object, seconds, strings};
 use portcullis::rejection::{Reason, Rejection};
 use portcullis::time::Timestamp;
-use portcullis::token::{Authentication, Expectations, Identity, Key, KeyRing, Source};
+use portcullis::token::{Authentication, Expectations, Identity, Key};
+use serde_json::Map;
 
 fn gate(expectations: Expectations) -> Authentication {
     let secret = Key::from_secret(SECRET.to_vec()).expect("long enough");
-    Authentication {
-        required: true,
-        sources: vec![Source::Header],
-        keys: KeyRing::new(vec![secret]),
-        expectations,
-    }
+    gate_with([secret], expectations)
 }
 
 fn check_at(
@@ -22,9 +19,7 @@ fn check_at(
     gate: &Authentication,
     payload: &str,
 ) -> Result<Option<Identity>, Rejection> {
-    let ask = Ask::upgrade().with("authorization", &format!("Bearer {}", hs256(payload)));
-    gate.check(&ask.request(), &[], now, &mut None)
-        .map(|authenticated| authenticated.identity)
+    admit_at(now, gate, &hs256(payload))
 }
 
 fn check(gate: &Authentication, payload: &str) -> Result<Option<Identity>, Rejection> {
@@ -58,6 +53,7 @@ fn expiring(
         subject: subject.map(str::to_owned),
         scopes: strings(scopes),
         expires,
+        claims: Map::new(),
     }))
 }
 
@@ -77,9 +73,7 @@ fn every_hmac_verifies_under_a_key_that_is_long_enough() {
     ];
     assert_rows(signers.map(|(alg, signer)| {
         let token = signer.token(&format!(r#"{{"typ":"JWT","alg":"{alg}"}}"#), &payload);
-        let ask = Ask::upgrade().with("authorization", &format!("Bearer {token}"));
-        let checked = gate(Expectations::default()).check(&ask.request(), &[], NOW, &mut None);
-        let found = checked.map(|authenticated| authenticated.identity);
+        let found = admit_at(NOW, &gate(Expectations::default()), &token);
         (alg, found, identity(Some("ada"), &[]))
     }));
 }
@@ -261,9 +255,13 @@ fn the_identity_knows_when_the_token_expires_without_the_leeway() {
 #[test]
 fn claims_are_checked_alike_when_called_directly() {
     let claims = object(&format!(r#"{{"exp":{EXP},"sub":"ada"}}"#));
-    let found = Expectations::default().check(claims, NOW);
+    let found = Expectations::default().check(claims.clone(), NOW);
+    let without_claims = found.map(|mut identity| {
+        assert_eq!(std::mem::take(&mut identity.claims), claims);
+        Some(identity)
+    });
     assert_eq!(
-        found.map(Some).map_err(Rejection::from),
+        without_claims.map_err(Rejection::from),
         identity(Some("ada"), &[])
     );
 }

@@ -2,19 +2,16 @@
 
 mod common;
 
-use common::{Ask, NOW, NOW_SECONDS, SECRET, Signer, assert_rows, hs256, seconds, strings};
+use common::runtime::{admit_at, gate_with};
+use common::{NOW, NOW_SECONDS, SECRET, Signer, assert_rows, hs256, seconds, strings};
 use portcullis::rejection::{Reason, Rejection};
 use portcullis::time::Timestamp;
-use portcullis::token::{Authentication, Expectations, Identity, Key, KeyRing, Source};
+use portcullis::token::{Authentication, Expectations, Identity, Key};
+use serde_json::Map;
 
 fn gate(expectations: Expectations) -> Authentication {
     let secret = Key::from_secret(SECRET.to_vec()).expect("long enough");
-    Authentication {
-        required: true,
-        sources: vec![Source::Header],
-        keys: KeyRing::new(vec![secret]),
-        expectations,
-    }
+    gate_with([secret], expectations)
 }
 
 fn check_at(
@@ -22,9 +19,7 @@ fn check_at(
     gate: &Authentication,
     payload: &str,
 ) -> Result<Option<Identity>, Rejection> {
-    let ask = Ask::upgrade().with("authorization", &format!("Bearer {}", hs256(payload)));
-    gate.check(&ask.request(), &[], now, &mut None)
-        .map(|authenticated| authenticated.identity)
+    admit_at(now, gate, &hs256(payload))
 }
 
 fn check(gate: &Authentication, payload: &str) -> Result<Option<Identity>, Rejection> {
@@ -58,6 +53,7 @@ fn expiring(
         subject: subject.map(str::to_owned),
         scopes: strings(scopes),
         expires,
+        claims: Map::new(),
     }))
 }
 
@@ -303,10 +299,8 @@ fn a_token_that_is_expired_and_otherwise_wrong_is_invalid() {
         (name, check(&gate, &payload), expected)
     }));
     let forged = Signer::Hs256(&[7; 32]).token(r#"{"alg":"HS256"}"#, r#"{"exp":1000}"#);
-    let ask = Ask::upgrade().with("authorization", &format!("Bearer {forged}"));
-    let checked = gate.check(&ask.request(), &[], NOW, &mut None);
     assert_eq!(
-        checked.map(|_| ()),
+        admit_at(NOW, &gate, &forged),
         invalid("the signature does not verify")
     );
 }

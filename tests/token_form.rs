@@ -2,35 +2,23 @@
 
 mod common;
 
+use common::runtime::{gate_with, subject_of as admit};
 use common::{
-    Ask, NOW, RFC8037_X, SECRET, Signer, assert_rows, base64url, hs256, object, rfc8037_key,
-    signing_input,
+    RFC8037_X, SECRET, Signer, assert_rows, base64url, hs256, object, rfc8037_key, signing_input,
 };
 use portcullis::rejection::{Reason, Rejection};
-use portcullis::token::{Authentication, Expectations, Key, KeyRing, MAX_TOKEN_BYTES, Source};
+use portcullis::token::{Authentication, Expectations, Key, MAX_TOKEN_BYTES};
 
 const PAYLOAD: &str = r#"{"exp":1900000000,"sub":"ada"}"#;
 const SIGNATURE: &str = "the signature does not verify";
 
 fn gate() -> Authentication {
     let jwk = format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{RFC8037_X}"}}"#);
-    Authentication {
-        required: true,
-        sources: vec![Source::Header],
-        keys: KeyRing::new(vec![
-            Key::from_secret(SECRET.to_vec()).expect("long enough"),
-            Key::from_jwk(&object(&jwk)).expect("sound"),
-        ]),
-        expectations: Expectations::default(),
-    }
-}
-
-/// The subject that the token is admitted as, or why not.
-fn admit(gate: &Authentication, token: &str) -> Result<String, Rejection> {
-    let ask = Ask::upgrade().with("authorization", &format!("Bearer {token}"));
-    let authenticated = gate.check(&ask.request(), &[], NOW, &mut None)?;
-    let identity = authenticated.identity.expect("a token was found");
-    Ok(identity.subject.unwrap_or_default())
+    let keys = [
+        Key::from_secret(SECRET.to_vec()).expect("long enough"),
+        Key::from_jwk(&object(&jwk)).expect("sound"),
+    ];
+    gate_with(keys, Expectations::default())
 }
 
 fn ada() -> Result<String, Rejection> {

@@ -2,9 +2,10 @@
 
 mod common;
 
+use common::runtime::{self, Bench, issuer};
 use common::{Ask, NOW, NOW_SECONDS, SECRET, assert_rows, hs256, strings};
 use portcullis::rejection::{Reason, Rejection};
-use portcullis::token::{Authentication, Credential, Expectations, Key, KeyRing, Source};
+use portcullis::token::{Authentication, Credential, Expectations, Key, Source};
 
 fn cookie() -> Source {
     Source::Cookie("token".into())
@@ -247,23 +248,23 @@ fn no_token_is_fine_only_where_it_is_optional_and_a_bad_one_never() {
     let gate = |required| Authentication {
         required,
         sources: vec![Source::Header, Source::Subprotocol],
-        keys: KeyRing::new(vec![
-            Key::from_secret(SECRET.to_vec()).expect("long enough"),
-        ]),
-        expectations: Expectations::default(),
+        issuers: vec![issuer(
+            [Key::from_secret(SECRET.to_vec()).expect("long enough")],
+            Expectations::default(),
+        )],
     };
     let check = |required, header: Option<&str>, protocols: &[&str]| {
         let ask = header.map_or_else(Ask::upgrade, |value| {
             Ask::upgrade().with("authorization", value)
         });
-        gate(required)
-            .check(&ask.request(), &strings(protocols), NOW, &mut None)
-            .map(|authenticated| {
-                (
-                    authenticated.identity.is_some(),
-                    authenticated.credential.is_some(),
-                )
-            })
+        let (checked, _) =
+            runtime::check(&Bench::at(NOW), &gate(required), &ask, &strings(protocols));
+        checked.map(|authenticated| {
+            (
+                authenticated.identity.is_some(),
+                authenticated.credential.is_some(),
+            )
+        })
     };
     let good = format!(
         "Bearer {}",

@@ -2,10 +2,12 @@
 
 mod common;
 
-use common::{Ask, RFC8037_D, RFC8037_X, Signer, assert_rows, object, rfc8037_key};
+use common::runtime::{admit_at, gate_with};
+use common::{RFC8037_D, RFC8037_X, Signer, assert_rows, object, rfc8037_key};
 use portcullis::rejection::{Reason, Rejection};
 use portcullis::time::Timestamp;
-use portcullis::token::{Authentication, Expectations, Identity, Key, KeyRing, Source};
+use portcullis::token::{Expectations, Identity, Key};
+use serde_json::Map;
 
 const RFC7515_KEY: &str =
     "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow";
@@ -23,18 +25,12 @@ fn check(
     now: Timestamp,
     issuers: &[&str],
 ) -> Result<Option<Identity>, Rejection> {
-    let gate = Authentication {
-        required: true,
-        sources: vec![Source::Header],
-        keys: KeyRing::new(vec![Key::from_jwk(&object(jwk)).expect("a sound key")]),
-        expectations: Expectations {
-            issuers: common::strings(issuers),
-            ..Expectations::default()
-        },
+    let key = Key::from_jwk(&object(jwk)).expect("a sound key");
+    let expectations = Expectations {
+        issuers: common::strings(issuers),
+        ..Expectations::default()
     };
-    let ask = Ask::upgrade().with("authorization", &format!("Bearer {token}"));
-    gate.check(&ask.request(), &[], now, &mut None)
-        .map(|authenticated| authenticated.identity)
+    admit_at(now, &gate_with([key], expectations), token)
 }
 
 const EXP: u64 = 1_300_819_380_000;
@@ -47,6 +43,7 @@ fn the_hs256_example_of_rfc_7515_is_valid_until_its_exp() {
         subject: None,
         scopes: Vec::new(),
         expires: Timestamp(EXP),
+        claims: Map::new(),
     };
     let expired = Reason::TokenExpired.because("exp has passed");
     let forged = RFC7515_TOKEN.replace("dBjf", "dBjg");
@@ -96,6 +93,7 @@ fn a_token_signed_by_the_key_pair_of_rfc_8037_is_admitted() {
         subject: Some("ada".into()),
         scopes: vec!["read".into()],
         expires: Timestamp(EXP),
+        claims: Map::new(),
     };
     let checked = check(&jwk, &token, Timestamp(EXP - 1), &[]);
     assert_eq!(checked, Ok(Some(ada)));
@@ -108,8 +106,8 @@ fn the_private_key_of_rfc_8037_is_refused_as_a_verification_key() {
     assert_eq!(
         problem,
         Err(
-            "it is a private key (it has d); give the public part without d, and replace the key: \
-             this one was in a variable"
+            "it is a private key (it has d); give its public part, and replace the key: this one \
+             was in a variable"
                 .into()
         )
     );

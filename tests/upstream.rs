@@ -6,6 +6,7 @@ use common::{Ask, NONCE, NOW, assert_rows, seconds, strings};
 use portcullis::handshake::Handshake;
 use portcullis::token::{Authenticated, Credential, Identity, Source};
 use portcullis::upstream::{Forward, GATE_HEADERS, Offer, Upstream, UpstreamUrl};
+use serde_json::Map;
 
 fn server() -> Upstream {
     let url = UpstreamUrl::parse("wss://chat.example.com/base", false).expect("sound");
@@ -264,6 +265,7 @@ fn identity_headers_are_escaped_and_absent_where_there_is_nothing_to_say() {
                 subject: subject.map(str::to_owned),
                 scopes: strings(scopes),
                 expires: NOW,
+                claims: Map::new(),
             }),
             credential: None,
         };

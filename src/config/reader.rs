@@ -137,8 +137,9 @@ impl<'a> Reader<'a> {
                     strict_json::object(format!("{{\"it\":{text}}}").as_bytes())
                         .map_err(|problem| format!("it is no JSON without duplicates: {problem}"))
                 };
-                match self.parse(name, wrap)?.remove("it") {
-                    Some(Value::Array(elements)) => Some(elements),
+                let mut members = self.parse(name, wrap)?;
+                match members.remove("it") {
+                    Some(Value::Array(elements)) if members.is_empty() => Some(elements),
                     _ => None,
                 }
             }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::names;
 use super::reader::Reader;
-use super::{ConfigError, Counting, Policy, Settings, Var};
+use super::{ConfigError, Counting, LEDGER_BINDING, Policy, Settings, Var};
 use crate::permission::read_claims;
 use crate::route::{EVERYTHING, Pattern, Routes};
 use crate::security_headers::SecurityHeaders;
@@ -105,13 +105,11 @@ fn add(
     };
     let pattern = Pattern::parse(path).map_err(&fault)?;
     let mut errors = Vec::new();
-    let overlay = overlay(settings, members).unwrap_or_else(|unknown| {
-        errors.extend(unknown.into_iter().map(|problem| ConfigError {
-            setting: format!("{NAME} {path}"),
-            problem,
-        }));
-        settings.clone()
-    });
+    let (overlay, unknown) = overlay(settings, members);
+    errors.extend(unknown.into_iter().map(|problem| ConfigError {
+        setting: format!("{NAME} {path}"),
+        problem,
+    }));
     let claims = match members.get("claims") {
         None => Ok(Vec::new()),
         Some(Value::Object(rules)) => read_claims(rules, &pattern.parameters),
@@ -125,6 +123,15 @@ fn add(
         Vec::new()
     });
     match Policy::read(&overlay) {
+        Ok(policy) if policy.authentication.is_none() && !claims.is_empty() => {
+            errors.push(ConfigError {
+                setting: format!("{NAME} {path}"),
+                problem: "AUTH is off, so nobody has claims; remove claims, or set auth to \
+                          required"
+                    .into(),
+            });
+            Err(errors)
+        }
         Ok(mut policy) if errors.is_empty() => {
             policy.permission.claims = claims;
             if members.contains_key("rate_limit_ip") {
@@ -139,11 +146,14 @@ fn add(
         }
         Ok(_) => Err(errors),
         Err(found) => {
-            // What stands in a global variable is named as such, whatever route it came up for.
+            // What is wrong with a global variable by itself is named as such, whatever route it
+            // came up for; what contradicts a route's own settings is the route's.
+            let alone = Policy::read(settings).err().unwrap_or_default();
             errors.extend(found.into_iter().map(|error| {
                 let is_global = settings.vars.contains_key(&error.setting)
-                    && !members.contains_key(&error.setting.to_ascii_lowercase());
-                if is_global {
+                    && !members.contains_key(&error.setting.to_ascii_lowercase())
+                    && alone.contains(&error);
+                if is_global || error.setting == LEDGER_BINDING {
                     return error;
                 }
                 ConfigError {
@@ -156,8 +166,8 @@ fn add(
     }
 }
 
-/// The global settings with a route's over them, or the names that are no settings.
-fn overlay(settings: &Settings, members: &Map<String, Value>) -> Result<Settings, Vec<String>> {
+/// The global settings with a route's over them, and what is wrong with names.
+fn overlay(settings: &Settings, members: &Map<String, Value>) -> (Settings, Vec<String>) {
     let mut overlay = settings.clone();
     overlay.vars.remove(NAME);
     // One place for the upstream replaces the other.
@@ -179,9 +189,5 @@ fn overlay(settings: &Settings, members: &Map<String, Value>) -> Result<Settings
         }
         overlay.vars.insert(setting, Var::from(value.clone()));
     }
-    if unknown.is_empty() {
-        Ok(overlay)
-    } else {
-        Err(unknown)
-    }
+    (overlay, unknown)
 }

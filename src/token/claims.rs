@@ -165,19 +165,19 @@ fn texts<'a>(
 /// Scopes are space-separated (RFC 8693 §4.2) or an array, as providers differ. One that could
 /// not be told from two, or not stand in a header, is dropped.
 fn scopes(claims: &Map<String, Value>) -> Result<Vec<String>, TokenFault> {
-    let is_scope_token = |scope: &str| {
-        !scope.is_empty()
-            && scope
-                .bytes()
-                .all(|byte| matches!(byte, b'!' | b'#'..=b'[' | b']'..=b'~'))
-    };
     let mut scopes: Vec<String> = Vec::new();
     for name in ["scope", "scp", "permissions"] {
         for scope in texts(claims, name, Some(' '))? {
-            if is_scope_token(scope) && !contains(&scopes, scope) {
+            if is_scope(scope) && !contains(&scopes, scope) {
                 scopes.push(scope.to_owned());
             }
         }
     }
     Ok(scopes)
+}
+
+/// Whether a text is one scope (RFC 6749 §3.3).
+pub fn is_scope(text: &str) -> bool {
+    let is_scope_byte = |byte| matches!(byte, b'!' | b'#'..=b'[' | b']'..=b'~');
+    !text.is_empty() && text.bytes().all(is_scope_byte)
 }

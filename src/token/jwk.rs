@@ -90,8 +90,10 @@ fn okp(members: &Members<'_>) -> Result<Key, String> {
 fn rsa(members: &Members<'_>) -> Result<Key, String> {
     members.refuse_private()?;
     let (n, e) = (members.bytes("n")?, members.bytes("e")?);
-    let bits = match n.first() {
-        Some(first) => n.len() * 8 - first.leading_zeros() as usize,
+    // Some libraries put zeros in front (RFC 7518 §6.3.1.1), which are none of its length.
+    let significant: Vec<_> = n.iter().skip_while(|byte| **byte == 0).collect();
+    let bits = match significant.first() {
+        Some(first) => significant.len() * 8 - first.leading_zeros() as usize,
         None => 0,
     };
     if !(LEAST_RSA_BITS..=MOST_RSA_BITS).contains(&bits) {

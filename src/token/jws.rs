@@ -52,7 +52,8 @@ impl<'a> Untrusted<'a> {
         })
     }
 
-    /// The claims. Only what verified the signature may call this.
+    /// The claims. Until the signature is verified they may decide on nothing but whose keys it
+    /// must verify under.
     pub(super) fn claims(&self) -> Result<Map<String, Value>, TokenFault> {
         parse_object("payload", self.payload)
     }

@@ -98,20 +98,21 @@ impl RemoteKeys {
     /// Whether to fetch at `now`. `lacks_key`: a token names a key that the set does not have.
     pub fn need(&self, now: Timestamp, lacks_key: bool) -> Fetch {
         let state = self.state.borrow();
+        let is_served = |set: &&Set| now < set.since + set.fresh + self.stale;
+        let set = state.set.as_ref().filter(is_served);
         let is_pending = state.is_pending
             && state
                 .last_try
                 .is_some_and(|last| now < last + FETCH_TIMEOUT);
-        if is_pending && (state.set.is_none() || lacks_key) {
+        if is_pending && (set.is_none() || lacks_key) {
             return Fetch::First; // joins the one under way
         }
         let is_cool = state.last_try.is_none_or(|last| now >= last + COOLDOWN);
         if !is_cool {
             return Fetch::No;
         }
-        match &state.set {
+        match set {
             None => Fetch::First,
-            Some(set) if now >= set.since + set.fresh + self.stale => Fetch::First,
             Some(_) if lacks_key => Fetch::First,
             Some(set) if now >= set.since + set.fresh - set.fresh / AHEAD => Fetch::Behind,
             Some(_) => Fetch::No,

@@ -2,6 +2,8 @@
 #![allow(dead_code)] // each test file uses only some of it
 
 pub mod book;
+pub mod runtime;
+pub mod vectors;
 
 use std::fmt::{Debug, Display};
 use std::time::Duration;

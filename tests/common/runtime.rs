@@ -1,0 +1,193 @@
+//! A runtime in a test's hands: it answers as it is told and records what it was asked.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use portcullis::record::Record;
+use portcullis::rejection::Rejection;
+use portcullis::time::Timestamp;
+use portcullis::token::{
+    Algorithm, Authenticated, Authentication, Document, Expectations, Identity, Issuer, Key,
+    KeyRing, KeySource, RemoteKeys, Runtime, RuntimeKey, Source,
+};
+
+use super::{Ask, NOW};
+
+/// Runs a future that waits for nothing but this test's own runtime.
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("nothing here waits"),
+    }
+}
+
+/// A question to the runtime's cryptography.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    pub jwk: String,
+    pub algorithm: &'static str,
+    pub signature: Vec<u8>,
+    pub signed: String,
+}
+
+/// A fetch of a key set: its URL, and how it was asked for.
+pub type Fetched = (String, &'static str);
+
+pub struct Bench {
+    pub now: Cell<Timestamp>,
+    /// What the runtime's cryptography says of every signature.
+    pub verdict: RefCell<Result<bool, String>>,
+    pub asked: RefCell<Vec<Asked>>,
+    /// What there is at a URL; nothing is a provider that is down.
+    pub provider: RefCell<BTreeMap<String, Document>>,
+    pub fetched: RefCell<Vec<Fetched>>,
+    behind: RefCell<Vec<Rc<RemoteKeys>>>,
+}
+
+impl Bench {
+    pub fn at(now: Timestamp) -> Self {
+        Self {
+            now: Cell::new(now),
+            verdict: RefCell::new(Ok(false)),
+            asked: RefCell::default(),
+            provider: RefCell::default(),
+            fetched: RefCell::default(),
+            behind: RefCell::default(),
+        }
+    }
+
+    /// Whose cryptography says this of every signature.
+    pub fn saying(verdict: Result<bool, &str>) -> Self {
+        let bench = Self::at(NOW);
+        *bench.verdict.borrow_mut() = verdict.map_err(str::to_owned);
+        bench
+    }
+
+    pub fn publish(&self, url: &str, text: &str) {
+        let document = Document {
+            text: text.to_owned(),
+            max_age: None,
+        };
+        self.provider.borrow_mut().insert(url.to_owned(), document);
+    }
+
+    /// Ends the fetches that were begun behind an answer.
+    pub fn finish_behind(&self) {
+        for keys in self.behind.take() {
+            self.give(&keys);
+        }
+    }
+
+    pub fn take_asked(&self) -> Vec<Asked> {
+        self.asked.take()
+    }
+
+    pub fn take_fetched(&self) -> Vec<Fetched> {
+        self.fetched.take()
+    }
+
+    fn give(&self, keys: &RemoteKeys) {
+        let document = self.provider.borrow().get(&keys.url).cloned();
+        keys.take(document.ok_or("down".into()), self.now.get());
+    }
+}
+
+impl Runtime for Bench {
+    fn now(&self) -> Timestamp {
+        self.now.get()
+    }
+
+    async fn verify(
+        &self,
+        key: &RuntimeKey,
+        algorithm: Algorithm,
+        signature: &[u8],
+        signed: &[u8],
+    ) -> Result<bool, String> {
+        self.asked.borrow_mut().push(Asked {
+            jwk: key.jwk.clone(),
+            algorithm: algorithm.name(),
+            signature: signature.to_vec(),
+            signed: String::from_utf8(signed.to_vec()).expect("a token is text"),
+        });
+        self.verdict.borrow().clone()
+    }
+
+    async fn fetch_keys(&self, keys: &Rc<RemoteKeys>, from_provider: bool) {
+        let how = if from_provider {
+            "provider"
+        } else {
+            "any cache"
+        };
+        self.fetched.borrow_mut().push((keys.url.clone(), how));
+        self.give(keys);
+    }
+
+    fn fetch_keys_behind(&self, keys: &Rc<RemoteKeys>) {
+        self.fetched.borrow_mut().push((keys.url.clone(), "behind"));
+        self.behind.borrow_mut().push(keys.clone());
+    }
+}
+
+/// One issuer with these keys.
+pub fn issuer(keys: impl IntoIterator<Item = Key>, expectations: Expectations) -> Issuer {
+    Issuer {
+        keys: KeySource::Fixed(KeyRing::new(keys.into_iter().collect())),
+        expectations,
+    }
+}
+
+/// Requires a token of this one issuer in `Authorization`.
+pub fn gate_with(
+    keys: impl IntoIterator<Item = Key>,
+    expectations: Expectations,
+) -> Authentication {
+    gate_of([issuer(keys, expectations)])
+}
+
+pub fn gate_of(issuers: impl IntoIterator<Item = Issuer>) -> Authentication {
+    Authentication {
+        required: true,
+        sources: vec![Source::Header],
+        issuers: issuers.into_iter().collect(),
+    }
+}
+
+/// What the gate says of a request.
+pub fn check(
+    bench: &Bench,
+    gate: &Authentication,
+    ask: &Ask,
+    protocols: &[String],
+) -> (Result<Authenticated, Rejection>, Record) {
+    let request = ask.request();
+    let mut record = Record::begin(&request, "id", String::new());
+    let checked = block_on(gate.check(bench, &request, protocols, &mut record));
+    (checked, record)
+}
+
+/// Whom the gate admits by a token in `Authorization`.
+pub fn admit(bench: &Bench, gate: &Authentication, token: &str) -> Result<Identity, Rejection> {
+    let ask = Ask::upgrade().with("authorization", &format!("Bearer {token}"));
+    let (checked, _) = check(bench, gate, &ask, &[]);
+    checked.map(|authenticated| authenticated.identity.expect("a token was found"))
+}
+
+/// The same without the claims, which are the payload's.
+pub fn admit_at(
+    now: Timestamp,
+    gate: &Authentication,
+    token: &str,
+) -> Result<Option<Identity>, Rejection> {
+    let mut identity = admit(&Bench::at(now), gate, token)?;
+    identity.claims.clear();
+    Ok(Some(identity))
+}
+
+/// The subject that a token is admitted as, or why not.
+pub fn subject_of(gate: &Authentication, token: &str) -> Result<String, Rejection> {
+    admit(&Bench::at(NOW), gate, token).map(|identity| identity.subject.unwrap_or_default())
+}
