@@ -150,7 +150,14 @@ impl Routes {
         if is_key_set(request) && self.published_keys().next().is_some() {
             return Place::Endpoint(Endpoint::KeySet);
         }
-        self.find_by_path(request.url.path)
+        let Some((number, parameters)) = self.number_of(request.url.path) else {
+            return Place::Nowhere;
+        };
+        Place::Route {
+            number,
+            route: &self.routes[number],
+            parameters,
+        }
     }
 
     /// A ticket is for the route of one path: `?path=/rooms/7`, as it stands in the socket's
@@ -160,24 +167,14 @@ impl Routes {
             .filter(|(name, _)| name == "path")
             .map(|(_, path)| path);
         let path = paths.next().unwrap_or("/".into());
-        match self.find_by_path(&path) {
-            Place::Route { number, route, .. }
+        let found = self.number_of(&path).map(|(number, _)| number);
+        match found.map(|number| (number, &self.routes[number])) {
+            Some((number, route))
                 if route.policy.one_time.ticket_ttl.is_some() && paths.next().is_none() =>
             {
                 Place::Ticket { number, route }
             }
             _ => Place::Nowhere,
-        }
-    }
-
-    fn find_by_path(&self, path: &str) -> Place<'_> {
-        let Some((number, parameters)) = self.number_of(path) else {
-            return Place::Nowhere;
-        };
-        Place::Route {
-            number,
-            route: &self.routes[number],
-            parameters,
         }
     }
 

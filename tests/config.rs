@@ -53,7 +53,10 @@ fn the_least_settings_give_the_contracts_defaults() {
         assertion_key,
         warnings,
     } = sound(&[]);
-    assert_eq!(one_time.ticket_ttl, None, "nothing is bound for tickets");
+    assert_eq!(
+        (one_time.ticket_ttl, one_time.rejects_replay),
+        (None, false)
+    );
     assert!(assertion_key.is_none());
     assert!(require_tls);
     let rule = OriginRule {

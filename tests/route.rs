@@ -23,6 +23,7 @@ fn site(patterns: &[&str]) -> Site {
 fn place(site: &Site, method: &'static str, path: &str, names: &[&str]) -> (String, Vec<String>) {
     let ask = Ask::plain(method, &format!("https://gate.example{path}"));
     match site.routes.find(&ask.request()) {
+        Place::Ticket { route, .. } => (format!("a ticket for {}", route.pattern), vec![]),
         Place::Endpoint(Endpoint::Health) => (HEALTH.into(), vec![]),
         Place::Endpoint(Endpoint::KeySet) => ("jwks.json".into(), vec![]),
         Place::Ticket { .. } => ("ticket".into(), vec![]),

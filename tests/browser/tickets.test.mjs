@@ -1,0 +1,93 @@
+// A ticket in a browser: a page of another origin gets one, reads it, and opens a socket with it.
+import assert from 'node:assert/strict';
+import http from 'node:http';
+import { once } from 'node:events';
+import { after, before, describe, test } from 'node:test';
+import { useGate } from '../support/gate.mjs';
+import { mint, SECRET } from '../support/tokens.mjs';
+import { useUpstream } from '../support/upstream.mjs';
+import { launch } from './playground.mjs';
+
+let browser;
+let pages;
+
+before(async () => {
+  // Two origins of one server, of which the gate allows the first.
+  pages = http.createServer((request, response) => {
+    response.setHeader('Content-Type', 'text/html');
+    response.end('<!doctype html><title>A page</title>');
+  });
+  pages.listen(0, '127.0.0.1');
+  await once(pages, 'listening');
+  browser = await launch();
+});
+after(async () => {
+  await browser?.close();
+  pages?.closeAllConnections();
+  pages?.close();
+});
+
+/** Does in a page of this host what an application would. */
+async function visit(host, url, { headers, cookie }) {
+  const context = await browser.newContext();
+  try {
+    const page = await context.newPage();
+    await page.goto(`http://${host}:${pages.address().port}/`);
+    if (cookie) await context.addCookies([{ ...cookie, url }]);
+    return await page.evaluate(
+      async ([gate, init]) => {
+        let answer;
+        try {
+          answer = await fetch(`${gate}_portcullis/ticket`, { method: 'POST', ...init });
+        } catch (error) {
+          return { fetch: error.name };
+        }
+        const { ticket, reason } = await answer.json();
+        if (!ticket) return { fetch: answer.status, reason };
+        const socket = new WebSocket(`${gate.replace('http', 'ws')}?ticket=${ticket}`);
+        const echo = await new Promise((resolve) => {
+          socket.onopen = () => socket.send('hello');
+          socket.onmessage = ({ data }) => resolve(data);
+          socket.onclose = ({ code }) => resolve(code);
+        });
+        return { fetch: answer.status, echo };
+      },
+      [url, { headers, credentials: cookie ? 'include' : 'same-origin' }],
+    );
+  } finally {
+    await context.close();
+  }
+}
+
+const vars = { AUTH: 'required', JWT_SECRET: SECRET, ALLOWED_ORIGINS: 'http://localhost:*' };
+const withToken = (token) => ({ headers: { Authorization: `Bearer ${token}` } });
+
+describe('a page', () => {
+  const upstream = useUpstream();
+  const gate = useGate({ upstream, vars });
+  const go = (host, how) => visit(host, gate.url.href, how);
+
+  test('of an allowed origin opens a socket with a ticket', async () => {
+    assert.deepEqual(await go('localhost', withToken(mint())), { fetch: 200, echo: 'hello' });
+  });
+  test('of an allowed origin can read why it gets none', async () => {
+    const refused = { fetch: 401, reason: 'token_expired' };
+    assert.deepEqual(await go('localhost', withToken(mint({ exp: 1 }))), refused);
+  });
+  test('of another origin can’t even ask', async () => {
+    assert.deepEqual(await go('127.0.0.1', withToken(mint())), { fetch: 'TypeError' });
+  });
+});
+
+describe('a page with a cookie for the gate', () => {
+  const upstream = useUpstream();
+  const gate = useGate({ upstream, vars: { ...vars, TOKEN_SOURCES: 'cookie:session' } });
+
+  // The gate is at localhost here, so that the cookie is of the page's own site.
+  test('gets a ticket by it', async () => {
+    const url = gate.url.href.replace('127.0.0.1', 'localhost');
+    const how = { cookie: { name: 'session', value: mint() } };
+    const { fetch } = await visit('localhost', url, how);
+    assert.equal(fetch, 200);
+  });
+});
