@@ -92,7 +92,8 @@ impl Routes {
         if is_ours {
             return Place::Nowhere;
         }
-        let Ok(found) = self.router.at(request.url.path) else {
+        let path = with_plain_letters(request.url.path);
+        let Ok(found) = self.router.at(&path) else {
             return Place::Nowhere;
         };
         let parameters = found.params.iter().map(|(name, value)| {
@@ -105,6 +106,31 @@ impl Routes {
             parameters: Parameters(parameters.collect()),
         }
     }
+}
+
+/// A path with those characters decoded that need no encoding (RFC 3986 §6.2.2.2): to an upstream
+/// `/%61dmin` is `/admin`, so it must not find another route.
+fn with_plain_letters(path: &str) -> String {
+    let mut plain = String::with_capacity(path.len());
+    let mut rest = path;
+    while let Some((before, after)) = rest.split_once('%') {
+        plain.push_str(before);
+        let digits = after
+            .get(..2)
+            .filter(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()));
+        let byte = digits.and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        match byte.filter(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(byte)) {
+            Some(byte) => {
+                plain.push(char::from(byte));
+                rest = &after[2..];
+            }
+            None => {
+                plain.push('%');
+                rest = after;
+            }
+        }
+    }
+    plain + rest
 }
 
 /// Whether the request asks how the gate is.
