@@ -108,17 +108,24 @@ impl KeySource {
                 .is_some_and(|ring| !ring.has_key_for(&token.header))
         };
         let mut ring = remote.ring(runtime.now());
-        let lacks_key = lacks_key(&ring);
-        match remote.need(runtime.now(), lacks_key) {
-            Fetch::No => {}
-            Fetch::Behind => {
-                remote.begin(runtime.now());
-                runtime.fetch_keys_behind(remote);
-            }
-            Fetch::First => {
-                remote.begin(runtime.now());
-                runtime.fetch_keys(remote, lacks_key).await;
-                ring = remote.ring(runtime.now());
+        // Twice at most: a first set may come from the platform's cache, older than the token's key.
+        for _ in 0..2 {
+            let lacks_key = lacks_key(&ring);
+            match remote.need(runtime.now(), lacks_key) {
+                Fetch::No => break,
+                Fetch::Behind => {
+                    remote.begin(runtime.now());
+                    runtime.fetch_keys_behind(remote);
+                    break;
+                }
+                Fetch::First => {
+                    remote.begin(runtime.now());
+                    runtime.fetch_keys(remote, lacks_key).await;
+                    ring = remote.ring(runtime.now());
+                    if ring.is_none() {
+                        break;
+                    }
+                }
             }
         }
         match ring {

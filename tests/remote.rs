@@ -101,9 +101,9 @@ fn a_set_serves_while_fresh_is_refreshed_behind_and_serves_while_stale() {
         ("stale", at(&keys, end - 1, false), (Fetch::Behind, true)),
         ("too old", at(&keys, end, false), (Fetch::First, false)),
         (
-            "unknown key, cooling",
+            "an unknown key, though the first fetch was just now",
             at(&keys, 4_999, true),
-            (Fetch::No, true),
+            (Fetch::First, true),
         ),
         (
             "unknown key, cool",
@@ -257,8 +257,14 @@ fn a_day_with_a_provider() {
     bench.publish(URL, &set(&[okp("a")]));
     step("up", 10, "a", Ok(()), &["any cache"]);
     step("kept", 11, "a", Ok(()), &[]);
-    step("a new key is unknown", 12, "b", no_key(), &[]);
-    step("asked for once", 15, "b", no_key(), &["provider"]);
+    step(
+        "a new key is asked for once",
+        12,
+        "b",
+        no_key(),
+        &["provider"],
+    );
+    step("and not again at once", 15, "b", no_key(), &[]);
     step("and not again at once", 16, "c", no_key(), &[]);
     step("others are served meanwhile", 16, "a", Ok(()), &[]);
     bench.publish(URL, &set(&[okp("a"), okp("b")]));
@@ -295,8 +301,8 @@ fn tokens_can_not_make_a_stampede() {
     }
     assert_eq!(
         bench.take_fetched().len(),
-        2,
-        "the first, and one after 5 s"
+        3,
+        "the first, one for a new key, and one after 5 s"
     );
     bench.now.set(NOW + seconds(60));
     for forged in [

@@ -26,7 +26,6 @@ fn place(site: &Site, method: &'static str, path: &str, names: &[&str]) -> (Stri
         Place::Ticket { route, .. } => (format!("a ticket for {}", route.pattern), vec![]),
         Place::Endpoint(Endpoint::Health) => (HEALTH.into(), vec![]),
         Place::Endpoint(Endpoint::KeySet) => ("jwks.json".into(), vec![]),
-        Place::Ticket { .. } => ("ticket".into(), vec![]),
         Place::Nowhere => (NOWHERE.into(), vec![]),
         Place::Route {
             number,

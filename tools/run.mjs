@@ -23,7 +23,10 @@ export const inToolchain = (...parts) => join(toolchain, ...parts);
 /** An error whose message is written for the person at the terminal. */
 export class Failure extends Error {}
 
-export const say = (line) => process.stdout.write(`${line}\n`);
+let talking = process.stdout;
+export const say = (line) => talking.write(`${line}\n`);
+/** For a program whose output is taken by another. */
+export const sayOnStderr = () => (talking = process.stderr);
 export const seconds = (since) => `${((performance.now() - since) / 1000).toFixed(1)} s`;
 export const sha256 = (...chunks) =>
   chunks

@@ -58,6 +58,9 @@ pub struct RemoteKeys {
 struct State {
     set: Option<Set>,
     last_try: Option<Timestamp>,
+    /// The last try to replace a set. The first set begins no cooldown: a rotation may follow it
+    /// at once, and it may come from a cache that the rotation has not reached.
+    last_refresh: Option<Timestamp>,
     /// A fetch is under way, unless who began it is gone.
     is_pending: bool,
     last_failure: Option<String>,
@@ -107,13 +110,15 @@ impl RemoteKeys {
         if is_pending && (set.is_none() || lacks_key) {
             return Fetch::First; // joins the one under way
         }
-        let is_cool = state.last_try.is_none_or(|last| now >= last + COOLDOWN);
-        if !is_cool {
+        let is_cool = |last: Option<Timestamp>| last.is_none_or(|last| now >= last + COOLDOWN);
+        if lacks_key && set.is_some() && is_cool(state.last_refresh) {
+            return Fetch::First;
+        }
+        if !is_cool(state.last_try) {
             return Fetch::No;
         }
         match set {
             None => Fetch::First,
-            Some(_) if lacks_key => Fetch::First,
             Some(set) if now >= set.since + set.fresh - set.fresh / AHEAD => Fetch::Behind,
             Some(_) => Fetch::No,
         }
@@ -123,6 +128,9 @@ impl RemoteKeys {
     pub fn begin(&self, now: Timestamp) {
         let mut state = self.state.borrow_mut();
         (state.last_try, state.is_pending) = (Some(now), true);
+        if state.set.is_some() {
+            state.last_refresh = Some(now);
+        }
     }
 
     /// Takes the result of a fetch. A set without a usable key is a failure; the keys that are

@@ -6,7 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { assertRefused, reasonOf, requestId } from '../support/answers.mjs';
 import { handshake, useGate } from '../support/gate.mjs';
 import { requestBytes, values } from '../support/http.mjs';
-import { reaching, sendJson, useProvider } from '../support/provider.mjs';
+import { reaching, sendJson, useProvider } from '../support/session_provider.mjs';
 import { mint, now, SECRET } from '../support/tokens.mjs';
 import { deadPort, useUpstream } from '../support/upstream.mjs';
 

@@ -1,79 +1,85 @@
-// A provider of sessions: a real introspection endpoint, and the way to it from a gate.
-import http from 'node:http';
-import { once } from 'node:events';
-import { after, before } from 'node:test';
-import { setTimeout as wait } from 'node:timers/promises';
+// A real OpenID provider: npm's oidc-provider, under a name that only the gate's internet knows.
+import { randomUUID } from 'node:crypto';
+import { before } from 'node:test';
+import { Provider } from 'oidc-provider';
+import { useServer } from './internet.mjs';
+import { makeKey } from './keys.mjs';
 
-/** Sends what the gate asks of https://id.example to a local server, and all else where it goes. */
-const SCRIPT = `
-export default {
-  fetch(request, { PROVIDER }) {
-    const url = new URL(request.url);
-    if (url.origin !== 'https://id.example') return fetch(request);
-    return fetch(new Request(PROVIDER + url.pathname + url.search, request));
-  },
-};
-`;
+export const AUDIENCE = 'https://chat.example';
+const CLIENT = { client_id: 'bot', client_secret: 'a secret of the tests' };
 
-/** Options of `useGate` by which https://id.example is the server at this URL. */
-export const reaching = (url) => ({
-  gate: { outboundService: 'outbound' },
-  workers: [
-    {
-      name: 'outbound',
-      modules: true,
-      script: SCRIPT,
-      compatibilityDate: '2026-07-15',
-      bindings: { PROVIDER: url },
-    },
+const configuration = (keys) => ({
+  clients: [
+    { ...CLIENT, grant_types: ['client_credentials'], redirect_uris: [], response_types: [] },
   ],
+  clientDefaults: { id_token_signed_response_alg: keys[0].alg },
+  cookies: { keys: ['a key of the tests'] },
+  enabledJWA: { idTokenSigningAlgValues: [keys[0].alg] },
+  jwks: {
+    keys: keys.map(({ key, jwk }) => ({ ...key.export({ format: 'jwk' }), ...jwk, use: 'sig' })),
+  },
+  features: {
+    devInteractions: { enabled: false },
+    clientCredentials: { enabled: true },
+    resourceIndicators: {
+      enabled: true,
+      defaultResource: () => AUDIENCE,
+      getResourceServerInfo: () => ({
+        scope: 'rooms:read rooms:write',
+        audience: AUDIENCE,
+        accessTokenTTL: 300,
+        accessTokenFormat: 'jwt',
+        jwt: { sign: { alg: keys[0].alg } },
+      }),
+    },
+  },
 });
 
-/** A provider for the group of tests that calls this. */
-export function useProvider() {
-  const provider = {};
-  before(async () => Object.assign(provider, await openProvider()));
-  after(() => provider.stop?.());
-  return provider;
-}
-
 /**
- * `say(session, answer)`: an object is sent as JSON with status 200; a function gets the response
- * to do with as it likes. Sessions it knows nothing of are inactive. `asked`: the questions about
- * a session, each `{ method, url, headers, body }`.
+ * A provider for the group of tests that calls this. `fetches`: how often its key set was asked
+ * for. `key` is what it signs with, `discover` reads its metadata, `token` gets an access token by client credentials,
+ * `rotate` signs with a new key from now on and publishes it before the others.
  */
-async function openProvider() {
-  const answers = new Map();
-  const questions = [];
-  const server = http.createServer(async (request, response) => {
-    const body = Buffer.concat(await request.toArray()).toString();
-    const { method, url, headers } = request;
-    const session = new URLSearchParams(body).get('token');
-    questions.push({ session, question: { method, url, headers, body } });
-    const answer = answers.get(session) ?? { active: false };
-    if (typeof answer === 'function') answer(response);
-    else sendJson(response, answer);
+export function useProvider(issuer, alg = 'RS256') {
+  let keys = [];
+  let handle;
+  const provider = useServer((request, response) => {
+    if (request.url === '/jwks') provider.fetches += 1;
+    return handle(request, response);
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    url: `http://127.0.0.1:${server.address().port}`,
-    say: (session, answer) => answers.set(session, answer),
-    asked: (session) =>
-      questions.filter((known) => known.session === session).map(({ question }) => question),
-    /** Resolves once it was asked about a session. */
-    async wasAsked(session) {
-      while (!questions.some((known) => known.session === session)) await wait(5);
-    },
-    async stop() {
-      server.close();
-      server.closeAllConnections();
-      await once(server, 'close');
-    },
+  // Keys are replaced as a provider's operator would: by starting it anew with others.
+  const restart = () => {
+    const started = new Provider(issuer, configuration(keys));
+    started.proxy = true;
+    handle = started.callback();
   };
-}
-
-export function sendJson(response, value, status = 200) {
-  response.writeHead(status, { 'Content-Type': 'application/json' });
-  response.end(typeof value === 'string' ? value : JSON.stringify(value));
+  const ask = async (path, options = {}) => {
+    const { host } = new URL(issuer);
+    const forwarded = { 'X-Forwarded-Proto': 'https', 'X-Forwarded-Host': host };
+    const headers = { ...forwarded, ...options.headers };
+    const response = await fetch(new URL(path, provider.url), { ...options, headers });
+    if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
+    return response.json();
+  };
+  provider.fetches = 0;
+  provider.key = () => keys[0];
+  provider.discover = () => ask('/.well-known/openid-configuration');
+  provider.rotate = ({ keep = Infinity } = {}) => {
+    keys = [makeKey(alg, randomUUID()), ...keys.slice(0, keep)];
+    restart();
+    return keys[0].jwk.kid;
+  };
+  provider.token = async (scope = 'rooms:read') => {
+    const { token_endpoint } = await provider.discover();
+    const { access_token } = await ask(new URL(token_endpoint).pathname, {
+      method: 'POST',
+      headers: {
+        Authorization: `Basic ${btoa(`${CLIENT.client_id}:${encodeURIComponent(CLIENT.client_secret)}`)}`,
+      },
+      body: new URLSearchParams({ grant_type: 'client_credentials', scope }),
+    });
+    return access_token;
+  };
+  before(() => provider.rotate());
+  return provider;
 }

@@ -1,0 +1,91 @@
+// npm run token: mints development tokens, and says why the gate would refuse one.
+import { parseArgs } from 'node:util';
+import { onNode22 } from './node22.mjs';
+import { entry, Failure, say, sayOnStderr } from './run.mjs';
+import { setup } from './setup.mjs';
+
+const HELP = `npm run -s token -- [options]             prints a token
+npm run token -- inspect <token> [options]   says whether the gate would admit it, and why not
+
+Options to mint:
+  --key <key>           what signs: a secret as text, base64:… for one in base64, or the path of
+                        a file with a private key as JWK or PEM; without it JWT_SECRET of .dev.vars
+  --sub <subject>       whom it names
+  --scope "<a> <b>"     what that one may do
+  --expires <duration>  how long it lives, such as 30s, 10m, 12h or 7d; 15m without it
+  --iss, --aud          issuer; audience, which may be given several times
+  --claim <name>=<value>  any other claim; the value is read as JSON, else as text
+  --alg, --kid, --typ   of the header; without them what the key says, and JWT
+
+Options to inspect:
+  --var <NAME>:<value>  a setting, over those of .dev.vars and of [vars] in wrangler.toml
+  --env <name>          the environment of wrangler.toml
+  --origin, --path      of the request; without them an allowed origin, and /
+  --source <source>     where the token stands: header, subprotocol, cookie:NAME or query:NAME
+
+inspect runs the built gate with those settings and a server of its own in place of the upstream,
+sends it the token, and shows what the gate recorded. It ends with code 0 if the gate admits.`;
+
+const text = { type: 'string' };
+const texts = { type: 'string', multiple: true };
+const help = { type: 'boolean', short: 'h' };
+const OPTIONS = {
+  mint: {
+    help,
+    key: text,
+    sub: text,
+    scope: text,
+    expires: text,
+    iss: text,
+    aud: texts,
+    claim: texts,
+    alg: text,
+    kid: text,
+    typ: text,
+  },
+  inspect: { help, var: texts, env: text, origin: text, path: text, source: text },
+};
+
+function read(args) {
+  const command = args[0] === 'inspect' ? 'inspect' : 'mint';
+  const rest = command === 'inspect' ? args.slice(1) : args;
+  const hint = `\nnpm run token -- --help lists what there is.`;
+  let parsed;
+  try {
+    parsed = parseArgs({ args: rest, options: OPTIONS[command], allowPositionals: true });
+  } catch (error) {
+    throw new Failure(`${error.message.split('. ')[0]}.${hint}`);
+  }
+  const { values: options, positionals } = parsed;
+  if (options.help) return { command: 'help' };
+  if (command === 'inspect' && positionals.length !== 1) {
+    throw new Failure(`inspect takes one token, and ${positionals.length} are given.${hint}`);
+  }
+  if (command === 'mint' && positionals.length > 0) {
+    throw new Failure(`${JSON.stringify(positionals[0])} belongs to no option.${hint}`);
+  }
+  return { command, options, token: positionals[0] };
+}
+
+await entry(import.meta.url, async () => {
+  const { command, options, token } = read(process.argv.slice(2));
+  if (command === 'help') {
+    say(HELP);
+    return 0;
+  }
+  // Nothing but the token may stand where a shell takes it from.
+  if (command === 'mint') sayOnStderr();
+  const environment = await setup();
+  await onNode22(environment);
+  if (command === 'mint') {
+    const { mint } = await import('./token/mint.mjs');
+    process.stdout.write(`${await mint(options)}\n`);
+    return 0;
+  }
+  const [{ build }, { inspect }] = await Promise.all([
+    import('./build.mjs'),
+    import('./token/inspect.mjs'),
+  ]);
+  await build();
+  return inspect(token, options);
+});

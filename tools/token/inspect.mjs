@@ -1,0 +1,166 @@
+// Asks the gate itself: it runs as built, with the given settings, and gets one upgrade with the
+// token. What stands behind it and everything that opens sockets is replaced by a stub.
+import { randomBytes } from 'node:crypto';
+import http from 'node:http';
+import { describe, startGate } from '../gate.mjs';
+import { Failure, say } from '../run.mjs';
+import { allowedOrigin, assumptions, devVars, firstSource, parseVar } from './settings.mjs';
+import { distance, explain } from './words.mjs';
+
+// Opens every socket itself; key sets come from where they are.
+const STUB = `
+export default {
+  fetch(request) {
+    if (request.headers.get('upgrade')?.toLowerCase() !== 'websocket') return fetch(request);
+    const [client, server] = Object.values(new WebSocketPair());
+    server.accept();
+    return new Response(null, { status: 101, webSocket: client });
+  },
+};`;
+const PATIENCE = 60_000;
+
+/** Says what becomes of a token; resolves to the exit code. */
+export async function inspect(given, options) {
+  const token = given.trim().replace(/^Bearer\s+/i, '');
+  if (!/^[\x21-\x7e]+$/.test(token)) {
+    throw new Failure(
+      'The token holds characters that no header takes: white space, or not ASCII.',
+    );
+  }
+  const described = describe(options.env);
+  const own = { ...devVars(options.env), ...Object.fromEntries((options.var ?? []).map(parseVar)) };
+  const vars = { ...described.bindings, ...own };
+  const assumed = assumptions(vars, options.origin);
+  const settings = { ...vars, ...assumed };
+  const asked = {
+    token,
+    path: options.path ?? '/',
+    origin: options.origin ?? allowedOrigin(settings),
+    source: options.source ?? firstSource(settings),
+  };
+  if (!asked.path.startsWith('/')) throw new Failure(`--path is ${asked.path}: begin it with /.`);
+
+  showToken(token);
+  say(`\nSent to   ${asked.path} as ${asked.source}, from ${asked.origin}`);
+  if (Object.keys(assumed).length > 0) {
+    const words = Object.entries(assumed).map(([name, value]) => `${name}=${value}`);
+    say(`Assumed   ${words.join(', ')}, since the settings do not say`);
+  }
+  const { record, status, remarks } = await askGate(
+    described,
+    options.env,
+    { ...own, ...assumed },
+    asked,
+  );
+  for (const remark of remarks) say(`Log       ${remark.replaceAll('\n', '\n          ')}`);
+  return showRecord(record, status);
+}
+
+async function askGate(described, environment, vars, asked) {
+  const services = Object.keys(described.serviceBindings ?? {});
+  const remarks = [];
+  let decide;
+  const decided = new Promise((resolve) => (decide = resolve));
+  const gate = await startGate({
+    environment,
+    vars,
+    services: Object.fromEntries(services.map((name) => [name, 'stub'])),
+    gate: { outboundService: 'stub' },
+    workers: [
+      { name: 'stub', modules: true, script: STUB, compatibilityDate: described.compatibilityDate },
+    ],
+    onLine: ({ message }) => {
+      if (message.startsWith('{"time"')) decide(JSON.parse(message));
+      else remarks.push(message);
+    },
+  });
+  const late = setTimeout(() => decide(), PATIENCE);
+  try {
+    const [status, record] = await Promise.all([knock(gate.url, asked), decided]);
+    if (!record) throw new Failure('The gate recorded nothing within a minute.');
+    return { status, record, remarks };
+  } finally {
+    clearTimeout(late);
+    await gate.stop();
+  }
+}
+
+/** Sends an upgrade with the token; resolves to the status of the answer. */
+function knock({ hostname, port }, { token, path, origin, source }) {
+  const [kind, name] = source.split(/:(.*)/s);
+  const credential = {
+    header: { Authorization: `Bearer ${token}` },
+    subprotocol: { 'Sec-WebSocket-Protocol': `bearer, ${token}` },
+    cookie: { Cookie: `${name}=${token}` },
+    query: {},
+  }[kind];
+  if (!credential || (kind === 'cookie' || kind === 'query') !== Boolean(name)) {
+    throw new Failure(
+      `--source is ${source}: write header, subprotocol, cookie:NAME or query:NAME.`,
+    );
+  }
+  const query = kind === 'query' ? `${path.includes('?') ? '&' : '?'}${name}=${token}` : '';
+  const headers = {
+    Host: 'gate.example',
+    'X-Forwarded-Proto': 'https',
+    'CF-Connecting-IP': '192.0.2.1',
+    Connection: 'Upgrade',
+    Upgrade: 'websocket',
+    'Sec-WebSocket-Version': '13',
+    'Sec-WebSocket-Key': randomBytes(16).toString('base64'),
+    Origin: origin,
+    ...credential,
+  };
+  return new Promise((resolve, reject) => {
+    const request = http.request({ hostname, port, path: path + query, headers });
+    request.on('upgrade', (response, socket) => {
+      socket.destroy();
+      resolve(response.statusCode);
+    });
+    request.on('response', (response) => {
+      response.resume();
+      resolve(response.statusCode);
+    });
+    request.on('error', reject);
+    request.end();
+  });
+}
+
+function showToken(token) {
+  const [header, claims] = token.split('.').map(decode);
+  const show = (value) => (value ? JSON.stringify(value, null, 2) : 'can’t be read');
+  say(`Header    ${show(header)}`);
+  say(`Claims    ${show(claims)}`);
+  for (const name of ['iat', 'nbf', 'exp']) {
+    const seconds = claims?.[name];
+    if (typeof seconds !== 'number' || Math.abs(seconds) > 8e12) continue;
+    const time = new Date(seconds * 1000).toISOString().replace('.000', '');
+    say(`          ${name} is ${time}, ${distance(seconds - Date.now() / 1000)}`);
+  }
+}
+
+function decode(segment) {
+  try {
+    const value = JSON.parse(Buffer.from(segment, 'base64url').toString());
+    return typeof value === 'object' ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function showRecord(record, status) {
+  const { outcome, reason, cause, stage, route, subject, alg } = record;
+  const where = route ? ` on route ${route}` : '';
+  if (outcome === 'admitted') {
+    const who = alg === null ? '; AUTH is off there, so nobody looked at the token' : '';
+    const name = subject === null ? ' without a subject' : ` as ${subject}`;
+    say(`\n✓ Admitted${where}${alg === null ? '' : name}${who}.`);
+    if (cause) say(`  ${cause}`);
+    return 0;
+  }
+  say(`\n✗ Refused${where} at the step ${stage}: ${reason}, for the client status ${status}.`);
+  say(`  Cause: ${cause}`);
+  const more = explain(record);
+  if (more) say(`  ${more}`);
+  return 1;
+}

@@ -1,0 +1,43 @@
+// The settings that an inspection runs under: those of wrangler.toml, of .dev.vars and of --var.
+import { existsSync, readFileSync } from 'node:fs';
+import { parseEnv } from 'node:util';
+import { Failure, inRoot } from '../run.mjs';
+
+/** What `wrangler dev` would add to wrangler.toml, secrets above all. */
+export function devVars(environment) {
+  const names = [environment && `.dev.vars.${environment}`, '.dev.vars'];
+  const path = names
+    .filter(Boolean)
+    .map((name) => inRoot(name))
+    .find(existsSync);
+  return path ? parseEnv(readFileSync(path, 'utf8')) : {};
+}
+
+export function parseVar(written) {
+  const [, name, value] = /^([A-Za-z_]\w*)[:=](.*)$/s.exec(written) ?? [];
+  if (name) return [name, value];
+  throw new Failure(`--var is ${written}: write a name and a value, such as JWT_LEEWAY:30s.`);
+}
+
+const list = (value) =>
+  (Array.isArray(value) ? value : String(value ?? '').split(/[\s,]+/)).filter(Boolean);
+
+/** What a single question needs and the settings do not say. */
+export function assumptions(vars, origin) {
+  const hasUpstream = ['UPSTREAM_URL', 'UPSTREAM_SERVICE', 'ROUTES'].some((name) => name in vars);
+  const hasOrigins = 'ALLOWED_ORIGINS' in vars || 'ROUTES' in vars;
+  return {
+    ...(!hasUpstream && { UPSTREAM_URL: 'wss://upstream.example' }),
+    ...(!hasOrigins && { ALLOWED_ORIGINS: origin ?? 'https://app.example' }),
+  };
+}
+
+/** An origin that the first entry of ALLOWED_ORIGINS allows. */
+export function allowedOrigin(vars) {
+  const [first = '*'] = list(vars.ALLOWED_ORIGINS);
+  if (first === '*') return 'https://app.example';
+  return first.replace('//*.', '//app.').replace(/:\*$/, ':8080');
+}
+
+/** Where the gate looks for a token first. */
+export const firstSource = (vars) => list(vars.TOKEN_SOURCES)[0] ?? 'header';
