@@ -242,7 +242,12 @@ fn the_examples_of_the_rfcs_are_handed_to_the_runtime_to_the_byte() {
                 vector.token,
             );
             let cause = refused.expect_err("too old, or no claims").cause;
-            assert_eq!(bench.take_asked(), [asked.clone()], "{}", vector.name);
+            assert_eq!(
+                bench.take_asked(),
+                std::slice::from_ref(&asked),
+                "{}",
+                vector.name
+            );
             let unverified = match verdict {
                 Ok(true) => None,
                 Ok(false) => Some("the signature does not verify"),

@@ -1,0 +1,170 @@
+//! `ROUTES`: settings inherited and overridden.
+
+mod common;
+
+use common::{MINIMAL, assert_rows, minimal_with, read, settings, strings};
+use portcullis::config::{ConfigError, Settings, Site, Var};
+use serde_json::{Value, json};
+
+fn with_routes(mut settings: Settings, routes: Value) -> Settings {
+    settings.vars.insert("ROUTES".into(), Var::Json(routes));
+    settings
+}
+
+/// The policies of sound routes, as they show.
+fn policies(settings: &Settings) -> Vec<String> {
+    let site = Site::read(settings).expect("sound settings");
+    site.routes
+        .iter()
+        .map(|route| format!("{:?}", route.policy))
+        .collect()
+}
+
+/// Each setting that a route may have, with a value other than its default.
+const SETTINGS: [(&str, &str); 22] = [
+    ("ALLOWED_ORIGINS", "https://other.example.com"),
+    ("AUTH", "optional"),
+    ("JWT_ALGORITHMS", "HS256"),
+    ("JWT_AUDIENCE", "chat"),
+    ("JWT_ISSUER", "https://id.example.com"),
+    ("JWT_JWKS_STALE", "5m"),
+    ("JWT_LEEWAY", "5s"),
+    ("JWT_MAX_AGE", "1h"),
+    (
+        "JWT_SECRET",
+        "another secret, of sixty-four characters or more, for HS512 as well",
+    ),
+    ("JWT_TYP", "at+jwt"),
+    ("KEY_REPLAY_WINDOW", "off"),
+    ("LIMITER_TIMEOUT", "1s"),
+    ("ON_LIMITER_FAILURE", "admit"),
+    ("ORIGIN_MISSING", "allow"),
+    ("PLAIN_HTTP", "proxy"),
+    ("REQUIRED_SCOPES", "a b"),
+    ("REQUIRE_TLS", "false"),
+    ("SECURITY_HEADERS", r#"{"X-Frame-Options":null}"#),
+    ("TOKEN_SOURCES", "cookie:token"),
+    ("UPSTREAM_PLAINTEXT", "true"),
+    ("UPSTREAM_TIMEOUT", "1s"),
+    ("UPSTREAM_URL", "wss://other.example.com"),
+];
+
+#[test]
+fn every_setting_is_inherited_or_overridden() {
+    let own = policies(&settings(&MINIMAL)).remove(0);
+    assert_rows(SETTINGS.into_iter().flat_map(|(name, value)| {
+        let changed = policies(&minimal_with(&[(name, value)])).remove(0);
+        let invisible = ["UPSTREAM_PLAINTEXT", "JWT_ALGORITHMS", "JWT_JWKS_STALE"];
+        assert_eq!(changed == own, invisible.contains(&name), "{name} shows");
+        let two = json!([{"path": "/a", name.to_lowercase(): value}, {"path": "/b"}]);
+        let overridden = policies(&with_routes(minimal_with(&[]), two.clone()));
+        let back = policies(&with_routes(minimal_with(&[(name, value)]), two));
+        [
+            (
+                format!("{name} overridden"),
+                overridden,
+                vec![changed.clone(), own.clone()],
+            ),
+            (
+                format!("{name} inherited"),
+                back,
+                vec![changed.clone(), changed],
+            ),
+        ]
+    }));
+}
+
+#[test]
+fn a_limit_of_its_own_counts_apart() {
+    let routes = json!([
+        {"path": "/a", "rate_limit_ip": "5/1s"},
+        {"path": "/b", "rate_limit_ip": "60/1m"},
+        {"path": "/c", "key_replay_window": "off"},
+    ]);
+    let site = Site::read(&with_routes(minimal_with(&[]), routes)).expect("sound");
+    let address = portcullis::client::ClientAddress::parse(Some("192.0.2.7")).key();
+    let names: Vec<_> = site
+        .routes
+        .iter()
+        .map(|route| route.policy.counting.ledger_of(address))
+        .collect();
+    assert_eq!(names, ["192.0.2.7 /a", "192.0.2.7 /b", "192.0.2.7"]);
+    assert_eq!(site.elsewhere.counting.ledger_of(address), "192.0.2.7");
+}
+
+#[test]
+fn toml_tables_and_json_text_say_the_same() {
+    let routes = json!([
+        {"path": "/a", "require_tls": false, "allowed_origins": ["https://a.test", "https://b.test"]},
+        {"path": "/b/*", "security_headers": {"X-Frame-Options": null}},
+    ]);
+    let tables = with_routes(minimal_with(&[]), routes.clone());
+    let text = minimal_with(&[("ROUTES", &routes.to_string())]);
+    assert_eq!(policies(&tables), policies(&text));
+    let first = minimal_with(&[
+        ("REQUIRE_TLS", "false"),
+        ("ALLOWED_ORIGINS", "https://a.test https://b.test"),
+    ]);
+    assert_eq!(policies(&tables)[0], policies(&first)[0]);
+}
+
+/// One upstream replaces the other; two of a route are a contradiction.
+#[test]
+fn a_route_has_one_upstream() {
+    let mut bound = minimal_with(&[]);
+    bound.bindings.insert("CHAT".into());
+    let mut by_service = bound.clone();
+    by_service.vars.remove("UPSTREAM_URL");
+    by_service
+        .vars
+        .insert("UPSTREAM_SERVICE".into(), Var::Text("CHAT".into()));
+    let upstream = |settings: &Settings, route: Value| {
+        let site = Site::read(&with_routes(settings.clone(), json!([route])));
+        site.map(|site| {
+            format!(
+                "{:?}",
+                site.routes
+                    .iter()
+                    .next()
+                    .map(|route| &route.policy.upstream)
+            )
+        })
+        .map_err(|errors| {
+            errors
+                .iter()
+                .map(ConfigError::to_string)
+                .collect::<Vec<_>>()
+        })
+    };
+    let service = || Ok("Some(Service(\"CHAT\"))".to_owned());
+    let to_service = upstream(&bound, json!({"path": "/a", "upstream_service": "CHAT"}));
+    let inherited = upstream(&by_service, json!({"path": "/a"}));
+    assert_rows([
+        ("a service over a URL", to_service, service()),
+        ("inherited", inherited, service()),
+    ]);
+    let to_url = upstream(
+        &by_service,
+        json!({"path": "/a", "upstream_url": "wss://chat.example.com"}),
+    );
+    let url = upstream(&bound, json!({"path": "/a"}));
+    assert_eq!(to_url, url, "a URL over a service");
+    let both = json!({"path": "/a", "upstream_service": "CHAT", "upstream_url": "wss://a.test"});
+    let mut global = bound.clone();
+    global.vars.extend(by_service.vars.clone());
+    let problems = read(&global).err().unwrap_or_default().concat();
+    let problem = problems.replace("UPSTREAM_SERVICE: ", "ROUTES /a upstream_service: ");
+    assert_eq!(upstream(&bound, both), Err(strings(&[&problem])));
+    let missing = "ROUTES /a upstream_service: there is no service binding \"MAIL\"; add it under [[services]]";
+    let unbound = upstream(&bound, json!({"path": "/a", "upstream_service": "MAIL"}));
+    assert_eq!(unbound, Err(strings(&[missing])));
+}
+
+#[test]
+fn warnings_are_told_once() {
+    let site = Site::read(&with_routes(
+        minimal_with(&[("ALLOWED_ORIGINS", "*")]),
+        json!([{"path": "/a"}, {"path": "/b"}]),
+    ));
+    assert_eq!(site.expect("sound").warnings.len(), 1);
+}
