@@ -17,7 +17,21 @@ export const tablesIn = (folder) => tablesByObject(folder)[0];
 export function tablesByObject(folder) {
   const files = readdirSync(folder, { recursive: true });
   const ofObjects = files.filter((name) => /[0-9a-f]{64}\.sqlite$/.test(name));
-  return ofObjects.map((file) => tablesOf(folder, file));
+  return ofObjects.map((file) => patiently(() => tablesOf(folder, file)));
+}
+
+// A reader that comes amid a write finds a journal that only a writer could roll back.
+const AMID_A_WRITE = 776;
+
+function patiently(read) {
+  const deadline = performance.now() + 5000;
+  for (;;) {
+    try {
+      return read();
+    } catch (error) {
+      if (error.errcode !== AMID_A_WRITE || performance.now() > deadline) throw error;
+    }
+  }
 }
 
 // SQLITE_READONLY_ROLLBACK: the writer is between its journal and the file.
