@@ -56,8 +56,9 @@ fn fixed_gate() -> Authentication {
 /// Whoever gets in must have brought exactly what a trusted key signed, in the one form there is
 /// of it, and everything that is checked must hold under a reading of its own.
 fn judge_admission(token: &str, signed: &HashSet<Signed>, expires: Timestamp) {
-    let segments: Vec<_> = token.split('.').collect();
-    assert_eq!(segments.len(), 3, "three segments");
+    // White space around a header's value is no part of it (RFC 9110 §5.5).
+    let segments: Vec<_> = token.trim_matches([' ', '\t']).split('.').collect();
+    assert_eq!(segments.len(), 3, "three segments of {token:?}");
     let decoded: Vec<_> = segments
         .iter()
         .map(|segment| Base64UrlUnpadded::decode_vec(segment).expect("base64url"))
