@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::rc::Rc;
 
 use matchit::{InsertError, Router};
 use percent_encoding::percent_decode_str;
@@ -10,6 +11,7 @@ use serde_json::{Value, json};
 use crate::assertion::AssertionKey;
 use crate::config::Policy;
 use crate::request::Request;
+use crate::token::{KeySource, RemoteKeys};
 
 const PREFIX: &str = "/_portcullis";
 const TICKET: &str = "/_portcullis/ticket";
@@ -112,9 +114,38 @@ impl Routes {
         }
         self.routes.push(Route {
             pattern: pattern.text.clone(),
-            policy,
+            policy: self.sharing_key_sets(policy),
         });
         Ok(())
+    }
+
+    /// The policy with the key sets that earlier routes have too: one URL is fetched and kept
+    /// once, however many routes inherit it.
+    fn sharing_key_sets(&self, mut policy: Policy) -> Policy {
+        for issuer in policy
+            .authentication
+            .iter_mut()
+            .flat_map(|own| &mut own.issuers)
+        {
+            if let KeySource::Remote(own) = &mut issuer.keys
+                && let Some(known) = self.key_sets().find(|known| known.is_same_source(own))
+            {
+                *own = known.clone();
+            }
+        }
+        policy
+    }
+
+    fn key_sets(&self) -> impl Iterator<Item = &Rc<RemoteKeys>> {
+        let authentications = self
+            .routes
+            .iter()
+            .flat_map(|route| &route.policy.authentication);
+        let issuers = authentications.flat_map(|authentication| &authentication.issuers);
+        issuers.filter_map(|issuer| match &issuer.keys {
+            KeySource::Remote(keys) => Some(keys),
+            KeySource::Fixed(_) => None,
+        })
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Route> {

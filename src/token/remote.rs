@@ -84,6 +84,11 @@ impl RemoteKeys {
         }
     }
 
+    /// Whether both would hold the same keys at any time.
+    pub fn is_same_source(&self, other: &Self) -> bool {
+        (&self.url, &self.algorithms, self.stale) == (&other.url, &other.algorithms, other.stale)
+    }
+
     /// The keys to use at `now`, if there are any.
     pub fn ring(&self, now: Timestamp) -> Option<Rc<KeyRing>> {
         let state = self.state.borrow();

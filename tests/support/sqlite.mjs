@@ -34,20 +34,7 @@ function patiently(read) {
   }
 }
 
-// SQLITE_READONLY_ROLLBACK: the writer is between its journal and the file.
-const IN_BETWEEN = 776;
-
 function tablesOf(folder, file) {
-  for (const deadline = performance.now() + 5_000; ; ) {
-    try {
-      return readTables(folder, file);
-    } catch (error) {
-      if (error.errcode !== IN_BETWEEN || performance.now() > deadline) throw error;
-    }
-  }
-}
-
-function readTables(folder, file) {
   const database = new DatabaseSync(join(folder, file), { readOnly: true, timeout: 5000 });
   try {
     const rows = database.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").all();
