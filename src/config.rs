@@ -187,15 +187,6 @@ impl Policy {
         let (Some(upstream), Some(authentication)) = (upstream, authentication) else {
             return Err(reader.into_errors());
         };
-        let unused = [
-            "JWT_SECRET",
-            "JWT_JWKS",
-            "JWT_JWKS_URL",
-            "ISSUERS",
-            "SESSION_URL",
-        ]
-        .into_iter()
-        .find(|name| authentication.is_none() && reader.has(name));
         reader.finish()?;
         let policy = Self {
             require_tls,
@@ -211,15 +202,10 @@ impl Policy {
             security_headers,
             warnings: Vec::new(),
         };
-        Ok(policy.with_warnings(unused))
+        Ok(policy.with_warnings())
     }
 
-    fn with_warnings(mut self, unused_key: Option<&str>) -> Self {
-        if let Some(name) = unused_key {
-            self.warnings.push(format!(
-                "AUTH: off, so {name} is not used and nobody needs a token"
-            ));
-        }
+    fn with_warnings(mut self) -> Self {
         if self.origins.allowed.contains(&OriginPattern::Any) {
             self.warnings.push(
                 "ALLOWED_ORIGINS: * lets the pages of any site open sockets with the cookies of \

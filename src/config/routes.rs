@@ -68,6 +68,25 @@ impl Site {
             return Err(errors);
         }
         let mut warnings: Vec<String> = Vec::new();
+        let nobody_needs_a_token = routes
+            .iter()
+            .all(|route| route.policy.authentication.is_none());
+        let keys = [
+            "JWT_SECRET",
+            "JWT_JWKS",
+            "JWT_JWKS_URL",
+            "ISSUERS",
+            "SESSION_URL",
+        ];
+        if let Some(name) = keys
+            .into_iter()
+            .find(|name| settings.vars.contains_key(*name))
+            && nobody_needs_a_token
+        {
+            warnings.push(format!(
+                "AUTH: off, so {name} is not used and nobody needs a token"
+            ));
+        }
         for route in routes.iter() {
             for warning in &route.policy.warnings {
                 if !warnings.contains(warning) {

@@ -105,7 +105,7 @@ describe('routes', () => {
       ['/rooms/a%20b', { rooms }, 'admitted'],
       ['/rooms/%C3%A4', { rooms }, 'admitted'],
       ['/rooms/kitche%6E', { rooms }, 'admitted'],
-      ['/rooms/x%2Fy', { rooms }, 'admitted'],
+      ['/rooms/x%2Fy', { rooms }, 'no_route'],
       ['/rooms/kitchen?room=hall', { rooms }, 'admitted'],
       ['/rooms/hall', { rooms }, 'insufficient_scope'],
       ['/rooms/Kitchen', { rooms }, 'insufficient_scope'],
