@@ -6,7 +6,7 @@ export function describeEnvironment(env) {
   const vars = {};
   const bindings = [];
   for (const [name, value] of Object.entries(env)) {
-    if (["string", "boolean", "number"].includes(typeof value) || isData(value)) {
+    if (['string', 'boolean', 'number'].includes(typeof value) || isData(value)) {
       vars[name] = value;
     } else {
       bindings.push(name);
@@ -20,19 +20,19 @@ function isData(value) {
   if (Array.isArray(value)) return true;
   return (
     value !== null &&
-    typeof value === "object" &&
+    typeof value === 'object' &&
     Object.getPrototypeOf(value) === Object.prototype &&
-    !Object.values(value).some((member) => typeof member === "function")
+    !Object.values(value).some((member) => typeof member === 'function')
   );
 }
 
 /** Lines of `Name: value` as pairs. Neither part can hold a line break. */
 export function parseHeaderLines(lines) {
   return lines
-    .split("\n")
-    .filter((line) => line !== "")
+    .split('\n')
+    .filter((line) => line !== '')
     .map((line) => {
-      const colon = line.indexOf(": ");
+      const colon = line.indexOf(': ');
       return [line.slice(0, colon), line.slice(colon + 2)];
     });
 }
@@ -71,7 +71,7 @@ export function isTimeOut(error) {
 export function forward(service, request, url, owned, remove, set, milliseconds) {
   const headers = new Headers(request.headers);
   for (const name of [...headers.keys()]) {
-    if (owned.some((own) => (own.endsWith("-") ? name.startsWith(own) : name === own))) {
+    if (owned.some((own) => (own.endsWith('-') ? name.startsWith(own) : name === own))) {
       headers.delete(name);
     }
   }
@@ -79,10 +79,10 @@ export function forward(service, request, url, owned, remove, set, milliseconds)
   setAll(headers, parseHeaderLines(set));
   const { method } = request;
   // A Content-Length of 0 makes a body of no bytes, which fetch takes from no GET or HEAD.
-  const body = ["GET", "HEAD"].includes(method) ? null : request.body;
+  const body = ['GET', 'HEAD'].includes(method) ? null : request.body;
   return withTimeout(milliseconds, (signal) =>
     (service ?? globalThis).fetch(
-      new Request(url, { method, headers, body, redirect: "manual", signal }),
+      new Request(url, { method, headers, body, redirect: 'manual', signal }),
     ),
   );
 }
@@ -92,14 +92,14 @@ export async function askLedger(namespace, name, path, milliseconds) {
   const response = await withTimeout(milliseconds, (signal) =>
     namespace.getByName(name).fetch(`https://ledger${path}`, { signal }),
   );
-  return response.headers.get("answer") ?? `status ${response.status}`;
+  return response.headers.get('answer') ?? `status ${response.status}`;
 }
 
 /** Asks the object of what can be used once under this name; its answer is a text. */
 export function askOnce(namespace, name, path, body, milliseconds) {
   return withTimeout(milliseconds, async (signal) => {
     const object = namespace.getByName(name);
-    const response = await object.fetch(`https://once${path}`, { method: "POST", body, signal });
+    const response = await object.fetch(`https://once${path}`, { method: 'POST', body, signal });
     return response.status === 200 ? response.text() : `status ${response.status}`;
   });
 }
@@ -113,7 +113,7 @@ export function objectByName(namespace, name) {
 export function discard({ webSocket, body }) {
   if (webSocket) {
     webSocket.accept();
-    webSocket.close(1002, "protocol error");
+    webSocket.close(1002, 'protocol error');
   }
   body?.cancel().catch(() => {});
 }
@@ -127,7 +127,7 @@ export function passOn(upstream, hidden, stamps, own) {
   setAll(headers, parseHeaderLines(own));
   if (!webSocket) return new Response(upstream.body, { status, statusText, headers });
   // Of a 101 it would speak of frames that no one encoded.
-  headers.delete("content-encoding");
+  headers.delete('content-encoding');
   return new Response(null, { status, webSocket, headers });
 }
 
@@ -153,9 +153,9 @@ const ALGORITHMS = Object.fromEntries(
   [256, 384, 512].flatMap((bits) => {
     const hash = `SHA-${bits}`;
     return [
-      [`RS${bits}`, { name: "RSASSA-PKCS1-v1_5", hash }],
-      [`PS${bits}`, { name: "RSA-PSS", hash, saltLength: bits / 8 }],
-      [`ES${bits}`, { name: "ECDSA", hash, namedCurve: `P-${bits === 512 ? 521 : bits}` }],
+      [`RS${bits}`, { name: 'RSASSA-PKCS1-v1_5', hash }],
+      [`PS${bits}`, { name: 'RSA-PSS', hash, saltLength: bits / 8 }],
+      [`ES${bits}`, { name: 'ECDSA', hash, namedCurve: `P-${bits === 512 ? 521 : bits}` }],
     ];
   }),
 );
@@ -171,7 +171,7 @@ export async function verifySignature(jwk, algorithm, signature, signed) {
   const id = `${algorithm} ${jwk}`;
   let key = importedKeys.get(id);
   if (!key) {
-    key = await crypto.subtle.importKey("jwk", JSON.parse(jwk), parameters, false, ["verify"]);
+    key = await crypto.subtle.importKey('jwk', JSON.parse(jwk), parameters, false, ['verify']);
     if (importedKeys.size >= MOST_IMPORTED_KEYS) importedKeys.clear();
     importedKeys.set(id, key);
   }
@@ -213,10 +213,10 @@ async function loadKeySet(url, fromProvider, mostBytes, signal) {
   // too new for it is asked of the provider.
   const cache = fromProvider
     ? { cacheTtl: -1 }
-    : { cacheEverything: true, cacheTtlByStatus: { "200-299": 60, "300-599": -1 } };
+    : { cacheEverything: true, cacheTtlByStatus: { '200-299': 60, '300-599': -1 } };
   const response = await fetch(url, {
-    headers: { Accept: "application/jwk-set+json, application/json" },
-    redirect: "manual",
+    headers: { Accept: 'application/jwk-set+json, application/json' },
+    redirect: 'manual',
     signal,
     cf: cache,
   });
@@ -224,16 +224,16 @@ async function loadKeySet(url, fromProvider, mostBytes, signal) {
     response.body?.cancel().catch(() => {});
     throw new Error(`the provider answered ${response.status}`);
   }
-  const text = await boundedText(response, mostBytes, "the key set");
+  const text = await boundedText(response, mostBytes, 'the key set');
   const maxAge = /(?:^|[\s,])max-age=(\d{1,9})(?:[\s,]|$)/i.exec(
-    response.headers.get("cache-control") ?? "",
+    response.headers.get('cache-control') ?? '',
   );
-  return `${maxAge?.[1] ?? ""}\n${text}`;
+  return `${maxAge?.[1] ?? ''}\n${text}`;
 }
 
 async function boundedText(response, mostBytes, what) {
-  const decoder = new TextDecoder("utf-8", { fatal: true });
-  let text = "";
+  const decoder = new TextDecoder('utf-8', { fatal: true });
+  let text = '';
   let bytes = 0;
   for await (const chunk of response.body ?? []) {
     bytes += chunk.byteLength;
@@ -249,24 +249,24 @@ async function boundedText(response, mostBytes, what) {
  * first is cancelled: others may wait for it.
  */
 export function introspect(url, authorization, form, print, context, milliseconds, mostBytes) {
-  const id = `session ${[...print].join(" ")}`;
+  const id = `session ${[...print].join(' ')}`;
   const result = shared(id, milliseconds, async (signal) => {
     const response = await fetch(url, {
-      method: "POST",
+      method: 'POST',
       headers: {
-        Accept: "application/json",
+        Accept: 'application/json',
         Authorization: authorization,
-        "Content-Type": "application/x-www-form-urlencoded",
+        'Content-Type': 'application/x-www-form-urlencoded',
       },
       body: form,
-      redirect: "manual",
+      redirect: 'manual',
       signal,
     });
     const { status, headers, body } = response;
-    let text = "";
+    let text = '';
     if (status === 200) text = await boundedText(response, mostBytes, "the provider's answer");
     else body?.cancel().catch(() => {});
-    return `${status}\n${headers.get("content-type") ?? ""}\n${text}`;
+    return `${status}\n${headers.get('content-type') ?? ''}\n${text}`;
   });
   context.waitUntil(result.catch(() => {}));
   return withTimeout(milliseconds, () => result);
