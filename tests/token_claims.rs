@@ -2,66 +2,10 @@
 
 mod common;
 
-use common::runtime::{admit_at, gate_with};
-use common::{NOW, NOW_SECONDS, SECRET, Signer, assert_rows, hs256, seconds, strings};
-use portcullis::rejection::{Reason, Rejection};
-use portcullis::time::Timestamp;
-use portcullis::token::{Authentication, Expectations, Identity, Key};
-use serde_json::Map;
-
-fn gate(expectations: Expectations) -> Authentication {
-    let secret = Key::from_secret(SECRET.to_vec()).expect("long enough");
-    gate_with([secret], expectations)
-}
-
-fn check_at(
-    now: Timestamp,
-    gate: &Authentication,
-    payload: &str,
-) -> Result<Option<Identity>, Rejection> {
-    admit_at(now, gate, &hs256(payload))
-}
-
-fn check(gate: &Authentication, payload: &str) -> Result<Option<Identity>, Rejection> {
-    check_at(NOW, gate, payload)
-}
-
-fn invalid<T>(cause: &'static str) -> Result<T, Rejection> {
-    Err(Reason::TokenInvalid.because(cause))
-}
-
-fn expired<T>(cause: &'static str) -> Result<T, Rejection> {
-    Err(Reason::TokenExpired.because(cause))
-}
-
-const EXP: u64 = NOW_SECONDS + 60;
-
-fn nobody() -> Result<Option<Identity>, Rejection> {
-    identity(None, &[])
-}
-
-fn identity(subject: Option<&str>, scopes: &[&str]) -> Result<Option<Identity>, Rejection> {
-    expiring(Timestamp(EXP * 1000), subject, scopes)
-}
-
-fn expiring(
-    expires: Timestamp,
-    subject: Option<&str>,
-    scopes: &[&str],
-) -> Result<Option<Identity>, Rejection> {
-    Ok(Some(Identity {
-        subject: subject.map(str::to_owned),
-        scopes: strings(scopes),
-        expires,
-        claims: Map::new(),
-    }))
-}
-
-/// Claims beside a sound `exp`.
-fn and_exp(claims: &str) -> String {
-    let comma = if claims.is_empty() { "" } else { "," };
-    format!(r#"{{"exp":{EXP}{comma}{claims}}}"#)
-}
+use common::claims::*;
+use common::runtime::admit_at;
+use common::{NOW, Signer, assert_rows, seconds, strings};
+use portcullis::token::Expectations;
 
 #[test]
 fn an_expected_issuer_or_audience_is_mandatory() {

@@ -2,6 +2,7 @@
 #![allow(dead_code)] // each test file uses only some of it
 
 pub mod book;
+pub mod claims;
 pub mod provider;
 pub mod runtime;
 pub mod vectors;
