@@ -114,6 +114,7 @@ export const STAGES = [
   ['origin', 'Origin', 'May pages of this site connect?'],
   ['known', 'Known waits', 'Is this address already told to wait?'],
   ['token', 'Token', 'Genuine, for us, and still valid?'],
+  ['permission', 'Permission', 'Does the token permit this?'],
   ['counters', 'Counters', 'Too many attempts? Seen before?'],
   ['forward', 'Server', 'Does the server accept the socket?'],
 ];
