@@ -141,6 +141,7 @@ fn key_sets_never_bring_in_a_secret_a_private_key_or_a_doubt() {
         let document = Document {
             text: text.clone(),
             max_age: chance.one_in(2).then(|| Duration::from_secs(chance.next())),
+            since: Timestamp(NOW * 1000),
         };
         keys.take(Ok(document), Timestamp(NOW * 1000));
         let is_usable = keys.ring(Timestamp(NOW * 1000)).is_some();

@@ -108,7 +108,8 @@ proptest! {
         text in prop_oneof![jsonish(), value().prop_map(|keys| format!(r#"{{"keys":{keys}}}"#))],
     ) {
         let keys = RemoteKeys::new(String::new(), vec![], common::seconds(1));
-        let remarks = keys.take(Ok(Document { text, max_age: None }), common::NOW);
+        let document = Document { text, max_age: None, since: common::NOW };
+        let remarks = keys.take(Ok(document), common::NOW).remarks;
         prop_assert!(!remarks.is_empty() || keys.ring(common::NOW).is_some());
     }
 

@@ -28,6 +28,7 @@ fn document(text: &str) -> Result<Document, String> {
     Ok(Document {
         text: text.to_owned(),
         max_age: None,
+        since: NOW,
     })
 }
 
@@ -36,7 +37,7 @@ fn take(algorithms: &[Algorithm], text: &str) -> (Vec<String>, bool) {
     let keys = remote(algorithms);
     keys.take(document(&set(&[okp("a")])), NOW);
     let before = keys.ring(NOW).expect("keys");
-    let remarks = keys.take(document(text), NOW);
+    let remarks = keys.take(document(text), NOW).remarks;
     (remarks, Rc::ptr_eq(&before, &keys.ring(NOW).expect("keys")))
 }
 
@@ -115,7 +116,7 @@ fn a_set_without_a_usable_key_leaves_the_last_good_one() {
     let other = [Algorithm::Rs256];
     let restricted = "key 0 is not used: none of its algorithms is in JWT_ALGORITHMS";
     let keys = remote(&other);
-    let remarks = keys.take(document(&set(&[okp("a")])), NOW);
+    let remarks = keys.take(document(&set(&[okp("a")])), NOW).remarks;
     assert_eq!(remarks, [format!("{none}; {restricted}")]);
     assert_eq!(
         keys.failure(),

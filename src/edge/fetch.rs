@@ -13,7 +13,7 @@ use portcullis::request::{Headers, Request, RequestUrl};
 use portcullis::time::{Timestamp, millis};
 use portcullis::token::{
     Algorithm, Document, FETCH_TIMEOUT, MOST_ANSWER_BYTES, MOST_BYTES, ProviderAnswer, Question,
-    RemoteKeys, Runtime, RuntimeKey,
+    RemoteKeys, Runtime, RuntimeKey, SharedCopy,
 };
 use portcullis::upstream::{Destination, Forward, Reply, UpstreamFailure};
 use wasm_bindgen::{JsCast, JsValue};
@@ -71,24 +71,50 @@ async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker:
     Ok(response)
 }
 
-/// Fetches a key set, or joins a fetch that is under way in this isolate.
-async fn fetch_keys(keys: &RemoteKeys, from_provider: bool) {
+/// Fetches a key set, or joins a fetch that is under way in this isolate. Gives what is to be
+/// shared with the others.
+async fn fetch_keys(keys: &RemoteKeys, from_provider: bool) -> Option<SharedCopy> {
     let milliseconds = millis(FETCH_TIMEOUT) as f64;
-    let document = native::fetch_key_set(&keys.url, from_provider, milliseconds, MOST_BYTES)
+    let newer_than = match keys.since() {
+        _ if from_provider => f64::INFINITY,
+        Some(since) => since.0 as f64,
+        None => 0.0,
+    };
+    let began = now();
+    let document = native::fetch_key_set(&keys.url, newer_than, milliseconds, MOST_BYTES)
         .await
         .map(|lines| key_set_document(&lines.as_string().unwrap_or_default()))
         .map_err(|error| native::describe(&error));
-    for remark in keys.take(document, now()) {
+    let taken = keys.take(document, now());
+    for remark in taken.remarks {
         console::warn_1(&format!("portcullis: {}: {remark}", keys.url).into());
     }
+    // What came from the cache is there already.
+    taken.copy.filter(|copy| copy.document.since >= began)
 }
 
-/// From `<max-age in seconds, or nothing>`, a line break, and the text.
+async fn share_keys(url: &str, copy: &SharedCopy) {
+    let document = &copy.document;
+    let max_age = document.max_age.map(|length| length.as_secs().to_string());
+    native::share_key_set(
+        url,
+        &document.text,
+        max_age.as_deref().unwrap_or_default(),
+        document.since.0 as f64,
+        copy.keep.as_secs() as f64,
+    )
+    .await;
+}
+
+/// From `<when the provider gave it, in milliseconds>`, a line break, `<max-age in seconds, or
+/// nothing>`, a line break, and the text.
 fn key_set_document(lines: &str) -> Document {
-    let (max_age, text) = lines.split_once('\n').unwrap_or_default();
+    let (since, rest) = lines.split_once('\n').unwrap_or_default();
+    let (max_age, text) = rest.split_once('\n').unwrap_or_default();
     Document {
         text: text.to_owned(),
         max_age: max_age.parse().ok().map(Duration::from_secs),
+        since: Timestamp(since.parse().unwrap_or_default()),
     }
 }
 
@@ -185,13 +211,20 @@ impl Runtime for RuntimeEdge<'_> {
     }
 
     async fn fetch_keys(&self, keys: &Rc<RemoteKeys>, from_provider: bool) {
-        fetch_keys(keys, from_provider).await;
+        if let Some(copy) = fetch_keys(keys, from_provider).await {
+            let url = keys.url.clone();
+            self.context
+                .wait_until(async move { share_keys(&url, &copy).await });
+        }
     }
 
     fn fetch_keys_behind(&self, keys: &Rc<RemoteKeys>) {
         let keys = keys.clone();
-        self.context
-            .wait_until(async move { fetch_keys(&keys, false).await });
+        self.context.wait_until(async move {
+            if let Some(copy) = fetch_keys(&keys, false).await {
+                share_keys(&keys.url, &copy).await;
+            }
+        });
     }
 
     async fn introspect(&self, question: &Question<'_>) -> Result<ProviderAnswer, String> {

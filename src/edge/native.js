@@ -199,36 +199,82 @@ function shared(id, milliseconds, start) {
 }
 
 /**
- * A JWK Set as `<max-age or nothing>`, a line break, and its text. One fetch at a time for a URL.
+ * A JWK Set as `<when the provider gave it, in milliseconds>`, `<max-age or nothing>` and its text,
+ * with line breaks between: from the platform's cache if that has one newer than `newerThan`
+ * milliseconds, else from the provider. One fetch at a time for a URL.
  */
-export function fetchKeySet(url, fromProvider, milliseconds, mostBytes) {
-  const result = shared(`keys ${fromProvider} ${url}`, milliseconds, (signal) =>
-    loadKeySet(url, fromProvider, mostBytes, signal),
+export function fetchKeySet(url, newerThan, milliseconds, mostBytes) {
+  const result = shared(
+    `keys ${newerThan} ${url}`,
+    milliseconds,
+    async (signal) =>
+      (await sharedKeySet(url, newerThan, mostBytes)) ?? loadKeySet(url, mostBytes, signal),
   );
   return withTimeout(milliseconds, () => result);
 }
 
-async function loadKeySet(url, fromProvider, mostBytes, signal) {
-  // The platform's cache: isolates of a data centre share what one of them fetched. A key that is
-  // too new for it is asked of the provider.
-  const cache = fromProvider
-    ? { cacheTtl: -1 }
-    : { cacheEverything: true, cacheTtlByStatus: { '200-299': 60, '300-599': -1 } };
+async function loadKeySet(url, mostBytes, signal) {
   const response = await fetch(url, {
     headers: { Accept: 'application/jwk-set+json, application/json' },
     redirect: 'manual',
     signal,
-    cf: cache,
+    // Not from that of fetch, which would keep what no one found sound.
+    cf: { cacheTtl: -1 },
   });
   if (response.status !== 200) {
     response.body?.cancel().catch(() => {});
     throw new Error(`the provider answered ${response.status}`);
   }
+  const since = Date.now();
   const text = await boundedText(response, mostBytes, 'the key set');
   const maxAge = /(?:^|[\s,])max-age=(\d{1,9})(?:[\s,]|$)/i.exec(
     response.headers.get('cache-control') ?? '',
   );
-  return `${maxAge?.[1] ?? ''}\n${text}`;
+  return `${since}\n${maxAge?.[1] ?? ''}\n${text}`;
+}
+
+/**
+ * The platform's cache: isolates of a data centre share what one of them fetched. Where there is
+ * none, as on workers.dev, or it is slow or broken, each asks the provider.
+ */
+const CACHE = 'portcullis';
+const CACHE_MILLISECONDS = 500;
+const SINCE = 'Portcullis-Since';
+const MAX_AGE = 'Portcullis-Max-Age';
+
+async function sharedKeySet(url, newerThan, mostBytes) {
+  if (newerThan === Infinity) return undefined;
+  try {
+    return await withTimeout(CACHE_MILLISECONDS, async () => {
+      const cache = await caches.open(CACHE);
+      const response = await cache.match(url);
+      const since = Number(response?.headers.get(SINCE));
+      if (!(since > newerThan)) {
+        response?.body?.cancel().catch(() => {});
+        return undefined;
+      }
+      const text = await boundedText(response, mostBytes, 'the cached key set');
+      return `${since}\n${response.headers.get(MAX_AGE)}\n${text}`;
+    });
+  } catch {
+    return undefined;
+  }
+}
+
+/** Gives a set that was found sound to the other isolates, for so many seconds. */
+export async function shareKeySet(url, text, maxAge, since, seconds) {
+  const headers = {
+    'Content-Type': 'application/jwk-set+json',
+    'Cache-Control': `max-age=${seconds}`,
+    [SINCE]: since,
+    [MAX_AGE]: maxAge,
+  };
+  try {
+    const cache = await caches.open(CACHE);
+    await cache.put(url, new Response(text, { headers }));
+  } catch {
+    // The others ask the provider.
+  }
 }
 
 async function boundedText(response, mostBytes, what) {

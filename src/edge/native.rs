@@ -69,10 +69,13 @@ extern "C" {
     #[wasm_bindgen(catch, js_name = fetchKeySet)]
     pub async fn fetch_key_set(
         url: &str,
-        from_provider: bool,
+        newer_than: f64,
         milliseconds: f64,
         most_bytes: u32,
     ) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(js_name = shareKeySet)]
+    pub async fn share_key_set(url: &str, text: &str, max_age: &str, since: f64, seconds: f64);
 
     #[wasm_bindgen(catch)]
     pub async fn introspect(

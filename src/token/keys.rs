@@ -316,6 +316,17 @@ impl KeyRing {
             .is_none_or(|algorithm| self.keys.iter().any(|key| key.fits(header, algorithm)))
     }
 
+    /// Whether some key could have signed a token with this header, and no name says which.
+    pub(super) fn could_only_guess(&self, header: &TokenHeader) -> bool {
+        let Some(algorithm) = Algorithm::from_name(&header.algorithm) else {
+            return false;
+        };
+        let is_candidate = |key: &&Key| key.fits(header, algorithm);
+        let mut candidates = self.keys.iter().filter(is_candidate).peekable();
+        candidates.peek().is_some()
+            && (header.key_id.is_none() || candidates.all(|key| key.id.is_none()))
+    }
+
     /// Verifies the signature with the keys that fit the token.
     pub(super) async fn verify<R: Runtime>(
         &self,

@@ -31,6 +31,25 @@ pub struct Document {
     pub text: String,
     /// `max-age` of `Cache-Control`.
     pub max_age: Option<Duration>,
+    /// When the provider gave it, to whichever isolate.
+    pub since: Timestamp,
+}
+
+/// What became of a [`Document`].
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// For the log.
+    pub remarks: Vec<String>,
+    /// For the platform's cache, if the set is sound and newer than what was known.
+    pub copy: Option<SharedCopy>,
+}
+
+/// A sound set for other isolates.
+#[derive(Debug, PartialEq, Eq)]
+pub struct SharedCopy {
+    pub document: Document,
+    /// How long to keep it: until it would be refreshed ahead of its expiry.
+    pub keep: Duration,
 }
 
 /// What to do before the keys are used.
@@ -58,9 +77,9 @@ pub struct RemoteKeys {
 struct State {
     set: Option<Set>,
     last_try: Option<Timestamp>,
-    /// The last try to replace a set. The first set begins no cooldown: a rotation may follow it
-    /// at once, and it may come from a cache that the rotation has not reached.
-    last_refresh: Option<Timestamp>,
+    /// The last fetch that a token asked for. No other begins its cooldown: a rotation may follow
+    /// at once, and what they give may come from a cache that the rotation has not reached.
+    last_early: Option<Timestamp>,
     /// A fetch is under way, unless who began it is gone.
     is_pending: bool,
     last_failure: Option<String>,
@@ -72,6 +91,13 @@ struct Set {
     ring: Rc<KeyRing>,
     since: Timestamp,
     fresh: Duration,
+}
+
+impl Set {
+    /// When to refresh it behind an answer.
+    fn ahead(&self) -> Timestamp {
+        self.since + (self.fresh - self.fresh / AHEAD)
+    }
 }
 
 impl RemoteKeys {
@@ -96,6 +122,11 @@ impl RemoteKeys {
         (now < set.since + set.fresh + self.stale).then(|| set.ring.clone())
     }
 
+    /// When the provider gave the set at hand. A cached copy is of use only if it is newer.
+    pub fn since(&self) -> Option<Timestamp> {
+        self.state.borrow().set.as_ref().map(|set| set.since)
+    }
+
     /// Why there are no keys, for the log.
     pub fn failure(&self) -> String {
         let state = self.state.borrow();
@@ -103,7 +134,7 @@ impl RemoteKeys {
         format!("the key set can't be had: {failure}")
     }
 
-    /// Whether to fetch at `now`. `lacks_key`: a token names a key that the set does not have.
+    /// Whether to fetch at `now`. `lacks_key`: a token may be by a key that the set does not have.
     pub fn need(&self, now: Timestamp, lacks_key: bool) -> Fetch {
         let state = self.state.borrow();
         let is_served = |set: &&Set| now < set.since + set.fresh + self.stale;
@@ -116,7 +147,7 @@ impl RemoteKeys {
             return Fetch::First; // joins the one under way
         }
         let is_cool = |last: Option<Timestamp>| last.is_none_or(|last| now >= last + COOLDOWN);
-        if lacks_key && set.is_some() && is_cool(state.last_refresh) {
+        if lacks_key && set.is_some() && is_cool(state.last_early) {
             return Fetch::First;
         }
         if !is_cool(state.last_try) {
@@ -124,56 +155,70 @@ impl RemoteKeys {
         }
         match set {
             None => Fetch::First,
-            Some(set) if now >= set.since + set.fresh - set.fresh / AHEAD => Fetch::Behind,
+            Some(set) if now >= set.ahead() => Fetch::Behind,
             Some(_) => Fetch::No,
         }
     }
 
-    /// Notes that a fetch begins, so that no other does for a while.
-    pub fn begin(&self, now: Timestamp) {
+    /// Notes that a fetch begins, so that no other does for a while; `lacks_key` as for
+    /// [`need`](Self::need).
+    pub fn begin(&self, now: Timestamp, lacks_key: bool) {
         let mut state = self.state.borrow_mut();
         (state.last_try, state.is_pending) = (Some(now), true);
-        if state.set.is_some() {
-            state.last_refresh = Some(now);
+        if lacks_key {
+            state.last_early = Some(now);
         }
     }
 
     /// Takes the result of a fetch. A set without a usable key is a failure; the keys that are
-    /// not usable are told for the log.
-    pub fn take(&self, result: Result<Document, String>, now: Timestamp) -> Vec<String> {
+    /// not usable are told for the log. A copy that is older than the set at hand changes nothing.
+    pub fn take(&self, result: Result<Document, String>, now: Timestamp) -> Taken {
         let mut state = self.state.borrow_mut();
         state.is_pending = false;
-        let document = match result {
-            Ok(document) => document,
-            Err(failure) => {
-                state.last_failure = Some(failure.clone());
-                return vec![failure];
+        let result = result.and_then(|document| state.renew(document, &self.algorithms, now));
+        result.unwrap_or_else(|failure| {
+            state.last_failure = Some(failure.clone());
+            Taken {
+                remarks: vec![failure],
+                copy: None,
             }
-        };
+        })
+    }
+}
+
+impl State {
+    fn renew(
+        &mut self,
+        document: Document,
+        algorithms: &[Algorithm],
+        now: Timestamp,
+    ) -> Result<Taken, String> {
+        let since = document.since.min(now);
+        let known = self.set.as_ref().map(|set| set.since);
+        if known.is_some_and(|known| since < known) {
+            return Ok(Taken::default());
+        }
         let fresh = document.max_age.unwrap_or(DEFAULT_FRESH);
         let fresh = fresh.clamp(LEAST_FRESH, MOST_FRESH);
         // The same text is the same ring, with the signatures it remembers.
-        if let Some(set) = &mut state.set
-            && set.text == document.text
-        {
-            (set.since, set.fresh) = (now, fresh);
-            return Vec::new();
-        }
-        match read(&document.text, &self.algorithms) {
-            Ok((keys, remarks)) => {
-                state.set = Some(Set {
-                    text: document.text,
-                    ring: Rc::new(KeyRing::new(keys)),
-                    since: now,
-                    fresh,
-                });
-                remarks
+        let (ring, remarks) = match &self.set {
+            Some(set) if set.text == document.text => (set.ring.clone(), Vec::new()),
+            _ => {
+                let (keys, remarks) = read(&document.text, algorithms)?;
+                (Rc::new(KeyRing::new(keys)), remarks)
             }
-            Err(failure) => {
-                state.last_failure = Some(failure.clone());
-                vec![failure]
-            }
-        }
+        };
+        let set = Set {
+            text: document.text.clone(),
+            ring,
+            since,
+            fresh,
+        };
+        let keep = set.ahead().since(now);
+        self.set = Some(set);
+        // Of all who waited for one answer the first shares it.
+        let copy = (known != Some(since)).then_some(SharedCopy { document, keep });
+        Ok(Taken { remarks, copy })
     }
 }
 

@@ -70,6 +70,7 @@ impl Bench {
         let document = Document {
             text: text.to_owned(),
             max_age: None,
+            since: NOW,
         };
         self.provider.borrow_mut().insert(url.to_owned(), document);
     }
@@ -90,8 +91,10 @@ impl Bench {
     }
 
     fn give(&self, keys: &RemoteKeys) {
+        let since = self.now.get();
         let document = self.provider.borrow().get(&keys.url).cloned();
-        keys.take(document.ok_or("down".into()), self.now.get());
+        let document = document.map(|document| Document { since, ..document });
+        keys.take(document.ok_or("down".into()), since);
     }
 }
 

@@ -1,0 +1,158 @@
+// How long a key set by URL lives: refreshed ahead of its expiry while sockets are being opened,
+// and shared by isolates in the platform's cache.
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import { reasonOf, requestId } from '../support/answers.mjs';
+import { openGate, useGate } from '../support/gate.mjs';
+import { internet, useServer } from '../support/internet.mjs';
+import { makeKey, sign } from '../support/keys.mjs';
+import { useUpstream } from '../support/upstream.mjs';
+
+const SITE = 'https://id.example';
+const ADMITTED = ['admitted', null];
+const PACE = 100;
+
+async function outcome(gate, token, target = '/') {
+  const answer = await gate.knock({ Authorization: `Bearer ${token}` }, { target });
+  const { cause } = await gate.log.record(requestId(answer));
+  return [reasonOf(answer), cause];
+}
+
+/** What the platform's cache has for a URL, once `isRight` says so. */
+async function cached(gate, url, isRight) {
+  const caches = await gate.miniflare.getCaches();
+  const cache = await caches.open('portcullis');
+  for (;;) {
+    const response = await cache.match(url);
+    const text = await response?.text();
+    if (isRight(text)) return { text, headers: response?.headers };
+    await pause(PACE);
+  }
+}
+
+/** A server of one key set, which counts how often it was asked. */
+function useKeySet(maxAge) {
+  const server = useServer(async (request, response) => {
+    server.fetches += 1;
+    await server.held;
+    response.setHeader('Cache-Control', `public, max-age=${maxAge}`);
+    response.end(server.body ?? JSON.stringify({ keys: server.keys.map(({ jwk }) => jwk) }));
+  });
+  return Object.assign(server, { fetches: 0, keys: [] });
+}
+
+const trusting = (server) => ({
+  vars: { AUTH: 'required', JWT_JWKS_URL: `${SITE}/jwks` },
+  ...internet({ [SITE]: server.url }),
+});
+
+// The first of these takes most of a minute, in which the others run.
+describe('a key set by URL', { concurrency: true }, () => {
+  describe('in the last fifth of its time', () => {
+    const [old, renewed] = [makeKey('EdDSA', 'old'), makeKey('EdDSA', 'renewed')];
+    const upstream = useUpstream();
+    // Less than the least that it is kept for, a minute.
+    const server = useKeySet(1);
+    const gate = useGate(() => ({ upstream, ...trusting(server) }));
+
+    test('is fetched behind an answer, and nobody waits for it', async () => {
+      server.keys = [old];
+      const token = await sign(old);
+      const began = performance.now();
+      assert.deepEqual(await outcome(gate, token), ADMITTED);
+      assert.equal(server.fetches, 1);
+
+      let release;
+      server.held = new Promise((resolve) => (release = resolve));
+      // Each is answered, though from the one that begins the fetch on the provider says nothing.
+      while (server.fetches === 1) {
+        assert.deepEqual(await outcome(gate, token), ADMITTED);
+        await pause(PACE);
+      }
+      const least = 60_000 - 60_000 / 5;
+      assert.ok(performance.now() - began >= least, 'not before it is due');
+      for (let at = 0; at < 10; at += 1) assert.deepEqual(await outcome(gate, token), ADMITTED);
+      assert.equal(server.fetches, 2, 'one at a time');
+
+      server.keys = [renewed];
+      release();
+      await cached(gate, `${SITE}/jwks`, (text) => text?.includes('renewed'));
+      assert.deepEqual(await outcome(gate, await sign(renewed)), ADMITTED);
+      assert.equal(server.fetches, 2, 'what came behind is what serves');
+    });
+  });
+
+  describe('in the platform’s cache', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'portcullis-cache-'));
+    after(() => rmSync(folder, { recursive: true, force: true }));
+    const [one, two] = [makeKey('ES256', 'one'), makeKey('ES256', 'two')];
+    const upstream = useUpstream();
+    const server = useKeySet(600);
+    const url = `${SITE}/jwks`;
+
+    /** What `work` gives with a new gate, whose isolate knows nothing but what the cache has. */
+    async function withGate(work) {
+      const gate = await openGate({ upstream, persist: folder, ...trusting(server) });
+      try {
+        return await work(gate);
+      } finally {
+        await gate.stop();
+      }
+    }
+
+    test('is found by an isolate that comes later, the provider being down', async () => {
+      server.keys = [one];
+      await withGate(async (gate) => {
+        assert.deepEqual(await outcome(gate, await sign(one)), ADMITTED);
+        const { headers } = await cached(gate, url, Boolean);
+        // Until it is refreshed ahead: four fifths of its time, less what passed already.
+        assert.match(headers.get('cache-control'), /^max-age=(480|47\d)$/);
+      });
+      await server.stop();
+      await withGate(async (gate) => {
+        assert.deepEqual(await outcome(gate, await sign(one)), ADMITTED);
+      });
+      assert.equal(server.fetches, 1);
+      await server.start();
+    });
+
+    test('does not hide a rotation, which others then find there', async () => {
+      server.keys = [one, two];
+      const before = server.fetches;
+      await withGate(async (gate) => {
+        assert.deepEqual(await outcome(gate, await sign(two)), ADMITTED);
+        assert.equal(server.fetches, before + 1);
+        await cached(gate, url, (text) => text?.includes('two'));
+      });
+      await withGate(async (gate) => {
+        assert.deepEqual(await outcome(gate, await sign(two)), ADMITTED);
+      });
+      assert.equal(server.fetches, before + 1);
+    });
+  });
+
+  describe('that is not sound', () => {
+    const key = makeKey('ES256', 'one');
+    const upstream = useUpstream();
+    const server = useKeySet(600);
+    const gate = useGate(() => ({ upstream, ...trusting(server) }));
+
+    test('is not kept in the platform’s cache, and a sound one after it is', async () => {
+      const token = await sign(key);
+      server.body = '{"keys":[]}';
+      const [reason, cause] = await outcome(gate, token);
+      assert.equal(reason, 'token_invalid');
+      assert.match(cause, /the key set has no usable key$/);
+      await cached(gate, `${SITE}/jwks`, (text) => text === undefined);
+
+      server.body = undefined;
+      server.keys = [key];
+      while ((await outcome(gate, token))[0] !== 'admitted') await pause(PACE);
+      await cached(gate, `${SITE}/jwks`, (text) => text?.includes('one'));
+    });
+  });
+});
