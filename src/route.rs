@@ -1,7 +1,9 @@
 //! Where a request goes: to an endpoint of the gate's own, or by a route to its upstream.
 
+mod pattern;
+
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use matchit::{InsertError, Router};
@@ -12,14 +14,13 @@ use crate::assertion::AssertionKey;
 use crate::config::Policy;
 use crate::request::Request;
 use crate::token::{KeySource, RemoteKeys};
+pub use pattern::Pattern;
+use pattern::{Kind, REST};
 
 const PREFIX: &str = "/_portcullis";
 const TICKET: &str = "/_portcullis/ticket";
 /// The one route of a gate without `ROUTES`.
 pub const EVERYTHING: &str = "/*";
-
-/// What `*` took, for the router: no name that a parameter may have.
-const REST: &str = "-";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Endpoint {
@@ -32,6 +33,7 @@ pub enum Endpoint {
 #[derive(Debug)]
 pub struct Route {
     pub pattern: String,
+    kinds: Vec<Kind>,
     pub policy: Policy,
 }
 
@@ -76,13 +78,13 @@ impl<'a> Place<'a> {
     }
 }
 
-/// All routes; of those that match a path the most specific wins.
+/// All routes; of those that match a path the most specific wins: the one whose first segment
+/// that differs is a text rather than a parameter, or a parameter rather than `*`.
 #[derive(Debug, Default)]
 pub struct Routes {
     routes: Vec<Route>,
-    router: Router<usize>,
-    /// The `/api/` of each `/api/*`, which the router's own `*` does not match.
-    roots: HashSet<String>,
+    /// By where the `*` stands: the router takes no parameter beside a `*`.
+    routers: BTreeMap<Option<usize>, Router<usize>>,
 }
 
 impl Routes {
@@ -90,30 +92,22 @@ impl Routes {
     /// it overlaps.
     pub fn add(&mut self, pattern: &Pattern, policy: Policy) -> Result<(), String> {
         let number = self.routes.len();
-        loop {
-            match self.router.insert(pattern.router_path.as_str(), number) {
-                Ok(()) => break,
-                // A route that is exactly `/api/` is more specific than `/api/*`.
-                Err(InsertError::Conflict { with }) if self.roots.remove(&with) => {
-                    self.router.remove(with);
-                }
-                Err(InsertError::Conflict { with }) => {
-                    let with = with.replace(&format!("{{*{REST}}}"), "*");
-                    return Err(format!(
-                        "it overlaps the route {with}, and neither is more specific; change one \
-                         of the two"
-                    ));
-                }
-                Err(other) => return Err(other.to_string()),
-            }
-        }
-        if let Some(root) = &pattern.root
-            && self.router.insert(root.as_str(), number).is_ok()
-        {
-            self.roots.insert(root.clone());
+        let router = self.routers.entry(pattern.star()).or_default();
+        for path in &pattern.router_paths {
+            router
+                .insert(path.as_str(), number)
+                .map_err(|error| match error {
+                    InsertError::Conflict { with } => format!(
+                        "it overlaps the route {}, and neither is more specific; change one of \
+                         the two",
+                        with.replace(&format!("{{*{REST}}}"), "*")
+                    ),
+                    other => other.to_string(),
+                })?;
         }
         self.routes.push(Route {
             pattern: pattern.text.clone(),
+            kinds: pattern.kinds.clone(),
             policy: self.sharing_key_sets(policy),
         });
         Ok(())
@@ -150,6 +144,38 @@ impl Routes {
 
     pub fn iter(&self) -> impl Iterator<Item = &Route> {
         self.routes.iter()
+    }
+
+    /// Routes whose every path is another's. Only those with a `*` can be: the others are
+    /// reached by words in place of their parameters.
+    pub fn unreachable(&self) -> impl Iterator<Item = &Route> {
+        let segments = |route: &Route| route.pattern.matches('/').count();
+        let most = self.routes.iter().map(segments).max().unwrap_or_default();
+        let longest = self.routes.iter().map(|route| route.pattern.len()).max();
+        // Longer than any pattern, so it is no text of one.
+        let word = "x".repeat(longest.unwrap_or_default());
+        let is_reached = move |number: usize, root: &str| {
+            let named = root
+                .split('/')
+                .map(|segment| match segment.strip_prefix('{') {
+                    Some(_) => &word,
+                    None => segment,
+                });
+            let mut path = named.collect::<Vec<_>>().join("/");
+            let leads_there = |path: &str| self.at(path).is_some_and(|(found, _)| found == number);
+            (0..=most).any(|_| {
+                let is_here = leads_there(&path) || leads_there(&format!("{path}{word}"));
+                path = format!("{path}{word}/");
+                is_here
+            })
+        };
+        self.routes
+            .iter()
+            .enumerate()
+            .filter_map(move |(number, route)| {
+                let root = route.pattern.strip_suffix('*')?;
+                (!is_reached(number, root)).then_some(route)
+            })
     }
 
     fn published_keys(&self) -> impl Iterator<Item = &Value> {
@@ -229,7 +255,11 @@ impl Routes {
         if is_ours {
             return None;
         }
-        let found = self.router.at(path).ok()?;
+        let candidates = self
+            .routers
+            .values()
+            .filter_map(|router| router.at(path).ok());
+        let found = candidates.min_by_key(|found| &self.routes[*found.value].kinds)?;
         let named = found.params.iter().filter(|(name, _)| *name != REST);
         let parameters = named.map(|(name, value)| (name.to_owned(), value.to_owned()));
         Some((*found.value, Parameters(parameters.collect())))
@@ -283,89 +313,4 @@ pub fn is_health(request: &Request<'_>) -> bool {
 
 fn is_key_set(request: &Request<'_>) -> bool {
     request.url.path == "/_portcullis/jwks.json" && request.is_plain_read()
-}
-
-/// A route's `path`: `/chat`, `/rooms/{room}`, `/api/*`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pattern {
-    pub text: String,
-    pub parameters: Vec<String>,
-    /// The same for the router.
-    router_path: String,
-    /// What `*` stands for when it stands for nothing.
-    root: Option<String>,
-}
-
-impl Pattern {
-    /// The error says what is wrong and what would be right.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let example = "write a path like \"/chat\", \"/rooms/{room}\" or \"/api/*\"";
-        let Some(segments) = text.strip_prefix('/') else {
-            return Err(format!("{text:?} does not begin with a slash; {example}"));
-        };
-        let mut parameters = Vec::new();
-        let mut segments = segments.split('/').peekable();
-        while let Some(segment) = segments.next() {
-            let name = segment
-                .strip_prefix('{')
-                .and_then(|rest| rest.strip_suffix('}'));
-            match name {
-                Some(name) if is_name(name) && !parameters.iter().any(|known| known == name) => {
-                    parameters.push(name.to_owned());
-                }
-                Some(_) => {
-                    return Err(format!(
-                        "{text:?}: a parameter has a name of its own, of letters, digits and _"
-                    ));
-                }
-                None if segment == "*" && segments.peek().is_none() => {}
-                None if segment.contains(['*', '{', '}']) => {
-                    return Err(format!(
-                        "{text:?}: a parameter is a whole segment, and * is the last one; {example}"
-                    ));
-                }
-                None if segment.contains(['?', '#', ' ']) => {
-                    return Err(format!("{text:?}: it is more than a path; {example}"));
-                }
-                None if segment.contains('%') => {
-                    return Err(format!(
-                        "{text:?}: paths are decoded before they are compared; write it without %"
-                    ));
-                }
-                None if matches!(segment, "." | "..")
-                    || segment.contains('\\')
-                    || (segment.is_empty() && segments.peek().is_some()) =>
-                {
-                    return Err(format!(
-                        "{text:?}: no request has such a path once its dots are resolved and its \
-                         slashes merged; {example}"
-                    ));
-                }
-                None => {}
-            }
-        }
-        let of_the_gate = text.strip_prefix(PREFIX);
-        if of_the_gate.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
-            return Err(format!(
-                "{text:?}: what is under {PREFIX} is the gate's own and never reaches an upstream"
-            ));
-        }
-        let root = text.strip_suffix('*');
-        Ok(Self {
-            text: text.to_owned(),
-            parameters,
-            router_path: match root {
-                Some(root) => format!("{root}{{*{REST}}}"),
-                None => text.to_owned(),
-            },
-            root: root.map(str::to_owned),
-        })
-    }
-}
-
-fn is_name(text: &str) -> bool {
-    !text.is_empty()
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }

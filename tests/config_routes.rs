@@ -160,6 +160,67 @@ fn a_route_has_one_upstream() {
     assert_eq!(unbound, Err(strings(&[missing])));
 }
 
+/// Whose tokens are trusted is replaced as a whole; what a token must say else is inherited.
+#[test]
+fn a_route_with_keys_of_its_own_inherits_none() {
+    let secret = ("JWT_SECRET", "another secret of thirty-two characters");
+    let url = ("JWT_JWKS_URL", "https://id.example/jwks");
+    let set = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+    let jwks = ("JWT_JWKS", set);
+    let entry = json!([{"issuer": "one", "jwks_url": "https://one.example/jwks"}]).to_string();
+    let issuers = ("ISSUERS", entry.as_str());
+    let sources = [secret, url, jwks, issuers];
+    let without_keys = |vars: &[(&str, &str)]| {
+        let mut settings = minimal_with(&[("JWT_LEEWAY", "7s")]);
+        settings.vars.remove("JWT_SECRET");
+        settings.vars.extend(common::settings(vars).vars);
+        settings
+    };
+    let own_over = |global: &[(&str, &str)], own: (&str, &str)| {
+        let route = json!([{"path": "/a", own.0.to_lowercase(): own.1}]);
+        policies(&with_routes(without_keys(global), route))
+    };
+    assert_rows(sources.into_iter().flat_map(|own| {
+        sources.map(|global| {
+            let alone = policies(&without_keys(&[own]));
+            (
+                format!("{} over {}", own.0, global.0),
+                own_over(&[global], own),
+                alone,
+            )
+        })
+    }));
+    let said = [
+        ("JWT_ISSUER", "one two"),
+        ("JWT_AUDIENCE", "chat"),
+        ("JWT_ALGORITHMS", "HS256"),
+    ];
+    let with = |source| [&[source], &said[..]].concat();
+    let sessions = [
+        ("SESSION_URL", "https://id.example/introspect"),
+        ("SESSION_URL_AUTH", "Bearer x"),
+        ("JWT_AUDIENCE", "chat"),
+    ];
+    let beside = |source| [&[source], &sessions[..]].concat();
+    assert_rows([
+        (
+            "keys alone",
+            own_over(&with(("JWT_SECRET", MINIMAL[1].1)), secret),
+            policies(&without_keys(&with(secret))),
+        ),
+        (
+            "issuers bring all of theirs",
+            own_over(&with(secret), issuers),
+            policies(&without_keys(&[issuers])),
+        ),
+        (
+            "what is said of sessions stays",
+            own_over(&beside(secret), issuers),
+            policies(&without_keys(&beside(issuers))),
+        ),
+    ]);
+}
+
 #[test]
 fn warnings_are_told_once() {
     let site = Site::read(&with_routes(

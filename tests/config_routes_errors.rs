@@ -79,8 +79,6 @@ fn routes_that_overlap_are_errors_that_name_both() {
         ("/*", "/*"),
         ("/rooms/{a}", "/rooms/{b}"),
         ("/rooms/{a}/x", "/rooms/{b}/x"),
-        ("/rooms/{a}", "/rooms/*"),
-        ("/api/*", "/api/{version}/users"),
         ("/{a}/*", "/{b}/*"),
     ];
     assert_rows(pairs.map(|(first, second)| {
@@ -97,10 +95,94 @@ fn routes_that_overlap_are_errors_that_name_both() {
         ("/a", "/a/"),
         ("/{a}/*", "/{b}/"),
         ("/{a}/x", "/{b}/y"),
+        ("/rooms/{a}", "/rooms/*"),
+        ("/api/*", "/api/{version}/users"),
+        ("/rooms/*", "/rooms/{a}/*"),
     ];
     assert_rows(
         apart.map(|(first, second)| (format!("{first} {second}"), pair(first, second), vec![])),
     );
+}
+
+#[test]
+fn a_route_that_no_path_leads_to_is_an_error() {
+    let of = |paths: &[&str]| {
+        let routes: Vec<_> = paths.iter().map(|path| json!({ "path": path })).collect();
+        errors(json!(routes))
+    };
+    let unreachable = |path: &str| {
+        strings(&[&format!(
+            "ROUTES {path}: no path leads to it: more specific routes match all of its; remove it"
+        )])
+    };
+    let all = ["/rooms/*", "/rooms/", "/rooms/{a}", "/rooms/{b}/*"];
+    assert_rows([
+        ("all but its root", of(&["/*", "/{a}", "/{b}/*"]), vec![]),
+        (
+            "all but those of one segment",
+            of(&["/*", "/", "/{b}/*"]),
+            vec![],
+        ),
+        (
+            "all but the longer ones",
+            of(&["/*", "/", "/{a}", "/{a}/"]),
+            vec![],
+        ),
+        (
+            "all but other words",
+            of(&["/*", "/", "/xx", "/x/*", "/xx/*"]),
+            vec![],
+        ),
+        ("all", of(&["/*", "/", "/{a}", "/{b}/*"]), unreachable("/*")),
+        ("all in depth", of(&all), unreachable("/rooms/*")),
+        (
+            "all, in more parts",
+            of(&["/*", "/", "/{a}", "/{a}/", "/{a}/{b}", "/{a}/{b}/*"]),
+            unreachable("/*"),
+        ),
+    ]);
+}
+
+/// What a route may override or lack is no error before the routes can be read.
+#[test]
+fn wrong_global_variables_are_told_beside_routes_that_can_not_be_read() {
+    let vars = [("UPSTREAM_TIMEOUT", "soon"), ("JWT_ISUER", "x")];
+    let mut settings = minimal_with(&vars);
+    for missing in ["UPSTREAM_URL", "ALLOWED_ORIGINS", "JWT_SECRET"] {
+        settings.vars.remove(missing);
+    }
+    settings
+        .vars
+        .insert("AUTH".into(), json!("required").into());
+    let told = |routes: Value| {
+        let mut told = errors_of(&with_routes(settings.clone(), routes));
+        told.sort();
+        told
+    };
+    let others = [
+        "JWT_ISUER: there is no such setting; did you mean JWT_ISSUER?",
+        "UPSTREAM_TIMEOUT: \"soon\" is no duration; write one like \"500ms\", \"30s\" or \"5m\"",
+    ];
+    let with = |first: &str| strings(&[others[0], first, others[1]]);
+    assert_rows([
+        (
+            "no array",
+            told(json!({})),
+            with("ROUTES: it is not a JSON array with at least one element"),
+        ),
+        (
+            "no object",
+            told(json!([7])),
+            with("ROUTES[0]: it is not an object; write {\"path\": \"/chat\", ...}"),
+        ),
+    ]);
+    let pattern = json!([{"path": "chat", "auth": "of", "x": 1}]);
+    let told = errors(pattern);
+    let settings: Vec<_> = told
+        .iter()
+        .filter_map(|line| line.split(": ").next())
+        .collect();
+    assert_eq!(settings, ["ROUTES[0]", "ROUTES chat", "ROUTES chat auth"]);
 }
 
 #[test]
@@ -211,10 +293,10 @@ fn an_error_is_told_once_by_the_name_of_who_made_it() {
             vec![upstream],
         ),
         (
-            "a route against a global setting",
+            "two of a route",
             errors_of(&with_routes(
                 by_url,
-                two(json!({"path": "/a", "jwt_secret": secret})),
+                two(json!({"path": "/a", "jwt_secret": secret, "jwt_jwks_url": "https://b.test"})),
             )),
             vec![format!("ROUTES /a jwt_jwks_url: {standing}")],
         ),

@@ -49,9 +49,21 @@ fn a_sound_set_is_shared_once_until_it_is_refreshed_ahead() {
     assert_eq!(down.copy, None);
     assert_rows([
         ("new", take(&keys, &first, 200), shared(&first, 79_800)),
-        ("by another who waited", take(&keys, &first, 200), Taken::default()),
-        ("the same, later", take(&keys, &later, 80_000), shared(&later, 80_000)),
-        ("another", take(&keys, &other, 90_000), shared(&other, 80_000)),
+        (
+            "by another who waited",
+            take(&keys, &first, 200),
+            Taken::default(),
+        ),
+        (
+            "the same, later",
+            take(&keys, &later, 80_000),
+            shared(&later, 80_000),
+        ),
+        (
+            "another",
+            take(&keys, &other, 90_000),
+            shared(&other, 80_000),
+        ),
         (
             "unsound",
             take(&keys, &unsound, 95_000),

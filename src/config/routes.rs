@@ -11,6 +11,8 @@ use crate::security_headers::SecurityHeaders;
 use crate::upstream::Upstream;
 
 const NAME: &str = "ROUTES";
+/// What says whose tokens are trusted; of a route in place of the global ones.
+const KEY_SOURCES: [&str; 4] = ["JWT_SECRET", "JWT_JWKS", "JWT_JWKS_URL", "ISSUERS"];
 
 /// A configuration without errors.
 #[derive(Debug)]
@@ -34,8 +36,9 @@ impl Site {
         let mut reader = Reader::new(settings);
         let mut routes = Routes::default();
         let mut errors = Vec::new();
+        let mut is_malformed = false;
         match reader.array(NAME) {
-            None if reader.has(NAME) => {}
+            None if reader.has(NAME) => is_malformed = true,
             None => match Policy::read(settings) {
                 Ok(policy) => {
                     let everything = Pattern::parse(EVERYTHING).expect("a pattern of our own");
@@ -46,11 +49,29 @@ impl Site {
             },
             Some(entries) => {
                 for (at, entry) in entries.iter().enumerate() {
-                    if let Err(found) = add(&mut routes, settings, at, entry) {
-                        errors.extend(found);
+                    match split(at, entry) {
+                        Ok((path, members)) => {
+                            let added = add(&mut routes, settings, at, path, members);
+                            errors.extend(added.err().into_iter().flatten());
+                        }
+                        Err(fault) => {
+                            errors.push(fault);
+                            is_malformed = true;
+                        }
                     }
                 }
             }
+        }
+        if is_malformed {
+            errors.extend(global_errors(settings));
+        }
+        if errors.is_empty() {
+            errors.extend(routes.unreachable().map(|route| {
+                error(
+                    format!("{NAME} {}", route.pattern),
+                    "no path leads to it: more specific routes match all of its; remove it",
+                )
+            }));
         }
         let elsewhere = Elsewhere {
             require_tls: super::read_require_tls(&mut reader),
@@ -71,15 +92,9 @@ impl Site {
         let nobody_needs_a_token = routes
             .iter()
             .all(|route| route.policy.authentication.is_none());
-        let keys = [
-            "JWT_SECRET",
-            "JWT_JWKS",
-            "JWT_JWKS_URL",
-            "ISSUERS",
-            "SESSION_URL",
-        ];
-        if let Some(name) = keys
+        if let Some(name) = KEY_SOURCES
             .into_iter()
+            .chain(["SESSION_URL"])
             .find(|name| settings.vars.contains_key(*name))
             && nobody_needs_a_token
         {
@@ -102,92 +117,102 @@ impl Site {
     }
 }
 
+fn error(setting: impl Into<String>, problem: impl Into<String>) -> ConfigError {
+    ConfigError {
+        setting: setting.into(),
+        problem: problem.into(),
+    }
+}
+
+/// What is wrong with global variables by themselves. What is missing a route may have.
+fn global_errors(settings: &Settings) -> Vec<ConfigError> {
+    let has_keys = KEY_SOURCES
+        .iter()
+        .chain(&["SESSION_URL"])
+        .any(|name| settings.vars.contains_key(*name));
+    let mut errors = Policy::read(settings).err().unwrap_or_default();
+    errors.retain(|error| {
+        settings.vars.contains_key(&error.setting) && (has_keys || error.setting != "AUTH")
+    });
+    errors
+}
+
+/// A route's path and members.
+fn split(at: usize, entry: &Value) -> Result<(&str, &Map<String, Value>), ConfigError> {
+    let fault = |problem| error(format!("{NAME}[{at}]"), problem);
+    let Value::Object(members) = entry else {
+        return Err(fault(
+            "it is not an object; write {\"path\": \"/chat\", ...}",
+        ));
+    };
+    let Some(Value::String(path)) = members.get("path") else {
+        return Err(fault("it has no path; write one like \"path\": \"/chat\""));
+    };
+    Ok((path, members))
+}
+
 fn add(
     routes: &mut Routes,
     settings: &Settings,
     at: usize,
-    entry: &Value,
+    path: &str,
+    members: &Map<String, Value>,
 ) -> Result<(), Vec<ConfigError>> {
-    let fault = |problem: String| {
-        vec![ConfigError {
-            setting: format!("{NAME}[{at}]"),
-            problem,
-        }]
-    };
-    let Value::Object(members) = entry else {
-        return Err(fault(
-            "it is not an object; write {\"path\": \"/chat\", ...}".into(),
-        ));
-    };
-    let Some(Value::String(path)) = members.get("path") else {
-        return Err(fault(
-            "it has no path; write one like \"path\": \"/chat\"".into(),
-        ));
-    };
-    let pattern = Pattern::parse(path).map_err(&fault)?;
     let mut errors = Vec::new();
+    let pattern = Pattern::parse(path)
+        .map_err(|problem| errors.push(error(format!("{NAME}[{at}]"), problem)))
+        .ok();
+    let name = format!("{NAME} {path}");
+    let of_route = |problem: String| error(&name, problem);
     let (overlay, unknown) = overlay(settings, members);
-    errors.extend(unknown.into_iter().map(|problem| ConfigError {
-        setting: format!("{NAME} {path}"),
-        problem,
-    }));
-    let claims = match members.get("claims") {
-        None => Ok(Vec::new()),
-        Some(Value::Object(rules)) => read_claims(rules, &pattern.parameters),
-        Some(_) => Err(vec!["claims is not an object".into()]),
+    errors.extend(unknown.into_iter().map(of_route));
+    let claims = match (members.get("claims"), &pattern) {
+        (None, _) | (Some(Value::Object(_)), None) => Ok(Vec::new()),
+        (Some(Value::Object(rules)), Some(pattern)) => read_claims(rules, &pattern.parameters),
+        (Some(_), _) => Err(vec!["claims is not an object".into()]),
     };
     let claims = claims.unwrap_or_else(|problems| {
-        errors.extend(problems.into_iter().map(|problem| ConfigError {
-            setting: format!("{NAME} {path}"),
-            problem,
-        }));
+        errors.extend(problems.into_iter().map(of_route));
         Vec::new()
     });
-    match Policy::read(&overlay) {
-        Ok(policy) if policy.authentication.is_none() && !claims.is_empty() => {
-            errors.push(ConfigError {
-                setting: format!("{NAME} {path}"),
-                problem: "AUTH is off, so nobody has claims; remove claims, or set auth to \
-                          required"
-                    .into(),
-            });
-            Err(errors)
-        }
-        Ok(mut policy) if errors.is_empty() => {
-            if let Some(error) = unknown_parameter(&policy, &pattern) {
-                return Err(vec![error]);
-            }
-            policy.permission.claims = claims;
-            if members.contains_key("rate_limit_ip") {
-                policy.counting.apart = Some(path.clone());
-            }
-            routes.add(&pattern, policy).map_err(|problem| {
-                vec![ConfigError {
-                    setting: format!("{NAME} {path}"),
-                    problem,
-                }]
-            })
-        }
-        Ok(_) => Err(errors),
+    let policy = match Policy::read(&overlay) {
+        Ok(policy) => policy,
         Err(found) => {
             // What is wrong with a global variable by itself is named as such, whatever route it
             // came up for; what contradicts a route's own settings is the route's.
             let alone = Policy::read(settings).err().unwrap_or_default();
-            errors.extend(found.into_iter().map(|error| {
-                let is_global = settings.vars.contains_key(&error.setting)
-                    && !members.contains_key(&error.setting.to_ascii_lowercase())
-                    && alone.contains(&error);
-                if is_global || error.setting == LEDGER_BINDING {
-                    return error;
+            errors.extend(found.into_iter().map(|found| {
+                let is_global = settings.vars.contains_key(&found.setting)
+                    && !members.contains_key(&found.setting.to_ascii_lowercase())
+                    && alone.contains(&found);
+                if is_global || found.setting == LEDGER_BINDING {
+                    return found;
                 }
-                ConfigError {
-                    setting: format!("{NAME} {path} {}", error.setting.to_ascii_lowercase()),
-                    problem: error.problem,
-                }
+                let setting = found.setting.to_ascii_lowercase();
+                error(format!("{name} {setting}"), found.problem)
             }));
-            Err(errors)
+            return Err(errors);
         }
+    };
+    if policy.authentication.is_none() && !claims.is_empty() {
+        errors.push(of_route(
+            "AUTH is off, so nobody has claims; remove claims, or set auth to required".into(),
+        ));
     }
+    let (Some(pattern), true) = (pattern, errors.is_empty()) else {
+        return Err(errors);
+    };
+    if let Some(error) = unknown_parameter(&policy, &pattern) {
+        return Err(vec![error]);
+    }
+    let mut policy = policy;
+    policy.permission.claims = claims;
+    if members.contains_key("rate_limit_ip") {
+        policy.counting.apart = Some(path.to_owned());
+    }
+    routes
+        .add(&pattern, policy)
+        .map_err(|problem| vec![of_route(problem)])
 }
 
 /// What is wrong with an object's name that holds a parameter which the path does not have.
@@ -197,24 +222,34 @@ fn unknown_parameter(policy: &Policy, pattern: &Pattern) -> Option<ConfigError> 
     };
     let mut named = object.parameters();
     let unknown = named.find(|name| !pattern.parameters.iter().any(|known| known == name))?;
-    Some(ConfigError {
-        setting: "UPSTREAM_OBJECT".into(),
-        problem: format!(
+    Some(error(
+        "UPSTREAM_OBJECT",
+        format!(
             "the path {:?} has no parameter {{{unknown}}}; write one that it has, in a route",
             pattern.text
         ),
-    })
+    ))
 }
 
 /// The global settings with a route's over them, and what is wrong with names.
 fn overlay(settings: &Settings, members: &Map<String, Value>) -> (Settings, Vec<String>) {
     let mut overlay = settings.clone();
     overlay.vars.remove(NAME);
-    // A route with an upstream of its own inherits none beside it.
-    let is_own = |name: &&str| members.contains_key(&name.to_ascii_lowercase());
-    if super::UPSTREAMS.iter().any(is_own) {
-        for name in super::UPSTREAMS {
-            overlay.vars.remove(name);
+    // A route with an upstream or keys of its own inherits none beside them.
+    let has_own = |name: &str| members.contains_key(&name.to_ascii_lowercase());
+    for alternatives in [&super::UPSTREAMS[..], &KEY_SOURCES] {
+        if alternatives.iter().any(|name| has_own(name)) {
+            for name in alternatives {
+                overlay.vars.remove(*name);
+            }
+        }
+    }
+    // Each issuer has these for itself; beside them two are about sessions.
+    if has_own("ISSUERS") {
+        overlay.vars.remove("JWT_ALGORITHMS");
+        if !overlay.vars.contains_key("SESSION_URL") && !has_own("SESSION_URL") {
+            overlay.vars.remove("JWT_ISSUER");
+            overlay.vars.remove("JWT_AUDIENCE");
         }
     }
     let mut unknown = Vec::new();
