@@ -5,6 +5,9 @@ use crate::request::Request;
 
 /// How long a browser may remember a preflight, in seconds.
 const MAX_AGE: &str = "600";
+/// What a page may read of an answer beside its body.
+const EXPOSED: &str =
+    "Retry-After, RateLimit, RateLimit-Policy, WWW-Authenticate, Portcullis-Request-Id";
 
 /// The headers for the origin of this request: none for one that is not allowed.
 /// `with_credentials`: whether the browser may send cookies along.
@@ -30,6 +33,8 @@ pub fn headers(
         headers.push(("Access-Control-Allow-Methods", "POST".into()));
         headers.push(("Access-Control-Allow-Headers", "authorization".into()));
         headers.push(("Access-Control-Max-Age", MAX_AGE.into()));
+    } else {
+        headers.push(("Access-Control-Expose-Headers", EXPOSED.into()));
     }
     headers
 }

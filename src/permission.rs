@@ -34,7 +34,8 @@ pub enum Condition {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Operand {
     Literal(Value),
-    /// The value of a path parameter, percent-decoded.
+    /// The value of a path parameter, percent-decoded. It equals a text, and a whole number in
+    /// its one spelling: `7` neither `07` nor `7.0`.
     Parameter(String),
 }
 
@@ -42,9 +43,11 @@ impl Operand {
     fn equals(&self, value: &Value, parameters: &Parameters) -> bool {
         match self {
             Self::Literal(literal) => literal == value,
-            Self::Parameter(name) => {
-                value.as_str().is_some() && value.as_str() == parameters.get(name)
-            }
+            Self::Parameter(name) => parameters.get(name).is_some_and(|given| match value {
+                Value::String(text) => text == given,
+                Value::Number(number) if !number.is_f64() => number.to_string() == given,
+                _ => false,
+            }),
         }
     }
 }
@@ -100,14 +103,14 @@ impl Permission {
         {
             return lacks(format!("the token lacks the scope {scope}"));
         }
-        let unmet = self.claims.iter().find(|rule| {
-            let claim = identity.claims.get(&rule.claim);
-            !claim.is_some_and(|value| rule.condition.holds(value, parameters))
-        });
-        match unmet {
-            Some(rule) => lacks(format!("the claim {} does not fit", rule.claim)),
-            None => Ok(()),
+        for ClaimRule { claim, condition } in &self.claims {
+            match identity.claims.get(claim) {
+                Some(value) if condition.holds(value, parameters) => {}
+                Some(_) => return lacks(format!("the claim {claim} does not fit")),
+                None => return lacks(format!("the token lacks the claim {claim}")),
+            }
         }
+        Ok(())
     }
 }
 

@@ -25,6 +25,8 @@ fn ask(method: &'static str, origin: &str) -> Ask {
 const APP: &str = "https://app.example";
 const READ: &str = "Access-Control-Allow-Origin: https://app.example\nVary: Origin\n";
 const CREDENTIALS: &str = "Access-Control-Allow-Credentials: true\n";
+const EXPOSED: &str = "Access-Control-Expose-Headers: Retry-After, RateLimit, RateLimit-Policy, \
+    WWW-Authenticate, Portcullis-Request-Id\n";
 const PREFLIGHT: &str = "Access-Control-Allow-Methods: POST\n\
     Access-Control-Allow-Headers: authorization\n\
     Access-Control-Max-Age: 600\n";
@@ -33,14 +35,20 @@ const PREFLIGHT: &str = "Access-Control-Allow-Methods: POST\n\
 fn the_very_origin_is_named_and_others_get_nothing() {
     let post = |origin| ask("POST", origin);
     let rows = [
-        ("allowed", APP, false, post(APP), READ.to_owned()),
-        ("under a wildcard", "*", false, post(APP), READ.to_owned()),
+        ("allowed", APP, false, post(APP), format!("{READ}{EXPOSED}")),
+        (
+            "under a wildcard",
+            "*",
+            false,
+            post(APP),
+            format!("{READ}{EXPOSED}"),
+        ),
         (
             "with cookies",
             APP,
             true,
             post(APP),
-            format!("{READ}{CREDENTIALS}"),
+            format!("{READ}{CREDENTIALS}{EXPOSED}"),
         ),
         (
             "a preflight",

@@ -183,10 +183,13 @@ fn opens(condition: &str, path: &str, claims: Value) -> bool {
     let checked = route
         .policy
         .permission
-        .check(Some(&identity(claims)), &parameters);
+        .check(Some(&identity(claims.clone())), &parameters);
     if let Err(rejection) = &checked {
-        let expected =
-            Reason::InsufficientScope { scopes: vec![] }.because("the claim c does not fit");
+        let cause = match claims.get("c") {
+            Some(_) => "the claim c does not fit",
+            None => "the token lacks the claim c",
+        };
+        let expected = Reason::InsufficientScope { scopes: vec![] }.because(cause);
         assert_eq!(*rejection, expected);
     }
     checked.is_ok()
@@ -274,7 +277,49 @@ fn each_condition_holds_for_what_it_says() {
             json!("{room}"),
             false,
         ),
-        ("parameter, number", parameter, "5/y", json!(5), false),
+        ("parameter, number", parameter, "5/y", json!(5), true),
+        ("parameter, negative", parameter, "-5/y", json!(-5), true),
+        (
+            "parameter, largest number",
+            parameter,
+            "18446744073709551615/y",
+            json!(u64::MAX),
+            true,
+        ),
+        (
+            "parameter, other number",
+            parameter,
+            "50/y",
+            json!(5),
+            false,
+        ),
+        ("parameter, padded", parameter, "05/y", json!(5), false),
+        ("parameter, signed", parameter, "+5/y", json!(5), false),
+        ("parameter, spaced", parameter, "5%20/y", json!(5), false),
+        ("parameter, fraction", parameter, "5.0/y", json!(5), false),
+        (
+            "parameter, of a fraction",
+            parameter,
+            "5/y",
+            json!(5.0),
+            false,
+        ),
+        (
+            "parameter, a fraction",
+            parameter,
+            "5.5/y",
+            json!(5.5),
+            false,
+        ),
+        (
+            "parameter, minus zero",
+            parameter,
+            "-0/y",
+            json!(-0.0),
+            false,
+        ),
+        ("parameter, true", parameter, "true/y", json!(true), false),
+        ("parameter, null", parameter, "null/y", json!(null), false),
         ("one of, first", one_of, "x/y", json!("a"), true),
         ("one of, number", one_of, "x/y", json!(2), true),
         ("one of, boolean", one_of, "x/y", json!(true), true),
@@ -315,6 +360,9 @@ fn each_condition_holds_for_what_it_says() {
             json!(["red", "blue"]),
             true,
         ),
+        ("rooms, numbers", rooms, "7/y", json!([1, 7]), true),
+        ("rooms, other numbers", rooms, "7/y", json!([17, 77]), false),
+        ("rooms, one number", rooms, "7/y", json!(7), false),
         ("rooms, other", rooms, "blue/y", json!(["red"]), false),
         ("rooms, star", rooms, "blue/y", json!(["*"]), false),
         ("rooms, two words", rooms, "a%20b/y", json!("a b"), false),

@@ -43,7 +43,8 @@ async function visit(host, url, { headers, cookie }) {
           return { fetch: error.name };
         }
         const { ticket, reason } = await answer.json();
-        if (!ticket) return { fetch: answer.status, reason };
+        const challenge = answer.headers.get('www-authenticate');
+        if (!ticket) return { fetch: answer.status, reason, challenge };
         const socket = new WebSocket(`${gate.replace('http', 'ws')}?ticket=${ticket}`);
         const echo = await new Promise((resolve) => {
           socket.onopen = () => socket.send('hello');
@@ -71,7 +72,8 @@ describe('a page', () => {
     assert.deepEqual(await go('localhost', withToken(mint())), { fetch: 200, echo: 'hello' });
   });
   test('of an allowed origin can read why it gets none', async () => {
-    const refused = { fetch: 401, reason: 'token_expired' };
+    const challenge = 'Bearer error="invalid_token"';
+    const refused = { fetch: 401, reason: 'token_expired', challenge };
     assert.deepEqual(await go('localhost', withToken(mint({ exp: 1 }))), refused);
   });
   test('of another origin can’t even ask', async () => {

@@ -5,7 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { setTimeout as passing } from 'node:timers/promises';
-import { assertAdmitted, assertRefused, reasonOf, requestId } from '../support/answers.mjs';
+import {
+  assertAdmitted,
+  assertRefused,
+  readable,
+  reasonOf,
+  requestId,
+} from '../support/answers.mjs';
 import { freshAddress, freshKey, openGate, ORIGIN, useGate } from '../support/gate.mjs';
 import { calls, plan, withOneTime } from '../support/ledgers.mjs';
 import { tablesByObject } from '../support/sqlite.mjs';
@@ -268,7 +274,7 @@ for (const policy of ['reject', 'admit']) {
       ROUTES: JSON.stringify([{ path: '/' }, { path: '/free', jwt_replay: 'allow' }]),
     };
     const gate = useGate({ upstream, vars, ...withOneTime('Double') });
-    const cors = { 'access-control-allow-origin': ORIGIN, vary: 'Origin' };
+    const cors = readable(ORIGIN);
 
     for (const [name, behaviour, cause] of failures) {
       test(name, async () => {

@@ -6,7 +6,7 @@ import { reasonOf, requestId } from '../support/answers.mjs';
 import { ask, useGate } from '../support/gate.mjs';
 import { internet } from '../support/internet.mjs';
 import { altered, claimsOf, headerOf, makeKey, sign } from '../support/keys.mjs';
-import { AUDIENCE, useProvider } from '../support/provider.mjs';
+import { AUDIENCE, ELSEWHERE, useProvider } from '../support/provider.mjs';
 import { useUpstream } from '../support/upstream.mjs';
 import { values } from '../support/http.mjs';
 
@@ -86,6 +86,51 @@ describe('what a token of the provider must say', () => {
       });
     });
   }
+});
+
+describe('a user who signs in by a code with PKCE', () => {
+  const upstream = useUpstream();
+  const provider = useProvider(ISSUER, 'ES256');
+  const wishes = { user: 'alice', scope: 'openid rooms:read', resource: AUDIENCE };
+  const forAccess = trusting(provider, upstream);
+  // The audience of an ID token is the client, and it has no type.
+  const forIdentity = trusting(provider, upstream, { JWT_AUDIENCE: 'app', JWT_TYP: undefined });
+
+  test('opens a socket with the access token, and the upstream learns who it is', async () => {
+    const { access_token: token, token_type } = await provider.signIn(wishes);
+    assert.equal(token_type, 'Bearer');
+    const { sub, aud, client_id, scope } = claimsOf(token);
+    assert.deepEqual([sub, aud, client_id, scope], ['alice', AUDIENCE, 'app', 'rooms:read']);
+
+    const socket = await forAccess.connect({ protocols: ['bearer', token] });
+    assert.equal(await ask(socket, 'hello'), 'hello');
+    const { headers } = upstream.sent(requestId({ headers: socket.answer }));
+    assert.deepEqual(values(headers, 'portcullis-subject'), ['alice']);
+    assert.deepEqual(values(headers, 'portcullis-scopes'), ['rooms:read']);
+  });
+
+  test('is refused with an access token for somebody else', async () => {
+    const { access_token: token } = await provider.signIn({ ...wishes, resource: ELSEWHERE });
+    assert.equal(claimsOf(token).aud, ELSEWHERE);
+    const refused = ['token_invalid', 'aud is not in JWT_AUDIENCE'];
+    assert.deepEqual(await outcome(forAccess, token), refused);
+  });
+
+  test('has an ID token accepted where its audience is, and nowhere else', async () => {
+    const { id_token: token, access_token, nonce } = await provider.signIn(wishes);
+    assert.deepEqual([claimsOf(token).aud, claimsOf(token).nonce], ['app', nonce]);
+    assert.deepEqual(await outcome(forIdentity, token), ADMITTED);
+    const type = ['token_invalid', 'typ is not in JWT_TYP'];
+    assert.deepEqual(await outcome(forAccess, token), type);
+    const audience = ['token_invalid', 'aud is not in JWT_AUDIENCE'];
+    assert.deepEqual(await outcome(forIdentity, access_token), audience);
+  });
+
+  test('gets no token for a code that another page started', async () => {
+    const change = { code_verifier: 'x'.repeat(43) };
+    const { error, access_token } = await provider.signIn({ ...wishes, change });
+    assert.deepEqual([error, access_token], ['invalid_grant', undefined]);
+  });
 });
 
 describe('the key set', () => {

@@ -9,6 +9,7 @@ import { mint, SECRET } from '../support/tokens.mjs';
 import { useUpstream } from '../support/upstream.mjs';
 
 const bearer = (claims) => ({ Authorization: `Bearer ${mint(claims)}` });
+const ELSEWHERE = 'https://other.example';
 const ECHO = `
 export default {
   fetch() {
@@ -40,11 +41,11 @@ describe('routes', () => {
         {
           path: '/partner',
           jwt_jwks: { keys: [partner.jwk] },
-          jwt_algorithms: ['ES256', 'HS384'],
+          jwt_algorithms: ['ES256'],
           security_headers: { 'X-Frame-Options': 'SAMEORIGIN', 'Referrer-Policy': null },
         },
         { path: '/scarce', rate_limit_ip: '2/1m' },
-        { path: '/elsewhere', allowed_origins: 'https://other.example' },
+        { path: '/elsewhere', allowed_origins: ELSEWHERE },
       ],
     },
     services: { ECHO: 'echo' },
@@ -142,7 +143,7 @@ describe('routes', () => {
     }
   });
 
-  test('algorithms, origins and headers are the route’s own', async () => {
+  test('keys, origins and headers are the route’s own, in place of the global ones', async () => {
     const token = await sign(partner);
     const answer = await gate.knock({ Authorization: `Bearer ${token}` }, { target: '/partner' });
     assert.equal(reasonOf(answer), 'admitted');
@@ -151,11 +152,15 @@ describe('routes', () => {
     assert.ok(!headers.has('referrer-policy'));
     assert.equal(headers.get('x-content-type-options'), STAMPS['x-content-type-options']);
     assert.equal(await at('/partner', bearer()), 'token_invalid');
+    assert.equal(
+      await at('/elsewhere', { Authorization: `Bearer ${token}`, Origin: ELSEWHERE }),
+      'token_invalid',
+    );
     const other = await gate.knock(bearer({ rooms: ['a'] }), { target: '/rooms/a' });
     assert.equal(new Map(other.headers).get('x-frame-options'), 'DENY');
 
     assert.equal(await at('/elsewhere', bearer()), 'origin_not_allowed');
-    const there = { ...bearer(), Origin: 'https://other.example' };
+    const there = { ...bearer(), Origin: ELSEWHERE };
     assert.equal(await at('/elsewhere', there), 'admitted');
   });
 

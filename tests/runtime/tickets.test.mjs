@@ -2,7 +2,15 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as passing } from 'node:timers/promises';
-import { assertAnswer, assertRefused, reasonOf, requestId, STAMPS } from '../support/answers.mjs';
+import {
+  allowing,
+  assertAnswer,
+  assertRefused,
+  readable,
+  reasonOf,
+  requestId,
+  STAMPS,
+} from '../support/answers.mjs';
 import { ask as say, freshAddress, ORIGIN, useGate } from '../support/gate.mjs';
 import { values } from '../support/http.mjs';
 import { ask, obtain, use } from '../support/tickets.mjs';
@@ -12,7 +20,6 @@ import { useUpstream } from '../support/upstream.mjs';
 const OTHER = 'https://other.example';
 const EVIL = 'https://evil.example';
 const from = (address, more) => ({ headers: { 'CF-Connecting-IP': address, ...more } });
-const readable = (origin = ORIGIN) => ({ 'access-control-allow-origin': origin, vary: 'Origin' });
 
 function gateWith(upstream, vars, options) {
   const settings = {
@@ -45,7 +52,7 @@ describe('a ticket', () => {
       status: 200,
       headers: {
         ...STAMPS,
-        ...readable(),
+        ...readable(ORIGIN),
         'content-type': 'application/json',
         'cache-control': 'no-store',
       },
@@ -151,7 +158,7 @@ describe('a ticket', () => {
 describe('who gets no ticket', () => {
   const upstream = useUpstream();
   const gate = gateWith(upstream, { TOKEN_SOURCES: 'header, subprotocol, query:token' });
-  const cors = { headers: readable() };
+  const cors = { headers: readable(ORIGIN) };
   const token = (value) => ({ headers: { Authorization: value && `Bearer ${value}` } });
 
   for (const [name, request, reason] of [
@@ -185,7 +192,7 @@ describe('who gets no ticket', () => {
     test(`${method} is told what is allowed`, async () => {
       assertRefused(await ask(gate, { method }), 'method_not_allowed', {
         title: 'A ticket is asked for by POST.',
-        headers: { allow: 'POST, OPTIONS', ...readable() },
+        headers: { allow: 'POST, OPTIONS', ...readable(ORIGIN) },
       });
     });
   }
@@ -215,7 +222,7 @@ describe('a preflight', () => {
   for (const origin of [ORIGIN, OTHER]) {
     test(`from ${origin} is answered, whole`, async () => {
       const answer = await ask(gate, preflight(origin));
-      const headers = { ...STAMPS, ...readable(origin), ...PREFLIGHT };
+      const headers = { ...STAMPS, ...allowing(origin), ...PREFLIGHT };
       assertAnswer(answer, { status: 204, headers, body: '' });
       const { outcome, stage } = await gate.log.record(requestId(answer));
       assert.deepEqual({ outcome, stage }, { outcome: 'preflight', stage: 'known' });
@@ -233,7 +240,7 @@ describe('a cookie', () => {
     assert.equal(answer.status, 200);
     assert.deepEqual(values(answer.headers, 'access-control-allow-credentials'), ['true']);
     const asked = await ask(gate, preflight(ORIGIN));
-    const headers = { ...STAMPS, ...readable(), ...CREDENTIALS, ...PREFLIGHT };
+    const headers = { ...STAMPS, ...allowing(ORIGIN), ...CREDENTIALS, ...PREFLIGHT };
     assertAnswer(asked, { status: 204, headers, body: '' });
     assertRefused(await ask(gate, { headers: { ...cookie, Origin: EVIL } }), 'origin_not_allowed');
   });

@@ -53,6 +53,16 @@ const REFUSALS = {
   upstream_timeout: [504, 'The server did not answer in time.'],
 };
 
+/** What allows a page of this origin to ask an endpoint. */
+export const allowing = (origin) => ({ 'access-control-allow-origin': origin, vary: 'Origin' });
+
+/** What lets it read the answer. */
+export const readable = (origin) => ({
+  ...allowing(origin),
+  'access-control-expose-headers':
+    'Retry-After, RateLimit, RateLimit-Policy, WWW-Authenticate, Portcullis-Request-Id',
+});
+
 /** The request id of an answer, which must have exactly one, of 128 bits. */
 export function requestId({ headers }) {
   const ids = values(headers, 'portcullis-request-id');

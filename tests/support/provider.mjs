@@ -4,13 +4,17 @@ import { before } from 'node:test';
 import { Provider } from 'oidc-provider';
 import { useServer } from './internet.mjs';
 import { makeKey } from './keys.mjs';
+import { APP, signIn } from './sign_in.mjs';
 
 export const AUDIENCE = 'https://chat.example';
+/** What the provider has tokens for as well. */
+export const ELSEWHERE = 'https://mail.example';
 const CLIENT = { client_id: 'bot', client_secret: 'a secret of the tests' };
 
 const configuration = (keys) => ({
   clients: [
     { ...CLIENT, grant_types: ['client_credentials'], redirect_uris: [], response_types: [] },
+    APP,
   ],
   clientDefaults: { id_token_signed_response_alg: keys[0].alg },
   cookies: { keys: ['a key of the tests'] },
@@ -19,14 +23,14 @@ const configuration = (keys) => ({
     keys: keys.map(({ key, jwk }) => ({ ...key.export({ format: 'jwk' }), ...jwk, use: 'sig' })),
   },
   features: {
-    devInteractions: { enabled: false },
+    devInteractions: { enabled: true },
     clientCredentials: { enabled: true },
     resourceIndicators: {
       enabled: true,
       defaultResource: () => AUDIENCE,
-      getResourceServerInfo: () => ({
+      getResourceServerInfo: (ctx, resource) => ({
         scope: 'rooms:read rooms:write',
-        audience: AUDIENCE,
+        audience: resource,
         accessTokenTTL: 300,
         accessTokenFormat: 'jwt',
         jwt: { sign: { alg: keys[0].alg } },
@@ -37,8 +41,9 @@ const configuration = (keys) => ({
 
 /**
  * A provider for the group of tests that calls this. `fetches`: how often its key set was asked
- * for. `key` is what it signs with, `discover` reads its metadata, `token` gets an access token by client credentials,
- * `rotate` signs with a new key from now on and publishes it before the others.
+ * for. `key` is what it signs with, `discover` reads its metadata, `token` gets an access token by
+ * client credentials, `signIn` one of a user by a code, `rotate` signs with a new key from now on
+ * and publishes it before the others.
  */
 export function useProvider(issuer, alg = 'RS256') {
   let keys = [];
@@ -53,11 +58,14 @@ export function useProvider(issuer, alg = 'RS256') {
     started.proxy = true;
     handle = started.callback();
   };
-  const ask = async (path, options = {}) => {
+  const reach = ({ pathname, search }, options = {}) => {
     const { host } = new URL(issuer);
     const forwarded = { 'X-Forwarded-Proto': 'https', 'X-Forwarded-Host': host };
     const headers = { ...forwarded, ...options.headers };
-    const response = await fetch(new URL(path, provider.url), { ...options, headers });
+    return fetch(new URL(pathname + search, provider.url), { ...options, headers });
+  };
+  const ask = async (path, options) => {
+    const response = await reach(new URL(path, issuer), options);
     if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
     return response.json();
   };
@@ -71,7 +79,7 @@ export function useProvider(issuer, alg = 'RS256') {
   };
   provider.token = async (scope = 'rooms:read') => {
     const { token_endpoint } = await provider.discover();
-    const { access_token } = await ask(new URL(token_endpoint).pathname, {
+    const { access_token } = await ask(token_endpoint, {
       method: 'POST',
       headers: {
         Authorization: `Basic ${btoa(`${CLIENT.client_id}:${encodeURIComponent(CLIENT.client_secret)}`)}`,
@@ -80,6 +88,7 @@ export function useProvider(issuer, alg = 'RS256') {
     });
     return access_token;
   };
+  provider.signIn = async (wishes) => signIn(reach, await provider.discover(), wishes);
   before(() => provider.rotate());
   return provider;
 }
