@@ -6,6 +6,9 @@ use crate::request::Request;
 /// How long a browser may remember a preflight, in seconds.
 const MAX_AGE: &str = "600";
 
+/// What a page needs beside the body: when to ask again, and what to look up in the log.
+const EXPOSED: &str = "Retry-After, Portcullis-Request-Id";
+
 /// The headers for the origin of this request: none for one that is not allowed.
 /// `with_credentials`: whether the browser may send cookies along.
 pub fn headers(
@@ -21,6 +24,7 @@ pub fn headers(
     }
     let mut headers = vec![
         ("Access-Control-Allow-Origin", origin),
+        ("Access-Control-Expose-Headers", EXPOSED.into()),
         ("Vary", "Origin".into()),
     ];
     if with_credentials {

@@ -23,7 +23,9 @@ fn ask(method: &'static str, origin: &str) -> Ask {
 }
 
 const APP: &str = "https://app.example";
-const READ: &str = "Access-Control-Allow-Origin: https://app.example\nVary: Origin\n";
+const READ: &str = "Access-Control-Allow-Origin: https://app.example\n\
+    Access-Control-Expose-Headers: Retry-After, Portcullis-Request-Id\n\
+    Vary: Origin\n";
 const CREDENTIALS: &str = "Access-Control-Allow-Credentials: true\n";
 const PREFLIGHT: &str = "Access-Control-Allow-Methods: POST\n\
     Access-Control-Allow-Headers: authorization\n\

@@ -12,7 +12,11 @@ import { useUpstream } from '../support/upstream.mjs';
 const OTHER = 'https://other.example';
 const EVIL = 'https://evil.example';
 const from = (address, more) => ({ headers: { 'CF-Connecting-IP': address, ...more } });
-const readable = (origin = ORIGIN) => ({ 'access-control-allow-origin': origin, vary: 'Origin' });
+const readable = (origin = ORIGIN) => ({
+  'access-control-allow-origin': origin,
+  'access-control-expose-headers': 'Retry-After, Portcullis-Request-Id',
+  vary: 'Origin',
+});
 
 function gateWith(upstream, vars, options) {
   const settings = {
