@@ -5,7 +5,11 @@ export default [
   { ignores: ['build/', 'target/', '.toolchain/', '.wrangler/'] },
   js.configs.recommended,
   { languageOptions: { globals: globals.node } },
-  { files: ['playground/**/*.js'], languageOptions: { globals: globals.browser } },
+  { files: ['src/edge/*.js'], languageOptions: { globals: { WebSocketPair: 'readonly' } } },
+  {
+    files: ['playground/**/*.js', 'client/**/*.js'],
+    languageOptions: { globals: globals.browser },
+  },
   {
     rules: {
       eqeqeq: 'error',

@@ -4,6 +4,7 @@ mod authentication;
 mod names;
 mod one_time;
 mod reader;
+mod reject_with;
 mod routes;
 mod values;
 
@@ -24,6 +25,7 @@ use crate::token::{Authentication, KeySource, is_scope};
 use crate::upstream::{ObjectUpstream, Upstream, UpstreamUrl};
 pub use one_time::{ONE_TIME_BINDING, OneTime};
 use reader::Reader;
+pub use reject_with::RejectWith;
 pub use routes::Site;
 
 /// The Durable Object binding that counts attempts per address.
@@ -144,6 +146,7 @@ pub struct Policy {
     pub assertion_key: Option<AssertionKey>,
     pub counting: Counting,
     pub plain_http: PlainHttp,
+    pub reject_with: RejectWith,
     pub security_headers: SecurityHeaders,
     /// Legal, but worth a line in the log.
     pub warnings: Vec<String>,
@@ -183,6 +186,7 @@ impl Policy {
                 &[("reject", PlainHttp::Reject), ("proxy", PlainHttp::Proxy)],
             )
         });
+        let reject_with = reject_with::read(&mut reader);
         let security_headers = read_security_headers(&mut reader);
         let (Some(upstream), Some(authentication)) = (upstream, authentication) else {
             return Err(reader.into_errors());
@@ -199,6 +203,7 @@ impl Policy {
             assertion_key,
             counting,
             plain_http,
+            reject_with,
             security_headers,
             warnings: Vec::new(),
         };

@@ -1,6 +1,7 @@
 //! The journey of a request: every check in its order, the cheapest first, and the first that
 //! fails decides.
 
+mod answers;
 mod once;
 mod tickets;
 
@@ -8,15 +9,16 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use crate::assertion::Assertion;
-use crate::config::{ConfigError, Counting, OnLimiterFailure, PlainHttp, Policy, Settings, Site};
+use crate::config::{
+    ConfigError, Counting, OnLimiterFailure, PlainHttp, Policy, RejectWith, Settings, Site,
+};
 use crate::exhausted::Exhausted;
 use crate::handshake::{Handshake, Key};
 use crate::ledger::{Answer, Attempt};
 use crate::record::{Outcome, Record, Stage};
 use crate::rejection::{Reason, Rejection, insecure};
 use crate::request::Request;
-use crate::route::{Endpoint, Parameters, Place, Route, is_health};
-use crate::security_headers::SecurityHeaders;
+use crate::route::{Endpoint, Parameters, Place, is_health};
 use crate::ticket::Bounds;
 use crate::time::Timestamp;
 use crate::token::{Authenticated, Runtime};
@@ -27,6 +29,8 @@ use once::{Bearer, admit_once, spend};
 /// What an isolate keeps: the policies, and what it learned of exhausted quotas.
 pub struct Gate {
     site: Result<Site, Vec<ConfigError>>,
+    /// Holds where the configuration is wrong.
+    reject_with: RejectWith,
     exhausted: RefCell<Exhausted>,
 }
 
@@ -96,6 +100,7 @@ impl Gate {
     pub fn new(settings: &Settings) -> Self {
         Self {
             site: Site::read(settings),
+            reject_with: RejectWith::alone(settings),
             exhausted: RefCell::default(),
         }
     }
@@ -111,20 +116,6 @@ impl Gate {
     /// Whether every setting is right.
     pub fn is_configured(&self) -> bool {
         self.site.is_ok()
-    }
-
-    /// What step 11 stamps: for what no route matches, and then for each route by its number.
-    pub fn security_headers(&self) -> (SecurityHeaders, Vec<SecurityHeaders>) {
-        match &self.site {
-            Ok(site) => {
-                let of_route = |route: &Route| route.policy.security_headers.clone();
-                (
-                    site.elsewhere.security_headers.clone(),
-                    site.routes.iter().map(of_route).collect(),
-                )
-            }
-            Err(_) => (SecurityHeaders::default(), Vec::new()),
-        }
     }
 
     /// What the request asks for. Without a sound configuration only the health endpoint exists.

@@ -1,5 +1,5 @@
 //! Why a request is refused, and the one place that turns it into an answer: the only file that
-//! knows statuses, titles and the headers of refusals.
+//! knows statuses, close codes, titles and the headers of refusals.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -75,6 +75,29 @@ impl Reason {
     /// HTTP status.
     pub fn status(&self) -> u16 {
         self.describe().1
+    }
+
+    /// What a socket is closed with that was opened to tell the reason. None where no socket can
+    /// be: the request was no handshake, or one that RFC 6455 does not let pass.
+    pub fn close_code(&self) -> Option<u16> {
+        match self {
+            Self::InsecureTransport { .. }
+            | Self::UpgradeRequired
+            | Self::MethodNotAllowed
+            | Self::TicketMethodNotAllowed
+            | Self::UnsupportedVersion
+            | Self::BadHandshake => None,
+            Self::Misconfigured => Some(1011),
+            Self::LimiterUnavailable { .. } => Some(1013),
+            Self::UpstreamUnreachable | Self::UpstreamRefused | Self::UpstreamTimeout => Some(1014),
+            Self::ReplayedKey | Self::AmbiguousToken => Some(4400),
+            Self::TokenMissing | Self::TokenInvalid | Self::TokenExpired => Some(4401),
+            Self::OriginMissing | Self::OriginNotAllowed | Self::InsufficientScope { .. } => {
+                Some(4403)
+            }
+            Self::NoRoute => Some(4404),
+            Self::RateLimited { .. } => Some(4429),
+        }
     }
 
     fn title(&self) -> &'static str {
@@ -231,16 +254,41 @@ pub fn refusal(reason: &Reason, request_id: &str) -> Refusal {
         reason: reason.name(),
         request_id,
     };
-    let mut headers = vec![
-        ("Content-Type", "application/problem+json".to_owned()),
-        ("Cache-Control", "no-store".to_owned()),
-    ];
-    headers.extend(reason.headers());
+    let mut headers = vec![("Content-Type", "application/problem+json".to_owned())];
+    headers.extend(common_headers(reason));
     Refusal {
         status: reason.status(),
         headers,
         body: serde_json::to_string(&problem).expect("a struct of strings and a number"),
     }
+}
+
+/// A refusal told by a socket that is opened only to be closed: a script can read no other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Closing {
+    pub code: u16,
+    /// The close frame's reason: the name of the refusal's.
+    pub reason: &'static str,
+    /// Of the 101.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+/// The same refusal for a well-formed handshake, where the reason has a close code. `protocol`:
+/// the subprotocol to answer with.
+pub fn closing(reason: &Reason, protocol: Option<String>) -> Option<Closing> {
+    let mut headers = common_headers(reason);
+    headers.extend(protocol.map(|protocol| ("Sec-WebSocket-Protocol", protocol)));
+    Some(Closing {
+        code: reason.close_code()?,
+        reason: reason.name(),
+        headers,
+    })
+}
+
+fn common_headers(reason: &Reason) -> Vec<(&'static str, String)> {
+    let mut headers = vec![("Cache-Control", "no-store".to_owned())];
+    headers.extend(reason.headers());
+    headers
 }
 
 /// Step 2: refuses what did not come over TLS; a reader is sent to https instead.

@@ -17,7 +17,10 @@ pub use jws::{MAX_TOKEN_BYTES, TokenHeader};
 pub use keys::{Algorithm, Key, KeyRing, RuntimeKey};
 pub use remote::{Document, FETCH_TIMEOUT, Fetch, MOST_BYTES, RemoteKeys, SharedCopy, Taken};
 pub use session::{MOST_ANSWER_BYTES, ProviderAnswer, Question, Sessions};
-pub use source::{BEARER, Credential, Source, without_bearer, without_cookie, without_parameter};
+pub use source::{
+    BEARER, Credential, Source, unchosen_protocol, without_bearer, without_cookie,
+    without_parameter,
+};
 
 use crate::record::Record;
 use crate::rejection::{Reason, Rejection};

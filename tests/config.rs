@@ -6,7 +6,7 @@ use common::{
     MINIMAL, assert_rows, errors_with, minimal_with, ms, object, read, seconds, settings, strings,
 };
 use portcullis::config::{
-    Counting, LEDGER_BINDING, OnLimiterFailure, PlainHttp, Policy, Settings, Var,
+    Counting, LEDGER_BINDING, OnLimiterFailure, PlainHttp, Policy, RejectWith, Settings, Var,
 };
 use portcullis::ledger::{Quota, Terms};
 use portcullis::origin::{HostPattern, OriginPattern, OriginRule, PortPattern};
@@ -48,6 +48,7 @@ fn the_least_settings_give_the_contracts_defaults() {
         upstream_timeout,
         counting,
         plain_http,
+        reject_with,
         security_headers,
         one_time,
         assertion_key,
@@ -93,6 +94,7 @@ fn the_least_settings_give_the_contracts_defaults() {
     };
     assert_eq!(counting, defaults);
     assert_eq!(plain_http, PlainHttp::Reject);
+    assert_eq!(reject_with, RejectWith::Http);
     assert_eq!(security_headers, SecurityHeaders::default());
     assert_eq!(warnings, strings(&[]));
 }

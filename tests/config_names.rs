@@ -72,7 +72,6 @@ fn a_setting_of_later_work_is_an_error_unless_its_value_is_already_true() {
     let only = [
         ("CLOSE_ON_EXPIRY", "false", "true"),
         ("MODE", "enforce", "report"),
-        ("REJECT_WITH", "http", "close"),
         ("RELAY", "passthrough", "inspect"),
     ];
     for (name, now, later) in only {

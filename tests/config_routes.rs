@@ -21,7 +21,7 @@ fn policies(settings: &Settings) -> Vec<String> {
 }
 
 /// Each setting that a route may have, with a value other than its default.
-const SETTINGS: [(&str, &str); 22] = [
+const SETTINGS: [(&str, &str); 23] = [
     ("ALLOWED_ORIGINS", "https://other.example.com"),
     ("AUTH", "optional"),
     ("JWT_ALGORITHMS", "HS256"),
@@ -40,6 +40,7 @@ const SETTINGS: [(&str, &str); 22] = [
     ("ON_LIMITER_FAILURE", "admit"),
     ("ORIGIN_MISSING", "allow"),
     ("PLAIN_HTTP", "proxy"),
+    ("REJECT_WITH", "close"),
     ("REQUIRED_SCOPES", "a b"),
     ("REQUIRE_TLS", "false"),
     ("SECURITY_HEADERS", r#"{"X-Frame-Options":null}"#),

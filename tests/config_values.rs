@@ -35,6 +35,7 @@ fn an_empty_setting_is_an_error() {
         "ORIGIN_MISSING",
         "PLAIN_HTTP",
         "RATE_LIMIT_IP",
+        "REJECT_WITH",
         "REQUIRE_TLS",
         "SECURITY_HEADERS",
         "TOKEN_SOURCES",
@@ -59,6 +60,7 @@ fn a_word_that_is_none_of_a_settings_is_an_error() {
         ("AUTH", "\"required\" or \"optional\" or \"off\""),
         ("ON_LIMITER_FAILURE", "\"reject\" or \"admit\""),
         ("PLAIN_HTTP", "\"reject\" or \"proxy\""),
+        ("REJECT_WITH", "\"http\" or \"close\""),
     ];
     for (setting, choices) in words {
         for value in ["yes", "True", "0", "null", "true,", "REJECT"] {

@@ -2,7 +2,7 @@
 
 use super::reader::Reader;
 
-const SETTINGS: [&str; 35] = [
+const SETTINGS: [&str; 36] = [
     "ALLOWED_ORIGINS",
     "ASSERTION_KEY",
     "AUTH",
@@ -24,6 +24,7 @@ const SETTINGS: [&str; 35] = [
     "ORIGIN_MISSING",
     "PLAIN_HTTP",
     "RATE_LIMIT_IP",
+    "REJECT_WITH",
     "REQUIRED_SCOPES",
     "REQUIRE_TLS",
     "ROUTES",
@@ -41,7 +42,7 @@ const SETTINGS: [&str; 35] = [
 ];
 
 /// Settings that this version does not have yet, with the one value that is already true.
-const LATER: [(&str, Option<&str>); 14] = [
+const LATER: [(&str, Option<&str>); 13] = [
     ("ADMIN_TOKEN", None),
     ("BAN_AFTER", None),
     ("CLOSE_ON_EXPIRY", Some("false")),
@@ -54,7 +55,6 @@ const LATER: [(&str, Option<&str>); 14] = [
     ("MODE", Some("enforce")),
     ("RATE_LIMIT_ROUTE", None),
     ("RATE_LIMIT_USER", None),
-    ("REJECT_WITH", Some("http")),
     ("RELAY", Some("passthrough")),
 ];
 

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::names;
 use super::reader::Reader;
-use super::{ConfigError, Counting, LEDGER_BINDING, Policy, Settings, Var};
+use super::{ConfigError, Counting, LEDGER_BINDING, Policy, RejectWith, Settings, Var};
 use crate::permission::read_claims;
 use crate::route::{EVERYTHING, Pattern, Routes};
 use crate::security_headers::SecurityHeaders;
@@ -27,6 +27,7 @@ pub struct Site {
 pub struct Elsewhere {
     pub require_tls: bool,
     pub counting: Counting,
+    pub reject_with: RejectWith,
     pub security_headers: SecurityHeaders,
 }
 
@@ -76,6 +77,7 @@ impl Site {
         let elsewhere = Elsewhere {
             require_tls: super::read_require_tls(&mut reader),
             counting: super::read_counting(&mut reader),
+            reject_with: super::reject_with::read(&mut reader),
             security_headers: super::read_security_headers(&mut reader),
         };
         errors.extend(reader.finish().err().into_iter().flatten());

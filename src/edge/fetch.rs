@@ -10,6 +10,7 @@ use portcullis::once;
 use portcullis::record::Record;
 use portcullis::rejection::{Reason, Rejection, refusal};
 use portcullis::request::{Headers, Request, RequestUrl};
+use portcullis::route::Place;
 use portcullis::time::{Timestamp, millis};
 use portcullis::token::{
     Algorithm, Document, FETCH_TIMEOUT, MOST_ANSWER_BYTES, MOST_BYTES, ProviderAnswer, Question,
@@ -42,6 +43,8 @@ async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker:
     let edge = RuntimeEdge {
         env: &env,
         request: &request,
+        seen: &seen,
+        place: &place,
         isolate: &isolate,
         stamps: isolate.stamps(&place),
         cors: isolate.gate.cors(&seen, &place),
@@ -185,6 +188,9 @@ impl Headers for RuntimeHeaders {
 struct RuntimeEdge<'a> {
     env: &'a JsValue,
     request: &'a web_sys::Request,
+    /// The same as the core sees it, and what it asks for.
+    seen: &'a Request<'a>,
+    place: &'a Place<'a>,
     isolate: &'a Isolate,
     stamps: &'a JsValue,
     /// What lets a page read the answer of an endpoint.
@@ -314,8 +320,11 @@ impl RuntimeEdge<'_> {
             Err(rejection) => Err(rejection),
         };
         passed.or_else(|rejection| {
-            let refusal = refusal(&rejection.reason, &record.request_id);
             record.note_refusal(&rejection);
+            if let Some(response) = self.close(&rejection.reason, &record.request_id)? {
+                return Ok(response);
+            }
+            let refusal = refusal(&rejection.reason, &record.request_id);
             let mut headers = refusal.headers;
             headers.push((REQUEST_ID, record.request_id.clone()));
             headers.extend(self.cors.clone());
@@ -327,6 +336,23 @@ impl RuntimeEdge<'_> {
                 &header_lines(&headers),
             )
         })
+    }
+
+    /// The refusal as a socket that is closed at once. None where HTTP has to do.
+    fn close(&self, reason: &Reason, request_id: &str) -> Result<Option<Response>, JsValue> {
+        let gate = &self.isolate.gate;
+        let Some(mut closing) = gate.closing(self.seen, self.place, reason) else {
+            return Ok(None);
+        };
+        closing.headers.push((REQUEST_ID, request_id.to_owned()));
+        native::close_at_once(
+            self.context.as_ref(),
+            &self.seen.address.key().to_string(),
+            closing.code,
+            closing.reason,
+            self.stamps,
+            &header_lines(&closing.headers),
+        )
     }
 
     fn pass(&self, passage: Passage<Response>, request_id: &str) -> Result<Response, Rejection> {

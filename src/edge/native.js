@@ -132,10 +132,49 @@ export function passOn(upstream, hidden, stamps, own) {
 }
 
 /** An answer of the gate's own. */
-export function answer(status, body, stamps, own) {
+export function answer(status, body, stamps, own, webSocket) {
   const headers = new Headers(stamps);
   setAll(headers, parseHeaderLines(own));
-  return new Response(body, { status, headers });
+  return new Response(body, { status, headers, webSocket });
+}
+
+/** Refused sockets whose clients have not answered the close yet, by address. */
+const lingering = new Map();
+let allLingering = 0;
+const MOST_LINGERING = 256;
+const MOST_LINGERING_OF_AN_ADDRESS = 16;
+const LONGEST_LINGERING = 5_000;
+
+/**
+ * A socket that is closed as soon as it is open, or undefined where too many such linger. The
+ * runtime keeps one until its client answers the close, unless the request is cut off.
+ */
+export function closeAtOnce(context, address, code, reason, stamps, own) {
+  const before = lingering.get(address) ?? 0;
+  if (before >= MOST_LINGERING_OF_AN_ADDRESS || allLingering >= MOST_LINGERING) return undefined;
+  const { 0: client, 1: server } = new WebSocketPair();
+  const response = answer(101, null, stamps, own, client);
+  lingering.set(address, before + 1);
+  allLingering += 1;
+  let lingers = true;
+  const leave = () => {
+    if (!lingers) return;
+    lingers = false;
+    clearTimeout(timer);
+    allLingering -= 1;
+    const others = lingering.get(address) - 1;
+    if (others > 0) lingering.set(address, others);
+    else lingering.delete(address);
+  };
+  const timer = setTimeout(() => {
+    leave();
+    context.abort(new Error('a refused client did not answer the close'));
+  }, LONGEST_LINGERING);
+  server.addEventListener('close', leave);
+  server.addEventListener('error', leave);
+  server.accept();
+  server.close(code, reason);
+  return response;
 }
 
 /** The data centre of a request. */

@@ -58,6 +58,16 @@ extern "C" {
         own: &str,
     ) -> Result<Response, JsValue>;
 
+    #[wasm_bindgen(catch, js_name = closeAtOnce)]
+    pub fn close_at_once(
+        context: &JsValue,
+        address: &str,
+        code: u16,
+        reason: &str,
+        stamps: &JsValue,
+        own: &str,
+    ) -> Result<Option<Response>, JsValue>;
+
     #[wasm_bindgen(catch, js_name = verifySignature)]
     pub async fn verify_signature(
         jwk: &str,

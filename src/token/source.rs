@@ -154,6 +154,13 @@ pub fn without_bearer(protocols: &[String]) -> Vec<String> {
     protocols[..at].iter().chain(rest).cloned().collect()
 }
 
+/// The subprotocol to answer an offer with that nobody chose from: a browser fails a socket whose
+/// answer names none. Never a token.
+pub fn unchosen_protocol(protocols: &[String]) -> Option<String> {
+    let own = without_bearer(protocols).into_iter().next();
+    own.or_else(|| (!protocols.is_empty()).then(|| BEARER.to_owned()))
+}
+
 fn cookies(header: &str) -> impl Iterator<Item = &str> {
     header
         .split(';')

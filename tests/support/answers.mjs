@@ -63,6 +63,25 @@ export const readable = (origin) => ({
     'Retry-After, RateLimit, RateLimit-Policy, WWW-Authenticate, Portcullis-Request-Id',
 });
 
+/** What a socket is closed with that was opened to tell the reason. */
+const CLOSES = {
+  misconfigured: 1011,
+  no_route: 4404,
+  replayed_key: 4400,
+  origin_missing: 4403,
+  origin_not_allowed: 4403,
+  token_missing: 4401,
+  token_invalid: 4401,
+  token_expired: 4401,
+  ambiguous_token: 4400,
+  insufficient_scope: 4403,
+  rate_limited: 4429,
+  limiter_unavailable: 1013,
+  upstream_unreachable: 1014,
+  upstream_refused: 1014,
+  upstream_timeout: 1014,
+};
+
 /** The request id of an answer, which must have exactly one, of 128 bits. */
 export function requestId({ headers }) {
   const ids = values(headers, 'portcullis-request-id');
@@ -105,6 +124,22 @@ export function assertRefused(response, reason, changes = {}) {
     },
     body: JSON.stringify(problem),
   });
+}
+
+/**
+ * Compares a refusal by close code: the whole 101, and the bytes that follow it until the gate ends
+ * the connection, which it does once the close is answered. `changes`: further headers.
+ */
+export async function assertClosed(response, reason, key, changes = {}) {
+  const [, , headers] = REFUSALS[reason];
+  assertAdmitted(response, key, { 'cache-control': 'no-store', ...headers, ...changes });
+  const frame = Buffer.from([0x88, 2 + reason.length, 0, 0, ...Buffer.from(reason)]);
+  frame.writeUInt16BE(CLOSES[reason], 2);
+  const { socket, rest } = response;
+  // A close without a code, masked as a client's frames are (RFC 6455 §5.2).
+  socket.write(Buffer.from([0x88, 0x80, 0, 0, 0, 0]));
+  const chunks = [rest, ...(await socket.toArray())];
+  assert.deepEqual(Buffer.concat(chunks), frame);
 }
 
 /** Compares a whole 101 to a handshake with this key. */
