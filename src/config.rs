@@ -1,6 +1,7 @@
 //! Settings to a policy: every error at once, nothing fails open.
 
 mod authentication;
+mod live;
 mod names;
 mod one_time;
 mod reader;
@@ -17,6 +18,7 @@ use serde_json::Value;
 use crate::assertion::AssertionKey;
 use crate::client::AddressKey;
 use crate::ledger::Terms;
+use crate::live::Relay;
 use crate::origin::{OriginPattern, OriginRule};
 use crate::permission::Permission;
 use crate::security_headers::SecurityHeaders;
@@ -143,6 +145,7 @@ pub struct Policy {
     /// Signs what the upstream is told of each upgrade.
     pub assertion_key: Option<AssertionKey>,
     pub counting: Counting,
+    pub relay: Relay,
     pub plain_http: PlainHttp,
     pub security_headers: SecurityHeaders,
     /// Legal, but worth a line in the log.
@@ -161,6 +164,7 @@ impl Policy {
         let one_time = one_time::read(&mut reader, authentication.iter().flatten().next());
         let upstream = read_upstream(&mut reader);
         let counting = read_counting(&mut reader);
+        let relay = live::read(&mut reader, authentication.as_ref());
         let permission = Permission {
             scopes: read_scopes(&mut reader),
             claims: Vec::new(),
@@ -198,6 +202,7 @@ impl Policy {
             upstream_timeout,
             assertion_key,
             counting,
+            relay,
             plain_http,
             security_headers,
             warnings: Vec::new(),

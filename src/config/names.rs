@@ -2,10 +2,12 @@
 
 use super::reader::Reader;
 
-const SETTINGS: [&str; 35] = [
+const SETTINGS: [&str; 42] = [
     "ALLOWED_ORIGINS",
     "ASSERTION_KEY",
     "AUTH",
+    "CLOSE_ON_EXPIRY",
+    "IDLE_TIMEOUT",
     "ISSUERS",
     "JWT_ALGORITHMS",
     "JWT_AUDIENCE",
@@ -20,10 +22,15 @@ const SETTINGS: [&str; 35] = [
     "JWT_TYP",
     "KEY_REPLAY_WINDOW",
     "LIMITER_TIMEOUT",
+    "MAX_BACKLOG_BYTES",
+    "MAX_LIFETIME",
+    "MAX_MESSAGE_BYTES",
+    "MESSAGE_RATE",
     "ON_LIMITER_FAILURE",
     "ORIGIN_MISSING",
     "PLAIN_HTTP",
     "RATE_LIMIT_IP",
+    "RELAY",
     "REQUIRED_SCOPES",
     "REQUIRE_TLS",
     "ROUTES",
@@ -41,21 +48,15 @@ const SETTINGS: [&str; 35] = [
 ];
 
 /// Settings that this version does not have yet, with the one value that is already true.
-const LATER: [(&str, Option<&str>); 14] = [
+const LATER: [(&str, Option<&str>); 8] = [
     ("ADMIN_TOKEN", None),
     ("BAN_AFTER", None),
-    ("CLOSE_ON_EXPIRY", Some("false")),
-    ("IDLE_TIMEOUT", None),
-    ("MAX_LIFETIME", None),
-    ("MAX_MESSAGE_BYTES", None),
     ("MAX_SOCKETS_IP", None),
     ("MAX_SOCKETS_USER", None),
-    ("MESSAGE_RATE", None),
     ("MODE", Some("enforce")),
     ("RATE_LIMIT_ROUTE", None),
     ("RATE_LIMIT_USER", None),
     ("REJECT_WITH", Some("http")),
-    ("RELAY", Some("passthrough")),
 ];
 
 /// Shorter names are near too many others to guess at misspellings of them.

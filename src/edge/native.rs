@@ -48,6 +48,7 @@ extern "C" {
         hidden: &JsValue,
         stamps: &JsValue,
         own: &str,
+        relayed: &JsValue,
     ) -> Result<Response, JsValue>;
 
     #[wasm_bindgen(catch)]
@@ -97,7 +98,7 @@ extern "C" {
         dataset: &JsValue,
         index: &str,
         blobs: &str,
-        number: f64,
+        numbers: &[f64],
     ) -> Result<(), JsValue>;
 }
 
