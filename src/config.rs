@@ -1,6 +1,7 @@
 //! Settings to a policy: every error at once, nothing fails open.
 
 mod authentication;
+mod live;
 mod names;
 mod one_time;
 mod reader;
@@ -18,6 +19,7 @@ use serde_json::Value;
 use crate::assertion::AssertionKey;
 use crate::client::AddressKey;
 use crate::ledger::Terms;
+use crate::live::Relay;
 use crate::origin::{OriginPattern, OriginRule};
 use crate::permission::Permission;
 use crate::security_headers::SecurityHeaders;
@@ -145,6 +147,7 @@ pub struct Policy {
     /// Signs what the upstream is told of each upgrade.
     pub assertion_key: Option<AssertionKey>,
     pub counting: Counting,
+    pub relay: Relay,
     pub plain_http: PlainHttp,
     pub reject_with: RejectWith,
     pub security_headers: SecurityHeaders,
@@ -164,6 +167,7 @@ impl Policy {
         let one_time = one_time::read(&mut reader, authentication.iter().flatten().next());
         let upstream = read_upstream(&mut reader);
         let counting = read_counting(&mut reader);
+        let relay = live::read(&mut reader, authentication.as_ref());
         let permission = Permission {
             scopes: read_scopes(&mut reader),
             claims: Vec::new(),
@@ -202,6 +206,7 @@ impl Policy {
             upstream_timeout,
             assertion_key,
             counting,
+            relay,
             plain_http,
             reject_with,
             security_headers,

@@ -2,27 +2,29 @@
 //! fails decides.
 
 mod answers;
+mod forward;
 mod once;
 mod tickets;
 
 use std::cell::RefCell;
 use std::time::Duration;
 
-use crate::assertion::Assertion;
 use crate::config::{
-    ConfigError, Counting, OnLimiterFailure, PlainHttp, Policy, RejectWith, Settings, Site,
+    ConfigError, Counting, OnLimiterFailure, PlainHttp, RejectWith, Settings, Site,
 };
 use crate::exhausted::Exhausted;
 use crate::handshake::{Handshake, Key};
 use crate::ledger::{Answer, Attempt};
-use crate::record::{Outcome, Record, Stage};
+use crate::live::Terms;
+use crate::record::{Record, Stage};
 use crate::rejection::{Reason, Rejection, insecure};
 use crate::request::Request;
-use crate::route::{Endpoint, Parameters, Place, is_health};
+use crate::route::{Endpoint, Place, is_health};
 use crate::ticket::Bounds;
 use crate::time::Timestamp;
 use crate::token::{Authenticated, Runtime};
 use crate::upstream::{Forward, Offer, Reply, UpstreamFailure};
+use forward::{pass_plain, pass_upgrade};
 pub use once::OnceCall;
 use once::{Bearer, admit_once, spend};
 
@@ -73,10 +75,12 @@ pub struct LedgerCall {
 
 /// How a request passed.
 pub enum Passage<U> {
-    /// The upstream accepted the socket; answer with this subprotocol.
+    /// The upstream accepted the socket; answer with this subprotocol. With terms its messages
+    /// are inspected.
     Socket {
         upstream: U,
         protocol: Option<String>,
+        terms: Option<Terms>,
     },
     /// A plain request's answer.
     Plain { upstream: U },
@@ -331,61 +335,4 @@ impl Gate {
         };
         self.exhausted.borrow_mut().note(ledger, *wait, now);
     }
-}
-
-async fn pass_upgrade<E: Edge>(
-    edge: &E,
-    policy: &Policy,
-    parameters: &Parameters,
-    request: &Request<'_>,
-    record: &mut Record,
-    permit: Permit,
-) -> Result<Passage<E::Upstream>, Rejection> {
-    let mut forward = Forward::upgrade(
-        policy.upstream.destination(parameters),
-        policy.upstream_timeout,
-        request,
-        &record.request_id,
-        &permit.authenticated,
-        &permit.offer,
-    );
-    if let Some(key) = &policy.assertion_key {
-        let assertion = Assertion {
-            audience: &policy.upstream.audience(),
-            identity: permit.authenticated.identity.as_ref(),
-            address: request.address.ip(),
-            request_id: &record.request_id,
-        };
-        forward.assert(key.sign(&assertion, edge.now()));
-    }
-    let (reply, upstream) = edge.forward(&forward).await?;
-    match reply.judge(&permit.offer) {
-        Ok(protocol) => {
-            record.outcome = Outcome::Admitted;
-            Ok(Passage::Socket { upstream, protocol })
-        }
-        Err(rejection) => {
-            edge.discard(upstream);
-            Err(rejection)
-        }
-    }
-}
-
-async fn pass_plain<E: Edge>(
-    edge: &E,
-    policy: &Policy,
-    parameters: &Parameters,
-    request: &Request<'_>,
-    record: &mut Record,
-) -> Result<Passage<E::Upstream>, Rejection> {
-    record.stage = Stage::Forward;
-    let forward = Forward::plain(
-        policy.upstream.destination(parameters),
-        policy.upstream_timeout,
-        request,
-        &record.request_id,
-    );
-    let (_, upstream) = edge.forward(&forward).await?;
-    record.outcome = Outcome::Proxied;
-    Ok(Passage::Plain { upstream })
 }

@@ -13,6 +13,7 @@ pub mod exhausted;
 pub mod gateway;
 pub mod handshake;
 pub mod ledger;
+pub mod live;
 pub mod once;
 pub mod origin;
 pub mod permission;

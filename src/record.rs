@@ -1,8 +1,9 @@
-//! The decision record: one JSON line per attempt. Never a token, a cookie, a key or a query
-//! string.
+//! The decision record: one JSON line per attempt, and one per inspected socket that closed. Never
+//! a token, a cookie, a key or a query string.
 
 use serde::{Serialize, Serializer};
 
+use crate::live::{Closed, End, Traffic};
 use crate::rejection::Rejection;
 use crate::request::Request;
 use crate::token::{Identity, TokenHeader};
@@ -23,6 +24,8 @@ pub enum Stage {
     Permission,
     Counters,
     Forward,
+    /// The socket was open.
+    Live,
 }
 
 impl Stage {
@@ -38,6 +41,7 @@ impl Stage {
             Self::Permission => "permission",
             Self::Counters => "counters",
             Self::Forward => "forward",
+            Self::Live => "live",
         }
     }
 }
@@ -53,6 +57,8 @@ pub enum Outcome {
     /// A browser was told that it may ask for a ticket.
     Preflight,
     Refused,
+    /// An inspected socket ended.
+    Closed,
 }
 
 impl Outcome {
@@ -63,6 +69,7 @@ impl Outcome {
             Self::Issued => "issued",
             Self::Preflight => "preflight",
             Self::Refused => "refused",
+            Self::Closed => "closed",
         }
     }
 }
@@ -184,6 +191,62 @@ impl Record {
             or_empty(&self.kid),
             self.mode,
         ]
+    }
+}
+
+/// What is recorded of an inspected socket that closed: the admission that opened it, how it
+/// ended, and what each side sent.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ClosedRecord {
+    #[serde(flatten)]
+    record: Record,
+    /// As the client's end has it.
+    code: u16,
+    client: Traffic,
+    upstream: Traffic,
+}
+
+impl ClosedRecord {
+    /// From the record of the admission. The duration becomes that of the socket.
+    pub fn of(admission: Record, closed: Closed, time: String) -> Self {
+        let end = End::from_name(&closed.reason);
+        Self {
+            record: Record {
+                time,
+                outcome: Outcome::Closed,
+                reason: end.map(End::name),
+                cause: closed.cause.map(cut),
+                stage: Stage::Live,
+                duration_ms: closed.duration,
+                ..admission
+            },
+            code: closed.code,
+            client: closed.client,
+            upstream: closed.upstream,
+        }
+    }
+
+    pub fn to_line(&self) -> String {
+        serde_json::to_string(self).expect("structs of strings and numbers")
+    }
+
+    /// The record whose texts and index a data point has.
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// The numbers of a data point: the duration as of any record, the code, and messages and
+    /// bytes of the client and of the upstream.
+    pub fn numbers(&self) -> [f64; 6] {
+        [
+            self.record.duration_ms,
+            u64::from(self.code),
+            self.client.messages,
+            self.client.bytes,
+            self.upstream.messages,
+            self.upstream.bytes,
+        ]
+        .map(|number| number as f64)
     }
 }
 

@@ -9,6 +9,7 @@ use portcullis::config::{
     Counting, LEDGER_BINDING, OnLimiterFailure, PlainHttp, Policy, RejectWith, Settings, Var,
 };
 use portcullis::ledger::{Quota, Terms};
+use portcullis::live::Relay;
 use portcullis::origin::{HostPattern, OriginPattern, OriginRule, PortPattern};
 use portcullis::permission::Permission;
 use portcullis::security_headers::SecurityHeaders;
@@ -49,6 +50,7 @@ fn the_least_settings_give_the_contracts_defaults() {
         counting,
         plain_http,
         reject_with,
+        relay,
         security_headers,
         one_time,
         assertion_key,
@@ -95,6 +97,7 @@ fn the_least_settings_give_the_contracts_defaults() {
     assert_eq!(counting, defaults);
     assert_eq!(plain_http, PlainHttp::Reject);
     assert_eq!(reject_with, RejectWith::Http);
+    assert_eq!(relay, Relay::Passthrough);
     assert_eq!(security_headers, SecurityHeaders::default());
     assert_eq!(warnings, strings(&[]));
 }

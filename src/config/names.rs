@@ -2,10 +2,12 @@
 
 use super::reader::Reader;
 
-const SETTINGS: [&str; 36] = [
+const SETTINGS: [&str; 43] = [
     "ALLOWED_ORIGINS",
     "ASSERTION_KEY",
     "AUTH",
+    "CLOSE_ON_EXPIRY",
+    "IDLE_TIMEOUT",
     "ISSUERS",
     "JWT_ALGORITHMS",
     "JWT_AUDIENCE",
@@ -20,11 +22,16 @@ const SETTINGS: [&str; 36] = [
     "JWT_TYP",
     "KEY_REPLAY_WINDOW",
     "LIMITER_TIMEOUT",
+    "MAX_BACKLOG_BYTES",
+    "MAX_LIFETIME",
+    "MAX_MESSAGE_BYTES",
+    "MESSAGE_RATE",
     "ON_LIMITER_FAILURE",
     "ORIGIN_MISSING",
     "PLAIN_HTTP",
     "RATE_LIMIT_IP",
     "REJECT_WITH",
+    "RELAY",
     "REQUIRED_SCOPES",
     "REQUIRE_TLS",
     "ROUTES",
@@ -42,20 +49,14 @@ const SETTINGS: [&str; 36] = [
 ];
 
 /// Settings that this version does not have yet, with the one value that is already true.
-const LATER: [(&str, Option<&str>); 13] = [
+const LATER: [(&str, Option<&str>); 7] = [
     ("ADMIN_TOKEN", None),
     ("BAN_AFTER", None),
-    ("CLOSE_ON_EXPIRY", Some("false")),
-    ("IDLE_TIMEOUT", None),
-    ("MAX_LIFETIME", None),
-    ("MAX_MESSAGE_BYTES", None),
     ("MAX_SOCKETS_IP", None),
     ("MAX_SOCKETS_USER", None),
-    ("MESSAGE_RATE", None),
     ("MODE", Some("enforce")),
     ("RATE_LIMIT_ROUTE", None),
     ("RATE_LIMIT_USER", None),
-    ("RELAY", Some("passthrough")),
 ];
 
 /// Shorter names are near too many others to guess at misspellings of them.

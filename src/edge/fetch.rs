@@ -6,6 +6,7 @@ use std::time::Duration;
 use portcullis::client::ClientAddress;
 use portcullis::gateway::{Edge, LedgerCall, OnceCall, Passage};
 use portcullis::ledger::Answer;
+use portcullis::live::Terms;
 use portcullis::once;
 use portcullis::record::Record;
 use portcullis::rejection::{Reason, Rejection, refusal};
@@ -23,7 +24,7 @@ use worker::worker_sys::ext::ResponseExt;
 use worker::{Context, Env, event};
 
 use crate::isolate::{self, Isolate};
-use crate::{ledger, native, once as one_time};
+use crate::{ledger, live, log, native, once as one_time};
 
 #[event(fetch)]
 async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker::Result<Response> {
@@ -61,15 +62,17 @@ async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker:
         .journey(&edge, &seen, &place, &mut record)
         .await;
     let is_attempt = !matches!(result, Ok(Passage::Health { .. } | Passage::KeySet { .. }));
+    if is_attempt {
+        record.colo = isolate.colo(&request);
+    }
     let response = edge.respond(result, &mut record)?;
 
     if let Some(call) = isolate.gate.uncounted(&seen, &place, record.stage, now()) {
         context.wait_until(count_behind(env.clone(), isolate.clone(), call));
     }
     if is_attempt {
-        record.colo = isolate.colo(&request);
         record.duration_ms = millis(now().since(started));
-        log(&record, &env);
+        log::attempt(&record, &env);
     }
     Ok(response)
 }
@@ -143,23 +146,6 @@ async fn count_behind(env: JsValue, isolate: Rc<Isolate>, call: LedgerCall) {
     }
 }
 
-/// Step 12: one line in the log, and a data point where the binding exists.
-fn log(record: &Record, env: &JsValue) {
-    console::log_1(&record.to_line().into());
-    let dataset = native::binding(env, DECISIONS);
-    if dataset.is_undefined() {
-        return;
-    }
-    let blobs = serde_json::to_string(&record.blobs()).expect("an array of strings");
-    let number = record.duration_ms as f64;
-    if let Err(error) = native::write_decision(&dataset, &record.address, &blobs, number) {
-        let text = format!("portcullis: {DECISIONS}: {}", native::describe(&error));
-        console::warn_1(&text.into());
-    }
-}
-
-/// The Analytics Engine dataset, where bound.
-const DECISIONS: &str = "DECISIONS";
 const REQUEST_ID: &str = "Portcullis-Request-Id";
 
 /// 128 random bits in hex.
@@ -316,7 +302,7 @@ impl RuntimeEdge<'_> {
         record: &mut Record,
     ) -> Result<Response, JsValue> {
         let passed = match result {
-            Ok(passage) => self.pass(passage, &record.request_id),
+            Ok(passage) => self.pass(passage, record),
             Err(rejection) => Err(rejection),
         };
         passed.or_else(|rejection| {
@@ -355,18 +341,29 @@ impl RuntimeEdge<'_> {
         )
     }
 
-    fn pass(&self, passage: Passage<Response>, request_id: &str) -> Result<Response, Rejection> {
+    fn pass(&self, passage: Passage<Response>, record: &Record) -> Result<Response, Rejection> {
         let stamps = self.stamps;
-        let mut own = vec![(REQUEST_ID, request_id.to_owned())];
+        let mut own = vec![(REQUEST_ID, record.request_id.clone())];
         own.extend(self.cors.clone());
+        let pass_on = |upstream: &Response, own: &[_], relayed: &JsValue| {
+            let hidden = &self.isolate.hidden;
+            native::pass_on(upstream, hidden, stamps, &header_lines(own), relayed)
+        };
         let response = match passage {
-            Passage::Socket { upstream, protocol } => {
+            Passage::Socket {
+                upstream,
+                protocol,
+                terms,
+            } => {
                 own.extend(protocol.map(|protocol| ("Sec-WebSocket-Protocol", protocol)));
-                native::pass_on(&upstream, &self.isolate.hidden, stamps, &header_lines(&own))
+                match terms {
+                    None => pass_on(&upstream, &own, &JsValue::UNDEFINED),
+                    Some(terms) => self
+                        .relay(&upstream, &terms, record)
+                        .and_then(|relayed| pass_on(&upstream, &own, &relayed)),
+                }
             }
-            Passage::Plain { upstream } => {
-                native::pass_on(&upstream, &self.isolate.hidden, stamps, &header_lines(&own))
-            }
+            Passage::Plain { upstream } => pass_on(&upstream, &own, &JsValue::UNDEFINED),
             Passage::Health { is_healthy } => {
                 let (status, body) = health(is_healthy);
                 own.extend(json());
@@ -384,6 +381,16 @@ impl RuntimeEdge<'_> {
             }
         };
         response.map_err(|error| Reason::UpstreamRefused.because(native::describe(&error)))
+    }
+
+    fn relay(
+        &self,
+        upstream: &Response,
+        terms: &Terms,
+        admission: &Record,
+    ) -> Result<JsValue, JsValue> {
+        let context: &JsValue = self.context.as_ref();
+        live::relay(upstream, terms, admission.clone(), self.env, context)
     }
 }
 

@@ -118,8 +118,11 @@ export function discard({ webSocket, body }) {
   body?.cancel().catch(() => {});
 }
 
-/** The upstream's answer under the gate's headers; one with a socket couples it to the client. */
-export function passOn(upstream, hidden, stamps, own) {
+/**
+ * The upstream's answer under the gate's headers; one with a socket couples it to the client, or
+ * the `relayed` one in its place.
+ */
+export function passOn(upstream, hidden, stamps, own, relayed) {
   const { status, statusText, webSocket } = upstream;
   const headers = new Headers(upstream.headers);
   for (const name of hidden) headers.delete(name);
@@ -128,7 +131,7 @@ export function passOn(upstream, hidden, stamps, own) {
   if (!webSocket) return new Response(upstream.body, { status, statusText, headers });
   // Of a 101 it would speak of frames that no one encoded.
   headers.delete('content-encoding');
-  return new Response(null, { status, webSocket, headers });
+  return new Response(null, { status, webSocket: relayed ?? webSocket, headers });
 }
 
 /** An answer of the gate's own. */
@@ -183,8 +186,8 @@ export function colo(request) {
 }
 
 /** Writes a data point to the Analytics Engine. */
-export function writeDecision(dataset, index, blobs, number) {
-  dataset.writeDataPoint({ indexes: [index], blobs: JSON.parse(blobs), doubles: [number] });
+export function writeDecision(dataset, index, blobs, numbers) {
+  dataset.writeDataPoint({ indexes: [index], blobs: JSON.parse(blobs), doubles: [...numbers] });
 }
 
 /** SubtleCrypto's parameters by the name of the algorithm (RFC 7518 §3). */

@@ -48,6 +48,7 @@ extern "C" {
         hidden: &JsValue,
         stamps: &JsValue,
         own: &str,
+        relayed: &JsValue,
     ) -> Result<Response, JsValue>;
 
     #[wasm_bindgen(catch)]
@@ -110,7 +111,7 @@ extern "C" {
         dataset: &JsValue,
         index: &str,
         blobs: &str,
-        number: f64,
+        numbers: &[f64],
     ) -> Result<(), JsValue>;
 }
 

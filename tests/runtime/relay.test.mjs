@@ -21,132 +21,135 @@ const closing = async (socket) => {
   return [code, reason.toString()];
 };
 
-describe('an admitted socket', () => {
-  let accepted;
-  const upstream = useUpstream({
-    onSocket(socket, request) {
-      accepted?.(socket, request);
-      socket.on('message', (data, binary) => socket.send(data, { binary }));
-    },
-  });
-  const gate = useGate({ upstream });
-  /** Both ends of a new socket. */
-  const pair = async (options) => {
-    const other = new Promise((resolve) => (accepted = resolve));
-    const client = await gate.connect(options);
-    return [client, await other];
-  };
-
-  test('carries text and binary as what they are', async () => {
-    const client = await gate.connect();
-    assert.equal(await ask(client, 'z\u00fcrich \u{1f3f0}'), 'z\u00fcrich \u{1f3f0}');
-    const bytes = Buffer.from([0, 255, 1, 254, 128]);
-    assert.deepEqual(await ask(client, bytes), bytes);
-    assert.equal(await ask(client, ''), '');
-  });
-  test('carries a message of a megabyte', async () => {
-    const client = await gate.connect();
-    const bytes = Buffer.alloc(1 << 20, 'portcullis');
-    assert.ok(bytes.equals(await ask(client, bytes)));
-  });
-  test('keeps 2000 messages in order', async () => {
-    const client = await gate.connect();
-    const sent = Array.from({ length: 2000 }, (_, at) => `message ${at}`);
-    const echoed = messages(client, sent.length);
-    for (const message of sent) client.send(message);
-    assert.deepEqual(await echoed, sent);
-  });
-  test('lets the upstream speak first', async () => {
-    const [client, server] = await pair();
-    const first = messages(client, 1);
-    server.send('welcome');
-    assert.deepEqual(await first, ['welcome']);
-  });
-  test('carries pings and pongs', async () => {
-    const [client, server] = await pair();
-    const pong = once(server, 'pong');
-    server.ping('are you there');
-    assert.equal(String((await pong)[0]), 'are you there');
-    const back = once(client, 'pong');
-    client.ping('and you');
-    assert.equal(String((await back)[0]), 'and you');
-  });
-
-  for (const [name, args, seen] of [
-    ['1000 with a reason', [1000, 'bye'], [1000, 'bye']],
-    ['a code of its own', [4321, 'z\u00fcrich'], [4321, 'z\u00fcrich']],
-    ['no code', [], [1005, '']],
-    ['1011', [1011, ''], [1011, '']],
-  ]) {
-    test(`carries the client's close: ${name}`, async () => {
-      const [client, server] = await pair();
-      const both = Promise.all([closing(server), closing(client)]);
-      client.close(...args);
-      assert.deepEqual(await both, [seen, seen]);
-    });
-    test(`carries the upstream's close: ${name}`, async () => {
-      const [client, server] = await pair();
-      const both = Promise.all([closing(client), closing(server)]);
-      server.close(...args);
-      assert.deepEqual(await both, [seen, seen]);
-    });
-  }
-  test('ends when the client is gone', async () => {
-    const [client, server] = await pair();
-    const closed = closing(server);
-    client.terminate();
-    assert.equal((await closed)[0], 1006);
-  });
-  test('ends when the upstream is gone', async () => {
-    const [client, server] = await pair();
-    const closed = closing(client);
-    server.terminate();
-    assert.equal((await closed)[0], 1006);
-  });
-
-  test('is one of fifty at once, and each gets its own messages', async () => {
-    const address = freshAddress();
-    const connect = () => gate.connect({ headers: { 'CF-Connecting-IP': address } });
-    const clients = await Promise.all(Array.from({ length: 50 }, connect));
-    const echoes = await Promise.all(clients.map((client, at) => ask(client, `mine ${at}`)));
-    assert.deepEqual(
-      echoes,
-      clients.map((_, at) => `mine ${at}`),
-    );
-    await Promise.all(
-      clients.map((client) => {
-        client.close();
-        return once(client, 'close');
-      }),
-    );
-  });
-});
-
 const DEFLATE = 'permessage-deflate';
 
-describe(DEFLATE, () => {
-  const upstream = useUpstream({ perMessageDeflate: { threshold: 0 } });
-  const gate = useGate({ upstream });
-  for (const [name, offer, chosen] of [
-    // The platform spells out the window that a bare client_max_window_bits stands for.
-    ['is used where the client offers it', true, [`${DEFLATE}; client_max_window_bits=15`]],
-    ['is not used where it does not', false, []],
-  ]) {
-    test(name, async () => {
-      const client = await gate.connect({ perMessageDeflate: offer });
-      assert.deepEqual(values(client.answer, 'sec-websocket-extensions'), chosen);
-      const text = 'portcullis '.repeat(10_000);
-      assert.equal(await ask(client, text), text);
+for (const RELAY of ['passthrough', 'inspect']) {
+  const isInspected = RELAY === 'inspect';
+
+  describe(`an admitted socket, RELAY=${RELAY}`, () => {
+    let accepted;
+    const upstream = useUpstream({
+      onSocket(socket, request) {
+        accepted?.(socket, request);
+        socket.on('message', (data, binary) => socket.send(data, { binary }));
+      },
     });
-  }
-  test('reaches the upstream with its parameters', async () => {
-    const offer = `${DEFLATE}; server_no_context_takeover`;
-    const answer = await gate.knock({ 'Sec-WebSocket-Extensions': offer });
-    const sent = upstream.sent(requestId(answer)).headers;
-    assert.deepEqual(values(sent, 'sec-websocket-extensions'), [offer]);
-    assert.deepEqual(values(answer.headers, 'sec-websocket-extensions'), [offer]);
+    const gate = useGate({ upstream, vars: { RELAY } });
+    /** Both ends of a new socket. */
+    const pair = async (options) => {
+      const other = new Promise((resolve) => (accepted = resolve));
+      const client = await gate.connect(options);
+      return [client, await other];
+    };
+
+    test('carries text and binary as what they are', async () => {
+      const client = await gate.connect();
+      assert.equal(await ask(client, 'z\u00fcrich \u{1f3f0}'), 'z\u00fcrich \u{1f3f0}');
+      const bytes = Buffer.from([0, 255, 1, 254, 128]);
+      assert.deepEqual(await ask(client, bytes), bytes);
+      assert.equal(await ask(client, ''), '');
+    });
+    test('carries a message of a megabyte', async () => {
+      const client = await gate.connect();
+      const bytes = Buffer.alloc(1 << 20, 'portcullis');
+      assert.ok(bytes.equals(await ask(client, bytes)));
+    });
+    test('keeps 2000 messages in order', async () => {
+      const client = await gate.connect();
+      const sent = Array.from({ length: 2000 }, (_, at) => `message ${at}`);
+      const echoed = messages(client, sent.length);
+      for (const message of sent) client.send(message);
+      assert.deepEqual(await echoed, sent);
+    });
+    test('lets the upstream speak first', async () => {
+      const [client, server] = await pair();
+      const first = messages(client, 1);
+      server.send('welcome');
+      assert.deepEqual(await first, ['welcome']);
+    });
+    test('answers pings of either side', async () => {
+      const [client, server] = await pair();
+      const pong = once(server, 'pong');
+      server.ping('are you there');
+      assert.equal(String((await pong)[0]), 'are you there');
+      const back = once(client, 'pong');
+      client.ping('and you');
+      assert.equal(String((await back)[0]), 'and you');
+    });
+
+    for (const [name, args, seen] of [
+      ['1000 with a reason', [1000, 'bye'], [1000, 'bye']],
+      ['a code of its own', [4321, 'z\u00fcrich'], [4321, 'z\u00fcrich']],
+      ['no code', [], [1005, '']],
+      ['1011', [1011, ''], [1011, '']],
+    ]) {
+      test(`carries the client's close: ${name}`, async () => {
+        const [client, server] = await pair();
+        const both = Promise.all([closing(server), closing(client)]);
+        client.close(...args);
+        assert.deepEqual(await both, [seen, seen]);
+      });
+      test(`carries the upstream's close: ${name}`, async () => {
+        const [client, server] = await pair();
+        const both = Promise.all([closing(client), closing(server)]);
+        server.close(...args);
+        assert.deepEqual(await both, [seen, seen]);
+      });
+    }
+    test('ends when the client is gone', async () => {
+      const [client, server] = await pair();
+      const closed = closing(server);
+      client.terminate();
+      assert.deepEqual(await closed, isInspected ? [1001, 'client_gone'] : [1006, '']);
+    });
+    test('ends when the upstream is gone', async () => {
+      const [client, server] = await pair();
+      const closed = closing(client);
+      server.terminate();
+      assert.deepEqual(await closed, isInspected ? [1014, 'upstream_gone'] : [1006, '']);
+    });
+    test('is one of fifty at once, and each gets its own messages', async () => {
+      const address = freshAddress();
+      const connect = () => gate.connect({ headers: { 'CF-Connecting-IP': address } });
+      const clients = await Promise.all(Array.from({ length: 50 }, connect));
+      const echoes = await Promise.all(clients.map((client, at) => ask(client, `mine ${at}`)));
+      assert.deepEqual(
+        echoes,
+        clients.map((_, at) => `mine ${at}`),
+      );
+      await Promise.all(
+        clients.map((client) => {
+          client.close();
+          return once(client, 'close');
+        }),
+      );
+    });
   });
-});
+
+  describe(`${DEFLATE}, RELAY=${RELAY}`, () => {
+    const upstream = useUpstream({ perMessageDeflate: { threshold: 0 } });
+    const gate = useGate({ upstream, vars: { RELAY } });
+    for (const [name, offer, chosen] of [
+      // The platform spells out the window that a bare client_max_window_bits stands for.
+      ['is used where the client offers it', true, [`${DEFLATE}; client_max_window_bits=15`]],
+      ['is not used where it does not', false, []],
+    ]) {
+      test(name, async () => {
+        const client = await gate.connect({ perMessageDeflate: offer });
+        assert.deepEqual(values(client.answer, 'sec-websocket-extensions'), chosen);
+        const text = 'portcullis '.repeat(10_000);
+        assert.equal(await ask(client, text), text);
+      });
+    }
+    test('reaches the upstream with its parameters', async () => {
+      const offer = `${DEFLATE}; server_no_context_takeover`;
+      const answer = await gate.knock({ 'Sec-WebSocket-Extensions': offer });
+      const sent = upstream.sent(requestId(answer)).headers;
+      assert.deepEqual(values(sent, 'sec-websocket-extensions'), [offer]);
+      assert.deepEqual(values(answer.headers, 'sec-websocket-extensions'), [offer]);
+    });
+  });
+}
 
 describe('the headers of the upstream’s 101', () => {
   const lines = [

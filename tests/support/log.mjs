@@ -36,10 +36,19 @@ export class Log {
 
   /** The decision record of a request. */
   record(requestId) {
+    return this.#record(requestId, (outcome) => outcome !== 'closed');
+  }
+
+  /** The record of the end of the socket that a request opened. */
+  closed(requestId) {
+    return this.#record(requestId, (outcome) => outcome === 'closed');
+  }
+
+  #record(requestId, fits) {
     const pick = ({ message }) => {
       if (!message.startsWith('{"time"')) return undefined;
       const record = JSON.parse(message);
-      return record.request_id === requestId && record;
+      return record.request_id === requestId && fits(record.outcome) && record;
     };
     return this.find(pick, `a record of ${requestId}`);
   }

@@ -1,0 +1,45 @@
+//! Starts the relay of an inspected socket, which `relay.js` does.
+
+use portcullis::live::{Closed, Terms};
+use portcullis::record::{ClosedRecord, Record};
+use wasm_bindgen::prelude::*;
+use web_sys::Response;
+use worker::worker_sys::ext::ResponseExt;
+
+use crate::log;
+
+#[wasm_bindgen(module = "/relay.js")]
+extern "C" {
+    /// A socket that is relayed.
+    type Relay;
+
+    #[wasm_bindgen(catch, js_name = relay)]
+    fn start(
+        upstream: &JsValue,
+        terms: &str,
+        context: &JsValue,
+        on_end: &JsValue,
+    ) -> Result<Relay, JsValue>;
+
+    #[wasm_bindgen(method, getter)]
+    fn client(this: &Relay) -> JsValue;
+}
+
+/// The socket to answer the client with. `admission` becomes the record of its end.
+pub fn relay(
+    upstream: &Response,
+    terms: &Terms,
+    admission: Record,
+    env: &JsValue,
+    context: &JsValue,
+) -> Result<JsValue, JsValue> {
+    let env = env.clone();
+    let on_end = Closure::once_into_js(move |closed: String| {
+        let closed = Closed::from_json(&closed).expect("relay.js writes this JSON");
+        let time = js_sys::Date::new_0().to_iso_string().into();
+        log::closed(&ClosedRecord::of(admission, closed, time), &env);
+    });
+    let socket = JsValue::from(upstream.websocket());
+    let relay = start(&socket, &terms.to_json(), context, &on_end)?;
+    Ok(relay.client())
+}
