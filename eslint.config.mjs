@@ -6,6 +6,7 @@ export default [
   js.configs.recommended,
   { languageOptions: { globals: globals.node } },
   { files: ['playground/**/*.js'], languageOptions: { globals: globals.browser } },
+  { files: ['src/edge/**/*.js'], languageOptions: { globals: { caches: 'readonly' } } },
   {
     rules: {
       eqeqeq: 'error',

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { constants, createPublicKey, generateKeyPairSync, sign as signRaw } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { reasonOf, requestId } from '../support/answers.mjs';
-import { useGate } from '../support/gate.mjs';
+import { UNCOUNTED, useGate } from '../support/gate.mjs';
 import {
   altered,
   ALGORITHMS,
@@ -23,7 +23,10 @@ const NO_KEY = 'no key for this alg and kid';
 const ALG = 'alg is not one that is verified here';
 
 const trusting = (upstream, keys, vars) =>
-  useGate({ upstream, vars: { AUTH: 'required', JWT_JWKS: JSON.stringify({ keys }), ...vars } });
+  useGate({
+    upstream,
+    vars: { ...UNCOUNTED, AUTH: 'required', JWT_JWKS: JSON.stringify({ keys }), ...vars },
+  });
 
 /** What the client is told, and what the record has as the cause. */
 async function outcome(gate, token) {
