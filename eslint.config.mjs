@@ -5,7 +5,10 @@ export default [
   { ignores: ['build/', 'target/', '.toolchain/', '.wrangler/'] },
   js.configs.recommended,
   { languageOptions: { globals: globals.node } },
-  { files: ['src/edge/*.js'], languageOptions: { globals: { WebSocketPair: 'readonly' } } },
+  {
+    files: ['src/edge/**/*.js'],
+    languageOptions: { globals: { WebSocketPair: 'readonly', caches: 'readonly' } },
+  },
   {
     files: ['playground/**/*.js', 'client/**/*.js'],
     languageOptions: { globals: globals.browser },

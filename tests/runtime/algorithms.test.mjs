@@ -1,10 +1,10 @@
 // Every signature algorithm from JWT_JWKS, signed by jose and verified on workerd, and every way
 // a signature or a key can be wrong. The record's cause tells which check it was that refused.
 import assert from 'node:assert/strict';
-import { createPublicKey, generateKeyPairSync, sign as signRaw } from 'node:crypto';
+import { constants, createPublicKey, generateKeyPairSync, sign as signRaw } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { reasonOf, requestId } from '../support/answers.mjs';
-import { useGate } from '../support/gate.mjs';
+import { UNCOUNTED, useGate } from '../support/gate.mjs';
 import {
   altered,
   ALGORITHMS,
@@ -23,7 +23,10 @@ const NO_KEY = 'no key for this alg and kid';
 const ALG = 'alg is not one that is verified here';
 
 const trusting = (upstream, keys, vars) =>
-  useGate({ upstream, vars: { AUTH: 'required', JWT_JWKS: JSON.stringify({ keys }), ...vars } });
+  useGate({
+    upstream,
+    vars: { ...UNCOUNTED, AUTH: 'required', JWT_JWKS: JSON.stringify({ keys }), ...vars },
+  });
 
 /** What the client is told, and what the record has as the cause. */
 async function outcome(gate, token) {
@@ -33,6 +36,14 @@ async function outcome(gate, token) {
 }
 
 const admitted = ['admitted', null, 'alice'];
+const encode = (part) => Buffer.from(JSON.stringify(part)).toString('base64url');
+
+/** An RSA signature by this algorithm (RFC 7518 §3.3 and §3.5). */
+function signAs(alg, signed, key) {
+  const bits = Number(alg.slice(2));
+  const pss = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: bits / 8 };
+  return signRaw(`sha${bits}`, signed, { key, ...(alg.startsWith('P') && pss) });
+}
 const invalid = (cause) => ['token_invalid', cause, null];
 
 describe('every algorithm', () => {
@@ -218,6 +229,29 @@ describe('JWT_ALGORITHMS', () => {
     for (const [name, seen] of rows) {
       const isListed = name === 'RS256' || name === 'PS512';
       assert.deepEqual(seen, isListed ? admitted : invalid(NO_KEY), name);
+    }
+    assert.equal(alg, 'RS256');
+  });
+});
+
+describe('an RSA key that is for all of its algorithms', () => {
+  const upstream = useUpstream();
+  const key = makeKey('RS256', 'any');
+  const { alg, ...anyAlg } = key.jwk;
+  const gate = trusting(upstream, [anyAlg]);
+  test('verifies no padding and no hash but those that alg names', async () => {
+    const names = ALGORITHMS.filter((name) => /^[RP]S/.test(name));
+    for (const name of names) {
+      const token = await sign({ ...key, alg: name });
+      assert.deepEqual(await outcome(gate, token), admitted, name);
+      const [, payload] = token.split('.');
+      for (const other of names.filter((one) => one !== name)) {
+        // Signed over the very bytes that it claims to be.
+        const header = encode({ alg: name, kid: 'any' });
+        const signed = Buffer.from(`${header}.${payload}`);
+        const forged = `${signed}.${signAs(other, signed, key.key).toString('base64url')}`;
+        assert.deepEqual(await outcome(gate, forged), invalid(SIGNATURE), `${other} as ${name}`);
+      }
     }
     assert.equal(alg, 'RS256');
   });

@@ -137,13 +137,17 @@ describe('inspecting', () => {
   const inspect = (token, vars = {}, ...args) =>
     run(
       ...['inspect', token, ...args],
-      ...Object.entries({ ...settings, ...vars }).flatMap((pair) => ['--var', pair.join(':')]),
+      ...Object.entries({ ...settings, ...vars })
+        .filter(([, value]) => value !== undefined)
+        .flatMap((pair) => ['--var', pair.join(':')]),
     );
   const rooms = [{ path: '/rooms/{room}', claims: { rooms: { contains: '{room}' } } }];
   const ROUTES = JSON.stringify(
     rooms.map((route) => ({ ...route, upstream_url: 'wss://u.example' })),
   );
   const inRooms = { ROUTES, ALLOWED_ORIGINS: 'https://*.example.com' };
+  const k = Buffer.from(SECRET).toString('base64url');
+  const named = JSON.stringify({ keys: [{ kty: 'oct', kid: 'one', alg: 'HS256', k }] });
   const expired = mint({ exp: 1_700_000_000 });
 
   const rows = [
@@ -163,6 +167,66 @@ describe('inspecting', () => {
       1,
       ['token_invalid', 'Cause: the signature does not verify', 'Another key signed it'],
     ],
+    [
+      'a key that nobody has',
+      mint({}, { header: { kid: 'other' } }),
+      { JWT_SECRET: undefined, JWT_JWKS: named },
+      [],
+      1,
+      ['Cause: no key for this alg and kid', 'Its header has alg "HS256" and has kid "other"'],
+    ],
+    [
+      'another alg',
+      mint({}, { alg: 'HS512', header: { kid: 'one' } }),
+      { JWT_SECRET: undefined, JWT_JWKS: named },
+      [],
+      1,
+      ['Cause: no key for this alg and kid', 'Its header has alg "HS512" and has kid "one"'],
+    ],
+    [
+      'one for another audience',
+      mint({ aud: ['mail', 'news'] }),
+      { JWT_AUDIENCE: 'chat' },
+      [],
+      1,
+      ['Cause: aud is not in JWT_AUDIENCE', 'It has aud ["mail","news"]; one that JWT_AUDIENCE'],
+    ],
+    [
+      'one of another issuer',
+      mint(),
+      { JWT_ISSUER: 'https://id.example' },
+      [],
+      1,
+      ['Cause: iss is not in JWT_ISSUER', 'It has no iss; one that is trusted'],
+    ],
+    [
+      'another type',
+      mint(),
+      { JWT_TYP: 'at+jwt' },
+      [],
+      1,
+      ['Cause: typ is not in JWT_TYP', 'Its header has typ "JWT"; JWT_TYP lists'],
+    ],
+    [
+      'a scope that it lacks',
+      mint({ scope: 'rooms:read' }),
+      { REQUIRED_SCOPES: 'rooms:read rooms:write' },
+      [],
+      1,
+      [
+        'at the step permission: insufficient_scope',
+        'Cause: the token lacks the scope rooms:write',
+        'the token has scope "rooms:read", has no scp, has no permissions',
+      ],
+    ],
+    [
+      'a claim that it lacks',
+      mint(),
+      inRooms,
+      ['--path', '/rooms/kitchen'],
+      1,
+      ['Cause: the token lacks the claim rooms', 'The route’s claims ask for it.'],
+    ],
     ['no token at all', 'abc', {}, [], 1, ['Cause: not three segments', 'Header    can’t be read']],
     [
       'a room it does not hold',
@@ -170,7 +234,12 @@ describe('inspecting', () => {
       inRooms,
       ['--path', '/rooms/kitchen'],
       1,
-      ['on route /rooms/{room} at the step permission', 'from https://app.example.com'],
+      [
+        'on route /rooms/{room} at the step permission',
+        'from https://app.example.com',
+        'Cause: the claim rooms does not fit',
+        'The token has rooms ["hall"], and the route’s claims ask for another value.',
+      ],
     ],
     [
       'an origin that is not allowed',

@@ -9,6 +9,9 @@ import { Log } from './log.mjs';
 
 export const ORIGIN = 'https://app.example';
 
+/** Settings under which no counter is asked, for tests of something else that knock very often. */
+export const UNCOUNTED = { RATE_LIMIT_IP: 'off', KEY_REPLAY_WINDOW: 'off' };
+
 let addresses = 0;
 /** An address that no test used before, so that none runs into another's limits. */
 export function freshAddress() {

@@ -40,7 +40,8 @@ export async function inspect(given, options) {
   };
   if (!asked.path.startsWith('/')) throw new Failure(`--path is ${asked.path}: begin it with /.`);
 
-  showToken(token);
+  const [header, claims] = token.split('.').map(decode);
+  showToken(header, claims);
   say(`\nSent to   ${asked.path} as ${asked.source}, from ${asked.origin}`);
   if (Object.keys(assumed).length > 0) {
     const words = Object.entries(assumed).map(([name, value]) => `${name}=${value}`);
@@ -53,7 +54,7 @@ export async function inspect(given, options) {
     asked,
   );
   for (const remark of remarks) say(`Log       ${remark.replaceAll('\n', '\n          ')}`);
-  return showRecord(record, status);
+  return showRecord(record, status, { header, claims });
 }
 
 async function askGate(described, environment, vars, asked) {
@@ -126,8 +127,7 @@ function knock({ hostname, port }, { token, path, origin, source }) {
   });
 }
 
-function showToken(token) {
-  const [header, claims] = token.split('.').map(decode);
+function showToken(header, claims) {
   const show = (value) => (value ? JSON.stringify(value, null, 2) : 'can’t be read');
   say(`Header    ${show(header)}`);
   say(`Claims    ${show(claims)}`);
@@ -148,7 +148,7 @@ function decode(segment) {
   }
 }
 
-function showRecord(record, status) {
+function showRecord(record, status, token) {
   const { outcome, reason, cause, stage, route, subject, alg } = record;
   const where = route ? ` on route ${route}` : '';
   if (outcome === 'admitted') {
@@ -160,7 +160,7 @@ function showRecord(record, status) {
   }
   say(`\n✗ Refused${where} at the step ${stage}: ${reason}, for the client status ${status}.`);
   say(`  Cause: ${cause}`);
-  const more = explain(record);
+  const more = explain(record, token);
   if (more) say(`  ${more}`);
   return 1;
 }

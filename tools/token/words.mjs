@@ -1,5 +1,10 @@
 // What the gate's reasons and causes mean to whoever holds the token.
 
+/** What a token says at one place: `has aud "x"`, or `has no aud`. */
+const has = (part, name) =>
+  part?.[name] === undefined ? `has no ${name}` : `has ${name} ${JSON.stringify(part[name])}`;
+
+// A text, or what makes one of the token's header and claims.
 const CAUSES = [
   [
     /^the signature does not verify$/,
@@ -7,7 +12,8 @@ const CAUSES = [
   ],
   [
     /^no key for this alg and kid$/,
-    'None of the configured keys is for the alg of the header, or none has its kid. A key with an alg of its own is for that alg alone, and JWT_ALGORITHMS narrows all of them.',
+    ({ header }) =>
+      `Its header ${has(header, 'alg')} and ${has(header, 'kid')}: none of the configured keys is for that alg, or none of those has that kid. A key with an alg of its own is for that alg alone, and JWT_ALGORITHMS narrows all of them.`,
   ],
   [
     /^alg is not one/,
@@ -17,13 +23,24 @@ const CAUSES = [
     /^header has crit$/,
     'The header asks for an extension that must be understood, and the gate knows none.',
   ],
-  [/^typ is not in JWT_TYP$/, 'JWT_TYP lists the types of token that are accepted.'],
-  [/^iss names no trusted issuer$/, 'ISSUERS has no entry whose issuer is the iss of the claims.'],
+  [
+    /^typ is not in JWT_TYP$/,
+    ({ header }) =>
+      `Its header ${has(header, 'typ')}; JWT_TYP lists the types of token that are accepted.`,
+  ],
+  [
+    /^iss names no trusted issuer$/,
+    ({ claims }) => `It ${has(claims, 'iss')}, which no entry of ISSUERS has.`,
+  ],
   [
     /^iss is not in JWT_ISSUER$/,
-    'The iss of the claims is missing, or not to the letter one that is trusted.',
+    ({ claims }) =>
+      `It ${has(claims, 'iss')}; one that is trusted must be there, the same to the letter.`,
   ],
-  [/^aud is not in JWT_AUDIENCE$/, 'The aud of the claims is missing, or made for somebody else.'],
+  [
+    /^aud is not in JWT_AUDIENCE$/,
+    ({ claims }) => `It ${has(claims, 'aud')}; one that JWT_AUDIENCE lists must be among them.`,
+  ],
   [/^exp is missing$/, 'A token without an end is not accepted.'],
   [
     /^exp has passed$/,
@@ -46,8 +63,21 @@ const CAUSES = [
   ],
   [/^longer than /, 'Tokens of that length are refused unread.'],
   [/^(header|payload): /, 'What it encodes is not a JSON object without duplicate members.'],
-  [/^the token lacks the scope /, 'REQUIRED_SCOPES asks for it in scope, scp or permissions.'],
-  [/^the claim .* does not fit$/, 'The route’s claims ask for another value.'],
+  [
+    /^the token lacks the scope /,
+    ({ claims }) => {
+      const places = ['scope', 'scp', 'permissions'].map((name) => has(claims, name));
+      return `REQUIRED_SCOPES asks for it, and the token ${places.join(', ')}.`;
+    },
+  ],
+  [/^the token lacks the claim /, 'The route’s claims ask for it.'],
+  [
+    /^the claim .* does not fit$/,
+    ({ claims }, cause) => {
+      const name = cause.slice('the claim '.length, -' does not fit'.length);
+      return `The token ${has(claims, name)}, and the route’s claims ask for another value.`;
+    },
+  ],
 ];
 
 const REASONS = {
@@ -60,9 +90,11 @@ const REASONS = {
   ambiguous_token: 'Two places hold different tokens.',
 };
 
-/** A sentence for a record's reason and cause, if there is more to say. */
-export const explain = ({ reason, cause }) =>
-  CAUSES.find(([pattern]) => pattern.test(cause ?? ''))?.[1] ?? REASONS[reason];
+/** A sentence for a record's reason and cause, if there is more to say of the token. */
+export function explain({ reason, cause }, token) {
+  const [, words] = CAUSES.find(([pattern]) => pattern.test(cause ?? '')) ?? [];
+  return (typeof words === 'function' ? words(token, cause) : words) ?? REASONS[reason];
+}
 
 /** `in 9 min 58 s`, `2 h 0 min ago`: the two largest units. */
 export function distance(seconds) {
