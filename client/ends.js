@@ -1,0 +1,80 @@
+// What the end of a connection, or of an attempt at one, means.
+
+/** Names of the gate's reasons, and the close codes that they come with. */
+const REASONS = {
+  __proto__: null,
+  misconfigured: 1011,
+  no_route: 4404,
+  replayed_key: 4400,
+  origin_missing: 4403,
+  origin_not_allowed: 4403,
+  token_missing: 4401,
+  token_invalid: 4401,
+  token_expired: 4401,
+  ambiguous_token: 4400,
+  insufficient_scope: 4403,
+  rate_limited: 4429,
+  too_many_sockets: 4429,
+  banned: 4403,
+  revoked: 4401,
+  limiter_unavailable: 1013,
+  upstream_unreachable: 1014,
+  upstream_refused: 1014,
+  upstream_timeout: 1014,
+  disconnected: 4403,
+  message_rate: 1008,
+  message_too_big: 1009,
+  idle: 4408,
+  lifetime: 4408,
+};
+
+const UNAUTHORIZED = 4401;
+export const ABNORMAL = 1006;
+/** Ends after which another attempt may fare better. */
+const PASSING = new Set([1001, 1005, ABNORMAL, 1011, 1012, 1013, 1014, 4408, 4429]);
+
+/** What to do after an end. */
+export function actionAfter(code) {
+  if (code === UNAUTHORIZED) return 'authenticate';
+  return PASSING.has(code) ? 'retry' : 'give up';
+}
+
+export class RefusedEvent extends Event {
+  constructor({ code, reason, status, requestId }, action) {
+    super('refused');
+    Object.assign(this, { code, reason, status, requestId, action });
+  }
+}
+
+export class ClosedEvent extends Event {
+  constructor({ code, reason, wasClean, error }, retryIn) {
+    super('close');
+    Object.assign(this, { code, reason, wasClean, error, retryIn });
+  }
+}
+
+/** Whether it was the gate that ended it, and said why. */
+export const isRefusal = ({ code, reason, status }) =>
+  status !== undefined || REASONS[reason] === code;
+
+/** An endpoint's answer that is no success. */
+export class Refused extends Error {
+  constructor(response, { reason }) {
+    super(`the gate answered ${response.status}`);
+    const { status, headers } = response;
+    const seconds = Number(headers.get('retry-after') ?? 0);
+    this.end = {
+      code: REASONS[reason] ?? codeOf(status),
+      reason: String(reason ?? ''),
+      status,
+      requestId: headers.get('portcullis-request-id') ?? undefined,
+      wait: seconds > 0 ? seconds * 1000 : 0,
+    };
+  }
+}
+
+const codeOf = (status) => {
+  if (status === 429) return 4429;
+  if (status >= 500) return 1013;
+  return [401, 403, 404].includes(status) ? 4000 + status : 4400;
+};
