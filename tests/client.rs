@@ -3,13 +3,13 @@
 mod common;
 
 use common::assert_rows;
-use portcullis::client::ClientAddress;
+use portcullis::client::{ClientAddress, Ipv6Prefix};
 
 fn read(value: Option<&str>) -> (Option<String>, String) {
     let address = ClientAddress::parse(value);
     (
         address.ip().map(|ip| ip.to_string()),
-        address.key().to_string(),
+        address.key(Ipv6Prefix::default()).to_string(),
     )
 }
 
@@ -103,7 +103,7 @@ fn those_without_an_address_share_one_count() {
     assert_rows(values.map(|value| (value, read(Some(value)), unknown())));
     assert_eq!(read(None), unknown());
     assert_eq!(
-        ClientAddress::parse(None).key(),
-        ClientAddress::parse(Some("x")).key()
+        ClientAddress::parse(None).key(Ipv6Prefix::default()),
+        ClientAddress::parse(Some("x")).key(Ipv6Prefix::default())
     );
 }

@@ -4,6 +4,7 @@ mod common;
 
 use common::{assert_rows, ms, seconds};
 use portcullis::ledger::Quota;
+use portcullis::party::Party;
 use portcullis::rejection::{Reason, Refusal, refusal};
 
 const ID: &str = "0123456789abcdef0123456789abcdef";
@@ -28,7 +29,12 @@ fn problem(status: u16, reason: &str, title: &str, headers: &[(&'static str, &st
 }
 
 fn rate_limited(count: u32, window: u64, wait: u64) -> Reason {
+    limited_by(Party::Address, count, window, wait)
+}
+
+fn limited_by(party: Party, count: u32, window: u64, wait: u64) -> Reason {
     Reason::RateLimited {
+        party,
         quota: Quota::new(count, ms(window)).expect("sound"),
         wait: ms(wait),
     }
@@ -247,10 +253,12 @@ fn every_reason_has_its_status_headers_and_body() {
             | Reason::OriginNotAllowed
             | Reason::TokenMissing
             | Reason::TokenInvalid
+            | Reason::TokenUnverified
             | Reason::TokenExpired
             | Reason::AmbiguousToken
             | Reason::InsufficientScope { .. }
             | Reason::RateLimited { .. }
+            | Reason::Banned
             | Reason::LimiterUnavailable { .. }
             | Reason::UpstreamUnreachable
             | Reason::UpstreamRefused

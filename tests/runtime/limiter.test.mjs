@@ -56,12 +56,12 @@ describe('a quota', () => {
     const address = freshAddress();
     await repeat(4, () => gate.knock(from(address)));
     const key = freshKey();
-    await gate.miniflare.unsafeEvictDurableObject('gate', 'AddressLedger', { name: address });
+    await gate.miniflare.unsafeEvictDurableObject('gate', 'Ledger', { name: address });
     assert.equal(
       reasonOf(await gate.knock(from(address, { 'Sec-WebSocket-Key': key }))),
       'admitted',
     );
-    await gate.miniflare.unsafeEvictDurableObject('gate', 'AddressLedger', { name: address });
+    await gate.miniflare.unsafeEvictDurableObject('gate', 'Ledger', { name: address });
     assert.equal(reasonOf(await gate.knock(from(address))), 'rate_limited');
   });
 });

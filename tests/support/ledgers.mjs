@@ -42,12 +42,12 @@ export default {
 
 /** The gate's own objects by their bindings. */
 const OWN = {
-  ADDRESS_LEDGER: { className: 'AddressLedger', useSQLite: true },
+  LEDGER: { className: 'Ledger', useSQLite: true },
   ONE_TIME: { className: 'OneTime', useSQLite: true },
 };
 
 /** Options of `useGate` that put the class `Double` or `Unbuilt` in the ledger's place. */
-export const withLedger = (className) => inPlaceOf('ADDRESS_LEDGER', className);
+export const withLedger = (className) => inPlaceOf('LEDGER', className);
 /** The same for what can be used once. */
 export const withOneTime = (className) => inPlaceOf('ONE_TIME', className);
 
