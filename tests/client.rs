@@ -107,3 +107,26 @@ fn those_without_an_address_share_one_count() {
         ClientAddress::parse(Some("x")).key(Ipv6Prefix::default())
     );
 }
+
+#[test]
+fn an_ipv6_address_counts_by_the_prefix_that_is_set() {
+    let key = |bits, address| {
+        let prefix = Ipv6Prefix::new(bits).expect("a prefix");
+        ClientAddress::parse(Some(address)).key(prefix).to_string()
+    };
+    let ipv6 = "2001:db8:1:23ff:ffff:ffff:ffff:ffff";
+    assert_rows([
+        ("32", key(32, ipv6), "2001:db8::/32".to_owned()),
+        ("48", key(48, ipv6), "2001:db8:1::/48".into()),
+        ("56", key(56, ipv6), "2001:db8:1:2300::/56".into()),
+        ("63", key(63, ipv6), "2001:db8:1:23fe::/63".into()),
+        ("128", key(128, ipv6), format!("{ipv6}/128")),
+        ("IPv4", key(32, "192.0.2.7"), "192.0.2.7".into()),
+        ("mapped", key(32, "::ffff:192.0.2.7"), "192.0.2.7".into()),
+    ]);
+    assert_rows([31, 129, 0].map(|bits| (bits, Ipv6Prefix::new(bits), None)));
+    assert_eq!(
+        Ipv6Prefix::default(),
+        Ipv6Prefix::new(64).expect("a prefix")
+    );
+}
