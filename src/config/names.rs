@@ -2,12 +2,14 @@
 
 use super::reader::Reader;
 
-const SETTINGS: [&str; 43] = [
+const SETTINGS: [&str; 46] = [
     "ALLOWED_ORIGINS",
     "ASSERTION_KEY",
     "AUTH",
+    "BAN_AFTER",
     "CLOSE_ON_EXPIRY",
     "IDLE_TIMEOUT",
+    "IPV6_PREFIX",
     "ISSUERS",
     "JWT_ALGORITHMS",
     "JWT_AUDIENCE",
@@ -30,6 +32,7 @@ const SETTINGS: [&str; 43] = [
     "ORIGIN_MISSING",
     "PLAIN_HTTP",
     "RATE_LIMIT_IP",
+    "RATE_LIMIT_USER",
     "REJECT_WITH",
     "RELAY",
     "REQUIRED_SCOPES",
@@ -49,14 +52,12 @@ const SETTINGS: [&str; 43] = [
 ];
 
 /// Settings that this version does not have yet, with the one value that is already true.
-const LATER: [(&str, Option<&str>); 7] = [
+const LATER: [(&str, Option<&str>); 5] = [
     ("ADMIN_TOKEN", None),
-    ("BAN_AFTER", None),
     ("MAX_SOCKETS_IP", None),
     ("MAX_SOCKETS_USER", None),
     ("MODE", Some("enforce")),
     ("RATE_LIMIT_ROUTE", None),
-    ("RATE_LIMIT_USER", None),
 ];
 
 /// Shorter names are near too many others to guess at misspellings of them.

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::names;
 use super::reader::Reader;
-use super::{ConfigError, Counting, LEDGER_BINDING, Policy, RejectWith, Settings, Var};
+use super::{ConfigError, Counting, LEDGER_BINDING, Policy, RejectWith, Settings, Var, counting};
 use crate::permission::read_claims;
 use crate::route::{EVERYTHING, Pattern, Routes};
 use crate::security_headers::SecurityHeaders;
@@ -76,7 +76,7 @@ impl Site {
         }
         let elsewhere = Elsewhere {
             require_tls: super::read_require_tls(&mut reader),
-            counting: super::read_counting(&mut reader),
+            counting: counting::read(&mut reader, None),
             reject_with: super::reject_with::read(&mut reader),
             security_headers: super::read_security_headers(&mut reader),
         };
@@ -209,8 +209,14 @@ fn add(
     }
     let mut policy = policy;
     policy.permission.claims = claims;
-    if members.contains_key("rate_limit_ip") {
-        policy.counting.apart = Some(path.to_owned());
+    let counting = &mut policy.counting;
+    for (setting, counted) in [
+        ("rate_limit_ip", &mut counting.address),
+        ("rate_limit_user", &mut counting.user),
+    ] {
+        if members.contains_key(setting) {
+            path.clone_into(&mut counted.group);
+        }
     }
     routes
         .add(&pattern, policy)
