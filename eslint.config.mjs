@@ -5,6 +5,10 @@ export default [
   { ignores: ['build/', 'target/', '.toolchain/', '.wrangler/'] },
   js.configs.recommended,
   { languageOptions: { globals: globals.node } },
+  {
+    files: ['src/edge/**/*.js', 'benches/contenders/**/*.js'],
+    languageOptions: { globals: { WebSocketPair: 'readonly' } },
+  },
   { files: ['playground/**/*.js'], languageOptions: { globals: globals.browser } },
   {
     rules: {
