@@ -61,7 +61,7 @@ const worker :Workerd.Worker = (
 
 /**
  * Starts workerd with one Worker: `modules` are paths, the main one first, `vars` its variables,
- * `objects` its Durable Object classes by their bindings. Resolves to its `url`, to `cpu`, the CPU
+ * `objects` its Durable Object classes by their bindings. Resolves to its `url`, `pid`, `cpu`, the CPU
  * time that all its threads have taken so far in µs, and `stop`.
  */
 export async function startWorker(worker, more = []) {
@@ -83,7 +83,7 @@ export async function startWorker(worker, more = []) {
     const { event, port } = JSON.parse(line);
     if (event === 'listen') {
       const url = new URL(`http://127.0.0.1:${port}`);
-      return { url, cpu: () => cpuOf(child.pid), stop };
+      return { url, pid: child.pid, cpu: () => cpuOf(child.pid), stop };
     }
   }
   await stop();
