@@ -1,6 +1,7 @@
 //! A request from the runtime's form to the core's, and the core's result back.
 
 use std::rc::Rc;
+use std::task::{self, Poll};
 use std::time::Duration;
 
 use portcullis::client::ClientAddress;
@@ -9,32 +10,57 @@ use portcullis::ledger::Answer;
 use portcullis::once;
 use portcullis::record::Record;
 use portcullis::rejection::{Reason, Rejection, refusal};
-use portcullis::request::{Headers, Request, RequestUrl};
+use portcullis::request::{Headers, Request, RequestUrl, Snapshot};
 use portcullis::time::{Timestamp, millis};
 use portcullis::token::{
     Algorithm, Document, FETCH_TIMEOUT, MOST_ANSWER_BYTES, MOST_BYTES, ProviderAnswer, Question,
     RemoteKeys, Runtime, RuntimeKey,
 };
 use portcullis::upstream::{Destination, Forward, Reply, UpstreamFailure};
-use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::future_to_promise;
 use web_sys::{Response, console};
+use worker::Context;
 use worker::worker_sys::ext::ResponseExt;
-use worker::{Context, Env, event};
 
 use crate::isolate::{self, Isolate};
 use crate::{ledger, native, once as one_time};
 
-#[event(fetch)]
-async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker::Result<Response> {
-    let env = JsValue::from(env);
+/// The Worker's handler: an answer at once where nothing is waited for, else a promise of it.
+#[wasm_bindgen]
+pub fn fetch(
+    request: web_sys::Request,
+    env: JsValue,
+    context: worker::worker_sys::Context,
+) -> Result<JsValue, JsValue> {
+    let mut answer = Box::pin(async move {
+        let context = Context::new(context);
+        answer(request, env, context).await.map(JsValue::from)
+    });
+    let mut at_once = task::Context::from_waker(task::Waker::noop());
+    match answer.as_mut().poll(&mut at_once) {
+        Poll::Ready(answer) => answer,
+        Poll::Pending => Ok(future_to_promise(answer).into()),
+    }
+}
+
+async fn answer(
+    request: web_sys::Request,
+    env: JsValue,
+    context: Context,
+) -> Result<Response, JsValue> {
     let isolate = isolate::get(&env);
     let started = now();
     let request_id = request_id();
-    let (method, url) = (request.method(), request.url());
-    let headers = RuntimeHeaders(request.headers());
+    let read = native::read_request(&request, &isolate.read);
+    let read = Snapshot::parse(&read).expect("native.js writes these lines");
+    let headers = RuntimeHeaders {
+        read: &read,
+        request: &request,
+    };
     let seen = Request {
-        method: &method,
-        url: RequestUrl::split(&url),
+        method: read.method,
+        url: RequestUrl::split(read.url),
         address: ClientAddress::parse(headers.get("cf-connecting-ip").as_deref()),
         headers: &headers,
     };
@@ -47,11 +73,7 @@ async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker:
         cors: isolate.gate.cors(&seen, &place),
         context: &context,
     };
-    let mut record = Record::begin(
-        &seen,
-        &request_id,
-        js_sys::Date::new_0().to_iso_string().into(),
-    );
+    let mut record = Record::begin(&seen, &request_id, started.to_rfc3339());
 
     let result = isolate
         .gate
@@ -148,11 +170,17 @@ pub fn now() -> Timestamp {
     Timestamp(js_sys::Date::now() as u64)
 }
 
-struct RuntimeHeaders(web_sys::Headers);
+struct RuntimeHeaders<'a> {
+    read: &'a Snapshot<'a>,
+    request: &'a web_sys::Request,
+}
 
-impl Headers for RuntimeHeaders {
+impl Headers for RuntimeHeaders<'_> {
     fn get(&self, name: &str) -> Option<String> {
-        self.0.get(name).ok().flatten()
+        match self.read.header(name) {
+            Some(value) => value.map(str::to_owned),
+            None => self.request.headers().get(name).ok().flatten(),
+        }
     }
 }
 
@@ -303,11 +331,9 @@ impl RuntimeEdge<'_> {
         let response = match passage {
             Passage::Socket { upstream, protocol } => {
                 own.extend(protocol.map(|protocol| ("Sec-WebSocket-Protocol", protocol)));
-                native::pass_on(&upstream, &self.isolate.hidden, stamps, &header_lines(&own))
+                native::pass_on(&upstream, stamps, &header_lines(&own))
             }
-            Passage::Plain { upstream } => {
-                native::pass_on(&upstream, &self.isolate.hidden, stamps, &header_lines(&own))
-            }
+            Passage::Plain { upstream } => native::pass_on(&upstream, stamps, &header_lines(&own)),
             Passage::Health { is_healthy } => {
                 let (status, body) = health(is_healthy);
                 own.extend(json());
