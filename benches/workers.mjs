@@ -12,8 +12,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, join } from 'node:path';
-import { describe } from '../tools/gate.mjs';
-import { Failure, inRoot } from '../tools/run.mjs';
+import { describe, MODULES } from '../tools/gate.mjs';
+import { Failure } from '../tools/run.mjs';
 import workerd from 'workerd';
 
 /** Objects store here, so that no disk is measured: fsync would be most of what they cost. */
@@ -46,7 +46,7 @@ const config :Workerd.Config = (
     (name = "network", network = (allow = ["public", "private"])),
     (name = "storage", disk = (path = ${text(storage)}, writable = true)),
   ],
-  sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "worker")],
+  sockets = [(name = "http", address = "127.0.0.1:0", http = (cfBlobHeader = "CF-Blob"), service = "worker")],
 );
 const worker :Workerd.Worker = (
   modules = [${modules.map(module).join(', ')}],
@@ -96,7 +96,7 @@ export function startGate(vars, more) {
   const objects = Object.entries(durableObjects).map(([name, { className }]) => [name, className]);
   return startWorker(
     {
-      modules: ['index.js', 'index_bg.wasm'].map((name) => inRoot('build', name)),
+      modules: MODULES.map(({ path }) => path),
       compatibilityDate,
       vars: { ...bindings, ...vars },
       objects: Object.fromEntries(objects),

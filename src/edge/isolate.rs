@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use portcullis::config::Settings;
 use portcullis::gateway::Gate;
+use portcullis::request::READ;
 use portcullis::route::Place;
 use portcullis::security_headers::{HIDDEN, SecurityHeaders};
 use portcullis::upstream::GATE_HEADERS;
@@ -16,14 +17,14 @@ use crate::native;
 /// The gate, and constants that live on the JavaScript side so that they cross once.
 pub struct Isolate {
     pub gate: Gate,
-    /// Security headers as pairs, for what no route matches.
+    /// Security headers, for what no route matches.
     stamps: JsValue,
     /// The same for each route, by its number.
     route_stamps: Vec<JsValue>,
-    /// Headers that only the gate may send upstream.
+    /// Names of the headers that are read of every request.
+    pub read: JsValue,
+    /// What matches headers that only the gate may send upstream.
     pub owned: JsValue,
-    /// Headers of an upstream that never pass.
-    pub hidden: JsValue,
     colo: OnceCell<String>,
 }
 
@@ -47,13 +48,14 @@ impl Isolate {
         let gate = Gate::new(&settings);
         report(&gate);
         let (elsewhere, of_routes) = gate.security_headers();
-        let hidden = HIDDEN.into_iter().chain(CONNECTION_HEADERS);
+        let hidden = array(HIDDEN.into_iter().chain(CONNECTION_HEADERS));
+        let stamps = |headers: &SecurityHeaders| stamps(headers, &hidden);
         Self {
             gate,
-            stamps: pairs(&elsewhere),
-            route_stamps: of_routes.iter().map(pairs).collect(),
-            owned: array(GATE_HEADERS),
-            hidden: array(hidden),
+            stamps: stamps(&elsewhere),
+            route_stamps: of_routes.iter().map(stamps).collect(),
+            read: array(READ),
+            owned: native::names_like(&array(GATE_HEADERS)),
             colo: OnceCell::new(),
         }
     }
@@ -87,12 +89,12 @@ fn array(names: impl IntoIterator<Item = &'static str>) -> JsValue {
         .into()
 }
 
-fn pairs(headers: &SecurityHeaders) -> JsValue {
+fn stamps(headers: &SecurityHeaders, hidden: &JsValue) -> JsValue {
     let lines: Vec<_> = headers
         .iter()
         .map(|(name, value)| format!("{name}: {value}"))
         .collect();
-    native::parse_header_lines(&lines.join("\n"))
+    native::stamps_of(&lines.join("\n"), hidden)
 }
 
 /// Configuration errors or warnings, once per isolate.
