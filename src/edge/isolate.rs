@@ -1,12 +1,14 @@
 //! What an isolate keeps between requests.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use portcullis::config::Settings;
 use portcullis::gateway::Gate;
 use portcullis::route::Place;
 use portcullis::security_headers::{HIDDEN, SecurityHeaders};
+use portcullis::token::RuntimeKey;
 use portcullis::upstream::GATE_HEADERS;
 use wasm_bindgen::JsValue;
 use web_sys::console;
@@ -25,7 +27,11 @@ pub struct Isolate {
     /// Headers of an upstream that never pass.
     pub hidden: JsValue,
     colo: OnceCell<String>,
+    imported: RefCell<HashMap<(Rc<RuntimeKey>, &'static str), JsValue>>,
 }
+
+/// Keys of the runtime's cryptography that are kept imported.
+const MOST_IMPORTED_KEYS: usize = 256;
 
 /// Headers of an upstream's answer that belong to its own connection.
 const CONNECTION_HEADERS: [&str; 3] = ["content-length", "transfer-encoding", "connection"];
@@ -55,6 +61,7 @@ impl Isolate {
             owned: array(GATE_HEADERS),
             hidden: array(hidden),
             colo: OnceCell::new(),
+            imported: RefCell::default(),
         }
     }
 }
@@ -66,6 +73,25 @@ impl Isolate {
             Some((number, _)) => &self.route_stamps[number],
             None => &self.stamps,
         }
+    }
+
+    /// A key as SubtleCrypto's own, imported when first used.
+    pub async fn import(
+        &self,
+        key: &Rc<RuntimeKey>,
+        algorithm: &'static str,
+    ) -> Result<JsValue, JsValue> {
+        let id = (key.clone(), algorithm);
+        if let Some(known) = self.imported.borrow().get(&id) {
+            return Ok(known.clone());
+        }
+        let new = native::import_key(&key.jwk, algorithm).await?;
+        let mut imported = self.imported.borrow_mut();
+        if imported.len() >= MOST_IMPORTED_KEYS {
+            imported.clear();
+        }
+        imported.insert(id, new.clone());
+        Ok(new)
     }
 
     /// The data centre, which is the same for all requests of an isolate.

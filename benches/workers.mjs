@@ -1,0 +1,127 @@
+// Workers under measurement: each in a workerd process of its own, without Miniflare's Workers
+// before and behind it, whose CPU time is read.
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { describe } from '../tools/gate.mjs';
+import { Failure, inRoot } from '../tools/run.mjs';
+import workerd from 'workerd';
+
+/** The Worker's modules, variables and Durable Object classes as workerd's configuration. */
+function configuration({ modules, compatibilityDate, vars = {}, objects = {} }, storage) {
+  const text = JSON.stringify;
+  const kinds = { '.js': 'esModule', '.wasm': 'wasm' };
+  const module = (path) => {
+    const [, kind] = Object.entries(kinds).find(([end]) => path.endsWith(end));
+    return `(name = ${text(basename(path))}, ${kind} = embed ${text(path)})`;
+  };
+  const binding = ([name, value]) =>
+    typeof value === 'string'
+      ? `(name = ${text(name)}, text = ${text(value)})`
+      : `(name = ${text(name)}, json = ${text(text(value))})`;
+  const namespace = ([name, className]) =>
+    `(name = ${text(name)}, durableObjectNamespace = ${text(className)})`;
+  const className = (name) => `(className = ${text(name)}, uniqueKey = ${text(name)}, enableSql = true)`;
+  const bindings = [
+    ...Object.entries(vars).map(binding),
+    ...Object.entries(objects).map(namespace),
+  ];
+  return `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [
+    (name = "worker", worker = .worker),
+    (name = "network", network = (allow = ["public", "private"])),
+    (name = "storage", disk = (path = ${text(storage)}, writable = true)),
+  ],
+  sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "worker")],
+);
+const worker :Workerd.Worker = (
+  modules = [${modules.map(module).join(', ')}],
+  compatibilityDate = ${text(compatibilityDate)},
+  bindings = [${bindings.join(', ')}],
+  durableObjectNamespaces = [${Object.values(objects).map(className).join(', ')}],
+  durableObjectStorage = (localDisk = "storage"),
+  globalOutbound = "network",
+);
+`;
+}
+
+/**
+ * Starts workerd with one Worker: `modules` are paths, the main one first, `vars` its variables,
+ * `objects` its Durable Object classes by their bindings. Resolves to its `url`, to `cpu`, the CPU
+ * time that all its threads have taken so far in µs, and `stop`.
+ */
+export async function startWorker(worker, more = []) {
+  const folder = mkdtempSync(join(tmpdir(), 'portcullis-bench-'));
+  const [file, storage] = [join(folder, 'config.capnp'), join(folder, 'storage')];
+  mkdirSync(storage);
+  writeFileSync(file, configuration(worker, storage));
+  const child = spawn(workerd.default, ['serve', file, '--control-fd=3', '--import-path=/', ...more], {
+    stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
+  });
+  const ended = new Promise((resolve) => child.on('exit', resolve));
+  const stop = async () => {
+    child.kill('SIGKILL');
+    await ended;
+    rmSync(folder, { recursive: true });
+  };
+  for await (const line of createInterface(child.stdio[3])) {
+    const { event, port } = JSON.parse(line);
+    if (event === 'listen') {
+      const url = new URL(`http://127.0.0.1:${port}`);
+      return { url, cpu: () => cpuOf(child.pid), stop };
+    }
+  }
+  await stop();
+  throw new Failure('workerd ended before it listened.');
+}
+
+/** The built gate with wrangler.toml's objects and these variables. */
+export function startGate(vars, more) {
+  const { compatibilityDate, durableObjects, bindings } = describe();
+  const objects = Object.entries(durableObjects).map(([name, { className }]) => [name, className]);
+  return startWorker(
+    {
+      modules: ['index.js', 'index_bg.wasm'].map((name) => inRoot('build', name)),
+      compatibilityDate,
+      vars: { ...bindings, ...vars },
+      objects: Object.fromEntries(objects),
+    },
+    more,
+  );
+}
+
+// To the nanosecond, where /proc/<pid>/stat counts in ticks of 10 ms.
+function cpuOf(pid) {
+  const threads = readdirSync(`/proc/${pid}/task`);
+  const nanoseconds = (thread) =>
+    Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0]);
+  return threads.reduce((sum, thread) => sum + nanoseconds(thread), 0) / 1000;
+}
+
+/**
+ * Sends requests for so many seconds, eight at a time; resolves to the CPU time that the Worker
+ * took for each, in µs.
+ */
+export async function cpuPerRequest({ cpu }, seconds, request) {
+  const until = performance.now() + seconds * 1000;
+  const before = cpu();
+  let count = 0;
+  const client = async () => {
+    while (performance.now() < until) {
+      await request();
+      count += 1;
+    }
+  };
+  await Promise.all(Array.from({ length: 8 }, client));
+  return (cpu() - before) / count;
+}
+
+/** The median, and between what half of the values lie. */
+export function quartiles(values) {
+  const sorted = values.toSorted((one, other) => one - other);
+  const at = (part) => sorted[Math.round((sorted.length - 1) * part)];
+  return { median: at(0.5), low: at(0.25), high: at(0.75) };
+}
