@@ -224,12 +224,17 @@ impl Runtime for RuntimeEdge<'_> {
 
     async fn verify(
         &self,
-        key: &RuntimeKey,
+        key: &Rc<RuntimeKey>,
         algorithm: Algorithm,
         signature: &[u8],
         signed: &[u8],
     ) -> Result<bool, String> {
-        native::verify_signature(&key.jwk, algorithm.name(), signature, signed)
+        let algorithm = algorithm.name();
+        let verifying = async {
+            let key = self.isolate.import(key, algorithm).await?;
+            native::verify_signature(&key, algorithm, signature, signed).await
+        };
+        verifying
             .await
             .map(|verified| verified.is_truthy())
             .map_err(|error| native::describe(&error))

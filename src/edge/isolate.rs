@@ -1,6 +1,7 @@
 //! What an isolate keeps between requests.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use portcullis::config::Settings;
@@ -8,6 +9,7 @@ use portcullis::gateway::Gate;
 use portcullis::request::READ;
 use portcullis::route::Place;
 use portcullis::security_headers::{HIDDEN, SecurityHeaders};
+use portcullis::token::RuntimeKey;
 use portcullis::upstream::GATE_HEADERS;
 use wasm_bindgen::JsValue;
 use web_sys::console;
@@ -26,7 +28,11 @@ pub struct Isolate {
     /// What matches headers that only the gate may send upstream.
     pub owned: JsValue,
     colo: OnceCell<String>,
+    imported: RefCell<HashMap<(Rc<RuntimeKey>, &'static str), JsValue>>,
 }
+
+/// Keys of the runtime's cryptography that are kept imported.
+const MOST_IMPORTED_KEYS: usize = 256;
 
 /// Headers of an upstream's answer that belong to its own connection.
 const CONNECTION_HEADERS: [&str; 3] = ["content-length", "transfer-encoding", "connection"];
@@ -57,6 +63,7 @@ impl Isolate {
             read: array(READ),
             owned: native::names_like(&array(GATE_HEADERS)),
             colo: OnceCell::new(),
+            imported: RefCell::default(),
         }
     }
 }
@@ -68,6 +75,25 @@ impl Isolate {
             Some((number, _)) => &self.route_stamps[number],
             None => &self.stamps,
         }
+    }
+
+    /// A key as SubtleCrypto's own, imported when first used.
+    pub async fn import(
+        &self,
+        key: &Rc<RuntimeKey>,
+        algorithm: &'static str,
+    ) -> Result<JsValue, JsValue> {
+        let id = (key.clone(), algorithm);
+        if let Some(known) = self.imported.borrow().get(&id) {
+            return Ok(known.clone());
+        }
+        let new = native::import_key(&key.jwk, algorithm).await?;
+        let mut imported = self.imported.borrow_mut();
+        if imported.len() >= MOST_IMPORTED_KEYS {
+            imported.clear();
+        }
+        imported.insert(id, new.clone());
+        Ok(new)
     }
 
     /// The data centre, which is the same for all requests of an isolate.

@@ -236,9 +236,10 @@ export function writeDecision(dataset, index, blobs, numbers) {
   dataset.writeDataPoint({ indexes: [index], blobs: JSON.parse(blobs), doubles: [...numbers] });
 }
 
-/** SubtleCrypto's parameters by the name of the algorithm (RFC 7518 §3). */
-const ALGORITHMS = Object.fromEntries(
-  [256, 384, 512].flatMap((bits) => {
+/** SubtleCrypto's parameters by the name of the algorithm (RFC 7518 §3, RFC 8037 §3.1). */
+const ALGORITHMS = Object.fromEntries([
+  ['EdDSA', { name: 'Ed25519' }],
+  ...[256, 384, 512].flatMap((bits) => {
     const hash = `SHA-${bits}`;
     return [
       [`RS${bits}`, { name: 'RSASSA-PKCS1-v1_5', hash }],
@@ -246,24 +247,16 @@ const ALGORITHMS = Object.fromEntries(
       [`ES${bits}`, { name: 'ECDSA', hash, namedCurve: `P-${bits === 512 ? 521 : bits}` }],
     ];
   }),
-);
+]);
 
-const MOST_IMPORTED_KEYS = 256;
-const importedKeys = new Map();
+/** A JWK as SubtleCrypto's own key. */
+export function importKey(jwk, algorithm) {
+  return crypto.subtle.importKey('jwk', JSON.parse(jwk), ALGORITHMS[algorithm], false, ['verify']);
+}
 
-/** Verifies with SubtleCrypto. Imported keys are kept for the isolate's life. */
-export async function verifySignature(jwk, algorithm, signature, signed) {
-  // Copied before the first wait: after it WASM's memory may have moved.
-  const [signatureBytes, signedBytes] = [signature.slice(), signed.slice()];
-  const parameters = ALGORITHMS[algorithm];
-  const id = `${algorithm} ${jwk}`;
-  let key = importedKeys.get(id);
-  if (!key) {
-    key = await crypto.subtle.importKey('jwk', JSON.parse(jwk), parameters, false, ['verify']);
-    if (importedKeys.size >= MOST_IMPORTED_KEYS) importedKeys.clear();
-    importedKeys.set(id, key);
-  }
-  return crypto.subtle.verify(parameters, key, signatureBytes, signedBytes);
+/** Verifies with SubtleCrypto, which reads the bytes before it returns. */
+export function verifySignature(key, algorithm, signature, signed) {
+  return crypto.subtle.verify(ALGORITHMS[algorithm], key, signature, signed);
 }
 
 /** Fetches under way by what they are for, and when they began. */

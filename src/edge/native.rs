@@ -85,9 +85,12 @@ extern "C" {
         own: &str,
     ) -> Result<Option<Response>, JsValue>;
 
+    #[wasm_bindgen(catch, js_name = importKey)]
+    pub async fn import_key(jwk: &str, algorithm: &str) -> Result<JsValue, JsValue>;
+
     #[wasm_bindgen(catch, js_name = verifySignature)]
     pub async fn verify_signature(
-        jwk: &str,
+        key: &JsValue,
         algorithm: &str,
         signature: &[u8],
         signed: &[u8],
