@@ -62,19 +62,31 @@ fn plan() -> impl Strategy<Value = Plan> {
                 any::<[u8; 32]>(),
             ),
         )
-            .prop_map(move |((count, isolates, liar, timeout), (faults, lateness, jump, moves, seed))| Plan {
-                quota: Quota::new(count, ms(window)).expect("neither is zero"),
-                isolates,
-                liar,
-                timeout: if liar == Liar::Object { timeout.min(window / 10) } else { timeout },
-                faults,
-                // While the object's clock is wrong, the isolates' tells the time, as far as
-                // their messages are under way.
-                lateness: if liar == Liar::Object { lateness.min(window.min(10_000) / 4) } else { lateness },
-                jump,
-                moves,
-                seed,
-            })
+            .prop_map(
+                move |((count, isolates, liar, timeout), (faults, lateness, jump, moves, seed))| {
+                    Plan {
+                        quota: Quota::new(count, ms(window)).expect("neither is zero"),
+                        isolates,
+                        liar,
+                        timeout: if liar == Liar::Object {
+                            timeout.min(window / 10)
+                        } else {
+                            timeout
+                        },
+                        faults,
+                        // While the object's clock is wrong, the isolates' tells the time, as far as
+                        // their messages are under way.
+                        lateness: if liar == Liar::Object {
+                            lateness.min(window.min(10_000) / 4)
+                        } else {
+                            lateness
+                        },
+                        jump,
+                        moves,
+                        seed,
+                    }
+                },
+            )
     })
 }
 

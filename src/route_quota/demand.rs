@@ -41,13 +41,8 @@ impl Demand {
 
     /// What a window may see, with a quarter more.
     pub fn in_a_window(&self, window: Duration, now: Timestamp) -> u32 {
-        let busiest = self.counts.iter().max().copied().unwrap_or_default();
-        let whole = Duration::from_secs(SECONDS as u64);
-        let (count, length) = match window < whole {
-            true => (busiest, Duration::from_secs(1)),
-            false => (self.recent(now), whole),
-        };
-        let expected = u64::from(count) * millis(window) / millis(length);
-        u32::try_from(expected + expected / 4 + 1).unwrap_or(u32::MAX)
+        let seconds = millis(Duration::from_secs(SECONDS as u64));
+        let expected = u64::from(self.recent(now)) * millis(window) / seconds;
+        u32::try_from(expected + expected / 4 + 2).unwrap_or(u32::MAX)
     }
 }

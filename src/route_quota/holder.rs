@@ -1,5 +1,6 @@
 //! The isolate's side: what it was lent of a route's quota, and what it knows of the rest.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::demand::Demand;
@@ -10,6 +11,13 @@ use crate::time::Timestamp;
 
 /// A share is renewed behind an answer from this age on, so that nobody waits for it.
 const RENEWAL_AGE: Duration = Duration::from_secs(3);
+
+/// Questions for one admission each that are under way at once at most. Together with the isolates'
+/// number it bounds what an object has before it.
+const MOST_UNDER_WAY: usize = 8;
+
+/// After this long a request that can't ask looks again.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// A clock that goes back by less may be that of two requests under way.
 const JITTER: Duration = Duration::from_secs(1);
@@ -33,6 +41,10 @@ pub struct Holder {
     uses: Uses,
     lease: Option<Lease>,
     renewal: Option<Renewal>,
+    /// Questions for one admission each: their numbers, and until when they may be answered.
+    under_way: VecDeque<(u64, Timestamp)>,
+    /// Nothing could be lent when it was last asked.
+    is_lent_nothing: bool,
     /// What it was told: nothing can be had before.
     nothing_until: Option<Timestamp>,
     demand: Demand,
@@ -60,8 +72,12 @@ struct Renewal {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
     Admit(Taken),
-    Refuse { wait: Duration },
+    Refuse {
+        wait: Duration,
+    },
     Ask(Question),
+    /// Enough is asked already: decide again after this long.
+    Wait(Duration),
 }
 
 /// An admission, so that it can be given back.
@@ -102,6 +118,8 @@ impl Holder {
             uses: Uses::new(quota.window()),
             lease: None,
             renewal: None,
+            under_way: VecDeque::new(),
+            is_lent_nothing: false,
             nothing_until: None,
             demand: Demand::default(),
         }
@@ -116,10 +134,18 @@ impl Holder {
         (!wait.is_zero()).then_some(wait)
     }
 
-    /// Decides on a request. After `timeout` a question counts as unanswered.
-    pub fn decide(&mut self, now: Timestamp, timeout: Duration) -> (Decision, Vec<Errand>) {
+    /// Decides on a request that `is_new`, or was told to wait. After `timeout` a question counts
+    /// as unanswered.
+    pub fn decide(
+        &mut self,
+        is_new: bool,
+        now: Timestamp,
+        timeout: Duration,
+    ) -> (Decision, Vec<Errand>) {
         self.read_clock(now);
-        self.demand.note(now);
+        if is_new {
+            self.demand.note(now);
+        }
         let mut errands: Vec<_> = self.uses.beat(now).into_iter().collect();
         if let Some(taken) = self.take(now) {
             errands.extend(self.uses.beat(now));
@@ -132,17 +158,27 @@ impl Holder {
         if let Some(wait) = self.wait(now) {
             return (Decision::Refuse { wait }, errands);
         }
-        let asks_for_share = self.quota.count() >= LEAST_TO_LEND
-            && self.may_renew(now)
-            && (self.demand.recent(now) > 1 || self.uses.total() > 0);
-        let question = if asks_for_share {
+        let can_be_lent = self.quota.count() >= LEAST_TO_LEND;
+        let decision = if can_be_lent && self.may_renew(now) {
             let (question, alarm) = self.ask_for_share(true, now, timeout);
             errands.push(alarm);
-            question
+            Decision::Ask(question)
+        } else if can_be_lent && !self.is_lent_nothing {
+            Decision::Wait(LOOK)
         } else {
-            self.question(Wish::Admit, now)
+            self.ask_for_one(now, timeout)
         };
-        (Decision::Ask(question), errands)
+        (decision, errands)
+    }
+
+    fn ask_for_one(&mut self, now: Timestamp, timeout: Duration) -> Decision {
+        self.under_way.retain(|(_, until)| now < *until);
+        if self.under_way.len() >= MOST_UNDER_WAY {
+            return Decision::Wait(LOOK);
+        }
+        let question = self.question(Wish::Admit, now);
+        self.under_way.push_back((question.number, now + timeout));
+        Decision::Ask(question)
     }
 
     /// Takes in an answer that a request waits for: it is admitted, or has to wait.
@@ -165,9 +201,11 @@ impl Holder {
     pub fn heard(&mut self, question: &Question, answer: &Given, now: Timestamp) {
         self.read_clock(now);
         let number = question.number;
-        if let Some(renewal) = self.renewal {
+        self.under_way.retain(|(asked, _)| *asked != number);
+        if let Some(renewal) = self.renewal.filter(|asked| asked.number == number) {
             self.renewal = None;
             self.share = answer.share;
+            self.is_lent_nothing = answer.share == 0;
             self.uses.forget(renewal.used);
             let since = renewal.since;
             self.lease = Some(Lease { number, since });
@@ -179,6 +217,8 @@ impl Holder {
 
     /// Nobody answered, or not as it should.
     pub fn failed(&mut self, question: &Question) {
+        self.under_way
+            .retain(|(number, _)| *number != question.number);
         if self
             .renewal
             .is_some_and(|renewal| renewal.number == question.number)
@@ -201,30 +241,25 @@ impl Holder {
         }
     }
 
-    /// A timer came: what is to be done then.
-    pub fn woken(&mut self, alarm: Alarm, now: Timestamp, timeout: Duration) -> Vec<Errand> {
-        match alarm {
+    /// A timer came: the pool may have to be told then.
+    pub fn woken(&mut self, alarm: Alarm, now: Timestamp, timeout: Duration) -> Option<Question> {
+        let number = match alarm {
             Alarm::Beat { serial } => {
                 self.uses.beaten(serial);
-                Vec::new()
+                return None;
             }
-            Alarm::Lease { number } => {
-                if self.lease.is_some_and(|lease| lease.number == number) {
-                    self.lease = None;
-                }
-                // Its answer comes too late to be used.
-                let was_last = self.renewal.is_none_or(|renewal| renewal.number == number);
-                if !was_last || self.lease.is_some() {
-                    return Vec::new();
-                }
-                self.renewal = None;
-                if self.share == 0 && self.uses.total() == 0 {
-                    return Vec::new();
-                }
-                let (question, _) = self.ask_for_share(false, now, timeout);
-                vec![Errand::Ask(question)]
-            }
+            Alarm::Lease { number } => number,
+        };
+        if self.lease.is_some_and(|lease| lease.number == number) {
+            self.lease = None;
         }
+        if self.lease.is_some() || self.renewal.is_some_and(|renewal| renewal.number != number) {
+            return None;
+        }
+        // The answer to a question of then comes too late to be used.
+        self.renewal = None;
+        let has_something = self.share > 0 || self.uses.total() > 0;
+        has_something.then(|| self.ask_for_share(false, now, timeout).0)
     }
 
     /// A clock that jumped back says nothing of a lease or a wait.
@@ -232,6 +267,7 @@ impl Holder {
         if now + JITTER < self.latest {
             self.lease = None;
             self.renewal = None;
+            self.under_way.clear();
             self.nothing_until = None;
             self.latest = now;
         }
@@ -253,13 +289,18 @@ impl Holder {
         })
     }
 
-    /// How large the share should be.
+    /// How large the share should be. A request that comes alone is no reason for one.
     fn want(&self, now: Timestamp) -> u32 {
-        let unused = match self.uses.are_reused() {
+        let recent = self.demand.recent(now);
+        let want = match self.uses.are_reused() {
             true => self.demand.in_a_window(self.quota.window(), now),
-            false => self.demand.recent(now),
+            false => recent,
         };
-        unused.min(self.quota.count())
+        if recent > 1 {
+            want.min(self.quota.count())
+        } else {
+            0
+        }
     }
 
     fn may_renew(&self, now: Timestamp) -> bool {

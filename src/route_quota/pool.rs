@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use super::log::{Entry, Log, MOST};
-use super::{Answer, Given, HOLD, LEASE, LEAST_TO_LEND, Question, Wish};
+use super::{Answer, Given, LEASE, LEAST_TO_LEND, Question, Wish};
 use crate::ledger::Quota;
 use crate::moment::Moment;
 use crate::time::{Timestamp, millis};
@@ -23,13 +23,24 @@ const MOST_RETURNS: usize = 1024;
 const CALM: u64 = 250;
 const LONGEST_PACE: Duration = Duration::from_secs(4);
 
+/// What an object under strain lends at least, so that it is asked less.
+const LEAST_UNDER_STRAIN: u32 = 16;
+
+/// With so little left that nothing is lent of it, who asks again does so after this long.
+const LITTLE: u64 = 2 * PART;
+const PACE_OF_LITTLE: Duration = Duration::from_millis(20);
+
+/// When everything is lent, some of it may come back this soon.
+const SOON: Duration = Duration::from_secs(1);
+
 /// What is used, lent and free.
 #[derive(Debug, Default)]
 pub struct Pool {
     log: Log,
     shares: HashMap<u64, Share>,
-    /// The sum of the shares.
+    /// The sum of the shares, and what their isolates would like it to be.
     lent: u64,
+    wanted: u64,
     /// What a restart left of shares: how much, and the last moment at which some was lent.
     unknown: Option<(u64, Moment)>,
     /// The isolates' clock, as far as questions told.
@@ -47,6 +58,7 @@ pub struct Pool {
 struct Share {
     number: u64,
     size: u32,
+    want: u32,
     at: Moment,
 }
 
@@ -112,12 +124,13 @@ impl Pool {
         }
         self.swept = second;
         let horizon = self.horizon();
-        let lent = &mut self.lent;
+        let (lent, wanted) = (&mut self.lent, &mut self.wanted);
         self.shares.retain(|_, share| {
             share.at.settle(now);
             let counts = share.at.left(horizon, now).is_some();
             if !counts {
                 *lent -= u64::from(share.size);
+                *wanted -= u64::from(share.want);
             }
             counts
         });
@@ -174,41 +187,59 @@ impl Pool {
         else {
             return None;
         };
-        let known = self.shares.get(&question.isolate);
+        let isolate = question.isolate;
+        let known = self.shares.get(&isolate);
         if known.is_some_and(|share| share.number >= question.number) {
             return None;
         }
         // What an isolate that holds nothing here says of a share counts already, since before a
         // restart, or does no more.
-        let held = known.map_or(0, |share| share.size);
+        let (held, wanted) = known.map_or((0, 0), |share| (share.size, share.want));
         let kept = keep.min(held);
         self.log.add(used.min(held - kept), self.window, now);
+        self.shares.remove(&isolate);
         self.lent -= u64::from(held - kept);
+        self.wanted -= u64::from(wanted);
         let admitted = admits && self.admit(question, now);
         let quota = question.quota;
-        let can_be_lent =
-            quota.count() >= LEAST_TO_LEND && (known_or_room(&self.shares, question.isolate));
+        let can_be_lent = quota.count() >= LEAST_TO_LEND && self.shares.len() < MOST_HOLDERS;
+        let want = match want {
+            0 if !admits => 0,
+            want if can_be_lent && self.load.is_a_strain() => want.max(LEAST_UNDER_STRAIN),
+            want => want,
+        };
+        self.wanted += u64::from(want);
+        let fair = self.fair(quota, want);
         let part = if can_be_lent {
             self.free(quota) / PART
         } else {
             0
         };
-        let granted = want
-            .saturating_sub(kept)
-            .min(u32::try_from(part).unwrap_or(u32::MAX));
+        let granted = fair.saturating_sub(kept).min(to_u32(part));
         let size = kept + granted;
         self.lent += u64::from(granted);
         if size == 0 {
-            self.shares.remove(&question.isolate);
+            self.wanted -= u64::from(want);
         } else {
             let share = Share {
                 number: question.number,
                 size,
+                want,
                 at: now,
             };
-            self.shares.insert(question.isolate, share);
+            self.shares.insert(isolate, share);
         }
-        Some((admitted, size, want + u32::from(admits)))
+        // An isolate with more than its part holds on to that until it accounts for less.
+        Some((admitted, size.min(fair), fair + u32::from(admits)))
+    }
+
+    /// Of what all want together, everybody can have the same part.
+    fn fair(&self, quota: Quota, want: u32) -> u32 {
+        let count = u64::from(quota.count());
+        match self.wanted > count {
+            true => to_u32(u64::from(want) * count / self.wanted),
+            false => want,
+        }
     }
 
     fn wait(&self, quota: Quota, is_given_all: bool, now: Moment) -> Duration {
@@ -217,15 +248,17 @@ impl Pool {
             return Duration::ZERO;
         }
         let pace = self.load.pace();
-        if free > 0 {
+        if free > LITTLE {
             return pace;
+        }
+        if free > 0 {
+            return pace.max(PACE_OF_LITTLE);
         }
         let over = self.counted() - u64::from(quota.count());
         let by_log = self.log.wait(over + 1, self.window, now);
         let horizon = self.horizon();
         let by_unknown = self.unknown.and_then(|(_, at)| at.left(horizon, now));
-        // A share may come back at any time: at its isolate's latest chance for that, most do.
-        let by_shares = (self.lent > 0).then_some(HOLD);
+        let by_shares = (self.lent > 0).then_some(SOON);
         let soonest = [by_log, by_unknown, by_shares].into_iter().flatten().min();
         soonest.unwrap_or_default().max(pace)
     }
@@ -322,9 +355,8 @@ impl Pool {
     }
 }
 
-/// Whether an isolate may hold a share: it does, or there is room for one more.
-fn known_or_room(shares: &HashMap<u64, Share>, isolate: u64) -> bool {
-    shares.len() < MOST_HOLDERS || shares.contains_key(&isolate)
+fn to_u32(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 /// What is stored can't be read.
@@ -351,13 +383,20 @@ impl Load {
         self.questions += 1;
     }
 
+    fn questions(&self) -> u64 {
+        self.questions.max(self.before)
+    }
+
+    fn is_a_strain(&self) -> bool {
+        self.questions() > CALM
+    }
+
     /// How long an isolate should ask for nothing after it got less than it wanted: nothing while
     /// the object is calm, else the longer the more it is asked.
     fn pace(&self) -> Duration {
-        let questions = self.questions.max(self.before);
-        if questions <= CALM {
+        if !self.is_a_strain() {
             return Duration::ZERO;
         }
-        Duration::from_millis(questions * 1000 / CALM).min(LONGEST_PACE)
+        Duration::from_millis(self.questions() * 1000 / CALM).min(LONGEST_PACE)
     }
 }

@@ -54,6 +54,7 @@ enum Event {
     Hear(usize, u64, Question, Answer, bool, u64),
     GiveUp(usize, u64, Question),
     Wake(usize, u64, Alarm),
+    Retry(usize, u64, u64),
     ObjectAlarm(u64),
 }
 
@@ -114,7 +115,7 @@ impl World {
                 Move::Requests(isolate, count, gap) => {
                     for _ in 0..count {
                         self.pass(gap);
-                        self.request(isolate % self.plan.isolates);
+                        self.request(isolate % self.plan.isolates, 0);
                     }
                 }
                 Move::Pass(length) => self.pass(length),
@@ -152,7 +153,8 @@ impl World {
 
     fn after(&mut self, length: u64, event: Event) {
         self.next_event += 1;
-        self.events.insert((self.now + length, self.next_event), event);
+        self.events
+            .insert((self.now + length, self.next_event), event);
     }
 
     fn pass(&mut self, length: u64) {
@@ -174,9 +176,10 @@ impl World {
         self.isolates[isolate] = Isolate { holder, life };
     }
 
-    fn request(&mut self, isolate: usize) {
+    fn request(&mut self, isolate: usize, waited: u64) {
         let (now, timeout) = (self.clock(isolate), self.timeout());
-        let (decision, errands) = self.isolates[isolate].holder.decide(now, timeout);
+        let holder = &mut self.isolates[isolate].holder;
+        let (decision, errands) = holder.decide(waited == 0, now, timeout);
         self.run_errands(isolate, errands);
         match decision {
             Decision::Admit(taken) => self.admit(isolate, taken, self.now),
@@ -185,6 +188,13 @@ impl World {
                 self.refused += 1;
             }
             Decision::Ask(question) => self.send(isolate, question, true),
+            Decision::Wait(length) => {
+                let waited = waited + millis(length);
+                if waited < self.plan.timeout {
+                    let life = self.isolates[isolate].life;
+                    self.after(millis(length), Event::Retry(isolate, life, waited));
+                }
+            }
         }
     }
 
@@ -227,7 +237,11 @@ impl World {
         let quick = self.plan.timeout / 4;
         let way = self.roll(quick);
         if !(fault && kind == 0) {
-            let late = if fault { self.roll(self.plan.lateness) } else { 0 };
+            let late = if fault {
+                self.roll(self.plan.lateness)
+            } else {
+                0
+            };
             self.after(way + late, Event::Ask(isolate, life, question, waits));
         }
         if fault && kind == 1 {
@@ -243,7 +257,12 @@ impl World {
                 let answer = self.ask_pool(&question);
                 let fault = self.rng.random_range(0..100) < self.plan.faults;
                 let quick = self.plan.timeout / 4;
-                let way = self.roll(quick) + if fault { self.roll(self.plan.lateness) } else { 0 };
+                let way = self.roll(quick)
+                    + if fault {
+                        self.roll(self.plan.lateness)
+                    } else {
+                        0
+                    };
                 if !(fault && self.roll(1) == 0) {
                     let decided = self.now;
                     let event = Event::Hear(isolate, life, question, answer, waits, decided);
@@ -251,14 +270,20 @@ impl World {
                 }
             }
             Event::Hear(isolate, life, question, answer, waits, decided) => {
-                if self.waiting.remove(&(isolate, life, question.number)).is_some()
+                if self
+                    .waiting
+                    .remove(&(isolate, life, question.number))
+                    .is_some()
                     && self.isolates[isolate].life == life
                 {
                     self.hear(isolate, &question, answer, waits, decided);
                 }
             }
             Event::GiveUp(isolate, life, question) => {
-                if self.waiting.remove(&(isolate, life, question.number)).is_some()
+                if self
+                    .waiting
+                    .remove(&(isolate, life, question.number))
+                    .is_some()
                     && self.isolates[isolate].life == life
                 {
                     self.isolates[isolate].holder.failed(&question);
@@ -267,8 +292,15 @@ impl World {
             Event::Wake(isolate, life, alarm) => {
                 if self.isolates[isolate].life == life {
                     let (now, timeout) = (self.clock(isolate), self.timeout());
-                    let errands = self.isolates[isolate].holder.woken(alarm, now, timeout);
-                    self.run_errands(isolate, errands);
+                    let question = self.isolates[isolate].holder.woken(alarm, now, timeout);
+                    if let Some(question) = question {
+                        self.send(isolate, question, false);
+                    }
+                }
+            }
+            Event::Retry(isolate, life, waited) => {
+                if self.isolates[isolate].life == life {
+                    self.request(isolate, waited);
                 }
             }
             Event::ObjectAlarm(serial) => {
@@ -279,7 +311,14 @@ impl World {
         }
     }
 
-    fn hear(&mut self, isolate: usize, question: &Question, answer: Answer, waits: bool, decided: u64) {
+    fn hear(
+        &mut self,
+        isolate: usize,
+        question: &Question,
+        answer: Answer,
+        waits: bool,
+        decided: u64,
+    ) {
         let now = self.clock(isolate);
         let holder = &mut self.isolates[isolate].holder;
         match answer {
@@ -326,7 +365,9 @@ impl World {
         self.alarm = None;
         let Some(row) = &self.stored else { return };
         let clock = self.object_clock();
-        let pool = self.pool.get_or_insert_with(|| Pool::load(row).expect("its own row"));
+        let pool = self
+            .pool
+            .get_or_insert_with(|| Pool::load(row).expect("its own row"));
         match pool.idle(clock) {
             Idle::Not(length) => self.set_alarm(millis(length)),
             Idle::Perhaps(length, row) => {
