@@ -3,9 +3,12 @@
 
 mod counters;
 mod once;
+mod route_quota;
 mod tickets;
 
 use std::cell::RefCell;
+use std::collections::HashMap;
+use std::time::Duration;
 
 use crate::assertion::Assertion;
 use crate::client::AddressKey;
@@ -17,6 +20,7 @@ use crate::record::{Outcome, Record, Stage};
 use crate::rejection::{Reason, Rejection, insecure};
 use crate::request::Request;
 use crate::route::{Endpoint, Parameters, Place, Route, is_health};
+use crate::route_quota::{self as quota, Holder};
 use crate::security_headers::SecurityHeaders;
 use crate::ticket::Bounds;
 use crate::token::{Authenticated, Runtime};
@@ -25,11 +29,15 @@ pub use counters::LedgerCall;
 use counters::{Client, Told};
 pub use once::OnceCall;
 use once::{Bearer, admit_once, spend};
+pub use route_quota::{RouteCall, RouteErrand};
+use route_quota::{RouteTold, in_order};
 
 /// What an isolate keeps: the policies, and what it learned of exhausted quotas and bans.
 pub struct Gate {
     site: Result<Site, Vec<ConfigError>>,
     known: RefCell<Known>,
+    /// What it was lent of routes' quotas, by their patterns.
+    holders: RefCell<HashMap<String, Holder>>,
 }
 
 /// What only a runtime can do.
@@ -45,6 +53,15 @@ pub trait Edge: Runtime {
         &self,
         call: &OnceCall,
     ) -> impl Future<Output = Result<crate::once::Answer, String>>;
+
+    /// Asks the object of a route's quota. The error is for the log.
+    fn ask_route(&self, call: &RouteCall) -> impl Future<Output = Result<quota::Answer, String>>;
+
+    /// Does what is to be done behind the answer; see [`Gate::hear_route`], [`Gate::wake_route`].
+    fn run_errand(&self, errand: RouteErrand);
+
+    /// Waits.
+    fn pass(&self, length: Duration) -> impl Future<Output = ()>;
 
     /// 32 bytes that nobody can guess.
     fn random(&self) -> [u8; 32];
@@ -96,6 +113,7 @@ impl Gate {
         Self {
             site: Site::read(settings),
             known: RefCell::default(),
+            holders: RefCell::default(),
         }
     }
 
@@ -160,8 +178,13 @@ impl Gate {
         place: &Place<'_>,
         record: &mut Record,
     ) -> Journey<E::Upstream> {
-        let mut told = Told::default();
-        let result = self.steps(edge, request, place, record, &mut told).await;
+        let (mut told, mut route_told) = (Told::default(), RouteTold::default());
+        let result = self
+            .steps(edge, request, place, record, &mut told, &mut route_told)
+            .await;
+        if result.is_err() && record.stage != Stage::Forward {
+            self.give_back_route(edge, route_told);
+        }
         let behind = self.behind(request, place, record.stage, told, &result, edge.now());
         Journey { result, behind }
     }
@@ -173,6 +196,7 @@ impl Gate {
         place: &Place<'_>,
         record: &mut Record,
         told: &mut Told,
+        route_told: &mut RouteTold,
     ) -> Result<Passage<E::Upstream>, Rejection> {
         let origin = request.headers.get("origin");
         record.note_origin(origin.as_deref());
@@ -236,6 +260,7 @@ impl Gate {
         let counting = &policy.counting;
         let address = request.address.key(counting.ipv6_prefix);
         self.check_address(counting, address, edge.now())?;
+        self.check_route(counting, &route.pattern, edge.now())?;
 
         // 7. token
         record.stage = Stage::Token;
@@ -260,8 +285,13 @@ impl Gate {
         // 9. counters, then what can be used once
         record.stage = Stage::Counters;
         let client = Client { address, user };
-        self.admit(edge, counting, client, Some(handshake.key), record, told)
-            .await?;
+        let mut route_failure = None;
+        let of_client = self.admit(edge, counting, client, Some(handshake.key), record, told);
+        let of_route = self.admit_route(edge, route, route_told, &mut route_failure);
+        in_order(of_client, of_route).await?;
+        if let Some(failure) = route_failure {
+            counting.lapse(record, failure)?;
+        }
         let authenticated = match bearer {
             Bearer::Verified(authenticated) => authenticated,
             Bearer::Ticket(ticket) => {

@@ -13,7 +13,6 @@ pub mod gateway;
 pub mod handshake;
 pub mod known;
 pub mod ledger;
-pub mod moment;
 pub mod once;
 pub mod origin;
 pub mod party;

@@ -2,7 +2,7 @@
 
 use super::reader::Reader;
 
-const SETTINGS: [&str; 38] = [
+const SETTINGS: [&str; 39] = [
     "ALLOWED_ORIGINS",
     "ASSERTION_KEY",
     "AUTH",
@@ -26,6 +26,7 @@ const SETTINGS: [&str; 38] = [
     "ORIGIN_MISSING",
     "PLAIN_HTTP",
     "RATE_LIMIT_IP",
+    "RATE_LIMIT_ROUTE",
     "RATE_LIMIT_USER",
     "REQUIRED_SCOPES",
     "REQUIRE_TLS",
@@ -44,7 +45,7 @@ const SETTINGS: [&str; 38] = [
 ];
 
 /// Settings that this version does not have yet, with the one value that is already true.
-const LATER: [(&str, Option<&str>); 12] = [
+const LATER: [(&str, Option<&str>); 11] = [
     ("ADMIN_TOKEN", None),
     ("CLOSE_ON_EXPIRY", Some("false")),
     ("IDLE_TIMEOUT", None),
@@ -54,7 +55,6 @@ const LATER: [(&str, Option<&str>); 12] = [
     ("MAX_SOCKETS_USER", None),
     ("MESSAGE_RATE", None),
     ("MODE", Some("enforce")),
-    ("RATE_LIMIT_ROUTE", None),
     ("REJECT_WITH", Some("http")),
     ("RELAY", Some("passthrough")),
 ];

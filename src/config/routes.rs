@@ -4,7 +4,9 @@ use serde_json::{Map, Value};
 
 use super::names;
 use super::reader::Reader;
-use super::{ConfigError, Counting, LEDGER_BINDING, Policy, Settings, Var, counting};
+use super::{
+    ConfigError, Counting, LEDGER_BINDING, Policy, ROUTE_QUOTA_BINDING, Settings, Var, counting,
+};
 use crate::permission::read_claims;
 use crate::route::{EVERYTHING, Pattern, Routes};
 use crate::security_headers::SecurityHeaders;
@@ -183,7 +185,9 @@ fn add(
                 let is_global = settings.vars.contains_key(&error.setting)
                     && !members.contains_key(&error.setting.to_ascii_lowercase())
                     && alone.contains(&error);
-                if is_global || error.setting == LEDGER_BINDING {
+                let is_binding =
+                    [LEDGER_BINDING, ROUTE_QUOTA_BINDING].contains(&error.setting.as_str());
+                if is_global || is_binding {
                     return error;
                 }
                 ConfigError {

@@ -4,12 +4,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use portcullis::client::ClientAddress;
-use portcullis::gateway::{Edge, Journey, LedgerCall, OnceCall, Passage};
+use portcullis::gateway::{Edge, Journey, LedgerCall, OnceCall, Passage, RouteCall, RouteErrand};
 use portcullis::ledger::Answer;
 use portcullis::once;
 use portcullis::record::Record;
 use portcullis::rejection::{Reason, Rejection, refusal};
 use portcullis::request::{Headers, Request, RequestUrl};
+use portcullis::route_quota;
 use portcullis::time::{Timestamp, millis};
 use portcullis::token::{
     Algorithm, Document, FETCH_TIMEOUT, MOST_ANSWER_BYTES, MOST_BYTES, ProviderAnswer, Question,
@@ -19,10 +20,10 @@ use portcullis::upstream::{Destination, Forward, Reply, UpstreamFailure};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Response, console};
 use worker::worker_sys::ext::ResponseExt;
-use worker::{Context, Env, event};
+use worker::{Context, Delay, Env, event};
 
 use crate::isolate::{self, Isolate};
-use crate::{ledger, native, once as one_time};
+use crate::{ledger, native, once as one_time, route_quota as quota};
 
 #[event(fetch)]
 async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker::Result<Response> {
@@ -160,7 +161,7 @@ impl Headers for RuntimeHeaders {
 struct RuntimeEdge<'a> {
     env: &'a JsValue,
     request: &'a web_sys::Request,
-    isolate: &'a Isolate,
+    isolate: &'a Rc<Isolate>,
     stamps: &'a JsValue,
     /// What lets a page read the answer of an endpoint.
     cors: Vec<(&'static str, String)>,
@@ -221,6 +222,19 @@ impl Edge for RuntimeEdge<'_> {
 
     async fn ask_once(&self, call: &OnceCall) -> Result<once::Answer, String> {
         one_time::ask(self.env, call).await
+    }
+
+    async fn ask_route(&self, call: &RouteCall) -> Result<route_quota::Answer, String> {
+        quota::ask(self.env, call).await
+    }
+
+    fn run_errand(&self, errand: RouteErrand) {
+        let errand = quota::run(self.env.clone(), self.isolate.clone(), errand);
+        self.context.wait_until(errand);
+    }
+
+    async fn pass(&self, length: Duration) {
+        Delay::from(length).await;
     }
 
     fn random(&self) -> [u8; 32] {

@@ -1,10 +1,12 @@
 //! The Worker around the decisions: everything that touches the runtime, and nothing that
 //! decides. [`fetch`] translates a request for the core and its result back, [`ledger`] is the
-//! Durable Object that counts, [`once`] the one for what can be used once, [`native`] the few steps that are done in JavaScript because
-//! crossing the border costs more than they do.
+//! Durable Object that counts, [`once`] the one for what can be used once, [`route_quota`]
+//! the one of a route, [`native`] the few steps that are done in JavaScript because crossing the
+//! border costs more than they do.
 
 mod fetch;
 mod isolate;
 mod ledger;
 mod native;
 mod once;
+mod route_quota;

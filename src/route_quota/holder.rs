@@ -63,6 +63,7 @@ struct Lease {
 struct Renewal {
     number: u64,
     since: Timestamp,
+    wants: bool,
     used: u32,
     /// Then nobody will tell its answer any more.
     until: Timestamp,
@@ -205,7 +206,7 @@ impl Holder {
         if let Some(renewal) = self.renewal.filter(|asked| asked.number == number) {
             self.renewal = None;
             self.share = answer.share;
-            self.is_lent_nothing = answer.share == 0;
+            self.is_lent_nothing = answer.share == 0 && renewal.wants;
             self.uses.forget(renewal.used);
             let since = renewal.since;
             self.lease = Some(Lease { number, since });
@@ -346,6 +347,7 @@ impl Holder {
         self.renewal = Some(Renewal {
             number,
             since: now,
+            wants: want > 0,
             used,
             until: now + timeout,
         });

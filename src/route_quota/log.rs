@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::moment::Moment;
+use crate::ledger::Moment;
 
 /// So many entries are kept apart exactly; with more, entries that are close in time are taken
 /// for as late as the last of them.

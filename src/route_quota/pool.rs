@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::log::{Entry, Log, MOST};
 use super::{Answer, Given, LEASE, LEAST_TO_LEND, Question, Wish};
+use crate::ledger::Moment;
 use crate::ledger::Quota;
-use crate::moment::Moment;
 use crate::time::{Timestamp, millis};
 
 /// Of what is free, one isolate is lent at most this part at a time.
