@@ -24,7 +24,7 @@ use crate::permission::Permission;
 use crate::security_headers::SecurityHeaders;
 use crate::token::{Authentication, KeySource, is_scope};
 use crate::upstream::{ObjectUpstream, Upstream, UpstreamUrl};
-pub use counting::{Counted, Counting, LEDGER_BINDING, OnLimiterFailure};
+pub use counting::{Counted, Counting, LEDGER_BINDING, OnLimiterFailure, ROUTE_QUOTA_BINDING};
 pub use one_time::{ONE_TIME_BINDING, OneTime};
 use reader::Reader;
 pub use reject_with::RejectWith;

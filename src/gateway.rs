@@ -5,9 +5,12 @@ mod answers;
 mod counters;
 mod forward;
 mod once;
+mod route_quota;
 mod tickets;
 
 use std::cell::RefCell;
+use std::collections::HashMap;
+use std::time::Duration;
 
 use crate::client::AddressKey;
 use crate::config::{ConfigError, Counting, PlainHttp, RejectWith, Settings, Site};
@@ -19,6 +22,7 @@ use crate::record::{Record, Stage};
 use crate::rejection::{Reason, Rejection, insecure};
 use crate::request::Request;
 use crate::route::{Endpoint, Place, is_health};
+use crate::route_quota::{self as quota, Holder};
 use crate::ticket::Bounds;
 use crate::token::{Authenticated, Runtime};
 use crate::upstream::{Forward, Offer, Reply, UpstreamFailure};
@@ -27,6 +31,8 @@ use counters::{Client, Told};
 use forward::{pass_plain, pass_upgrade};
 pub use once::OnceCall;
 use once::{Bearer, admit_once, spend};
+pub use route_quota::{RouteCall, RouteErrand};
+use route_quota::{RouteTold, in_order};
 
 /// What an isolate keeps: the policies, and what it learned of exhausted quotas and bans.
 pub struct Gate {
@@ -34,6 +40,8 @@ pub struct Gate {
     /// Holds where the configuration is wrong.
     reject_with: RejectWith,
     known: RefCell<Known>,
+    /// What it was lent of routes' quotas, by their patterns.
+    holders: RefCell<HashMap<String, Holder>>,
 }
 
 /// What only a runtime can do.
@@ -49,6 +57,15 @@ pub trait Edge: Runtime {
         &self,
         call: &OnceCall,
     ) -> impl Future<Output = Result<crate::once::Answer, String>>;
+
+    /// Asks the object of a route's quota. The error is for the log.
+    fn ask_route(&self, call: &RouteCall) -> impl Future<Output = Result<quota::Answer, String>>;
+
+    /// Does what is to be done behind the answer; see [`Gate::hear_route`], [`Gate::wake_route`].
+    fn run_errand(&self, errand: RouteErrand);
+
+    /// Waits.
+    fn pass(&self, length: Duration) -> impl Future<Output = ()>;
 
     /// 32 bytes that nobody can guess.
     fn random(&self) -> [u8; 32];
@@ -103,6 +120,7 @@ impl Gate {
             site: Site::read(settings),
             reject_with: RejectWith::alone(settings),
             known: RefCell::default(),
+            holders: RefCell::default(),
         }
     }
 
@@ -153,8 +171,13 @@ impl Gate {
         place: &Place<'_>,
         record: &mut Record,
     ) -> Journey<E::Upstream> {
-        let mut told = Told::default();
-        let result = self.steps(edge, request, place, record, &mut told).await;
+        let (mut told, mut route_told) = (Told::default(), RouteTold::default());
+        let result = self
+            .steps(edge, request, place, record, &mut told, &mut route_told)
+            .await;
+        if result.is_err() && record.stage != Stage::Forward {
+            self.give_back_route(edge, route_told);
+        }
         let behind = self.behind(request, place, record.stage, told, &result, edge.now());
         Journey { result, behind }
     }
@@ -166,6 +189,7 @@ impl Gate {
         place: &Place<'_>,
         record: &mut Record,
         told: &mut Told,
+        route_told: &mut RouteTold,
     ) -> Result<Passage<E::Upstream>, Rejection> {
         let origin = request.headers.get("origin");
         record.note_origin(origin.as_deref());
@@ -229,6 +253,7 @@ impl Gate {
         let counting = &policy.counting;
         let address = request.address.key(counting.ipv6_prefix);
         self.check_address(counting, address, edge.now())?;
+        self.check_route(counting, &route.pattern, edge.now())?;
 
         // 7. token
         record.stage = Stage::Token;
@@ -253,8 +278,13 @@ impl Gate {
         // 9. counters, then what can be used once
         record.stage = Stage::Counters;
         let client = Client { address, user };
-        self.admit(edge, counting, client, Some(handshake.key), record, told)
-            .await?;
+        let mut route_failure = None;
+        let of_client = self.admit(edge, counting, client, Some(handshake.key), record, told);
+        let of_route = self.admit_route(edge, route, route_told, &mut route_failure);
+        in_order(of_client, of_route).await?;
+        if let Some(failure) = route_failure {
+            counting.lapse(record, failure)?;
+        }
         let authenticated = match bearer {
             Bearer::Verified(authenticated) => authenticated,
             Bearer::Ticket(ticket) => {

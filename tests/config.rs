@@ -88,6 +88,7 @@ fn the_least_settings_give_the_contracts_defaults() {
     assert_eq!(Ok(upstream), url);
     assert_eq!(upstream_timeout, seconds(10));
     let defaults = Counting {
+        route: None,
         address: Counted {
             terms: Terms {
                 quota: Quota::new(60, seconds(60)),

@@ -2,7 +2,7 @@
 
 use super::reader::Reader;
 
-const SETTINGS: [&str; 46] = [
+const SETTINGS: [&str; 47] = [
     "ALLOWED_ORIGINS",
     "ASSERTION_KEY",
     "AUTH",
@@ -32,6 +32,7 @@ const SETTINGS: [&str; 46] = [
     "ORIGIN_MISSING",
     "PLAIN_HTTP",
     "RATE_LIMIT_IP",
+    "RATE_LIMIT_ROUTE",
     "RATE_LIMIT_USER",
     "REJECT_WITH",
     "RELAY",
@@ -52,12 +53,11 @@ const SETTINGS: [&str; 46] = [
 ];
 
 /// Settings that this version does not have yet, with the one value that is already true.
-const LATER: [(&str, Option<&str>); 5] = [
+const LATER: [(&str, Option<&str>); 4] = [
     ("ADMIN_TOKEN", None),
     ("MAX_SOCKETS_IP", None),
     ("MAX_SOCKETS_USER", None),
     ("MODE", Some("enforce")),
-    ("RATE_LIMIT_ROUTE", None),
 ];
 
 /// Shorter names are near too many others to guess at misspellings of them.

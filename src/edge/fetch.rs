@@ -5,7 +5,7 @@ use std::task::{self, Poll};
 use std::time::Duration;
 
 use portcullis::client::ClientAddress;
-use portcullis::gateway::{Edge, Journey, LedgerCall, OnceCall, Passage};
+use portcullis::gateway::{Edge, Journey, LedgerCall, OnceCall, Passage, RouteCall, RouteErrand};
 use portcullis::ledger::Answer;
 use portcullis::live::Terms;
 use portcullis::once;
@@ -13,6 +13,7 @@ use portcullis::record::Record;
 use portcullis::rejection::{Reason, Rejection, refusal};
 use portcullis::request::{Headers, Request, RequestUrl, Snapshot};
 use portcullis::route::Place;
+use portcullis::route_quota;
 use portcullis::time::{Timestamp, millis};
 use portcullis::token::{
     Algorithm, Document, FETCH_TIMEOUT, MOST_ANSWER_BYTES, MOST_BYTES, ProviderAnswer, Question,
@@ -22,11 +23,11 @@ use portcullis::upstream::{Destination, Forward, Reply, UpstreamFailure};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::future_to_promise;
 use web_sys::{Response, console};
-use worker::Context;
 use worker::worker_sys::ext::ResponseExt;
+use worker::{Context, Delay};
 
 use crate::isolate::{self, Isolate};
-use crate::{ledger, live, log, native, once as one_time};
+use crate::{ledger, live, log, native, once as one_time, route_quota as quota};
 
 /// The Worker's handler: an answer at once where nothing is waited for, else a promise of it.
 #[wasm_bindgen]
@@ -210,7 +211,7 @@ struct RuntimeEdge<'a> {
     /// The same as the core sees it, and what it asks for.
     seen: &'a Request<'a>,
     place: &'a Place<'a>,
-    isolate: &'a Isolate,
+    isolate: &'a Rc<Isolate>,
     stamps: &'a JsValue,
     /// What lets a page read the answer of an endpoint.
     cors: Vec<(&'static str, String)>,
@@ -283,6 +284,19 @@ impl Edge for RuntimeEdge<'_> {
 
     async fn ask_once(&self, call: &OnceCall) -> Result<once::Answer, String> {
         one_time::ask(self.env, call).await
+    }
+
+    async fn ask_route(&self, call: &RouteCall) -> Result<route_quota::Answer, String> {
+        quota::ask(self.env, call).await
+    }
+
+    fn run_errand(&self, errand: RouteErrand) {
+        let errand = quota::run(self.env.clone(), self.isolate.clone(), errand);
+        self.context.wait_until(errand);
+    }
+
+    async fn pass(&self, length: Duration) {
+        Delay::from(length).await;
     }
 
     fn random(&self) -> [u8; 32] {

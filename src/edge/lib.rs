@@ -1,8 +1,8 @@
 //! The Worker around the decisions: everything that touches the runtime, and nothing that
 //! decides. [`fetch`] translates a request for the core and its result back, [`ledger`] is the
-//! Durable Object that counts, [`once`] the one for what can be used once, [`live`] starts the relay
-//! of an inspected socket, [`log`] writes records, [`native`] has the few steps that are done in
-//! JavaScript because crossing the border costs more than they do.
+//! Durable Object that counts, [`once`] the one for what can be used once, [`route_quota`] the one of
+//! a route, [`live`] starts the relay of an inspected socket, [`log`] writes records, [`native`] has
+//! the few steps that are done in JavaScript because crossing the border costs more than they do.
 
 mod fetch;
 mod isolate;
@@ -11,3 +11,4 @@ mod live;
 mod log;
 mod native;
 mod once;
+mod route_quota;

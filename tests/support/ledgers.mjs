@@ -46,6 +46,7 @@ export default {
 const OWN = {
   LEDGER: { className: 'Ledger', useSQLite: true },
   ONE_TIME: { className: 'OneTime', useSQLite: true },
+  ROUTE_QUOTA: { className: 'RouteQuota', useSQLite: true },
 };
 
 /** Options of `useGate` that put the class `Double` or `Unbuilt` in the ledger's place. */
