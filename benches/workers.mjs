@@ -23,7 +23,8 @@ function configuration({ modules, compatibilityDate, vars = {}, objects = {} }, 
       : `(name = ${text(name)}, json = ${text(text(value))})`;
   const namespace = ([name, className]) =>
     `(name = ${text(name)}, durableObjectNamespace = ${text(className)})`;
-  const className = (name) => `(className = ${text(name)}, uniqueKey = ${text(name)}, enableSql = true)`;
+  const className = (name) =>
+    `(className = ${text(name)}, uniqueKey = ${text(name)}, enableSql = true)`;
   const bindings = [
     ...Object.entries(vars).map(binding),
     ...Object.entries(objects).map(namespace),
@@ -58,9 +59,13 @@ export async function startWorker(worker, more = []) {
   const [file, storage] = [join(folder, 'config.capnp'), join(folder, 'storage')];
   mkdirSync(storage);
   writeFileSync(file, configuration(worker, storage));
-  const child = spawn(workerd.default, ['serve', file, '--control-fd=3', '--import-path=/', ...more], {
-    stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
-  });
+  const child = spawn(
+    workerd.default,
+    ['serve', file, '--control-fd=3', '--import-path=/', ...more],
+    {
+      stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
+    },
+  );
   const ended = new Promise((resolve) => child.on('exit', resolve));
   const stop = async () => {
     child.kill('SIGKILL');
