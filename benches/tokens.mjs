@@ -87,12 +87,16 @@ const cell = (rounds, name, way) => {
   return `${median.toFixed(0)} (${low.toFixed(0)}–${high.toFixed(0)})`.padEnd(18);
 };
 const row = (title, rounds, ways) =>
-  say(title.padEnd(8) + ways.flatMap((way) => NAMES.map((name) => cell(rounds, name, way))).join(''));
+  say(
+    title.padEnd(8) + ways.flatMap((way) => NAMES.map((name) => cell(rounds, name, way))).join(''),
+  );
 
 await entry(import.meta.url, async () => {
   const keys = given.algorithms.split(',').map((algorithm) => makeKey(algorithm, algorithm));
   const workers = await startBoth(JSON.stringify({ keys: keys.map(({ jwk }) => jwk) }));
-  say(`µs      ${['cold: jose', 'gate', 'again: jose', 'gate'].map((name) => name.padEnd(18)).join('')}`);
+  say(
+    `µs      ${['cold: jose', 'gate', 'again: jose', 'gate'].map((name) => name.padEnd(18)).join('')}`,
+  );
   const raw = {};
   let jti = 0;
   for (const key of keys) {
