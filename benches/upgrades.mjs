@@ -11,7 +11,8 @@ import { cpuPerRequest, quartiles, startGate, startWorker } from './workers.mjs'
 /** So many addresses come again and again, so that their objects are in memory. */
 const ADDRESSES = 64;
 const NEVER_REACHED = '1000000/1m';
-const WARM_UP_ROUNDS = 2;
+/** V8 compiles a module's functions one by one while they run: until then that is what is measured. */
+const WARM_UP_ROUNDS = 6;
 
 const JAVASCRIPT = 'JavaScript: hono, jose, sliding window';
 const NAMES = {
@@ -139,7 +140,7 @@ async function measureAll(tables, workers, { rounds, seconds }) {
       const cost = await measure(workers.get(worker), { ...request, isWarm }, seconds);
       if (isWarm) costs.push(cost);
     }
-    say(isWarm ? `round ${round + 1} of ${rounds}` : 'warming up');
+    say(isWarm ? `Round ${round + 1} of ${rounds}` : `Warming up: ${-round}`);
   }
 }
 
