@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::ledger::Quota;
+use crate::party::Party;
 use crate::request::Request;
 use crate::time::whole_seconds;
 
@@ -38,17 +39,21 @@ pub enum Reason {
     OriginNotAllowed,
     TokenMissing,
     TokenInvalid,
+    /// The same where the keys or the provider to verify it can't be reached.
+    TokenUnverified,
     TokenExpired,
     AmbiguousToken,
     /// `scopes`: all that the route asks for.
     InsufficientScope {
         scopes: Vec<String>,
     },
-    /// `wait`: how long until the next attempt of this address will be admitted.
+    /// `wait`: how long until the next attempt of this party will be admitted.
     RateLimited {
+        party: Party,
         quota: Quota,
         wait: Duration,
     },
+    Banned,
     /// `retry_after`: when asking again is sensible.
     LimiterUnavailable {
         retry_after: Duration,
@@ -64,6 +69,35 @@ impl Reason {
         Rejection {
             reason: self,
             cause: cause.into(),
+        }
+    }
+
+    /// Whether the client caused it by what it sent, so that it counts towards a ban.
+    pub fn is_failure_of_the_client(&self) -> bool {
+        match self {
+            Self::MethodNotAllowed
+            | Self::TicketMethodNotAllowed
+            | Self::UnsupportedVersion
+            | Self::BadHandshake
+            | Self::ReplayedKey
+            | Self::OriginMissing
+            | Self::OriginNotAllowed
+            | Self::TokenMissing
+            | Self::TokenInvalid
+            | Self::TokenExpired
+            | Self::AmbiguousToken
+            | Self::InsufficientScope { .. } => true,
+            Self::Misconfigured
+            | Self::InsecureTransport { .. }
+            | Self::NoRoute
+            | Self::UpgradeRequired
+            | Self::TokenUnverified
+            | Self::RateLimited { .. }
+            | Self::Banned
+            | Self::LimiterUnavailable { .. }
+            | Self::UpstreamUnreachable
+            | Self::UpstreamRefused
+            | Self::UpstreamTimeout => false,
         }
     }
 
@@ -126,7 +160,9 @@ impl Reason {
             Self::OriginMissing => ("origin_missing", 403, "The request names no origin."),
             Self::OriginNotAllowed => ("origin_not_allowed", 403, "The origin is not allowed."),
             Self::TokenMissing => ("token_missing", 401, "A token is required."),
-            Self::TokenInvalid => ("token_invalid", 401, "The token is not valid."),
+            Self::TokenInvalid | Self::TokenUnverified => {
+                ("token_invalid", 401, "The token is not valid.")
+            }
             Self::TokenExpired => ("token_expired", 401, "The token has expired."),
             Self::AmbiguousToken => (
                 "ambiguous_token",
@@ -136,9 +172,14 @@ impl Reason {
             Self::InsufficientScope { .. } => {
                 ("insufficient_scope", 403, "The token does not permit this.")
             }
-            Self::RateLimited { .. } => {
-                ("rate_limited", 429, "Too many attempts from this address.")
+            Self::RateLimited { party, .. } => {
+                let title = match party {
+                    Party::Address => "Too many attempts from this address.",
+                    Party::User => "Too many connections of this user.",
+                };
+                ("rate_limited", 429, title)
             }
+            Self::Banned => ("banned", 403, "This address is banned."),
             Self::LimiterUnavailable { .. } => (
                 "limiter_unavailable",
                 503,
@@ -171,7 +212,7 @@ impl Reason {
             Self::MethodNotAllowed => vec![("Allow", "GET".into())],
             Self::TicketMethodNotAllowed => vec![("Allow", "POST, OPTIONS".into())],
             Self::TokenMissing => vec![("WWW-Authenticate", "Bearer".into())],
-            Self::TokenInvalid | Self::TokenExpired => {
+            Self::TokenInvalid | Self::TokenUnverified | Self::TokenExpired => {
                 vec![("WWW-Authenticate", r#"Bearer error="invalid_token""#.into())]
             }
             Self::InsufficientScope { scopes } => {
@@ -181,15 +222,16 @@ impl Reason {
                 }
                 vec![("WWW-Authenticate", challenge)]
             }
-            Self::RateLimited { quota, wait } => {
+            Self::RateLimited { party, quota, wait } => {
                 let wait = whole_seconds(*wait);
+                let policy = party.name();
                 vec![
                     ("Retry-After", wait.to_string()),
-                    ("RateLimit", format!(r#""ip";r=0;t={wait}"#)),
+                    ("RateLimit", format!(r#""{policy}";r=0;t={wait}"#)),
                     (
                         "RateLimit-Policy",
                         format!(
-                            r#""ip";q={};w={}"#,
+                            r#""{policy}";q={};w={}"#,
                             quota.count(),
                             whole_seconds(quota.window())
                         ),

@@ -30,6 +30,8 @@ pub enum TokenFault {
     /// Everything about it is right but its time has passed.
     Expired(&'static str),
     Invalid(Cow<'static, str>),
+    /// What would tell can't be reached.
+    Unverified(String),
 }
 
 impl TokenFault {
@@ -43,6 +45,7 @@ impl From<TokenFault> for Rejection {
         match fault {
             TokenFault::Expired(cause) => Reason::TokenExpired.because(cause),
             TokenFault::Invalid(cause) => Reason::TokenInvalid.because(cause),
+            TokenFault::Unverified(cause) => Reason::TokenUnverified.because(cause),
         }
     }
 }
@@ -130,7 +133,7 @@ impl KeySource {
         }
         match ring {
             Some(ring) => ring.verify(runtime, token).await,
-            None => Err(TokenFault::invalid(remote.failure())),
+            None => Err(TokenFault::Unverified(remote.failure())),
         }
     }
 }

@@ -89,7 +89,6 @@ fn a_setting_of_later_work_is_an_error_unless_its_value_is_already_true() {
     }
     let none = [
         "ADMIN_TOKEN",
-        "BAN_AFTER",
         "IDLE_TIMEOUT",
         "MAX_LIFETIME",
         "MAX_MESSAGE_BYTES",
@@ -97,7 +96,6 @@ fn a_setting_of_later_work_is_an_error_unless_its_value_is_already_true() {
         "MAX_SOCKETS_USER",
         "MESSAGE_RATE",
         "RATE_LIMIT_ROUTE",
-        "RATE_LIMIT_USER",
     ];
     assert_rows(none.map(|name| {
         let expected = format!("{name}: this version does not have this setting; remove it");

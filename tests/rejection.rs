@@ -4,6 +4,7 @@ mod common;
 
 use common::{assert_rows, ms, seconds};
 use portcullis::ledger::Quota;
+use portcullis::party::Party;
 use portcullis::rejection::{Reason, Refusal, refusal};
 
 const ID: &str = "0123456789abcdef0123456789abcdef";
@@ -28,7 +29,12 @@ fn problem(status: u16, reason: &str, title: &str, headers: &[(&'static str, &st
 }
 
 fn rate_limited(count: u32, window: u64, wait: u64) -> Reason {
+    limited_by(Party::Address, count, window, wait)
+}
+
+fn limited_by(party: Party, count: u32, window: u64, wait: u64) -> Reason {
     Reason::RateLimited {
+        party,
         quota: Quota::new(count, ms(window)).expect("sound"),
         wait: ms(wait),
     }
@@ -157,6 +163,27 @@ fn every_reason_has_its_status_headers_and_body() {
             ),
         ),
         (
+            Reason::TokenUnverified,
+            problem(401, "token_invalid", "The token is not valid.", &INVALID),
+        ),
+        (
+            Reason::Banned,
+            problem(403, "banned", "This address is banned.", &[]),
+        ),
+        (
+            limited_by(Party::User, 5, 10_000, 2000),
+            problem(
+                429,
+                "rate_limited",
+                "Too many connections of this user.",
+                &[
+                    ("Retry-After", "2"),
+                    ("RateLimit", r#""user";r=0;t=2"#),
+                    ("RateLimit-Policy", r#""user";q=5;w=10"#),
+                ],
+            ),
+        ),
+        (
             rate_limited(60, 60_000, 11_001),
             problem(
                 429,
@@ -247,10 +274,12 @@ fn every_reason_has_its_status_headers_and_body() {
             | Reason::OriginNotAllowed
             | Reason::TokenMissing
             | Reason::TokenInvalid
+            | Reason::TokenUnverified
             | Reason::TokenExpired
             | Reason::AmbiguousToken
             | Reason::InsufficientScope { .. }
             | Reason::RateLimited { .. }
+            | Reason::Banned
             | Reason::LimiterUnavailable { .. }
             | Reason::UpstreamUnreachable
             | Reason::UpstreamRefused
@@ -319,4 +348,33 @@ fn the_cause_is_for_the_log_alone() {
 fn a_request_id_is_escaped_in_the_body() {
     let body = refusal(&Reason::NoRoute, "\"\n<").body;
     assert!(body.ends_with(r#""request_id":"\"\n<"}"#), "{body}");
+}
+
+/// A provider that is down, a full quota and a server that fails are nobody's attack.
+#[test]
+fn only_what_the_client_sent_counts_towards_a_ban() {
+    let is_failure = |reason: Reason| reason.is_failure_of_the_client();
+    let scopes = Vec::new();
+    assert_rows([
+        ("bad handshake", is_failure(Reason::BadHandshake), true),
+        ("replayed key", is_failure(Reason::ReplayedKey), true),
+        ("origin", is_failure(Reason::OriginNotAllowed), true),
+        ("token", is_failure(Reason::TokenInvalid), true),
+        ("no token", is_failure(Reason::TokenMissing), true),
+        (
+            "scope",
+            is_failure(Reason::InsufficientScope { scopes }),
+            true,
+        ),
+        ("provider down", is_failure(Reason::TokenUnverified), false),
+        ("no route", is_failure(Reason::NoRoute), false),
+        (
+            "no TLS",
+            is_failure(Reason::InsecureTransport { redirect: None }),
+            false,
+        ),
+        ("limited", is_failure(rate_limited(1, 1000, 1)), false),
+        ("banned", is_failure(Reason::Banned), false),
+        ("upstream", is_failure(Reason::UpstreamRefused), false),
+    ]);
 }

@@ -2,10 +2,12 @@
 
 use super::reader::Reader;
 
-const SETTINGS: [&str; 35] = [
+const SETTINGS: [&str; 38] = [
     "ALLOWED_ORIGINS",
     "ASSERTION_KEY",
     "AUTH",
+    "BAN_AFTER",
+    "IPV6_PREFIX",
     "ISSUERS",
     "JWT_ALGORITHMS",
     "JWT_AUDIENCE",
@@ -24,6 +26,7 @@ const SETTINGS: [&str; 35] = [
     "ORIGIN_MISSING",
     "PLAIN_HTTP",
     "RATE_LIMIT_IP",
+    "RATE_LIMIT_USER",
     "REQUIRED_SCOPES",
     "REQUIRE_TLS",
     "ROUTES",
@@ -41,9 +44,8 @@ const SETTINGS: [&str; 35] = [
 ];
 
 /// Settings that this version does not have yet, with the one value that is already true.
-const LATER: [(&str, Option<&str>); 14] = [
+const LATER: [(&str, Option<&str>); 12] = [
     ("ADMIN_TOKEN", None),
-    ("BAN_AFTER", None),
     ("CLOSE_ON_EXPIRY", Some("false")),
     ("IDLE_TIMEOUT", None),
     ("MAX_LIFETIME", None),
@@ -53,7 +55,6 @@ const LATER: [(&str, Option<&str>); 14] = [
     ("MESSAGE_RATE", None),
     ("MODE", Some("enforce")),
     ("RATE_LIMIT_ROUTE", None),
-    ("RATE_LIMIT_USER", None),
     ("REJECT_WITH", Some("http")),
     ("RELAY", Some("passthrough")),
 ];

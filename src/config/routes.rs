@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::names;
 use super::reader::Reader;
-use super::{ConfigError, Counting, LEDGER_BINDING, Policy, Settings, Var};
+use super::{ConfigError, Counting, LEDGER_BINDING, Policy, Settings, Var, counting};
 use crate::permission::read_claims;
 use crate::route::{EVERYTHING, Pattern, Routes};
 use crate::security_headers::SecurityHeaders;
@@ -54,7 +54,7 @@ impl Site {
         }
         let elsewhere = Elsewhere {
             require_tls: super::read_require_tls(&mut reader),
-            counting: super::read_counting(&mut reader),
+            counting: counting::read(&mut reader, None),
             security_headers: super::read_security_headers(&mut reader),
         };
         errors.extend(reader.finish().err().into_iter().flatten());
@@ -158,8 +158,14 @@ fn add(
                 return Err(vec![error]);
             }
             policy.permission.claims = claims;
-            if members.contains_key("rate_limit_ip") {
-                policy.counting.apart = Some(path.clone());
+            let counting = &mut policy.counting;
+            for (setting, counted) in [
+                ("rate_limit_ip", &mut counting.address),
+                ("rate_limit_user", &mut counting.user),
+            ] {
+                if members.contains_key(setting) {
+                    counted.group.clone_from(path);
+                }
             }
             routes.add(&pattern, policy).map_err(|problem| {
                 vec![ConfigError {

@@ -5,7 +5,7 @@ use std::task::{self, Poll};
 use std::time::Duration;
 
 use portcullis::client::ClientAddress;
-use portcullis::gateway::{Edge, LedgerCall, OnceCall, Passage};
+use portcullis::gateway::{Edge, Journey, LedgerCall, OnceCall, Passage};
 use portcullis::ledger::Answer;
 use portcullis::once;
 use portcullis::record::Record;
@@ -73,17 +73,21 @@ async fn answer(
         cors: isolate.gate.cors(&seen, &place),
         context: &context,
     };
-    let mut record = Record::begin(&seen, &request_id, started.to_rfc3339());
+    let mut record = Record::begin(
+        isolate.gate.address_key(&seen, &place),
+        &request_id,
+        started.to_rfc3339(),
+    );
 
-    let result = isolate
+    let Journey { result, behind } = isolate
         .gate
         .journey(&edge, &seen, &place, &mut record)
         .await;
     let is_attempt = !matches!(result, Ok(Passage::Health { .. } | Passage::KeySet { .. }));
     let response = edge.respond(result, &mut record)?;
 
-    if let Some(call) = isolate.gate.uncounted(&seen, &place, record.stage, now()) {
-        context.wait_until(count_behind(env.clone(), isolate.clone(), call));
+    for call in behind {
+        context.wait_until(tell_behind(env.clone(), isolate.clone(), call));
     }
     if is_attempt {
         record.colo = isolate.colo(&request);
@@ -125,12 +129,13 @@ fn provider_answer(lines: &str) -> ProviderAnswer {
     }
 }
 
-/// Counts a refused attempt behind its answer.
-async fn count_behind(env: JsValue, isolate: Rc<Isolate>, call: LedgerCall) {
+/// Tells a ledger of a refused attempt behind its answer.
+async fn tell_behind(env: JsValue, isolate: Rc<Isolate>, call: LedgerCall) {
     match ledger::ask(&env, &call).await {
-        Ok(answer) => isolate.gate.learn(call.ledger, &answer, now()),
+        Ok(answer) => isolate.gate.learn(&call, &answer, now()),
         Err(failure) => {
-            let text = format!("portcullis: a refused attempt went uncounted: {failure}");
+            let party = call.party;
+            let text = format!("portcullis: a refused attempt went uncounted: {party}: {failure}");
             console::warn_1(&text.into());
         }
     }

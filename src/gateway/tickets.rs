@@ -1,5 +1,6 @@
 //! `/_portcullis/ticket`: the same checks in the same order, for a request that is no upgrade.
 
+use super::counters::{Client, Told};
 use super::once::{OnceCall, keep};
 use super::{Edge, Gate, Passage};
 use crate::config::Policy;
@@ -22,6 +23,7 @@ impl Gate {
         request: &Request<'_>,
         route: &Route,
         record: &mut Record,
+        told: &mut Told,
     ) -> Result<Passage<E::Upstream>, Rejection> {
         let policy = &route.policy;
 
@@ -36,11 +38,10 @@ impl Gate {
         let origin = request.headers.get("origin");
         policy.origins.check(origin.as_deref())?;
 
-        // 6. quotas known to be exhausted
+        // 6. bans and exhausted quotas already known here
         record.stage = Stage::Known;
-        let ledger = policy.counting.ledger_of(request.address.key());
-        let quota = policy.counting.terms.quota;
-        self.exhausted.borrow().check(&ledger, quota, edge.now())?;
+        let address = request.address.key(policy.counting.ipv6_prefix);
+        self.check_address(&policy.counting, address, edge.now())?;
         if request.method == "OPTIONS" {
             record.outcome = Outcome::Preflight;
             return Ok(Passage::Preflight);
@@ -63,13 +64,17 @@ impl Gate {
 
         // 9. counters
         record.stage = Stage::Counters;
-        self.admit(edge, &policy.counting, ledger, None, record)
+        let client = Client {
+            address,
+            user: None,
+        };
+        self.admit(edge, &policy.counting, client, None, record, told)
             .await?;
         let ticket = Ticket::from_random(edge.random());
         let now = edge.now();
         let until = accepted_until.min(now + ttl);
         let bounds = Bounds {
-            address: request.address.key(),
+            address,
             origin,
             route: route.pattern.clone(),
         };

@@ -47,6 +47,7 @@ const REFUSALS = {
   ambiguous_token: [400, 'The request carries more than one token.'],
   insufficient_scope: [403, 'The token does not permit this.'],
   rate_limited: [429, 'Too many attempts from this address.'],
+  banned: [403, 'This address is banned.'],
   limiter_unavailable: [503, "Attempts can't be counted at the moment."],
   upstream_unreachable: [502, "The server can't be reached."],
   upstream_refused: [502, 'The server did not accept the WebSocket.'],
