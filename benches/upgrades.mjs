@@ -21,6 +21,7 @@ const NAMES = {
   'team at its limit': JAVASCRIPT,
   'no counter': 'Portcullis, no counter',
   'one counter': 'Portcullis, one counter',
+  'two counters': 'Portcullis, two counters',
   'at its limit': 'Portcullis, one counter',
 };
 
@@ -38,6 +39,7 @@ const TABLES = [
       { worker: 'bare', name: 'Bare JavaScript, one Durable Object hop', path: '/hop/chat' },
       { worker: 'no counter' },
       { worker: 'one counter' },
+      { worker: 'two counters' },
     ],
   },
   ...[
@@ -86,6 +88,7 @@ function starters(UPSTREAM) {
     'team at its limit': () => team('0'),
     'no counter': () => gate({ RATE_LIMIT_IP: 'off', KEY_REPLAY_WINDOW: 'off' }),
     'one counter': () => gate({ RATE_LIMIT_IP: NEVER_REACHED }),
+    'two counters': () => gate({ RATE_LIMIT_IP: NEVER_REACHED, RATE_LIMIT_USER: NEVER_REACHED }),
     'at its limit': () => gate({ RATE_LIMIT_IP: '1/1h' }),
   };
 }
