@@ -37,7 +37,7 @@ function start(name, contender, external, vars) {
     minify: true,
     conditions: ['workerd', 'worker', 'browser'],
     alias: { contender },
-    external: ['cloudflare:workers', ...external],
+    external,
   });
   return startWorker({
     modules: [outfile, ...external.map((module) => inRoot('build', module))],
@@ -58,7 +58,7 @@ async function startBoth(JWT_JWKS) {
   const jose = inRoot('benches', 'contenders', 'jose.js');
   return {
     jose: await start('jose', jose, [], vars),
-    gate: await start('gate', './index.js', ['./index.js', './index_bg.wasm'], {
+    gate: await start('gate', './main.js', ['./main.js', './index.js', './index_bg.wasm'], {
       ...vars,
       ...settings,
     }),
