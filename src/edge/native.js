@@ -53,31 +53,25 @@ function setAll(headers, pairs) {
 
 class TimedOut extends Error {}
 
-/** What `start` gives, if it does in time; else the signal that it got ends its work. */
-async function withTimeout(milliseconds, start) {
+/**
+ * What `start` gives, if it does in time; else the signal that it got ends its work. That is not
+ * left to the signal: a call to an object that was evicted meanwhile hears none.
+ */
+function withTimeout(milliseconds, start) {
   const controller = new AbortController();
-  const timer = setTimeout(() => controller.abort(), milliseconds);
-  try {
-    return await start(controller.signal);
-  } catch (error) {
-    // A reason given to the signal loses its class on the way through the runtime.
-    throw controller.signal.aborted ? new TimedOut() : error;
-  } finally {
+  return new Promise((resolve, reject) => {
+    const started = start(controller.signal);
+    const timer = setTimeout(() => {
+      reject(new TimedOut());
+      controller.abort();
+    }, milliseconds);
     // Never aborted later: that would cut a socket that the answer coupled.
-    clearTimeout(timer);
-  }
-}
-
-/** The same for work that goes on when nobody waits for it any more. */
-function within(milliseconds, result) {
-  return withTimeout(milliseconds, (signal) =>
-    Promise.race([
-      result,
-      new Promise((_, reject) => {
-        signal.addEventListener('abort', reject);
-      }),
-    ]),
-  );
+    const inTime = (settle) => (result) => {
+      clearTimeout(timer);
+      settle(result);
+    };
+    started.then(inTime(resolve), inTime(reject));
+  });
 }
 
 export function isTimeOut(error) {
@@ -296,7 +290,7 @@ export function fetchKeySet(url, newerThan, milliseconds, mostBytes) {
     async (signal) =>
       (await sharedKeySet(url, newerThan, mostBytes)) ?? loadKeySet(url, mostBytes, signal),
   );
-  return within(milliseconds, result);
+  return withTimeout(milliseconds, () => result);
 }
 
 async function loadKeySet(url, mostBytes, signal) {
@@ -401,5 +395,5 @@ export function introspect(url, authorization, form, print, context, millisecond
     return `${status}\n${headers.get('content-type') ?? ''}\n${text}`;
   });
   context.waitUntil(result.catch(() => {}));
-  return within(milliseconds, result);
+  return withTimeout(milliseconds, () => result);
 }
