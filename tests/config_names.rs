@@ -95,7 +95,6 @@ fn a_setting_of_later_work_is_an_error_unless_its_value_is_already_true() {
         "MAX_SOCKETS_IP",
         "MAX_SOCKETS_USER",
         "MESSAGE_RATE",
-        "RATE_LIMIT_ROUTE",
     ];
     assert_rows(none.map(|name| {
         let expected = format!("{name}: this version does not have this setting; remove it");
