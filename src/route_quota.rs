@@ -94,3 +94,7 @@ pub struct Given {
     /// are too many questions.
     pub wait: Duration,
 }
+
+fn to_u32(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}

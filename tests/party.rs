@@ -50,4 +50,5 @@ fn policies_and_causes_name_their_party() {
     let words = |party: Party| (party.name(), party.to_string());
     assert_eq!(words(Party::Address), ("ip", "the address's ledger".into()));
     assert_eq!(words(Party::User), ("user", "the user's ledger".into()));
+    assert_eq!(words(Party::Route), ("route", "the route's quota".into()));
 }

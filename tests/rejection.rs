@@ -184,6 +184,19 @@ fn every_reason_has_its_status_headers_and_body() {
             ),
         ),
         (
+            limited_by(Party::Route, 500, 1000, 20),
+            problem(
+                429,
+                "rate_limited",
+                "Too many connections at the moment.",
+                &[
+                    ("Retry-After", "1"),
+                    ("RateLimit", r#""route";r=0;t=1"#),
+                    ("RateLimit-Policy", r#""route";q=500;w=1"#),
+                ],
+            ),
+        ),
+        (
             rate_limited(60, 60_000, 11_001),
             problem(
                 429,

@@ -6,19 +6,16 @@ mod common;
 #[path = "route_quota/world.rs"]
 mod world;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::cell::Cell;
 
 use common::{cases, ms};
 use portcullis::ledger::Quota;
+use portcullis::time::millis;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
+use proptest::test_runner::TestRunner;
 use world::{Liar, Move, Plan, World};
-
-static SCHEDULES: AtomicU64 = AtomicU64::new(0);
-static ADMITTED: AtomicU64 = AtomicU64::new(0);
-static REFUSED: AtomicU64 = AtomicU64::new(0);
-static QUESTIONS: AtomicU64 = AtomicU64::new(0);
 
 fn moves(window: u64) -> impl Strategy<Value = Vec<Move>> {
     let gap = select(vec![0, 1, 7, window / 50, window / 10]);
@@ -90,21 +87,35 @@ fn plan() -> impl Strategy<Value = Plan> {
     })
 }
 
-proptest! {
-    #![proptest_config(cases(20_000))]
-
-    #[test]
-    fn never_one_admission_too_many(plan in plan()) {
-        let (count, window) = (plan.quota.count() as usize, plan.quota.window().as_millis() as u64);
-        let under_way = if plan.liar == Liar::Object { plan.timeout } else { 0 };
+#[test]
+fn never_one_admission_too_many() {
+    let (schedules, questions) = (Cell::new(0_u64), Cell::new(0_u64));
+    let (admitted, refused) = (Cell::new(0_u64), Cell::new(0_u64));
+    let add = |cell: &Cell<u64>, count: u64| cell.set(cell.get() + count);
+    let outcome = TestRunner::new(cases(20_000)).run(&plan(), |plan| {
+        let count = plan.quota.count() as usize;
+        let window = millis(plan.quota.window());
+        let under_way = match plan.liar {
+            Liar::Object => plan.timeout,
+            _ => 0,
+        };
         let mut world = World::new(plan);
         world.run();
         let crowd = world.greatest_crowd(window - under_way);
         prop_assert!(crowd <= count, "{} in {:?}", crowd, world.admitted);
         prop_assert!(world.longest_row <= 33 + 256 * 20);
-        SCHEDULES.fetch_add(1, Ordering::Relaxed);
-        ADMITTED.fetch_add(world.admitted.len() as u64, Ordering::Relaxed);
-        REFUSED.fetch_add(world.refused, Ordering::Relaxed);
-        QUESTIONS.fetch_add(world.questions, Ordering::Relaxed);
-    }
+        add(&schedules, 1);
+        add(&admitted, world.admitted.len() as u64);
+        add(&refused, world.refused);
+        add(&questions, world.questions);
+        Ok(())
+    });
+    println!(
+        "{} schedules: {} admitted, {} refused, {} questions",
+        schedules.get(),
+        admitted.get(),
+        refused.get(),
+        questions.get()
+    );
+    assert!(outcome.is_ok(), "{}", outcome.unwrap_err());
 }

@@ -1,39 +1,185 @@
+//! The simulation of limits: `cargo bench --bench limits`. It drives the decisions themselves,
+//! prints what they cost, and draws docs/limits.svg.
+
 mod dice;
+mod flood;
+mod plot;
 mod route;
-use portcullis::ledger::Quota;
+
 use std::time::Duration;
+
+use flood::Crowd;
+use plot::{Line, Plot};
+use portcullis::ledger::Quota;
+use route::Load;
+
+/// Cloudflare's list prices in US dollars per million, as its documentation had them in November
+/// 2026: requests of Workers and of Durable Objects, milliseconds of CPU, GB-seconds, rows.
+const WORKER_REQUEST: f64 = 0.30;
+const CPU: f64 = 0.02;
+const OBJECT_REQUEST: f64 = 0.15;
+const GB_SECOND: f64 = 12.50;
+const ROW: f64 = 1.00;
+
+/// What an upgrade takes of CPU, and a question of an object's time, in milliseconds; and the
+/// memory that an object is billed for, in GB.
+const CPU_OF_AN_UPGRADE: f64 = 0.4;
+const TIME_OF_A_QUESTION: f64 = 1.0;
+const MEMORY: f64 = 0.128;
+
+/// Dollars per million upgrades that each bring so many questions and rows.
+fn cost(upgrades: f64, questions: f64, rows: f64) -> f64 {
+    let worker = upgrades * (WORKER_REQUEST + CPU * CPU_OF_AN_UPGRADE);
+    let duration = TIME_OF_A_QUESTION / 1000.0 * MEMORY * GB_SECOND;
+    worker + questions * (OBJECT_REQUEST + duration) + rows * ROW
+}
+
 fn main() {
-    for (count, window) in [(10_000u32, 1u64), (600_000, 60), (1000, 60), (100, 1)] {
-        let per_second = count as f64 / window as f64;
-        println!("quota {count}/{window}s");
+    let routes = routes();
+    let crowds = crowds();
+    let svg = plot::draw(&[routes, crowds]);
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/limits.svg");
+    std::fs::create_dir_all(concat!(env!("CARGO_MANIFEST_DIR"), "/docs"))
+        .and_then(|()| std::fs::write(path, svg))
+        .expect("the plot can be written");
+}
+
+fn routes() -> Plot {
+    println!("A route's quota; each isolate 2 to 62 ms from the object, all start at once.\n");
+    println!(
+        "| quota | isolates | upgrades/s | admitted | of what one exact counter would | questions per admission | \
+         questions refused per refusal | unanswered | peak questions/s | rows per admission | row, bytes | \
+         $ per million admitted |"
+    );
+    println!("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|");
+    let mut lines = Vec::new();
+    for (count, window, seconds) in [(600_000, 60, 80), (10_000, 1, 40)] {
         for isolates in [1, 10, 100, 1000] {
-            for part in [0.1, 0.5, 1.0, 2.0] {
-                let rate = per_second * part;
-                let load = route::Load {
-                    quota: Quota::new(count, Duration::from_secs(window)).unwrap(),
+            let mut points = Vec::new();
+            for rate in [10.0, 100.0, 1000.0, 5000.0, 10_000.0, 20_000.0] {
+                let quota = Quota::new(count, Duration::from_secs(window)).expect("a quota");
+                let load = Load {
+                    quota,
                     isolates,
                     rate,
-                    seconds: 30.max(2 * window),
+                    seconds,
                 };
-                let o = route::run(load);
-                let possible = (rate.min(per_second)) * load.seconds as f64 + count as f64;
-                let possible = possible.min(o.requests as f64);
+                let outcome = route::run(load);
+                assert!(outcome.greatest_crowd <= count as usize, "over-admitted");
+                let admitted = outcome.admitted as f64;
+                let could = by_one_counter(count, window, rate, seconds);
+                let questions = outcome.questions as f64 / admitted;
+                let rows = outcome.rows_written as f64 / admitted;
+                let refused = outcome.refused.max(1) as f64;
                 println!(
-                    "{isolates:5} isolates {rate:8.0}/s: admitted {:8} ({:5.1}% of possible) refused {:7} failed {:4} questions {:7} ({:.4}/adm) refusedq {:6} peak {:5} rows {:7} timers {:7} row {} crowd {}",
-                    o.admitted,
-                    100.0 * o.admitted as f64 / possible,
-                    o.refused,
-                    o.failed,
-                    o.questions,
-                    o.questions as f64 / o.admitted as f64,
-                    o.questions_refused,
-                    o.most_questions_in_a_second,
-                    o.rows_written,
-                    o.timers,
-                    o.longest_row,
-                    o.greatest_crowd
+                    "| {count}/{window}s | {isolates} | {rate} | {} | {:.1} % | {questions:.4} | {:.4} | {} | {} | {rows:.4} | {} | {:.2} |",
+                    outcome.admitted,
+                    100.0 * admitted / could,
+                    outcome.questions_refused as f64 / refused,
+                    outcome.failed,
+                    outcome.most_questions_in_a_second,
+                    outcome.longest_row,
+                    cost(1.0, questions, rows),
                 );
+                points.push((rate, questions));
+            }
+            if window == 60 {
+                let name = match isolates {
+                    1 => "one isolate".to_owned(),
+                    _ => format!("{isolates} isolates"),
+                };
+                lines.push(Line { name, points });
             }
         }
     }
+    Plot {
+        title: "Route quota 600000/1m: calls per admission",
+        across: "upgrades per second",
+        lines,
+        x: (1, 5),
+        y: (-4, 1),
+    }
+}
+
+/// What a counter that everything goes through would admit of so many requests a second.
+fn by_one_counter(count: u32, window: u64, rate: f64, seconds: u64) -> f64 {
+    let in_a_window = |length: u64| (rate * length as f64).min(count.into());
+    in_a_window(window) * (seconds / window) as f64 + in_a_window(seconds % window)
+}
+
+fn crowds() -> Plot {
+    println!("\nAddresses under 60/1m, each of which comes to four isolates of 1,000.\n");
+    println!(
+        "| addresses | attempts | admitted | refused | calls per admission | calls per refusal | \
+         rows per admission | keys | bytes per key | longest row | peak calls/s of one object | \
+         $ per million admitted | $ per million refused |"
+    );
+    println!("|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|");
+    let among_a_million = Crowd {
+        isolates: 1000,
+        addresses: 1_000_000,
+        skew: 1.0,
+        attempts: 1_500_000,
+        seconds: 60,
+        quota: "60/1m",
+    };
+    report(among_a_million);
+    let mut points = Vec::new();
+    for per_address in [12, 20, 30, 60] {
+        let addresses = 100_000;
+        let flood = Crowd {
+            addresses,
+            skew: 0.0,
+            attempts: addresses as u64 * per_address,
+            quota: "10/1m",
+            ..among_a_million
+        };
+        points.push((per_address as f64, report(flood)));
+    }
+    for per_address in [200, 1000] {
+        let addresses = 2000;
+        let flood = Crowd {
+            addresses,
+            skew: 0.0,
+            attempts: addresses as u64 * per_address,
+            quota: "10/1m",
+            ..among_a_million
+        };
+        points.push((per_address as f64, report(flood)));
+    }
+    Plot {
+        title: "Flood against 10/1m: calls per refusal",
+        across: "attempts of each address in a minute",
+        lines: vec![Line {
+            name: "each address at four isolates".into(),
+            points,
+        }],
+        x: (1, 3),
+        y: (-4, 1),
+    }
+}
+
+/// Prints a crowd and gives the calls per refusal.
+fn report(crowd: Crowd) -> f64 {
+    let outcome = flood::run(crowd);
+    let admitted = outcome.admitted as f64;
+    let refused = outcome.refused.max(1) as f64;
+    let calls = outcome.calls_of_admitted as f64 / admitted;
+    let calls_of_refused = outcome.calls_of_refused as f64 / refused;
+    let rows = (outcome.rows_written + outcome.alarms) as f64 / admitted;
+    println!(
+        "| {} {} | {} | {} | {} | {calls:.3} | {calls_of_refused:.4} | {rows:.3} | {} | {:.0} | {} | {} | {:.2} | {:.2} |",
+        crowd.addresses,
+        crowd.quota,
+        crowd.attempts,
+        outcome.admitted,
+        outcome.refused,
+        outcome.keys,
+        outcome.average_row,
+        outcome.longest_row,
+        outcome.most_calls_in_a_second,
+        cost(1.0, calls, rows),
+        cost(1.0, calls_of_refused, 0.0),
+    );
+    calls_of_refused
 }

@@ -178,7 +178,7 @@ impl Fleet {
     fn decide(&mut self, isolate: usize, waited: Duration) {
         let now = self.clock();
         let holder = &mut self.isolates[isolate].holder;
-        let (decision, errands) = holder.decide(waited.is_zero(), now, TIMEOUT);
+        let (decision, errands) = holder.decide(waited, now, TIMEOUT);
         for errand in errands {
             match errand {
                 Errand::Ask(question) => self.send(isolate, question, false),

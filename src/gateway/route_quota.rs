@@ -90,7 +90,7 @@ impl Gate {
                     let isolate = random.first_chunk().expect("32 bytes begin with 8");
                     Holder::new(quota, u64::from_be_bytes(*isolate))
                 });
-                holder.decide(waited.is_zero(), edge.now(), timeout)
+                holder.decide(waited, edge.now(), timeout)
             };
             for errand in errands {
                 edge.run_errand(errand_for(pattern, errand, timeout));
@@ -143,7 +143,7 @@ impl Gate {
         let mut holders = self.holders.borrow_mut();
         let given_to = told.asked.map(|call| {
             let holder = holders.get_mut(&call.route).expect("it asked");
-            holder.failed(&call.question);
+            holder.left(&call.question);
             let number = call.question.number;
             (call.route, Taken::There { number }, call.timeout)
         });

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::to_u32;
 use crate::time::{Timestamp, millis};
 
 const SECONDS: usize = 4;
@@ -39,10 +40,15 @@ impl Demand {
         if is_recent { sum } else { 0 }
     }
 
-    /// What a window may see, with a quarter more.
+    /// What a window may see: as many as in the busier of the last two seconds, or on average,
+    /// and a quarter more.
     pub fn in_a_window(&self, window: Duration, now: Timestamp) -> u32 {
-        let seconds = millis(Duration::from_secs(SECONDS as u64));
-        let expected = u64::from(self.recent(now)) * millis(window) / seconds;
-        u32::try_from(expected + expected / 4 + 2).unwrap_or(u32::MAX)
+        let recent = u64::from(self.recent(now));
+        let seconds = SECONDS as u64;
+        let of = |second: u64| u64::from(self.counts[second as usize % SECONDS]);
+        let latest = of(self.second).max(of(self.second + seconds - 1));
+        let in_a_second = latest.min(recent).max(recent / seconds);
+        let expected = in_a_second * millis(window) / 1000;
+        to_u32(expected + expected / 4 + 2)
     }
 }

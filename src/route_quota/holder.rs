@@ -12,11 +12,11 @@ use crate::time::Timestamp;
 /// A share is renewed behind an answer from this age on, so that nobody waits for it.
 const RENEWAL_AGE: Duration = Duration::from_secs(3);
 
-/// Questions for one admission each that are under way at once at most. Together with the isolates'
-/// number it bounds what an object has before it.
+/// Questions for one admission each that are under way at once at most; for a share it is one.
+/// Together with the isolates' number that bounds what an object has before it.
 const MOST_UNDER_WAY: usize = 8;
 
-/// After this long a request that can't ask looks again.
+/// After this long a request that can't ask looks again, and then less and less often.
 const LOOK: Duration = Duration::from_millis(10);
 
 /// A clock that goes back by less may be that of two requests under way.
@@ -43,8 +43,8 @@ pub struct Holder {
     renewal: Option<Renewal>,
     /// Questions for one admission each: their numbers, and until when they may be answered.
     under_way: VecDeque<(u64, Timestamp)>,
-    /// Nothing could be lent when it was last asked.
-    is_lent_nothing: bool,
+    /// The last question was not answered: one at a time is enough to find out when that ends.
+    is_unanswered: bool,
     /// What it was told: nothing can be had before.
     nothing_until: Option<Timestamp>,
     demand: Demand,
@@ -63,7 +63,6 @@ struct Lease {
 struct Renewal {
     number: u64,
     since: Timestamp,
-    wants: bool,
     used: u32,
     /// Then nobody will tell its answer any more.
     until: Timestamp,
@@ -120,7 +119,7 @@ impl Holder {
             lease: None,
             renewal: None,
             under_way: VecDeque::new(),
-            is_lent_nothing: false,
+            is_unanswered: false,
             nothing_until: None,
             demand: Demand::default(),
         }
@@ -135,16 +134,16 @@ impl Holder {
         (!wait.is_zero()).then_some(wait)
     }
 
-    /// Decides on a request that `is_new`, or was told to wait. After `timeout` a question counts
-    /// as unanswered.
+    /// Decides on a request that was told to wait for so long already. After `timeout` a question
+    /// counts as unanswered.
     pub fn decide(
         &mut self,
-        is_new: bool,
+        waited: Duration,
         now: Timestamp,
         timeout: Duration,
     ) -> (Decision, Vec<Errand>) {
         self.read_clock(now);
-        if is_new {
+        if waited.is_zero() {
             self.demand.note(now);
         }
         let mut errands: Vec<_> = self.uses.beat(now).into_iter().collect();
@@ -164,18 +163,22 @@ impl Holder {
             let (question, alarm) = self.ask_for_share(true, now, timeout);
             errands.push(alarm);
             Decision::Ask(question)
-        } else if can_be_lent && !self.is_lent_nothing {
-            Decision::Wait(LOOK)
+        } else if can_be_lent {
+            Decision::Wait(look_after(waited))
         } else {
-            self.ask_for_one(now, timeout)
+            self.ask_for_one(waited, now, timeout)
         };
         (decision, errands)
     }
 
-    fn ask_for_one(&mut self, now: Timestamp, timeout: Duration) -> Decision {
+    fn ask_for_one(&mut self, waited: Duration, now: Timestamp, timeout: Duration) -> Decision {
         self.under_way.retain(|(_, until)| now < *until);
-        if self.under_way.len() >= MOST_UNDER_WAY {
-            return Decision::Wait(LOOK);
+        let most = match self.is_unanswered {
+            true => 1,
+            false => MOST_UNDER_WAY,
+        };
+        if self.under_way.len() >= most {
+            return Decision::Wait(look_after(waited));
         }
         let question = self.question(Wish::Admit, now);
         self.under_way.push_back((question.number, now + timeout));
@@ -203,10 +206,10 @@ impl Holder {
         self.read_clock(now);
         let number = question.number;
         self.under_way.retain(|(asked, _)| *asked != number);
+        self.is_unanswered = false;
         if let Some(renewal) = self.renewal.filter(|asked| asked.number == number) {
             self.renewal = None;
             self.share = answer.share;
-            self.is_lent_nothing = answer.share == 0 && renewal.wants;
             self.uses.forget(renewal.used);
             let since = renewal.since;
             self.lease = Some(Lease { number, since });
@@ -218,6 +221,12 @@ impl Holder {
 
     /// Nobody answered, or not as it should.
     pub fn failed(&mut self, question: &Question) {
+        self.is_unanswered = true;
+        self.left(question);
+    }
+
+    /// Nobody waits for the answer any more.
+    pub fn left(&mut self, question: &Question) {
         self.under_way
             .retain(|(number, _)| *number != question.number);
         if self
@@ -347,7 +356,6 @@ impl Holder {
         self.renewal = Some(Renewal {
             number,
             since: now,
-            wants: want > 0,
             used,
             until: now + timeout,
         });
@@ -365,4 +373,8 @@ impl Holder {
             wish,
         }
     }
+}
+
+fn look_after(waited: Duration) -> Duration {
+    LOOK.max(waited / 4)
 }

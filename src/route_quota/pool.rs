@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use super::log::{Entry, Log, MOST};
-use super::{Answer, Given, LEASE, LEAST_TO_LEND, Question, Wish};
+use super::{Answer, Given, LEASE, LEAST_TO_LEND, Question, Wish, to_u32};
 use crate::ledger::Moment;
 use crate::ledger::Quota;
 use crate::time::{Timestamp, millis};
@@ -353,10 +353,6 @@ impl Pool {
         }
         Some(pool)
     }
-}
-
-fn to_u32(number: u64) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 /// What is stored can't be read.

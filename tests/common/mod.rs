@@ -14,7 +14,7 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use jwt_compact::AlgorithmSignature;
 use jwt_compact::alg::{Ed25519, Hs256, Hs256Key, Hs384, Hs384Key, Hs512, Hs512Key};
 use portcullis::client::{AddressKey, ClientAddress, Ipv6Prefix};
-use portcullis::config::{LEDGER_BINDING, Policy, Settings, Var};
+use portcullis::config::{LEDGER_BINDING, Policy, ROUTE_QUOTA_BINDING, Settings, Var};
 use portcullis::request::{Headers, Request, RequestUrl};
 use portcullis::time::Timestamp;
 use proptest::test_runner::Config;
@@ -226,12 +226,14 @@ pub fn rfc8037_key() -> Vec<u8> {
 pub const RFC8037_D: &str = "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A";
 pub const RFC8037_X: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
 
-/// Settings by name; the ledger's binding is there.
+/// Settings by name; the counters' bindings are there.
 pub fn settings(vars: &[(&str, &str)]) -> Settings {
     let text = |(name, value): &(&str, &str)| ((*name).to_owned(), Var::Text((*value).to_owned()));
     Settings {
         vars: vars.iter().map(text).collect(),
-        bindings: [LEDGER_BINDING.to_owned()].into(),
+        bindings: [LEDGER_BINDING, ROUTE_QUOTA_BINDING]
+            .map(str::to_owned)
+            .into(),
     }
 }
 

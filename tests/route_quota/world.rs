@@ -120,7 +120,7 @@ impl World {
                 }
                 Move::Pass(length) => self.pass(length),
                 Move::Jump(part) => {
-                    self.wrong = self.wrong + self.plan.jump * i64::from(part) / 4;
+                    self.wrong += self.plan.jump * i64::from(part) / 4;
                 }
                 Move::Vanish(isolate) => self.vanish(isolate % self.plan.isolates),
                 Move::Evict => self.pool = None,
@@ -179,7 +179,7 @@ impl World {
     fn request(&mut self, isolate: usize, waited: u64) {
         let (now, timeout) = (self.clock(isolate), self.timeout());
         let holder = &mut self.isolates[isolate].holder;
-        let (decision, errands) = holder.decide(waited == 0, now, timeout);
+        let (decision, errands) = holder.decide(Duration::from_millis(waited), now, timeout);
         self.run_errands(isolate, errands);
         match decision {
             Decision::Admit(taken) => self.admit(isolate, taken, self.now),

@@ -51,6 +51,8 @@ const OWN = {
 
 /** Options of `useGate` that put the class `Double` or `Unbuilt` in the ledger's place. */
 export const withLedger = (className) => inPlaceOf('LEDGER', className);
+/** The same for the quota of a route. */
+export const withRouteQuota = (className) => inPlaceOf('ROUTE_QUOTA', className);
 /** The same for what can be used once. */
 export const withOneTime = (className) => inPlaceOf('ONE_TIME', className);
 

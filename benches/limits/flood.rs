@@ -1,0 +1,259 @@
+//! Limits per address under load, by the gate's own journey: isolates around the world, and a
+//! ledger for each address that came.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use base64ct::{Base64, Encoding};
+use portcullis::client::ClientAddress;
+use portcullis::config::{LEDGER_BINDING, Settings, Var};
+use portcullis::gateway::{Edge, Gate, LedgerCall, OnceCall, Passage, RouteCall, RouteErrand};
+use portcullis::ledger::{Answer, Ledger};
+use portcullis::record::Record;
+use portcullis::request::{Headers, Request, RequestUrl};
+use portcullis::time::Timestamp;
+use portcullis::token::{Algorithm, ProviderAnswer, Question, RemoteKeys, Runtime, RuntimeKey};
+use portcullis::upstream::{Forward, Reply, UpstreamFailure};
+use portcullis::{once, route_quota};
+
+use super::dice::{Dice, Skew};
+
+const START: u64 = 1_800_000_000_000;
+
+/// Isolates that one address comes to: those of its data centre.
+const ISOLATES_OF_AN_ADDRESS: u64 = 4;
+
+#[derive(Debug, Clone, Copy)]
+pub struct Crowd {
+    pub isolates: usize,
+    pub addresses: usize,
+    /// How unlike they are: the exponent of Zipf's law, or zero for all alike.
+    pub skew: f64,
+    pub attempts: u64,
+    pub seconds: u64,
+    pub quota: &'static str,
+}
+
+#[derive(Debug, Default)]
+pub struct Outcome {
+    pub admitted: u64,
+    pub refused: u64,
+    /// Calls of attempts that were admitted, and of those that were refused.
+    pub calls_of_admitted: u64,
+    pub calls_of_refused: u64,
+    pub rows_written: u64,
+    pub alarms: u64,
+    pub keys: usize,
+    /// Of the hottest object.
+    pub most_calls_in_a_second: u64,
+    pub average_row: f64,
+    pub longest_row: usize,
+}
+
+#[derive(Default)]
+struct Kept {
+    ledger: Ledger,
+    row: usize,
+    /// The calls of this second.
+    second: u64,
+    calls: u64,
+}
+
+/// All objects, and the time.
+struct World {
+    now: Cell<u64>,
+    ledgers: RefCell<HashMap<String, Kept>>,
+    dice: RefCell<Dice>,
+    calls: Cell<u64>,
+    outcome: RefCell<Outcome>,
+}
+
+struct Knock {
+    key: String,
+    address: String,
+}
+
+/// Runs a crowd to its end.
+pub fn run(crowd: Crowd) -> Outcome {
+    let text = |value: &str| Var::Text(value.to_owned());
+    let settings = Settings {
+        vars: [
+            ("ALLOWED_ORIGINS".to_owned(), text("https://app.example")),
+            ("AUTH".to_owned(), text("off")),
+            ("UPSTREAM_URL".to_owned(), text("wss://chat.example")),
+            ("RATE_LIMIT_IP".to_owned(), text(crowd.quota)),
+        ]
+        .into(),
+        bindings: [LEDGER_BINDING.to_owned()].into(),
+    };
+    let gates: Vec<_> = (0..crowd.isolates).map(|_| Gate::new(&settings)).collect();
+    let skew = Skew::new(crowd.addresses, crowd.skew);
+    let world = World {
+        now: Cell::new(START),
+        ledgers: RefCell::default(),
+        dice: RefCell::new(Dice(11)),
+        calls: Cell::new(0),
+        outcome: RefCell::default(),
+    };
+    for at in 0..crowd.attempts {
+        world
+            .now
+            .set(START + at * crowd.seconds * 1000 / crowd.attempts);
+        let (rank, one_of) = {
+            let mut dice = world.dice.borrow_mut();
+            (
+                skew.draw(&mut dice) as u64,
+                dice.below(ISOLATES_OF_AN_ADDRESS),
+            )
+        };
+        let home = Dice(rank * ISOLATES_OF_AN_ADDRESS + one_of).next();
+        let gate = &gates[(home % crowd.isolates as u64) as usize];
+        world.knock(gate, rank);
+    }
+    let mut outcome = world.outcome.into_inner();
+    let ledgers = world.ledgers.into_inner();
+    outcome.keys = ledgers.len();
+    let bytes: usize = ledgers.values().map(|kept| kept.row).sum();
+    outcome.average_row = bytes as f64 / outcome.keys as f64;
+    outcome.longest_row = ledgers.values().map(|kept| kept.row).max().unwrap_or(0);
+    outcome
+}
+
+impl World {
+    fn knock(&self, gate: &Gate, rank: u64) {
+        let bytes = u128::from(self.dice.borrow_mut().next()).to_be_bytes();
+        let knock = Knock {
+            key: Base64::encode_string(&bytes),
+            address: format!("10.{}.{}.{}", rank >> 16, (rank >> 8) & 255, rank & 255),
+        };
+        let request = Request {
+            method: "GET",
+            url: RequestUrl::split("https://gate.example/"),
+            address: ClientAddress::parse(Some(&knock.address)),
+            headers: &knock,
+        };
+        let place = gate.place(&request);
+        let key = gate.address_key(&request, &place);
+        let mut record = Record::begin(key, "id", String::new());
+        self.calls.set(0);
+        let journey = done(gate.journey(self, &request, &place, &mut record));
+        for call in journey.behind {
+            let answer = done(self.ask(&call)).expect("a ledger answers");
+            gate.learn(&call, &answer, self.now());
+        }
+        let mut outcome = self.outcome.borrow_mut();
+        match journey.result {
+            Ok(Passage::Socket { .. }) => {
+                outcome.admitted += 1;
+                outcome.calls_of_admitted += self.calls.get();
+            }
+            _ => {
+                outcome.refused += 1;
+                outcome.calls_of_refused += self.calls.get();
+            }
+        }
+    }
+}
+
+/// Runs a future that waits for nothing.
+fn done<F: Future>(future: F) -> F::Output {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("nothing here waits"),
+    }
+}
+
+impl Headers for Knock {
+    fn get(&self, name: &str) -> Option<String> {
+        let value = match name {
+            "host" => "gate.example",
+            "upgrade" => "websocket",
+            "connection" => "Upgrade",
+            "sec-websocket-version" => "13",
+            "sec-websocket-key" => &self.key,
+            "origin" => "https://app.example",
+            _ => return None,
+        };
+        Some(value.to_owned())
+    }
+}
+
+impl Runtime for World {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.now.get())
+    }
+
+    async fn verify(
+        &self,
+        _: &RuntimeKey,
+        _: Algorithm,
+        _: &[u8],
+        _: &[u8],
+    ) -> Result<bool, String> {
+        unreachable!("no tokens here")
+    }
+
+    async fn fetch_keys(&self, _: &Rc<RemoteKeys>, _: bool) {}
+
+    fn fetch_keys_behind(&self, _: &Rc<RemoteKeys>) {}
+
+    async fn introspect(&self, _: &Question<'_>) -> Result<ProviderAnswer, String> {
+        unreachable!("no sessions here")
+    }
+}
+
+impl Edge for World {
+    type Upstream = ();
+
+    async fn ask(&self, call: &LedgerCall) -> Result<Answer, String> {
+        self.calls.set(self.calls.get() + 1);
+        let second = self.now.get() / 1000;
+        let mut ledgers = self.ledgers.borrow_mut();
+        let kept = ledgers.entry(call.ledger.clone()).or_default();
+        if kept.second != second {
+            (kept.second, kept.calls) = (second, 0);
+        }
+        kept.calls += 1;
+        let (answer, change) = kept.ledger.step(&call.question, self.now());
+        let mut outcome = self.outcome.borrow_mut();
+        outcome.most_calls_in_a_second = outcome.most_calls_in_a_second.max(kept.calls);
+        outcome.rows_written += (change.write.len() + change.delete.len()) as u64;
+        outcome.alarms += u64::from(change.wake_in.is_some());
+        if let Some(row) = change.write.first() {
+            kept.row = row.data.len();
+        }
+        Ok(answer)
+    }
+
+    async fn ask_once(&self, _: &OnceCall) -> Result<once::Answer, String> {
+        unreachable!("nothing is used once here")
+    }
+
+    async fn ask_route(&self, _: &RouteCall) -> Result<route_quota::Answer, String> {
+        unreachable!("no route has a quota here")
+    }
+
+    fn run_errand(&self, _: RouteErrand) {}
+
+    async fn pass(&self, _: Duration) {}
+
+    fn random(&self) -> [u8; 32] {
+        [0; 32]
+    }
+
+    async fn forward(&self, _: &Forward<'_>) -> Result<(Reply, ()), UpstreamFailure> {
+        let reply = Reply {
+            status: 101,
+            has_socket: true,
+            protocol: None,
+            extensions: None,
+        };
+        Ok((reply, ()))
+    }
+
+    fn discard(&self, (): ()) {}
+}
