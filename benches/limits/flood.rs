@@ -189,7 +189,7 @@ impl Runtime for World {
 
     async fn verify(
         &self,
-        _: &RuntimeKey,
+        _: &Rc<RuntimeKey>,
         _: Algorithm,
         _: &[u8],
         _: &[u8],

@@ -118,7 +118,7 @@ impl Runtime for Simulated {
 
     async fn verify(
         &self,
-        _: &RuntimeKey,
+        _: &Rc<RuntimeKey>,
         _: Algorithm,
         _: &[u8],
         _: &[u8],
