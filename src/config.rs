@@ -5,6 +5,7 @@ mod live;
 mod names;
 mod one_time;
 mod reader;
+mod registry;
 mod reject_with;
 mod routes;
 mod values;
@@ -27,8 +28,10 @@ use crate::token::{Authentication, KeySource, is_scope};
 use crate::upstream::{ObjectUpstream, Upstream, UpstreamUrl};
 pub use one_time::{ONE_TIME_BINDING, OneTime};
 use reader::Reader;
+pub use registry::{REGISTRY_BINDING, Registering};
 pub use reject_with::RejectWith;
 pub use routes::Site;
+pub(crate) use values::positive_duration;
 
 /// The Durable Object binding that counts attempts per address.
 pub const LEDGER_BINDING: &str = "ADDRESS_LEDGER";
@@ -148,6 +151,7 @@ pub struct Policy {
     pub assertion_key: Option<AssertionKey>,
     pub counting: Counting,
     pub relay: Relay,
+    pub registering: Registering,
     pub plain_http: PlainHttp,
     pub reject_with: RejectWith,
     pub security_headers: SecurityHeaders,
@@ -168,6 +172,7 @@ impl Policy {
         let upstream = read_upstream(&mut reader);
         let counting = read_counting(&mut reader);
         let relay = live::read(&mut reader, authentication.as_ref());
+        let registering = registry::read(&reader, &relay);
         let permission = Permission {
             scopes: read_scopes(&mut reader),
             claims: Vec::new(),
@@ -207,6 +212,7 @@ impl Policy {
             assertion_key,
             counting,
             relay,
+            registering,
             plain_http,
             reject_with,
             security_headers,

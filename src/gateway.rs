@@ -1,9 +1,13 @@
 //! The journey of a request: every check in its order, the cheapest first, and the first that
 //! fails decides.
 
+mod admin;
 mod answers;
+mod endpoints;
 mod forward;
 mod once;
+mod refresh;
+mod registration;
 mod tickets;
 
 use std::cell::RefCell;
@@ -17,9 +21,10 @@ use crate::handshake::{Handshake, Key};
 use crate::ledger::{Answer, Attempt};
 use crate::live::Terms;
 use crate::record::{Record, Stage};
+use crate::registry;
 use crate::rejection::{Reason, Rejection, insecure};
 use crate::request::Request;
-use crate::route::{Endpoint, Place, is_health};
+use crate::route::{Endpoint, Place, is_admin, is_health};
 use crate::ticket::Bounds;
 use crate::time::Timestamp;
 use crate::token::{Authenticated, Runtime};
@@ -27,6 +32,8 @@ use crate::upstream::{Forward, Offer, Reply, UpstreamFailure};
 use forward::{pass_plain, pass_upgrade};
 pub use once::OnceCall;
 use once::{Bearer, admit_once, spend};
+use registration::register;
+pub use registration::{Registered, Registration};
 
 /// What an isolate keeps: the policies, and what it learned of exhausted quotas.
 pub struct Gate {
@@ -49,6 +56,27 @@ pub trait Edge: Runtime {
         &self,
         call: &OnceCall,
     ) -> impl Future<Output = Result<crate::once::Answer, String>>;
+
+    /// What keeps a live socket registered; let go of, it is not any more.
+    type Channel;
+
+    /// Asks the registry whether a socket is admitted, and registers it.
+    fn register(
+        &self,
+        registration: &Registration,
+    ) -> impl Future<Output = Registered<Self::Channel>>;
+
+    /// Asks objects of the registry, side by side. The errors are for the log and for an
+    /// administrator.
+    fn ask_registry(
+        &self,
+        shards: &[u8],
+        question: &registry::Question,
+        timeout: Duration,
+    ) -> impl Future<Output = Vec<Result<registry::Answer, String>>>;
+
+    /// The request's body, which has no more bytes than this.
+    fn body(&self, most_bytes: u32) -> impl Future<Output = Result<String, String>>;
 
     /// 32 bytes that nobody can guess.
     fn random(&self) -> [u8; 32];
@@ -74,20 +102,22 @@ pub struct LedgerCall {
 }
 
 /// How a request passed.
-pub enum Passage<U> {
+pub enum Passage<E: Edge> {
     /// The upstream accepted the socket; answer with this subprotocol. With terms its messages
     /// are inspected.
     Socket {
-        upstream: U,
+        upstream: E::Upstream,
         protocol: Option<String>,
         terms: Option<Terms>,
+        /// What objects of the gate's own have to say of it.
+        channels: Vec<E::Channel>,
     },
     /// A plain request's answer.
-    Plain { upstream: U },
+    Plain { upstream: E::Upstream },
     /// `GET /_portcullis/health`.
     Health { is_healthy: bool },
-    /// `POST /_portcullis/ticket`: JSON.
-    Ticket { body: String },
+    /// What an endpoint of the gate's own answers.
+    Json { json: String },
     /// A browser's question before that.
     Preflight,
     /// `GET /_portcullis/jwks.json`.
@@ -95,9 +125,10 @@ pub enum Passage<U> {
 }
 
 /// Every check passed. Only [`Gate::journey`] can make one, and only it can be forwarded.
-struct Permit {
+struct Permit<C> {
     authenticated: Authenticated,
     offer: Offer,
+    channels: Vec<C>,
 }
 
 impl Gate {
@@ -125,7 +156,10 @@ impl Gate {
     /// What the request asks for. Without a sound configuration only the health endpoint exists.
     pub fn place(&self, request: &Request<'_>) -> Place<'_> {
         match &self.site {
-            Ok(site) => site.routes.find(request),
+            Ok(site) => match &site.admin_token {
+                Some(token) if is_admin(request) => Place::Admin(token),
+                _ => site.routes.find(request),
+            },
             Err(_) if is_health(request) => Place::Endpoint(Endpoint::Health),
             Err(_) => Place::Nowhere,
         }
@@ -139,7 +173,7 @@ impl Gate {
         request: &Request<'_>,
         place: &Place<'_>,
         record: &mut Record,
-    ) -> Result<Passage<E::Upstream>, Rejection> {
+    ) -> Result<Passage<E>, Rejection> {
         let origin = request.headers.get("origin");
         record.note_origin(origin.as_deref());
 
@@ -171,6 +205,18 @@ impl Gate {
             } => (route, parameters),
             Place::Endpoint(Endpoint::Health) => return Ok(Passage::Health { is_healthy: true }),
             Place::Ticket { route, .. } => return self.issue(edge, request, route, record).await,
+            Place::Refresh {
+                route, parameters, ..
+            } => {
+                let place = (*route, parameters);
+                return self.refresh(edge, request, place, record).await;
+            }
+            Place::Admin(token) => {
+                let counting = &site.elsewhere.counting;
+                return self
+                    .administer(edge, request, token, counting, record)
+                    .await;
+            }
             Place::Endpoint(Endpoint::KeySet) => {
                 let json = site.routes.key_set();
                 return Ok(Passage::KeySet { json });
@@ -238,11 +284,15 @@ impl Gate {
             admit_once(edge, id, counting, record).await?;
         }
 
+        let identity = authenticated.identity.as_ref();
+        let channels = register(edge, request, (route, parameters), identity, record).await?;
+
         // 10. forward
         record.stage = Stage::Forward;
         let permit = Permit {
             offer: Offer::new(handshake, &authenticated),
             authenticated,
+            channels,
         };
         pass_upgrade(edge, policy, parameters, request, record, permit).await
     }
@@ -317,7 +367,7 @@ impl Gate {
         let ledger = counting.ledger_of(request.address.key());
         let was_counted = matches!(reached, Stage::Counters | Stage::Forward);
         let is_known = || self.exhausted.borrow().wait(&ledger, now).is_some();
-        let is_attempt = || matches!(place, Place::Ticket { .. }) || request.asks_for_websocket();
+        let is_attempt = || place.is_counted_endpoint() || request.asks_for_websocket();
         (terms.quota.is_some() && !was_counted && !is_known() && is_attempt()).then_some(
             LedgerCall {
                 ledger,

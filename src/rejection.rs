@@ -29,8 +29,11 @@ pub enum Reason {
     NoRoute,
     UpgradeRequired,
     MethodNotAllowed,
-    /// The same of the endpoint that issues tickets.
-    TicketMethodNotAllowed,
+    /// The same of an endpoint of the gate's own.
+    WrongMethod {
+        title: &'static str,
+        allow: &'static str,
+    },
     UnsupportedVersion,
     BadHandshake,
     ReplayedKey,
@@ -49,6 +52,21 @@ pub enum Reason {
         quota: Quota,
         wait: Duration,
     },
+    /// An administrator banned the address or the subject.
+    Banned,
+    /// The token was revoked.
+    Revoked,
+    /// An endpoint of the gate's own was asked for what it does not know. `detail`: what, for
+    /// who asked.
+    BadRequest {
+        detail: String,
+    },
+    /// What an administrator said is not stored everywhere. `detail`: what failed.
+    NotStored {
+        detail: String,
+    },
+    /// There is no room for more revocations and bans.
+    RegistryFull,
     /// `retry_after`: when asking again is sensible.
     LimiterUnavailable {
         retry_after: Duration,
@@ -84,17 +102,23 @@ impl Reason {
             Self::InsecureTransport { .. }
             | Self::UpgradeRequired
             | Self::MethodNotAllowed
-            | Self::TicketMethodNotAllowed
+            | Self::WrongMethod { .. }
+            | Self::BadRequest { .. }
+            | Self::NotStored { .. }
+            | Self::RegistryFull
             | Self::UnsupportedVersion
             | Self::BadHandshake => None,
             Self::Misconfigured => Some(1011),
             Self::LimiterUnavailable { .. } => Some(1013),
             Self::UpstreamUnreachable | Self::UpstreamRefused | Self::UpstreamTimeout => Some(1014),
             Self::ReplayedKey | Self::AmbiguousToken => Some(4400),
-            Self::TokenMissing | Self::TokenInvalid | Self::TokenExpired => Some(4401),
-            Self::OriginMissing | Self::OriginNotAllowed | Self::InsufficientScope { .. } => {
-                Some(4403)
-            }
+            Self::TokenMissing | Self::TokenInvalid | Self::TokenExpired | Self::Revoked => {
+                Some(4401)
+            },
+            Self::OriginMissing
+            | Self::OriginNotAllowed
+            | Self::InsufficientScope { .. }
+            | Self::Banned => Some(4403),
             Self::NoRoute => Some(4404),
             Self::RateLimited { .. } => Some(4429),
         }
@@ -128,9 +152,7 @@ impl Reason {
                 405,
                 "A WebSocket handshake is a GET request.",
             ),
-            Self::TicketMethodNotAllowed => {
-                ("method_not_allowed", 405, "A ticket is asked for by POST.")
-            }
+            Self::WrongMethod { title, .. } => ("method_not_allowed", 405, title),
             Self::UnsupportedVersion => (
                 "unsupported_version",
                 426,
@@ -162,6 +184,19 @@ impl Reason {
             Self::RateLimited { .. } => {
                 ("rate_limited", 429, "Too many attempts from this address.")
             }
+            Self::Banned => ("banned", 403, "Banned."),
+            Self::Revoked => ("revoked", 401, "The token was revoked."),
+            Self::BadRequest { .. } => ("bad_request", 400, "The request is not understood."),
+            Self::NotStored { .. } => (
+                "limiter_unavailable",
+                503,
+                "Not done everywhere. It is safe to repeat.",
+            ),
+            Self::RegistryFull => (
+                "registry_full",
+                507,
+                "There is no room for more revocations and bans.",
+            ),
             Self::LimiterUnavailable { .. } => (
                 "limiter_unavailable",
                 503,
@@ -192,9 +227,9 @@ impl Reason {
                 vec![("Sec-WebSocket-Version", "13".into())]
             }
             Self::MethodNotAllowed => vec![("Allow", "GET".into())],
-            Self::TicketMethodNotAllowed => vec![("Allow", "POST, OPTIONS".into())],
+            Self::WrongMethod { allow, .. } => vec![("Allow", (*allow).into())],
             Self::TokenMissing => vec![("WWW-Authenticate", "Bearer".into())],
-            Self::TokenInvalid | Self::TokenExpired => {
+            Self::TokenInvalid | Self::TokenExpired | Self::Revoked => {
                 vec![("WWW-Authenticate", r#"Bearer error="invalid_token""#.into())]
             }
             Self::InsufficientScope { scopes } => {
@@ -243,6 +278,9 @@ struct Problem<'a> {
     status: u16,
     reason: &'a str,
     request_id: &'a str,
+    /// For who may know it (RFC 9457 §3.1.4).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'a str>,
 }
 
 /// The answer to a refused request: the one place where a rejection becomes a response.
@@ -253,6 +291,10 @@ pub fn refusal(reason: &Reason, request_id: &str) -> Refusal {
         status: reason.status(),
         reason: reason.name(),
         request_id,
+        detail: match reason {
+            Reason::BadRequest { detail } | Reason::NotStored { detail } => Some(detail),
+            _ => None,
+        },
     };
     let mut headers = vec![("Content-Type", "application/problem+json".to_owned())];
     headers.extend(common_headers(reason));

@@ -2,7 +2,8 @@
 
 use super::reader::Reader;
 
-const SETTINGS: [&str; 43] = [
+const SETTINGS: [&str; 44] = [
+    "ADMIN_TOKEN",
     "ALLOWED_ORIGINS",
     "ASSERTION_KEY",
     "AUTH",
@@ -49,8 +50,7 @@ const SETTINGS: [&str; 43] = [
 ];
 
 /// Settings that this version does not have yet, with the one value that is already true.
-const LATER: [(&str, Option<&str>); 7] = [
-    ("ADMIN_TOKEN", None),
+const LATER: [(&str, Option<&str>); 6] = [
     ("BAN_AFTER", None),
     ("MAX_SOCKETS_IP", None),
     ("MAX_SOCKETS_USER", None),
@@ -91,9 +91,10 @@ pub(super) fn check(reader: &mut Reader<'_>) {
     }
 }
 
-/// Whether a route may have a setting of its own by this name. `ROUTES` can't hold itself.
+/// Whether a route may have a setting of its own by this name. `ROUTES` can't hold itself, and
+/// administrators are those of the whole gate.
 pub(super) fn is_for_a_route(name: &str) -> bool {
-    name != "ROUTES" && all().any(|setting| setting == name)
+    !["ROUTES", "ADMIN_TOKEN"].contains(&name) && all().any(|setting| setting == name)
 }
 
 fn all() -> impl Iterator<Item = &'static str> {

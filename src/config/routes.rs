@@ -4,7 +4,9 @@ use serde_json::{Map, Value};
 
 use super::names;
 use super::reader::Reader;
+use super::registry;
 use super::{ConfigError, Counting, LEDGER_BINDING, Policy, RejectWith, Settings, Var};
+use crate::admin::AdminToken;
 use crate::permission::read_claims;
 use crate::route::{EVERYTHING, Pattern, Routes};
 use crate::security_headers::SecurityHeaders;
@@ -19,6 +21,8 @@ const KEY_SOURCES: [&str; 4] = ["JWT_SECRET", "JWT_JWKS", "JWT_JWKS_URL", "ISSUE
 pub struct Site {
     pub routes: Routes,
     pub elsewhere: Elsewhere,
+    /// `None`: there are no administrators.
+    pub admin_token: Option<AdminToken>,
     pub warnings: Vec<String>,
 }
 
@@ -80,6 +84,7 @@ impl Site {
             reject_with: super::reject_with::read(&mut reader),
             security_headers: super::read_security_headers(&mut reader),
         };
+        let admin_token = registry::read_admin_token(&mut reader);
         errors.extend(reader.finish().err().into_iter().flatten());
         let mut told = Vec::new();
         errors.retain(|error| {
@@ -114,6 +119,7 @@ impl Site {
         Ok(Self {
             routes,
             elsewhere,
+            admin_token,
             warnings,
         })
     }
@@ -209,6 +215,9 @@ fn add(
     }
     let mut policy = policy;
     policy.permission.claims = claims;
+    if let Some(claims) = members.get("claims") {
+        policy.registering.add_claims(claims);
+    }
     if members.contains_key("rate_limit_ip") {
         policy.counting.apart = Some(path.to_owned());
     }

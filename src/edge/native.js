@@ -43,7 +43,8 @@ function setAll(headers, pairs) {
 
 class TimedOut extends Error {}
 
-async function withTimeout(milliseconds, start) {
+/** What `start` gives, or an exception that is a time-out. */
+export async function withTimeout(milliseconds, start) {
   const controller = new AbortController();
   let timer;
   const timeout = new Promise((_, reject) => {
@@ -103,6 +104,9 @@ export function askOnce(namespace, name, path, body, milliseconds) {
     return response.status === 200 ? response.text() : `status ${response.status}`;
   });
 }
+
+/** The body of a request as text. */
+export const readBody = (request, mostBytes) => boundedText(request, mostBytes, 'the body');
 
 /** A Durable Object of a namespace. */
 export function objectByName(namespace, name) {

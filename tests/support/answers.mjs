@@ -46,6 +46,8 @@ const REFUSALS = {
   token_expired: [401, 'The token has expired.', INVALID],
   ambiguous_token: [400, 'The request carries more than one token.'],
   insufficient_scope: [403, 'The token does not permit this.'],
+  banned: [403, 'Banned.'],
+  revoked: [401, 'The token was revoked.', INVALID],
   rate_limited: [429, 'Too many attempts from this address.'],
   limiter_unavailable: [503, "Attempts can't be counted at the moment."],
   upstream_unreachable: [502, "The server can't be reached."],

@@ -44,6 +44,7 @@ export default {
 const OWN = {
   ADDRESS_LEDGER: { className: 'AddressLedger', useSQLite: true },
   ONE_TIME: { className: 'OneTime', useSQLite: true },
+  REGISTRY: { className: 'Registry', useSQLite: true },
 };
 
 /** Options of `useGate` that put the class `Double` or `Unbuilt` in the ledger's place. */
