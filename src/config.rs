@@ -1,6 +1,7 @@
 //! Settings to a policy: every error at once, nothing fails open.
 
 mod authentication;
+mod counting;
 mod live;
 mod names;
 mod one_time;
@@ -18,23 +19,19 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::assertion::AssertionKey;
-use crate::client::AddressKey;
-use crate::ledger::Terms;
 use crate::live::Relay;
 use crate::origin::{OriginPattern, OriginRule};
 use crate::permission::Permission;
 use crate::security_headers::SecurityHeaders;
 use crate::token::{Authentication, KeySource, is_scope};
 use crate::upstream::{ObjectUpstream, Upstream, UpstreamUrl};
+pub use counting::{Counted, Counting, LEDGER_BINDING, OnLimiterFailure};
 pub use one_time::{ONE_TIME_BINDING, OneTime};
 use reader::Reader;
 pub use registry::{REGISTRY_BINDING, Registering};
 pub use reject_with::RejectWith;
 pub use routes::Site;
 pub(crate) use values::positive_duration;
-
-/// The Durable Object binding that counts attempts per address.
-pub const LEDGER_BINDING: &str = "ADDRESS_LEDGER";
 
 /// What a Worker's environment holds.
 #[derive(Debug, Clone, Default)]
@@ -107,35 +104,6 @@ pub enum PlainHttp {
     Proxy,
 }
 
-/// What becomes of an attempt that can't be counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnLimiterFailure {
-    Reject,
-    Admit,
-}
-
-/// How attempts are counted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Counting {
-    pub terms: Terms,
-    /// The route whose attempts count apart, since it has a limit of its own.
-    pub apart: Option<String>,
-    pub on_failure: OnLimiterFailure,
-    /// After this long a counter counts as unable to answer.
-    pub timeout: Duration,
-}
-
-impl Counting {
-    /// The name of the ledger that counts the attempts of `address`. An address has no space, so
-    /// no two names are alike.
-    pub fn ledger_of(&self, address: AddressKey) -> String {
-        match &self.apart {
-            None => address.to_string(),
-            Some(route) => format!("{address} {route}"),
-        }
-    }
-}
-
 /// Everything that the journey of a request needs, checked.
 #[derive(Debug)]
 pub struct Policy {
@@ -170,7 +138,7 @@ impl Policy {
         let authentication = authentication::read(&mut reader);
         let one_time = one_time::read(&mut reader, authentication.iter().flatten().next());
         let upstream = read_upstream(&mut reader);
-        let counting = read_counting(&mut reader);
+        let counting = counting::read(&mut reader, authentication.as_ref());
         let relay = live::read(&mut reader, authentication.as_ref());
         let registering = registry::read(&reader, &relay);
         let permission = Permission {
@@ -246,46 +214,6 @@ fn read_scopes(reader: &mut Reader<'_>) -> Vec<String> {
 
 fn read_require_tls(reader: &mut Reader<'_>) -> bool {
     reader.or("REQUIRE_TLS", true, values::boolean)
-}
-
-fn read_counting(reader: &mut Reader<'_>) -> Counting {
-    let terms = Terms {
-        quota: reader.or(
-            "RATE_LIMIT_IP",
-            values::quota("60/1m").ok(),
-            values::or_off(values::quota),
-        ),
-        replay_window: reader.or(
-            "KEY_REPLAY_WINDOW",
-            Some(Duration::from_secs(60)),
-            values::or_off(values::positive_duration),
-        ),
-    };
-    if terms.need_a_ledger() && !reader.settings.bindings.contains(LEDGER_BINDING) {
-        reader.error(
-            LEDGER_BINDING,
-            "the Durable Object binding is missing, and RATE_LIMIT_IP and KEY_REPLAY_WINDOW \
-             count there; bind it to the class AddressLedger as the project's wrangler.toml does",
-        );
-    }
-    Counting {
-        terms,
-        apart: None,
-        on_failure: reader.or("ON_LIMITER_FAILURE", OnLimiterFailure::Reject, |text| {
-            values::one_of(
-                text,
-                &[
-                    ("reject", OnLimiterFailure::Reject),
-                    ("admit", OnLimiterFailure::Admit),
-                ],
-            )
-        }),
-        timeout: reader.or(
-            "LIMITER_TIMEOUT",
-            Duration::from_secs(2),
-            values::positive_duration,
-        ),
-    }
 }
 
 fn read_origins(reader: &mut Reader<'_>) -> OriginRule {

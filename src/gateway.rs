@@ -3,6 +3,7 @@
 
 mod admin;
 mod answers;
+mod counters;
 mod endpoints;
 mod forward;
 mod once;
@@ -13,12 +14,11 @@ mod tickets;
 use std::cell::RefCell;
 use std::time::Duration;
 
-use crate::config::{
-    ConfigError, Counting, OnLimiterFailure, PlainHttp, RejectWith, Settings, Site,
-};
-use crate::exhausted::Exhausted;
-use crate::handshake::{Handshake, Key};
-use crate::ledger::{Answer, Attempt};
+use crate::client::AddressKey;
+use crate::config::{ConfigError, Counting, PlainHttp, RejectWith, Settings, Site};
+use crate::handshake::Handshake;
+use crate::known::Known;
+use crate::ledger::Answer;
 use crate::live::Terms;
 use crate::record::{Record, Stage};
 use crate::registry;
@@ -26,21 +26,22 @@ use crate::rejection::{Reason, Rejection, insecure};
 use crate::request::Request;
 use crate::route::{Endpoint, Place, is_admin, is_health};
 use crate::ticket::Bounds;
-use crate::time::Timestamp;
 use crate::token::{Authenticated, Runtime};
 use crate::upstream::{Forward, Offer, Reply, UpstreamFailure};
+pub use counters::LedgerCall;
+use counters::{Client, Told};
 use forward::{pass_plain, pass_upgrade};
 pub use once::OnceCall;
 use once::{Bearer, admit_once, spend};
 use registration::register;
 pub use registration::{Registered, Registration};
 
-/// What an isolate keeps: the policies, and what it learned of exhausted quotas.
+/// What an isolate keeps: the policies, and what it learned of exhausted quotas and bans.
 pub struct Gate {
     site: Result<Site, Vec<ConfigError>>,
     /// Holds where the configuration is wrong.
     reject_with: RejectWith,
-    exhausted: RefCell<Exhausted>,
+    known: RefCell<Known>,
 }
 
 /// What only a runtime can do.
@@ -91,14 +92,11 @@ pub trait Edge: Runtime {
     fn discard(&self, upstream: Self::Upstream);
 }
 
-/// A question to a ledger.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LedgerCall {
-    /// Whose ledger it is: an address, and the route if that has a limit of its own.
-    pub ledger: String,
-    pub attempt: Attempt,
-    /// After this long it counts as unanswered.
-    pub timeout: Duration,
+/// How a request fared.
+pub struct Journey<E: Edge> {
+    pub result: Result<Passage<E>, Rejection>,
+    /// What the ledgers are told behind the answer; see [`Gate::learn`].
+    pub behind: Vec<LedgerCall>,
 }
 
 /// How a request passed.
@@ -136,7 +134,7 @@ impl Gate {
         Self {
             site: Site::read(settings),
             reject_with: RejectWith::alone(settings),
-            exhausted: RefCell::default(),
+            known: RefCell::default(),
         }
     }
 
@@ -165,14 +163,44 @@ impl Gate {
         }
     }
 
+    /// What the request's address is counted and recorded by there.
+    pub fn address_key(&self, request: &Request<'_>, place: &Place<'_>) -> AddressKey {
+        let counting = self.counting(place);
+        let prefix = counting.map(|counting| counting.ipv6_prefix);
+        request.address.key(prefix.unwrap_or_default())
+    }
+
+    /// How attempts are counted there; `None` without a sound configuration.
+    fn counting<'a>(&'a self, place: &Place<'a>) -> Option<&'a Counting> {
+        let site = self.site.as_ref().ok()?;
+        Some(match place.route() {
+            Some((_, route)) => &route.policy.counting,
+            None => &site.elsewhere.counting,
+        })
+    }
+
     /// Steps 1 to 10 of the contract's §2. The caller turns the result into an answer, stamps it
-    /// (11) and logs the record (12).
+    /// (11), logs the record (12) and tells the ledgers.
     pub async fn journey<E: Edge>(
         &self,
         edge: &E,
         request: &Request<'_>,
         place: &Place<'_>,
         record: &mut Record,
+    ) -> Journey<E> {
+        let mut told = Told::default();
+        let result = self.steps(edge, request, place, record, &mut told).await;
+        let behind = self.behind(request, place, record.stage, told, &result, edge.now());
+        Journey { result, behind }
+    }
+
+    async fn steps<E: Edge>(
+        &self,
+        edge: &E,
+        request: &Request<'_>,
+        place: &Place<'_>,
+        record: &mut Record,
+        told: &mut Told,
     ) -> Result<Passage<E>, Rejection> {
         let origin = request.headers.get("origin");
         record.note_origin(origin.as_deref());
@@ -204,18 +232,20 @@ impl Gate {
                 route, parameters, ..
             } => (route, parameters),
             Place::Endpoint(Endpoint::Health) => return Ok(Passage::Health { is_healthy: true }),
-            Place::Ticket { route, .. } => return self.issue(edge, request, route, record).await,
+            Place::Ticket { route, .. } => {
+                return self.issue(edge, request, route, record, told).await;
+            }
             Place::Refresh {
                 route, parameters, ..
             } => {
                 let place = (*route, parameters);
-                return self.refresh(edge, request, place, record).await;
+                let prefix = site.elsewhere.counting.ipv6_prefix;
+                return self
+                    .refresh(edge, request, place, prefix, record, told)
+                    .await;
             }
             Place::Admin(token) => {
-                let counting = &site.elsewhere.counting;
-                return self
-                    .administer(edge, request, token, counting, record)
-                    .await;
+                return self.administer(edge, request, token, site, record).await;
             }
             Place::Endpoint(Endpoint::KeySet) => {
                 let json = site.routes.key_set();
@@ -241,16 +271,21 @@ impl Gate {
         record.stage = Stage::Origin;
         policy.origins.check(origin.as_deref())?;
 
-        // 6. quotas known to be exhausted
+        // 6. bans and exhausted quotas already known here
         record.stage = Stage::Known;
-        let ledger = policy.counting.ledger_of(request.address.key());
-        self.exhausted
-            .borrow()
-            .check(&ledger, policy.counting.terms.quota, edge.now())?;
+        let counting = &policy.counting;
+        let address = request.address.key(counting.ipv6_prefix);
+        self.check_address(counting, address, edge.now())?;
 
         // 7. token
         record.stage = Stage::Token;
         let bearer = policy.identify(edge, request, &handshake, record).await?;
+        let user = match &bearer {
+            Bearer::Verified(authenticated) => {
+                self.check_user(counting, authenticated, record, edge.now())?
+            }
+            Bearer::Ticket(_) => None,
+        };
 
         // 8. permission
         record.stage = Stage::Permission;
@@ -264,19 +299,22 @@ impl Gate {
 
         // 9. counters, then what can be used once
         record.stage = Stage::Counters;
-        let counting = &policy.counting;
-        self.admit(edge, counting, ledger, Some(handshake.key), record)
+        let client = Client { address, user };
+        self.admit(edge, counting, client, Some(handshake.key), record, told)
             .await?;
         let authenticated = match bearer {
             Bearer::Verified(authenticated) => authenticated,
             Bearer::Ticket(ticket) => {
                 let bounds = Bounds {
-                    address: request.address.key(),
+                    address,
                     origin,
                     route: route.pattern.clone(),
                 };
                 let found = spend(edge, &ticket, &bounds, counting.timeout, record).await?;
                 permit_for(&found)?;
+                if let Some(user) = self.check_user(counting, &found, record, edge.now())? {
+                    self.admit_user(edge, counting, user, record, told).await?;
+                }
                 found
             }
         };
@@ -285,7 +323,9 @@ impl Gate {
         }
 
         let identity = authenticated.identity.as_ref();
-        let channels = register(edge, request, (route, parameters), identity, record).await?;
+        let address = request.address.key(site.elsewhere.counting.ipv6_prefix);
+        let place = (*route, parameters);
+        let channels = register(edge, address, place, identity, record).await?;
 
         // 10. forward
         record.stage = Stage::Forward;
@@ -295,94 +335,5 @@ impl Gate {
             channels,
         };
         pass_upgrade(edge, policy, parameters, request, record, permit).await
-    }
-
-    /// Step 9: one call to the address's ledger, or what the failure policy says.
-    async fn admit<E: Edge>(
-        &self,
-        edge: &E,
-        counting: &Counting,
-        ledger: String,
-        key: Option<Key>,
-        record: &mut Record,
-    ) -> Result<(), Rejection> {
-        let terms = counting.terms;
-        let has_a_question = key.is_some() || terms.quota.is_some();
-        if !terms.need_a_ledger() || !has_a_question {
-            return Ok(());
-        }
-        let timeout = counting.timeout;
-        let call = LedgerCall {
-            ledger,
-            attempt: Attempt { terms, key },
-            timeout,
-        };
-        match edge.ask(&call).await {
-            Ok(answer) => {
-                self.learn(call.ledger, &answer, edge.now());
-                match (answer, terms.quota) {
-                    (Answer::Counted { .. }, _) => Ok(()),
-                    (Answer::Replayed { .. }, _) => {
-                        Err(Reason::ReplayedKey.because("the address used this key before"))
-                    }
-                    (Answer::Limited { wait }, Some(quota)) => {
-                        Err(Reason::RateLimited { quota, wait }.because("the ledger's answer"))
-                    }
-                    // Without a quota only a full ledger limits.
-                    (Answer::Limited { wait }, None) => {
-                        Err(Reason::LimiterUnavailable { retry_after: wait }
-                            .because("the ledger is full"))
-                    }
-                }
-            }
-            Err(failure) => match counting.on_failure {
-                OnLimiterFailure::Reject => Err(Reason::LimiterUnavailable {
-                    retry_after: timeout,
-                }
-                .because(failure)),
-                OnLimiterFailure::Admit => {
-                    record.note_lapse(format!("admitted uncounted: {failure}"));
-                    Ok(())
-                }
-            },
-        }
-    }
-
-    /// Every attempt counts, refused ones too, but nobody waits for that: what to tell the ledger
-    /// behind the answer, if anything. An address that is known to have used up its quota is
-    /// refused whether counted or not.
-    pub fn uncounted(
-        &self,
-        request: &Request<'_>,
-        place: &Place<'_>,
-        reached: Stage,
-        now: Timestamp,
-    ) -> Option<LedgerCall> {
-        let site = self.site.as_ref().ok()?;
-        let counting = match place.route() {
-            Some((_, route)) => &route.policy.counting,
-            None => &site.elsewhere.counting,
-        };
-        let terms = counting.terms;
-        let ledger = counting.ledger_of(request.address.key());
-        let was_counted = matches!(reached, Stage::Counters | Stage::Forward);
-        let is_known = || self.exhausted.borrow().wait(&ledger, now).is_some();
-        let is_attempt = || place.is_counted_endpoint() || request.asks_for_websocket();
-        (terms.quota.is_some() && !was_counted && !is_known() && is_attempt()).then_some(
-            LedgerCall {
-                ledger,
-                attempt: Attempt { terms, key: None },
-                timeout: counting.timeout,
-            },
-        )
-    }
-
-    /// Remembers what a ledger's answer says of the attempts to come.
-    pub fn learn(&self, ledger: String, answer: &Answer, now: Timestamp) {
-        let wait = match answer {
-            Answer::Limited { wait } => wait,
-            Answer::Counted { exhausted_for } | Answer::Replayed { exhausted_for } => exhausted_for,
-        };
-        self.exhausted.borrow_mut().note(ledger, *wait, now);
     }
 }

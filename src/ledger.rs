@@ -1,356 +1,313 @@
-//! The ledger of one address: which attempts it made and which keys it used, as a pure step from
-//! state, question and time to an answer. The Durable Object around it only loads, steps and
-//! stores.
+//! The ledger of one party, an address or a user: which attempts it made, which keys it used,
+//! and how often it failed, as a pure step from state, question and time to an answer. The
+//! Durable Object around it only loads, steps and stores.
 //!
-//! One list of attempts answers both questions exactly: how many were admitted in the last
-//! window, and whether a key was among those of the replay window.
+//! A party has one ledger and in it a journal for each group of routes that count together. One
+//! list of entries answers two questions exactly: how many were admitted in the last window, and
+//! whether a key was among those of the replay window. Failures and bans hold for all groups.
 
-use std::collections::{HashMap, VecDeque};
-use std::num::NonZeroU32;
+mod bans;
+mod journal;
+mod moment;
+mod stored;
+mod terms;
+pub mod wire;
+
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::handshake::Key;
-use crate::time::{Timestamp, millis};
+use crate::time::Timestamp;
+use bans::Bans;
+use journal::{Entry, Journal};
 
-/// Attempts remembered for one address at most (24 bytes each). One object answers some thousand
-/// calls a second, so that only a replay window of several minutes could ask for more; what
-/// would exceed it waits until the oldest leaves.
-const CAPACITY: usize = 1 << 18;
+pub use bans::MOST_FAILURES;
+pub use moment::Moment;
+pub use stored::{CorruptRow, Row};
+pub use terms::{BanTerms, Quota, Terms};
 
-/// Attempts stored in one row: the last row is written anew with each attempt, the others rest.
-const ROW: u64 = 512;
+/// Entries remembered for one party at most. One object answers some thousand calls a second, so
+/// that only a long window without a quota could ask for more; what would exceed it waits until
+/// the oldest leaves.
+const CAPACITY: usize = 1 << 17;
 
-/// So many admissions in any half-open interval of this length.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Quota {
-    count: NonZeroU32,
-    window: Duration,
-}
+/// What an entry is found by: the key of an address's attempt, which is admitted once, or the id
+/// of a user's admission, which may be given back.
+pub type Mark = [u8; 16];
 
-impl Quota {
-    /// `None` if either is zero.
-    pub fn new(count: u32, window: Duration) -> Option<Self> {
-        let count = NonZeroU32::new(count)?;
-        (millis(window) > 0).then_some(Self { count, window })
-    }
-
-    pub fn count(self) -> u32 {
-        self.count.get()
-    }
-
-    pub fn window(self) -> Duration {
-        self.window
-    }
-}
-
-/// What is remembered per address: `RATE_LIMIT_IP` and `KEY_REPLAY_WINDOW`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Terms {
-    pub quota: Option<Quota>,
-    pub replay_window: Option<Duration>,
-}
-
-impl Terms {
-    /// How long an attempt matters.
-    pub fn horizon(self) -> Duration {
-        let window = self.quota.map(Quota::window).unwrap_or_default();
-        window.max(self.replay_window.unwrap_or_default())
-    }
-
-    /// Whether there is anything to ask a ledger for.
-    pub fn need_a_ledger(self) -> bool {
-        self.quota.is_some() || self.replay_window.is_some()
-    }
-}
-
-/// One attempt of an address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Attempt {
+/// What is asked of a ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// Routes whose attempts count together: nothing for those without a limit of their own,
+    /// else the pattern of the one that has.
+    pub group: String,
     pub terms: Terms,
-    /// The key to admit; `None` for an attempt that is refused already and only counts.
-    pub key: Option<Key>,
+    pub ask: Ask,
+    /// The asking isolate's clock.
+    pub now: Timestamp,
 }
 
-/// What the ledger says of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ask {
+    /// To be admitted, and remembered by a mark.
+    Admit { mark: Option<Mark> },
+    /// An attempt that is refused already counts. `is_failure`: towards a ban as well.
+    Count { is_failure: bool },
+    /// An attempt that was admitted here turned out to be a failure.
+    Fail,
+    /// What was admitted with this mark came to nothing.
+    GiveBack { mark: Mark },
+    /// Failures and the ban that they brought are forgiven.
+    Lift,
+}
+
+/// What the ledger says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
-    /// Admitted, or counted. `exhausted_for`: zero, or how long no further attempt will be.
-    Counted { exhausted_for: Duration },
+    /// It is done as asked.
+    Counted(Outlook),
+    /// The key was admitted before. The attempt counts, and is a failure.
+    Replayed(Outlook),
     /// Refused and not counted; the next attempt after `wait` will be admitted.
     Limited { wait: Duration },
-    /// The key was admitted before. The attempt counts.
-    Replayed { exhausted_for: Duration },
+    /// Refused and not counted; no attempt is admitted for so long.
+    Banned { left: Duration },
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Entry {
-    at: Timestamp,
-    key: Option<Key>,
+/// What is known of the attempts to come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Outlook {
+    /// Zero, or how long no further attempt fits under the quota.
+    pub exhausted_for: Duration,
+    /// Zero, or how long the party is banned from now on.
+    pub banned_for: Duration,
 }
 
-/// A row to store in place of the one with the same `number`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
-    pub number: u64,
-    pub data: Vec<u8>,
-}
-
-/// What a step changed in the stored rows.
+/// What a step changed in the store; all of it is stored at once.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Change {
-    pub write: Option<Row>,
-    /// Rows with lower numbers hold nothing that matters any more.
-    pub delete_before: Option<u64>,
+    /// Rows to store in place of those with the same numbers.
+    pub write: Vec<Row>,
+    pub delete: Vec<u64>,
+    /// When to look whether anything still matters.
+    pub wake_in: Option<Duration>,
 }
 
-/// The attempts of one address within their horizon, oldest first.
-#[derive(Debug, Default)]
+/// All that still matters of a party.
+#[derive(Debug)]
 pub struct Ledger {
-    entries: VecDeque<Entry>,
-    /// The ordinal of the first entry: entry `n` of an address is stored in row `n / ROW`.
-    first: u64,
-    admitted_keys: HashMap<Key, Timestamp>,
+    /// By group; none is empty after a step.
+    journals: BTreeMap<String, Journal>,
+    bans: Bans,
+    /// The number of the next row beside the head.
+    next_row: u64,
+    /// By the object's clock.
+    wakes_at: Timestamp,
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self {
+            journals: BTreeMap::new(),
+            bans: Bans::default(),
+            next_row: stored::HEAD + 1,
+            wakes_at: Timestamp::default(),
+        }
+    }
 }
 
 impl Ledger {
-    /// Rebuilds the ledger from its rows in order of their numbers. A row that is none of ours
-    /// is an error: forgetting it would admit too many.
-    pub fn load(rows: impl IntoIterator<Item = Row>) -> Result<Self, CorruptRow> {
-        let mut ledger = Self::default();
-        for row in rows {
-            ledger.load_row(&row).ok_or(CorruptRow(row.number))?;
+    /// Answers a question at the object's time `now` and says what to store for it.
+    pub fn step(&mut self, question: &Question, now: Timestamp) -> (Answer, Change) {
+        let now = Moment::new(now, question.now);
+        let terms = question.terms;
+        if let Some(journal) = self.journals.get_mut(&question.group) {
+            journal.horizon = terms.horizon();
         }
-        ledger.settle_order();
-        Ok(ledger)
-    }
-
-    fn load_row(&mut self, row: &Row) -> Option<()> {
-        let (first, entries) = row.data.split_first_chunk::<8>()?;
-        let first = u64::from_be_bytes(*first);
-        if self.entries.is_empty() {
-            self.first = first;
-        }
-        let (entries, rest) = entries.as_chunks::<ENTRY_BYTES>();
-        let fits = first % ROW + entries.len() as u64 <= ROW;
-        if first / ROW != row.number || first != self.next_ordinal() || !fits {
-            return None;
-        }
-        for bytes in entries {
-            self.push(decode(bytes));
-        }
-        rest.is_empty().then_some(())
-    }
-
-    /// Answers one attempt made at `now` and says what to store for it.
-    pub fn step(&mut self, attempt: &Attempt, now: Timestamp) -> (Answer, Change) {
-        let terms = attempt.terms;
-        self.settle_clock(now);
-        let delete_before = self.forget_before(now - terms.horizon());
+        // Stored as well: after an eviction it would settle anew, and be as old as then.
+        let is_settled = self.settle(now);
         let mut change = Change {
-            write: None,
-            delete_before,
+            delete: self.forget(now),
+            ..Change::default()
         };
-        if let Some(wait) = self.wait(terms, now) {
-            return (Answer::Limited { wait }, change);
+        let refusal = match question.ask {
+            Ask::Admit { .. } | Ask::Count { .. } => self.refusal(question, now),
+            Ask::Fail => self.ban(terms, now),
+            Ask::GiveBack { .. } | Ask::Lift => None,
+        };
+        let mut is_replayed = false;
+        let is_changed = match (refusal, question.ask) {
+            (Some(_), _) => is_settled,
+            (None, Ask::Admit { mark }) => {
+                is_replayed = self.has(mark, terms, now);
+                let mark = mark.filter(|_| !is_replayed);
+                let is_failure = is_replayed && self.fail(terms, now);
+                self.enter(&question.group, terms, Entry { at: now, mark }, &mut change)
+                    || is_failure
+                    || is_settled
+            }
+            (None, Ask::Count { is_failure }) => {
+                let is_failure = is_failure && self.fail(terms, now);
+                let entry = Entry {
+                    at: now,
+                    mark: None,
+                };
+                self.enter(&question.group, terms, entry, &mut change) || is_failure || is_settled
+            }
+            (None, Ask::Fail) => self.fail(terms, now) || is_settled,
+            (None, Ask::GiveBack { mark }) => {
+                self.give_back(&question.group, &mark, &mut change) || is_settled
+            }
+            (None, Ask::Lift) => std::mem::take(&mut self.bans) != Bans::default() || is_settled,
+        };
+        if is_changed {
+            self.wake(now, &mut change);
+            change.write.push(self.head(now));
         }
-        let replayed = attempt
-            .key
-            .is_some_and(|key| self.was_admitted(&key, terms, now));
-        self.push(Entry {
-            at: now,
-            key: attempt
-                .key
-                .filter(|_| !replayed && terms.replay_window.is_some()),
+        let answer = refusal.unwrap_or_else(|| {
+            let outlook = Outlook {
+                exhausted_for: self.wait(&question.group, terms, now).unwrap_or_default(),
+                banned_for: terms
+                    .ban
+                    .and_then(|_| self.bans.left(now))
+                    .unwrap_or_default(),
+            };
+            match is_replayed {
+                true => Answer::Replayed(outlook),
+                false => Answer::Counted(outlook),
+            }
         });
-        change.write = Some(self.last_row());
-        let exhausted_for = self.wait(terms, now).unwrap_or_default();
-        let answer = if replayed {
-            Answer::Replayed { exhausted_for }
-        } else {
-            Answer::Counted { exhausted_for }
-        };
         (answer, change)
     }
 
-    /// When nothing in here matters any more under these terms, unless more is added.
-    pub fn idle_from(&self, horizon: Duration) -> Option<Timestamp> {
-        self.entries.back().map(|entry| entry.at + horizon)
+    /// Whether anything in here still matters: how long to sleep until it may not, or `None` once
+    /// nothing does. Where only the object's clock is known, the caller's is [`Moment::MAX`]'s.
+    pub fn sleep(&mut self, now: Moment) -> Option<Duration> {
+        self.settle(now);
+        let idle_in = self.idle_in(now)?;
+        self.wakes_at = now.object() + idle_in;
+        Some(idle_in)
     }
 
-    /// A clock that jumped back leaves entries in the future: they become as old as now, which
+    fn idle_in(&self, now: Moment) -> Option<Duration> {
+        let journals = self.journals.values();
+        let entries = journals.filter_map(|journal| {
+            let last = journal.entries.back()?;
+            last.at.left(journal.horizon, now)
+        });
+        let failure = self.bans.failures.back();
+        let failure = failure.and_then(|at| at.left(self.bans.window, now));
+        entries.chain(failure).chain(self.bans.left(now)).max()
+    }
+
+    /// A clock that jumped back leaves entries in its future: they become as old as now, which
     /// admits nothing too early and locks nobody out for longer than a window.
-    fn settle_clock(&mut self, now: Timestamp) {
-        for entry in self.entries.iter_mut().rev() {
-            if entry.at <= now {
-                break;
-            }
-            entry.at = now;
-            if let Some(key) = entry.key {
-                self.admitted_keys.insert(key, now);
-            }
+    fn settle(&mut self, now: Moment) -> bool {
+        let mut is_settled = self.bans.settle(now);
+        for journal in self.journals.values_mut() {
+            is_settled |= journal.settle(now);
         }
+        is_settled
     }
 
-    /// A clock's jump back was stored only in the rows written since: no entry is later than the
-    /// one after it.
-    fn settle_order(&mut self) {
-        let mut latest = Timestamp(u64::MAX);
-        for entry in self.entries.iter_mut().rev() {
-            latest = latest.min(entry.at);
-            entry.at = latest;
-        }
-        for entry in &self.entries {
-            if let Some(key) = entry.key {
-                self.admitted_keys.insert(key, entry.at);
-            }
-        }
+    /// Drops what matters no more, and gives the rows to delete.
+    fn forget(&mut self, now: Moment) -> Vec<u64> {
+        self.bans.forget(now);
+        let journals = self.journals.values_mut();
+        let emptied = journals.flat_map(|journal| journal.forget(now)).collect();
+        self.journals
+            .retain(|_, journal| !journal.entries.is_empty());
+        emptied
     }
 
-    fn forget_before(&mut self, limit: Timestamp) -> Option<u64> {
-        let row_before = self.first / ROW;
-        while let Some(entry) = self.entries.front().filter(|entry| entry.at <= limit) {
-            if let Some(key) = entry.key
-                && self.admitted_keys.get(&key) == Some(&entry.at)
-            {
-                self.admitted_keys.remove(&key);
-            }
-            self.entries.pop_front();
-            self.first += 1;
-        }
-        let row = self.first / ROW;
-        (row > row_before).then_some(row)
+    fn refusal(&self, question: &Question, now: Moment) -> Option<Answer> {
+        self.ban(question.terms, now).or_else(|| {
+            let wait = self.wait(&question.group, question.terms, now)?;
+            Some(Answer::Limited { wait })
+        })
+    }
+
+    fn ban(&self, terms: Terms, now: Moment) -> Option<Answer> {
+        terms.ban?;
+        let left = self.bans.left(now)?;
+        Some(Answer::Banned { left })
     }
 
     /// How long until another attempt fits, or `None` if it fits now.
-    fn wait(&self, terms: Terms, now: Timestamp) -> Option<Duration> {
-        let leaves_after = |count: usize, window: Duration| {
-            let oldest = self.entries.len().checked_sub(count)?;
-            let wait = (self.entries[oldest].at + window).since(now);
-            (!wait.is_zero()).then_some(wait)
-        };
+    fn wait(&self, group: &str, terms: Terms, now: Moment) -> Option<Duration> {
         let by_quota = terms
             .quota
-            .and_then(|quota| leaves_after(quota.count() as usize, quota.window()));
-        by_quota.or_else(|| leaves_after(CAPACITY, terms.horizon()))
+            .and_then(|quota| self.journals.get(group)?.wait(quota, now));
+        let journals = || self.journals.values();
+        let is_full = || {
+            let entries = journals().map(|journal| journal.entries.len());
+            entries.sum::<usize>() >= CAPACITY
+        };
+        by_quota.or_else(|| {
+            let oldest = journals().filter_map(|journal| {
+                let first = journal.entries.front()?;
+                first.at.left(journal.horizon, now)
+            });
+            oldest.min().filter(|_| is_full())
+        })
     }
 
-    fn was_admitted(&self, key: &Key, terms: Terms, now: Timestamp) -> bool {
-        match (self.admitted_keys.get(key), terms.replay_window) {
-            (Some(at), Some(window)) => *at + window > now,
-            _ => false,
+    /// Whether a key was admitted in the replay window, by whatever group.
+    fn has(&self, mark: Option<Mark>, terms: Terms, now: Moment) -> bool {
+        let (Some(mark), Some(window)) = (mark, terms.replay_window) else {
+            return false;
+        };
+        let mut journals = self.journals.values();
+        journals.any(|journal| journal.has(&mark, window, now))
+    }
+
+    fn fail(&mut self, terms: Terms, now: Moment) -> bool {
+        if let Some(ban) = terms.ban {
+            self.bans.fail(ban, now);
         }
+        terms.ban.is_some()
     }
 
-    fn push(&mut self, entry: Entry) {
-        if let Some(key) = entry.key {
-            self.admitted_keys.insert(key, entry.at);
+    /// Remembers an entry, if these terms ask for it.
+    fn enter(&mut self, group: &str, terms: Terms, entry: Entry, change: &mut Change) -> bool {
+        if terms.quota.is_none() && (entry.mark.is_none() || terms.replay_window.is_none()) {
+            return false;
         }
-        self.entries.push_back(entry);
+        let next_row = self.next_row;
+        let journal = self.journals.entry(group.to_owned()).or_default();
+        journal.horizon = terms.horizon();
+        if let Some(sealed) = journal.push(entry, next_row) {
+            self.next_row += 1;
+            change.write.push(self.sealed_row(group, sealed.row));
+        }
+        true
     }
 
-    fn next_ordinal(&self) -> u64 {
-        self.first + self.entries.len() as u64
-    }
-
-    fn last_row(&self) -> Row {
-        let number = (self.next_ordinal() - 1) / ROW;
-        let first = self.first.max(number * ROW);
-        let skip = (first - self.first) as usize;
-        let mut data = first.to_be_bytes().to_vec();
-        data.extend(self.entries.iter().skip(skip).flat_map(encode));
-        Row { number, data }
-    }
-}
-
-/// The number of a stored row that can't be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CorruptRow(pub u64);
-
-/// Milliseconds, of which the top bit says that a key follows, then the key or zeros.
-const ENTRY_BYTES: usize = 24;
-const KEYED: u64 = 1 << 63;
-
-fn encode(entry: &Entry) -> [u8; ENTRY_BYTES] {
-    let mut bytes = [0; ENTRY_BYTES];
-    let flag = if entry.key.is_some() { KEYED } else { 0 };
-    bytes[..8].copy_from_slice(&(entry.at.0 | flag).to_be_bytes());
-    bytes[8..].copy_from_slice(&entry.key.unwrap_or_default());
-    bytes
-}
-
-fn decode(bytes: &[u8; ENTRY_BYTES]) -> Entry {
-    let (at, key) = bytes.split_first_chunk().expect("24 bytes begin with 8");
-    let at = u64::from_be_bytes(*at);
-    Entry {
-        at: Timestamp(at & !KEYED),
-        key: (at & KEYED != 0).then(|| key.try_into().expect("16 bytes are left")),
-    }
-}
-
-/// How attempts and answers travel between an isolate and the object: short texts in a URL's
-/// path and a header, which need no body to be awaited.
-pub mod wire {
-    use super::{Answer, Attempt, Quota, Terms};
-    use crate::handshake::Key;
-    use crate::time::millis;
-    use std::time::Duration;
-
-    /// `/<count>/<window ms>/<replay window ms>/<key in hex>`, zero or nothing for what is absent.
-    pub fn encode_attempt(attempt: &Attempt) -> String {
-        let Terms {
-            quota,
-            replay_window,
-        } = attempt.terms;
-        let key = attempt
-            .key
-            .map(|key| format!("{:032x}", u128::from_be_bytes(key)));
-        format!(
-            "/{}/{}/{}/{}",
-            quota.map_or(0, Quota::count),
-            quota.map_or(0, |quota| millis(quota.window())),
-            replay_window.map_or(0, millis),
-            key.unwrap_or_default()
-        )
-    }
-
-    pub fn decode_attempt(path: &str) -> Option<Attempt> {
-        let mut parts = path.strip_prefix('/')?.split('/');
-        let count = parts.next()?.parse().ok()?;
-        let window = Duration::from_millis(parts.next()?.parse().ok()?);
-        let replay_window = Duration::from_millis(parts.next()?.parse().ok()?);
-        let key = match parts.next()? {
-            "" => None,
-            hex => Some(Key::from(u128::from_str_radix(hex, 16).ok()?.to_be_bytes())),
+    fn give_back(&mut self, group: &str, mark: &Mark, change: &mut Change) -> bool {
+        let Some(journal) = self.journals.get_mut(group) else {
+            return false;
         };
-        let terms = Terms {
-            quota: Quota::new(count, window),
-            replay_window: (!replay_window.is_zero()).then_some(replay_window),
+        let Some(row) = journal.take(mark) else {
+            return false;
         };
-        parts.next().is_none().then_some(Attempt { terms, key })
+        if let Some(row) = row {
+            match journal.sealed.iter().any(|sealed| sealed.row == row) {
+                true => change.write.push(self.sealed_row(group, row)),
+                false => change.delete.push(row),
+            }
+        }
+        true
     }
 
-    /// `<word> <ms>`.
-    pub fn encode_answer(answer: &Answer) -> String {
-        let (word, length) = match answer {
-            Answer::Counted { exhausted_for } => ("counted", exhausted_for),
-            Answer::Limited { wait } => ("limited", wait),
-            Answer::Replayed { exhausted_for } => ("replayed", exhausted_for),
+    /// Asks to be woken when all is over, unless that is set already. A time too far ahead was
+    /// set by a clock that jumped.
+    fn wake(&mut self, now: Moment, change: &mut Change) {
+        let Some(idle_in) = self.idle_in(now) else {
+            return;
         };
-        format!("{word} {}", millis(*length))
-    }
-
-    pub fn decode_answer(text: &str) -> Option<Answer> {
-        let (word, length) = text.split_once(' ')?;
-        let length = Duration::from_millis(length.parse().ok()?);
-        match word {
-            "counted" => Some(Answer::Counted {
-                exhausted_for: length,
-            }),
-            "limited" => Some(Answer::Limited { wait: length }),
-            "replayed" => Some(Answer::Replayed {
-                exhausted_for: length,
-            }),
-            _ => None,
+        let object = now.object();
+        if self.wakes_at <= object || self.wakes_at > object + idle_in {
+            self.wakes_at = object + idle_in;
+            change.wake_in = Some(idle_in);
         }
     }
 }

@@ -3,9 +3,9 @@
 
 use serde::{Serialize, Serializer};
 
+use crate::client::AddressKey;
 use crate::live::{Closed, End, Traffic};
 use crate::rejection::Rejection;
-use crate::request::Request;
 use crate::token::{Identity, TokenHeader};
 
 /// Longer texts of a client are cut: this is a log line, not a store.
@@ -125,7 +125,7 @@ pub struct Record {
 }
 
 impl Record {
-    pub fn begin(request: &Request<'_>, request_id: &str, time: String) -> Self {
+    pub fn begin(address: AddressKey, request_id: &str, time: String) -> Self {
         Self {
             time,
             request_id: request_id.to_owned(),
@@ -135,7 +135,7 @@ impl Record {
             stage: Stage::Configuration,
             route: None,
             origin: None,
-            address: request.address.key().to_string(),
+            address: address.to_string(),
             colo: None,
             subject: None,
             alg: None,

@@ -84,7 +84,7 @@ impl Key {
     }
 
     /// The number of the object that keeps the sockets of this party.
-    fn shard(&self) -> u8 {
+    pub fn shard(&self) -> u8 {
         Sha256::digest(&self.0)[0] % SHARDS
     }
 }

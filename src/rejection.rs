@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::ledger::Quota;
+use crate::party::Party;
 use crate::request::Request;
 use crate::time::whole_seconds;
 
@@ -41,18 +42,20 @@ pub enum Reason {
     OriginNotAllowed,
     TokenMissing,
     TokenInvalid,
+    /// The same where the keys or the provider to verify it can't be reached.
+    TokenUnverified,
     TokenExpired,
     AmbiguousToken,
     /// `scopes`: all that the route asks for.
     InsufficientScope {
         scopes: Vec<String>,
     },
-    /// `wait`: how long until the next attempt of this address will be admitted.
+    /// `wait`: how long until the next attempt of this party will be admitted.
     RateLimited {
+        party: Party,
         quota: Quota,
         wait: Duration,
     },
-    /// An administrator banned the address or the subject.
     Banned,
     /// The token was revoked.
     Revoked,
@@ -61,8 +64,8 @@ pub enum Reason {
     BadRequest {
         detail: String,
     },
-    /// What an administrator said is not stored everywhere. `detail`: what failed.
-    NotStored {
+    /// What an administrator said is not done everywhere. `detail`: what failed.
+    NotDone {
         detail: String,
     },
     /// There is no room for more revocations and bans.
@@ -85,6 +88,39 @@ impl Reason {
         }
     }
 
+    /// Whether the client caused it by what it sent, so that it counts towards a ban.
+    pub fn is_failure_of_the_client(&self) -> bool {
+        match self {
+            Self::MethodNotAllowed
+            | Self::WrongMethod { .. }
+            | Self::UnsupportedVersion
+            | Self::BadHandshake
+            | Self::ReplayedKey
+            | Self::OriginMissing
+            | Self::OriginNotAllowed
+            | Self::TokenMissing
+            | Self::TokenInvalid
+            | Self::TokenExpired
+            | Self::AmbiguousToken
+            | Self::InsufficientScope { .. } => true,
+            Self::Misconfigured
+            | Self::InsecureTransport { .. }
+            | Self::NoRoute
+            | Self::UpgradeRequired
+            | Self::TokenUnverified
+            | Self::RateLimited { .. }
+            | Self::Banned
+            | Self::Revoked
+            | Self::BadRequest { .. }
+            | Self::NotDone { .. }
+            | Self::RegistryFull
+            | Self::LimiterUnavailable { .. }
+            | Self::UpstreamUnreachable
+            | Self::UpstreamRefused
+            | Self::UpstreamTimeout => false,
+        }
+    }
+
     /// The name in the problem document and the record.
     pub fn name(&self) -> &'static str {
         self.describe().0
@@ -104,7 +140,7 @@ impl Reason {
             | Self::MethodNotAllowed
             | Self::WrongMethod { .. }
             | Self::BadRequest { .. }
-            | Self::NotStored { .. }
+            | Self::NotDone { .. }
             | Self::RegistryFull
             | Self::UnsupportedVersion
             | Self::BadHandshake => None,
@@ -112,9 +148,11 @@ impl Reason {
             Self::LimiterUnavailable { .. } => Some(1013),
             Self::UpstreamUnreachable | Self::UpstreamRefused | Self::UpstreamTimeout => Some(1014),
             Self::ReplayedKey | Self::AmbiguousToken => Some(4400),
-            Self::TokenMissing | Self::TokenInvalid | Self::TokenExpired | Self::Revoked => {
-                Some(4401)
-            },
+            Self::TokenMissing
+            | Self::TokenInvalid
+            | Self::TokenUnverified
+            | Self::TokenExpired
+            | Self::Revoked => Some(4401),
             Self::OriginMissing
             | Self::OriginNotAllowed
             | Self::InsufficientScope { .. }
@@ -171,7 +209,9 @@ impl Reason {
             Self::OriginMissing => ("origin_missing", 403, "The request names no origin."),
             Self::OriginNotAllowed => ("origin_not_allowed", 403, "The origin is not allowed."),
             Self::TokenMissing => ("token_missing", 401, "A token is required."),
-            Self::TokenInvalid => ("token_invalid", 401, "The token is not valid."),
+            Self::TokenInvalid | Self::TokenUnverified => {
+                ("token_invalid", 401, "The token is not valid.")
+            }
             Self::TokenExpired => ("token_expired", 401, "The token has expired."),
             Self::AmbiguousToken => (
                 "ambiguous_token",
@@ -181,13 +221,17 @@ impl Reason {
             Self::InsufficientScope { .. } => {
                 ("insufficient_scope", 403, "The token does not permit this.")
             }
-            Self::RateLimited { .. } => {
-                ("rate_limited", 429, "Too many attempts from this address.")
+            Self::RateLimited { party, .. } => {
+                let title = match party {
+                    Party::Address => "Too many attempts from this address.",
+                    Party::User => "Too many connections of this user.",
+                };
+                ("rate_limited", 429, title)
             }
             Self::Banned => ("banned", 403, "Banned."),
             Self::Revoked => ("revoked", 401, "The token was revoked."),
             Self::BadRequest { .. } => ("bad_request", 400, "The request is not understood."),
-            Self::NotStored { .. } => (
+            Self::NotDone { .. } => (
                 "limiter_unavailable",
                 503,
                 "Not done everywhere. It is safe to repeat.",
@@ -229,7 +273,7 @@ impl Reason {
             Self::MethodNotAllowed => vec![("Allow", "GET".into())],
             Self::WrongMethod { allow, .. } => vec![("Allow", (*allow).into())],
             Self::TokenMissing => vec![("WWW-Authenticate", "Bearer".into())],
-            Self::TokenInvalid | Self::TokenExpired | Self::Revoked => {
+            Self::TokenInvalid | Self::TokenUnverified | Self::TokenExpired | Self::Revoked => {
                 vec![("WWW-Authenticate", r#"Bearer error="invalid_token""#.into())]
             }
             Self::InsufficientScope { scopes } => {
@@ -239,21 +283,23 @@ impl Reason {
                 }
                 vec![("WWW-Authenticate", challenge)]
             }
-            Self::RateLimited { quota, wait } => {
+            Self::RateLimited { party, quota, wait } => {
                 let wait = whole_seconds(*wait);
+                let policy = party.name();
                 vec![
                     ("Retry-After", wait.to_string()),
-                    ("RateLimit", format!(r#""ip";r=0;t={wait}"#)),
+                    ("RateLimit", format!(r#""{policy}";r=0;t={wait}"#)),
                     (
                         "RateLimit-Policy",
                         format!(
-                            r#""ip";q={};w={}"#,
+                            r#""{policy}";q={};w={}"#,
                             quota.count(),
                             whole_seconds(quota.window())
                         ),
                     ),
                 ]
             }
+            Self::NotDone { .. } => vec![("Retry-After", "1".into())],
             Self::LimiterUnavailable { retry_after } => {
                 vec![("Retry-After", whole_seconds(*retry_after).to_string())]
             }
@@ -292,7 +338,7 @@ pub fn refusal(reason: &Reason, request_id: &str) -> Refusal {
         reason: reason.name(),
         request_id,
         detail: match reason {
-            Reason::BadRequest { detail } | Reason::NotStored { detail } => Some(detail),
+            Reason::BadRequest { detail } | Reason::NotDone { detail } => Some(detail),
             _ => None,
         },
     };

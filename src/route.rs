@@ -88,17 +88,6 @@ impl<'a> Place<'a> {
     }
 }
 
-impl Place<'_> {
-    /// Whether it is an endpoint where each try counts against its address, as one to open a
-    /// socket does.
-    pub fn is_counted_endpoint(&self) -> bool {
-        matches!(
-            self,
-            Self::Ticket { .. } | Self::Refresh { .. } | Self::Admin(_)
-        )
-    }
-}
-
 /// All routes; of those that match a path the most specific wins: the one whose first segment
 /// that differs is a text rather than a parameter, or a parameter rather than `*`.
 #[derive(Debug, Default)]

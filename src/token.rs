@@ -33,6 +33,8 @@ pub enum TokenFault {
     /// Everything about it is right but its time has passed.
     Expired(&'static str),
     Invalid(Cow<'static, str>),
+    /// What would tell can't be reached.
+    Unverified(String),
 }
 
 impl TokenFault {
@@ -46,6 +48,7 @@ impl From<TokenFault> for Rejection {
         match fault {
             TokenFault::Expired(cause) => Reason::TokenExpired.because(cause),
             TokenFault::Invalid(cause) => Reason::TokenInvalid.because(cause),
+            TokenFault::Unverified(cause) => Reason::TokenUnverified.because(cause),
         }
     }
 }
@@ -108,7 +111,7 @@ impl KeySource {
         };
         let ring = current_keys(remote, runtime, &token.header)
             .await
-            .ok_or_else(|| TokenFault::invalid(remote.failure()))?;
+            .ok_or_else(|| TokenFault::Unverified(remote.failure()))?;
         let verified = ring.verify(runtime, token).await;
         // Nobody named the key that these were tried for: it may be one that came after the set.
         if verified.is_ok()

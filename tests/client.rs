@@ -3,13 +3,13 @@
 mod common;
 
 use common::assert_rows;
-use portcullis::client::ClientAddress;
+use portcullis::client::{ClientAddress, Ipv6Prefix};
 
 fn read(value: Option<&str>) -> (Option<String>, String) {
     let address = ClientAddress::parse(value);
     (
         address.ip().map(|ip| ip.to_string()),
-        address.key().to_string(),
+        address.key(Ipv6Prefix::default()).to_string(),
     )
 }
 
@@ -103,7 +103,30 @@ fn those_without_an_address_share_one_count() {
     assert_rows(values.map(|value| (value, read(Some(value)), unknown())));
     assert_eq!(read(None), unknown());
     assert_eq!(
-        ClientAddress::parse(None).key(),
-        ClientAddress::parse(Some("x")).key()
+        ClientAddress::parse(None).key(Ipv6Prefix::default()),
+        ClientAddress::parse(Some("x")).key(Ipv6Prefix::default())
+    );
+}
+
+#[test]
+fn an_ipv6_address_counts_by_the_prefix_that_is_set() {
+    let key = |bits, address| {
+        let prefix = Ipv6Prefix::new(bits).expect("a prefix");
+        ClientAddress::parse(Some(address)).key(prefix).to_string()
+    };
+    let ipv6 = "2001:db8:1:23ff:ffff:ffff:ffff:ffff";
+    assert_rows([
+        ("32", key(32, ipv6), "2001:db8::/32".to_owned()),
+        ("48", key(48, ipv6), "2001:db8:1::/48".into()),
+        ("56", key(56, ipv6), "2001:db8:1:2300::/56".into()),
+        ("63", key(63, ipv6), "2001:db8:1:23fe::/63".into()),
+        ("128", key(128, ipv6), format!("{ipv6}/128")),
+        ("IPv4", key(32, "192.0.2.7"), "192.0.2.7".into()),
+        ("mapped", key(32, "::ffff:192.0.2.7"), "192.0.2.7".into()),
+    ]);
+    assert_rows([31, 129, 0].map(|bits| (bits, Ipv6Prefix::new(bits), None)));
+    assert_eq!(
+        Ipv6Prefix::default(),
+        Ipv6Prefix::new(64).expect("a prefix")
     );
 }

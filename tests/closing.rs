@@ -19,7 +19,13 @@ fn every_reason_has_its_code_or_stays_http() {
         (Reason::NoRoute, Some(4404)),
         (Reason::UpgradeRequired, None),
         (Reason::MethodNotAllowed, None),
-        (Reason::TicketMethodNotAllowed, None),
+        (
+            Reason::WrongMethod {
+                title: "",
+                allow: "POST",
+            },
+            None,
+        ),
         (Reason::UnsupportedVersion, None),
         (Reason::BadHandshake, None),
         (Reason::ReplayedKey, Some(4400)),
@@ -37,6 +43,11 @@ fn every_reason_has_its_code_or_stays_http() {
             },
             Some(1013),
         ),
+        (Reason::Banned, Some(4403)),
+        (Reason::Revoked, Some(4401)),
+        (Reason::BadRequest { detail: "".into() }, None),
+        (Reason::NotDone { detail: "".into() }, None),
+        (Reason::RegistryFull, None),
         (Reason::UpstreamUnreachable, Some(1014)),
         (Reason::UpstreamRefused, Some(1014)),
         (Reason::UpstreamTimeout, Some(1014)),
@@ -60,6 +71,7 @@ fn every_reason_has_its_code_or_stays_http() {
 
 fn rate_limited() -> Reason {
     Reason::RateLimited {
+        party: portcullis::party::Party::Address,
         quota: Quota::new(60, seconds(60)).expect("sound"),
         wait: seconds(7),
     }

@@ -5,8 +5,10 @@ mod common;
 use common::{
     MINIMAL, assert_rows, errors_with, minimal_with, ms, object, read, seconds, settings, strings,
 };
+use portcullis::client::Ipv6Prefix;
 use portcullis::config::{
-    Counting, LEDGER_BINDING, OnLimiterFailure, PlainHttp, Policy, RejectWith, Settings, Var,
+    Counted, Counting, LEDGER_BINDING, OnLimiterFailure, PlainHttp, Policy, RejectWith, Settings,
+    Var,
 };
 use portcullis::ledger::{Quota, Terms};
 use portcullis::live::Relay;
@@ -51,6 +53,7 @@ fn the_least_settings_give_the_contracts_defaults() {
         plain_http,
         reject_with,
         relay,
+        registering,
         security_headers,
         one_time,
         assertion_key,
@@ -86,11 +89,16 @@ fn the_least_settings_give_the_contracts_defaults() {
     assert_eq!(Ok(upstream), url);
     assert_eq!(upstream_timeout, seconds(10));
     let defaults = Counting {
-        terms: Terms {
-            quota: Quota::new(60, seconds(60)),
-            replay_window: Some(seconds(60)),
+        address: Counted {
+            terms: Terms {
+                quota: Quota::new(60, seconds(60)),
+                replay_window: Some(seconds(60)),
+                ban: None,
+            },
+            group: String::new(),
         },
-        apart: None,
+        user: Counted::default(),
+        ipv6_prefix: Ipv6Prefix::default(),
         on_failure: OnLimiterFailure::Reject,
         timeout: seconds(2),
     };
@@ -98,6 +106,7 @@ fn the_least_settings_give_the_contracts_defaults() {
     assert_eq!(plain_http, PlainHttp::Reject);
     assert_eq!(reject_with, RejectWith::Http);
     assert_eq!(relay, Relay::Passthrough);
+    assert!(!registering.is_judged && !registering.is_held);
     assert_eq!(security_headers, SecurityHeaders::default());
     assert_eq!(warnings, strings(&[]));
 }
@@ -138,7 +147,13 @@ fn every_setting_takes_its_good_values() {
         sound(&[("UPSTREAM_TIMEOUT", "1m")]).upstream_timeout,
         seconds(60)
     );
-    let quota = |value| sound(&[("RATE_LIMIT_IP", value)]).counting.terms.quota;
+    let quota = |value| {
+        sound(&[("RATE_LIMIT_IP", value)])
+            .counting
+            .address
+            .terms
+            .quota
+    };
     assert_rows([
         ("seconds", quota("5/10s"), Quota::new(5, seconds(10))),
         ("days", quota("1/7d"), Quota::new(1, seconds(7 * 86_400))),
@@ -146,7 +161,7 @@ fn every_setting_takes_its_good_values() {
     ]);
     let replay = |value| {
         let counting = sound(&[("KEY_REPLAY_WINDOW", value)]).counting;
-        counting.terms.replay_window
+        counting.address.terms.replay_window
     };
     assert_eq!((replay("1h"), replay("off")), (Some(seconds(3600)), None));
     let plaintext = [
@@ -289,9 +304,9 @@ fn the_ledgers_binding_is_needed_only_where_something_is_counted() {
         read(&settings).err().unwrap_or_default()
     };
     let missing = strings(&[
-        "ADDRESS_LEDGER: the Durable Object binding is missing, and RATE_LIMIT_IP and \
-         KEY_REPLAY_WINDOW count there; bind it to the class AddressLedger as the project's \
-         wrangler.toml does",
+        "LEDGER: the Durable Object binding is missing, and RATE_LIMIT_IP, \
+         RATE_LIMIT_USER, BAN_AFTER and KEY_REPLAY_WINDOW count there; bind it to the class Ledger \
+         as the project's wrangler.toml does",
     ]);
     assert_rows([
         ("both", errors(&[]), missing.clone()),
@@ -323,9 +338,9 @@ fn without_settings_all_that_is_missing_is_told_at_once() {
          set AUTH to off",
         "UPSTREAM_URL: it must be set, or UPSTREAM_SERVICE or UPSTREAM_OBJECT; write the server's URL, like \
          \"wss://chat.example.com\"",
-        "ADDRESS_LEDGER: the Durable Object binding is missing, and RATE_LIMIT_IP and \
-         KEY_REPLAY_WINDOW count there; bind it to the class AddressLedger as the project's \
-         wrangler.toml does",
+        "LEDGER: the Durable Object binding is missing, and RATE_LIMIT_IP, \
+         RATE_LIMIT_USER, BAN_AFTER and KEY_REPLAY_WINDOW count there; bind it to the class Ledger \
+         as the project's wrangler.toml does",
     ]);
     assert_eq!(errors, Some(expected));
 }
@@ -367,10 +382,9 @@ fn all_errors_are_told_at_once() {
 #[test]
 fn the_environment_is_read_from_json() {
     let read = |json| Settings::from_json(json).map(|settings| (settings.vars, settings.bindings));
-    let (vars, bindings) = read(
-        r#"{"vars":{"A":"x","B":true,"C":5,"D":["x"],"E":{"f":1}},"bindings":["ADDRESS_LEDGER"]}"#,
-    )
-    .expect("sound");
+    let (vars, bindings) =
+        read(r#"{"vars":{"A":"x","B":true,"C":5,"D":["x"],"E":{"f":1}},"bindings":["LEDGER"]}"#)
+            .expect("sound");
     let json = |text| Var::Json(serde_json::from_str(text).expect("JSON"));
     let expected = [
         ("A", Var::Text("x".into())),

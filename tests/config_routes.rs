@@ -3,7 +3,7 @@
 mod common;
 
 use common::{MINIMAL, assert_rows, minimal_with, read, settings, strings};
-use portcullis::config::{ConfigError, Settings, Site, Var};
+use portcullis::config::{ConfigError, Counting, Settings, Site, Var};
 use serde_json::{Value, json};
 
 fn with_routes(mut settings: Settings, routes: Value) -> Settings {
@@ -80,17 +80,21 @@ fn a_limit_of_its_own_counts_apart() {
     let routes = json!([
         {"path": "/a", "rate_limit_ip": "5/1s"},
         {"path": "/b", "rate_limit_ip": "60/1m"},
-        {"path": "/c", "key_replay_window": "off"},
+        {"path": "/c", "key_replay_window": "off", "rate_limit_user": "5/1s"},
     ]);
     let site = Site::read(&with_routes(minimal_with(&[]), routes)).expect("sound");
-    let address = portcullis::client::ClientAddress::parse(Some("192.0.2.7")).key();
-    let names: Vec<_> = site
+    let groups = |counting: &Counting| {
+        let Counting { address, user, .. } = counting;
+        (address.group.clone(), user.group.clone())
+    };
+    let of_routes: Vec<_> = site
         .routes
         .iter()
-        .map(|route| route.policy.counting.ledger_of(address))
+        .map(|route| groups(&route.policy.counting))
         .collect();
-    assert_eq!(names, ["192.0.2.7 /a", "192.0.2.7 /b", "192.0.2.7"]);
-    assert_eq!(site.elsewhere.counting.ledger_of(address), "192.0.2.7");
+    let pair = |address: &str, user: &str| (address.to_owned(), user.to_owned());
+    assert_eq!(of_routes, [pair("/a", ""), pair("/b", ""), pair("", "/c")]);
+    assert_eq!(groups(&site.elsewhere.counting), pair("", ""));
 }
 
 #[test]

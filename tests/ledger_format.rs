@@ -4,177 +4,230 @@
 mod common;
 
 use common::{assert_rows, ms, seconds};
-use portcullis::ledger::{Answer, Attempt, Change, Ledger, Quota, Row, Terms, wire};
+use portcullis::ledger::{
+    Answer, Ask, BanTerms, Ledger, Mark, Outlook, Question, Quota, Row, Terms, wire,
+};
 use portcullis::time::Timestamp;
+
+const KEY: Mark = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 255];
+const AT: u64 = 1_800_000_000_000;
 
 fn terms() -> Terms {
     Terms {
         quota: Quota::new(60, seconds(60)),
         replay_window: Some(seconds(90)),
+        ban: Quota::new(3, seconds(30)).map(|failures| BanTerms {
+            failures,
+            length: seconds(3600),
+        }),
     }
 }
 
-const KEY: [u8; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 255];
+fn question(ask: Ask, now: u64) -> Question {
+    Question {
+        group: "/a".into(),
+        terms: terms(),
+        ask,
+        now: Timestamp(now),
+    }
+}
 
-#[rustfmt::skip] // a row as it is stored, by its parts
-const STORED: [u8; 56] = [
-    // the ordinal of the first entry
-    0, 0, 0, 0, 0, 0, 0, 0,
-    // 1 800 000 000 000 ms with a key
-    0x80, 0, 0x01, 0xa3, 0x18, 0x5c, 0x50, 0,
-    0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 255,
-    // 1 800 000 000 001 ms without one
+/// A head as it is stored, by its parts: 1 800 000 000 000 ms is 0x01a3185c5000.
+#[rustfmt::skip]
+const HEAD: [u8; 146] = [
+    // written at, by the object's clock and by the caller's
     0, 0, 0x01, 0xa3, 0x18, 0x5c, 0x50, 0x01,
-    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0x01, 0xa3, 0x18, 0x5c, 0x50, 0x06,
+    // wakes at
+    0, 0, 0x01, 0xa3, 0x18, 0x5d, 0xaf, 0x90,
+    // the number of the next row
+    0, 0, 0, 0, 0, 0, 0, 1,
+    // no ban
+    0, 0, 0, 0, 0, 0, 0, 0,
+    // failures matter for 30 s; there is one
+    0, 0, 0, 0, 0, 0, 0x75, 0x30,
+    0, 0, 0, 0, 0, 0, 0, 1,
+    0, 0, 0x01, 0xa3, 0x18, 0x5c, 0x50, 0x01,
+    0, 0, 0x01, 0xa3, 0x18, 0x5c, 0x50, 0x06,
+    // group /a, whose entries matter for 90 s; there are two
+    0, 0, 0, 0, 0, 0, 0, 2, b'/', b'a',
+    0, 0, 0, 0, 0, 0x01, 0x5f, 0x90,
+    0, 0, 0, 0, 0, 0, 0, 2,
+    // one with a key
+    0x80, 0, 0x01, 0xa3, 0x18, 0x5c, 0x50, 0,
+    0, 0, 0x01, 0xa3, 0x18, 0x5c, 0x50, 0x05,
+    0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 255,
+    // and one without
+    0, 0, 0x01, 0xa3, 0x18, 0x5c, 0x50, 0x01,
+    0, 0, 0x01, 0xa3, 0x18, 0x5c, 0x50, 0x06,
 ];
-
-const AT: u64 = 1_800_000_000_000;
 
 #[test]
 fn the_stored_bytes_are_unchanged() {
     let mut ledger = Ledger::default();
-    let attempt = |key| Attempt {
-        terms: terms(),
-        key,
+    ledger.step(
+        &question(Ask::Admit { mark: Some(KEY) }, AT + 5),
+        Timestamp(AT),
+    );
+    let failure = Ask::Count { is_failure: true };
+    let (_, change) = ledger.step(&question(failure, AT + 6), Timestamp(AT + 1));
+    let head = Row {
+        number: 0,
+        data: HEAD.to_vec(),
     };
-    ledger.step(&attempt(Some(KEY)), Timestamp(AT));
-    let (_, change) = ledger.step(&attempt(None), Timestamp(AT + 1));
-    let expected = Change {
-        write: Some(Row {
-            number: 0,
-            data: STORED.to_vec(),
-        }),
-        delete_before: None,
-    };
-    assert_eq!(change, expected);
+    assert_eq!(change.write, [head]);
 }
 
 #[test]
 fn stored_bytes_are_understood() {
-    let stored = || {
-        Ledger::load([Row {
+    let ask = |after, ask| {
+        let mut ledger = Ledger::load([Row {
             number: 0,
-            data: STORED.to_vec(),
+            data: HEAD.to_vec(),
         }])
-        .expect("ours")
+        .expect("ours");
+        ledger
+            .step(&question(ask, AT + 5 + after), Timestamp(AT + after))
+            .0
     };
-    let ask = |now, key| {
-        let quota = Quota::new(3, seconds(60));
-        let terms = Terms { quota, ..terms() };
-        stored().step(&Attempt { terms, key }, Timestamp(now)).0
+    let outlook = |exhausted_for, banned_for| Outlook {
+        exhausted_for: ms(exhausted_for),
+        banned_for: ms(banned_for),
     };
-    let exhausted_for = ms(59_998);
     assert_rows([
         (
             "the key",
-            ask(AT + 2, Some(KEY)),
-            Answer::Replayed { exhausted_for },
+            ask(2, Ask::Admit { mark: Some(KEY) }),
+            Answer::Replayed(outlook(0, 0)),
         ),
         (
             "zeros are no key",
-            ask(AT + 2, Some([0; 16])),
-            Answer::Counted { exhausted_for },
+            ask(
+                2,
+                Ask::Admit {
+                    mark: Some([0; 16]),
+                },
+            ),
+            Answer::Counted(outlook(0, 0)),
         ),
         (
             "the key, when its window is over",
-            ask(AT + 90_000, Some(KEY)),
-            Answer::Counted {
-                exhausted_for: ms(0),
-            },
+            ask(90_000, Ask::Admit { mark: Some(KEY) }),
+            Answer::Counted(outlook(0, 0)),
+        ),
+        (
+            "a second failure",
+            ask(2, Ask::Fail),
+            Answer::Counted(outlook(0, 0)),
         ),
     ]);
-    assert_eq!(
-        stored().idle_from(seconds(90)),
-        Some(Timestamp(AT + 90_001))
-    );
 }
 
 #[test]
-fn an_attempt_travels_as_a_path() {
-    let attempt = |count, window, replay_window, key| Attempt {
-        terms: Terms {
-            quota: Quota::new(count, ms(window)),
-            replay_window,
-        },
-        key,
+fn a_question_travels_as_a_path() {
+    let bare = |ask| Question {
+        group: String::new(),
+        terms: Terms::default(),
+        ask,
+        now: Timestamp(0),
     };
+    let hex = "000102030405060708090a0b0c0d0eff";
+    let mut of_a_room = question(Ask::Fail, AT);
+    of_a_room.group = "/rooms/{room}/é/*".into();
     let rows = [
         (
-            attempt(60, 60_000, Some(seconds(90)), Some(KEY)),
-            "/60/60000/90000/000102030405060708090a0b0c0d0eff",
+            question(Ask::Admit { mark: Some(KEY) }, AT),
+            format!("/admit/{hex}/{AT}/60/60000/90000/3/30000/3600000/%2Fa"),
         ),
         (
-            attempt(60, 60_000, Some(seconds(90)), None),
-            "/60/60000/90000/",
+            of_a_room,
+            format!(
+                "/fail//{AT}/60/60000/90000/3/30000/3600000/%2Frooms%2F%7Broom%7D%2F%C3%A9%2F%2A"
+            ),
         ),
-        (attempt(1, 500, None, None), "/1/500/0/"),
         (
-            attempt(0, 0, Some(ms(1)), Some([0; 16])),
-            "/0/0/1/00000000000000000000000000000000",
+            bare(Ask::Admit { mark: None }),
+            "/admit//0/0/0/0/0/0/0/".into(),
         ),
-        (attempt(u32::MAX, 1, None, None), "/4294967295/1/0/"),
+        (
+            bare(Ask::Count { is_failure: false }),
+            "/count//0/0/0/0/0/0/0/".into(),
+        ),
+        (
+            bare(Ask::Count { is_failure: true }),
+            "/count-failure//0/0/0/0/0/0/0/".into(),
+        ),
+        (
+            bare(Ask::GiveBack { mark: [0; 16] }),
+            format!("/give-back/{}/0/0/0/0/0/0/0/", "0".repeat(32)),
+        ),
+        (bare(Ask::Lift), "/lift//0/0/0/0/0/0/0/".into()),
     ];
     assert_rows(
-        rows.map(|(attempt, path)| (path, wire::encode_attempt(&attempt), path.to_owned())),
+        rows.clone()
+            .map(|(question, path)| (path.clone(), wire::encode_question(&question), path)),
     );
-    assert_rows(rows.map(|(attempt, path)| (path, wire::decode_attempt(path), Some(attempt))));
+    assert_rows(
+        rows.map(|(question, path)| (path.clone(), wire::decode_question(&path), Some(question))),
+    );
 }
 
 #[test]
-fn what_is_no_attempt_is_not_read_as_one() {
+fn what_is_no_question_is_not_read_as_one() {
     let paths = [
         "",
         "/",
-        "60/60000/0/",
-        "/60",
-        "/60/60000",
-        "/60/60000/0",
-        "/60/60000/0//",
-        "/60/60000/0/xyz",
-        "/-1/1/0/",
-        "/4294967296/1/0/",
-        "/1/1.5/0/",
-        "/1/1/18446744073709551616/",
-        "/ 1/1/0/",
-        "/1/1/0/100000000000000000000000000000000",
+        "admit//0/0/0/0/0/0/0/",
+        "/admit",
+        "/admit//0/0/0/0/0/0/0",
+        "/admit//0/0/0/0/0/0/0//",
+        "/admit/xyz/0/0/0/0/0/0/0/",
+        "/admit/100000000000000000000000000000000/0/0/0/0/0/0/0/",
+        "/admit//x/0/0/0/0/0/0/",
+        "/admit//0/-1/1/0/0/0/0/",
+        "/admit//0/4294967296/1/0/0/0/0/",
+        "/admit//0/1/1.5/0/0/0/0/",
+        "/admit//0/1/1/18446744073709551616/0/0/0/",
+        "/admit//0/0/0/0/0/0/0/%FF",
+        "/Admit//0/0/0/0/0/0/0/",
+        "/ask//0/0/0/0/0/0/0/",
+        "/count/00/0/0/0/0/0/0/0/",
+        "/fail/00/0/0/0/0/0/0/0/",
+        "/give-back//0/0/0/0/0/0/0/",
     ];
-    assert_rows(paths.map(|path| (path, wire::decode_attempt(path), None)));
+    assert_rows(paths.map(|path| (path, wire::decode_question(path), None)));
 }
 
 #[test]
-fn an_answer_travels_as_a_word_and_a_number() {
+fn an_answer_travels_as_a_word_and_numbers() {
+    let outlook = |exhausted_for, banned_for| Outlook {
+        exhausted_for: ms(exhausted_for),
+        banned_for: ms(banned_for),
+    };
     let rows = [
+        (Answer::Counted(outlook(0, 0)), "counted 0 0"),
+        (Answer::Counted(outlook(60_000, 0)), "counted 60000 0"),
         (
-            Answer::Counted {
-                exhausted_for: ms(0),
-            },
-            "counted 0",
-        ),
-        (
-            Answer::Counted {
-                exhausted_for: seconds(60),
-            },
-            "counted 60000",
+            Answer::Replayed(outlook(1, 3_600_000)),
+            "replayed 1 3600000",
         ),
         (Answer::Limited { wait: ms(12_345) }, "limited 12345"),
-        (
-            Answer::Replayed {
-                exhausted_for: ms(1),
-            },
-            "replayed 1",
-        ),
+        (Answer::Banned { left: ms(7) }, "banned 7"),
     ];
     assert_rows(rows.map(|(answer, text)| (text, wire::encode_answer(&answer), text.to_owned())));
     assert_rows(rows.map(|(answer, text)| (text, wire::decode_answer(text), Some(answer))));
     let others = [
         "",
         "counted",
-        "counted ",
-        "counted -1",
-        "counted 1.5",
-        "counted 1 2",
-        "Counted 1",
-        "admitted 1",
+        "counted 0",
+        "counted 0 ",
+        "counted -1 0",
+        "counted 1.5 0",
+        "counted 1 2 3",
+        "limited 1 2",
+        "banned 1 2",
+        "Counted 1 1",
+        "admitted 1 1",
         " 1",
         "status 500",
     ];

@@ -1,12 +1,11 @@
-//! The ledger against a brute-force oracle that remembers everything.
+//! The ledger against a brute-force oracle that remembers everything, under clocks that are right.
 
 mod common;
 
-use std::collections::BTreeMap;
-
+use common::book::{Shelf, outlook};
 use common::{cases, ms};
-use portcullis::ledger::{Answer, Attempt, Change, Ledger, Quota, Row, Terms};
-use portcullis::time::Timestamp;
+use portcullis::ledger::{Answer, Ask, BanTerms, Ledger, Mark, Question, Quota, Row, Terms};
+use portcullis::time::{Timestamp, millis};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -14,100 +13,126 @@ use proptest::sample::select;
 
 const START: u64 = 1_800_000_000_000;
 
-/// Every attempt that was counted, and the key if it was admitted.
+/// Every attempt that was counted and not given back, every failure, and the last ban.
 #[derive(Debug, Default)]
-struct Oracle(Vec<(u64, Option<[u8; 16]>)>);
+struct Oracle {
+    entries: Vec<(u64, String, Option<Mark>)>,
+    failures: Vec<u64>,
+    banned_until: u64,
+}
 
 impl Oracle {
+    fn inside(&self, group: &str, window: u64, now: u64) -> usize {
+        let entries = self.entries.iter();
+        entries
+            .filter(|(at, of, _)| of == group && at + window > now)
+            .count()
+    }
+
     /// The first time from `now` on at which one more attempt fits, tried one by one.
-    fn wait(&self, quota: Option<Quota>, now: u64) -> u64 {
+    fn wait(&self, group: &str, quota: Option<Quota>, now: u64) -> u64 {
         let Some(quota) = quota else { return 0 };
-        let window = quota.window().as_millis() as u64;
-        let fits = |at: u64| {
-            let inside = self.0.iter().filter(|(past, _)| past + window > at);
-            inside.count() < quota.count() as usize
-        };
+        let fits = |at| self.inside(group, millis(quota.window()), at) < quota.count() as usize;
         (0..).find(|wait| fits(now + wait)).expect("windows end")
     }
 
-    fn step(&mut self, attempt: &Attempt, now: u64) -> Answer {
-        let Terms {
-            quota,
-            replay_window,
-        } = attempt.terms;
-        let wait = self.wait(quota, now);
-        if wait > 0 {
+    fn fail(&mut self, ban: Option<BanTerms>, now: u64) {
+        let Some(ban) = ban else { return };
+        self.failures.push(now);
+        let window = millis(ban.failures.window());
+        let recent = self.failures.iter().filter(|at| **at + window > now);
+        if recent.count() >= ban.failures.count() as usize {
+            self.failures.clear();
+            self.banned_until = now + millis(ban.length);
+        }
+    }
+
+    fn step(&mut self, question: &Question) -> Answer {
+        let Question {
+            group, terms, ask, ..
+        } = question;
+        let now = question.now.0;
+        let is_attempt = matches!(ask, Ask::Admit { .. } | Ask::Count { .. });
+        if (is_attempt || *ask == Ask::Fail) && terms.ban.is_some() && self.banned_until > now {
+            let left = ms(self.banned_until - now);
+            return Answer::Banned { left };
+        }
+        let wait = self.wait(group, terms.quota, now);
+        if is_attempt && wait > 0 {
             return Answer::Limited { wait: ms(wait) };
         }
-        let replay_window = replay_window.map_or(0, |window| window.as_millis() as u64);
-        let replayed = attempt.key.is_some_and(|key| {
-            let mut admitted = self.0.iter().filter(|(_, known)| *known == Some(key));
-            admitted.any(|(past, _)| past + replay_window > now)
-        });
-        let key = attempt.key.filter(|_| !replayed);
-        self.0.push((now, key));
-        let exhausted_for = ms(self.wait(quota, now));
-        if replayed {
-            Answer::Replayed { exhausted_for }
+        let mut replayed = false;
+        match *ask {
+            Ask::Admit { mark } => {
+                replayed = mark.zip(terms.replay_window).is_some_and(|(mark, window)| {
+                    let mut entries = self.entries.iter();
+                    entries.any(|(at, _, known)| *known == Some(mark) && at + millis(window) > now)
+                });
+                if replayed {
+                    self.fail(terms.ban, now);
+                }
+                let mark = mark.filter(|_| !replayed);
+                if terms.quota.is_some() || (mark.is_some() && terms.replay_window.is_some()) {
+                    self.entries.push((now, group.clone(), mark));
+                }
+            }
+            Ask::Count { is_failure } => {
+                if is_failure {
+                    self.fail(terms.ban, now);
+                }
+                if terms.quota.is_some() {
+                    self.entries.push((now, group.clone(), None));
+                }
+            }
+            Ask::Fail => self.fail(terms.ban, now),
+            Ask::GiveBack { mark } => {
+                let is_meant = |(at, of, known): &(u64, String, Option<Mark>)| {
+                    let still = at + millis(terms.horizon()) > now;
+                    of == group && *known == Some(mark) && still
+                };
+                if let Some(at) = self.entries.iter().rposition(is_meant) {
+                    self.entries.remove(at);
+                }
+            }
+        }
+        let banned = if terms.ban.is_some() {
+            self.banned_until
         } else {
-            Answer::Counted { exhausted_for }
-        }
-    }
-
-    fn greatest_crowd(&self, window: u64) -> usize {
-        let inside = |start: u64| {
-            let crowd = self
-                .0
-                .iter()
-                .filter(|(at, _)| (start..start + window).contains(at));
-            crowd.count()
+            0
         };
-        self.0.iter().map(|(at, _)| inside(*at)).max().unwrap_or(0)
-    }
-}
-
-/// A ledger, and what an object would have stored of it.
-#[derive(Default)]
-struct Stored {
-    ledger: Ledger,
-    rows: BTreeMap<u64, Row>,
-}
-
-impl Stored {
-    fn step(&mut self, attempt: &Attempt, now: u64) -> Answer {
-        let (
-            answer,
-            Change {
-                write,
-                delete_before,
-            },
-        ) = self.ledger.step(attempt, Timestamp(now));
-        if let Some(first) = delete_before {
-            self.rows.retain(|number, _| *number >= first);
+        let known = outlook(
+            self.wait(group, terms.quota, now),
+            banned.saturating_sub(now),
+        );
+        if replayed {
+            Answer::Replayed(known)
+        } else {
+            Answer::Counted(known)
         }
-        if let Some(row) = write {
-            self.rows.insert(row.number, row);
-        }
-        answer
     }
 
-    fn reload(&mut self) {
-        self.ledger = Ledger::load(self.rows.values().cloned()).expect("its own rows");
+    fn greatest_crowd(&self, group: &str, window: u64) -> usize {
+        let of_group = || self.entries.iter().filter(|(_, of, _)| of == group);
+        let inside = |start: u64| {
+            of_group()
+                .filter(|(at, ..)| (start..start + window).contains(at))
+                .count()
+        };
+        of_group().map(|(at, ..)| inside(*at)).max().unwrap_or(0)
     }
 }
 
-/// One attempt: the gap before it, its key, and whether the object was evicted in between.
-type Move = (u64, Option<u8>, bool);
+fn mark() -> impl Strategy<Value = Mark> {
+    (0..4_u8).prop_map(|byte| [byte; 16])
+}
 
-fn moves(gap: impl Strategy<Value = u64>, most: usize) -> impl Strategy<Value = Vec<Move>> {
-    vec(
-        (
-            gap,
-            option::weighted(0.8, 0..4_u8),
-            prop::bool::weighted(0.1),
-        ),
-        1..most,
-    )
+fn ask() -> impl Strategy<Value = Ask> {
+    prop_oneof![
+        6 => option::weighted(0.8, mark()).prop_map(|mark| Ask::Admit { mark }),
+        2 => any::<bool>().prop_map(|is_failure| Ask::Count { is_failure }),
+        1 => Just(Ask::Fail),
+        1 => mark().prop_map(|mark| Ask::GiveBack { mark }),
+    ]
 }
 
 fn gap(window: u64) -> impl Strategy<Value = u64> {
@@ -119,11 +144,17 @@ fn gap(window: u64) -> impl Strategy<Value = u64> {
     ]
 }
 
-fn attempt(terms: Terms, key: Option<u8>) -> Attempt {
-    Attempt {
-        terms,
-        key: key.map(|byte| [byte; 16]),
-    }
+fn quota(most: u32) -> impl Strategy<Value = Option<Quota>> {
+    (0..most, 2..40_u64).prop_map(|(count, window)| Quota::new(count, ms(window)))
+}
+
+fn ban() -> impl Strategy<Value = Option<BanTerms>> {
+    (quota(5), 1..80_u64).prop_map(|(failures, length)| {
+        failures.map(|failures| BanTerms {
+            failures,
+            length: ms(length),
+        })
+    })
 }
 
 proptest! {
@@ -131,94 +162,122 @@ proptest! {
 
     #[test]
     fn every_answer_is_the_oracles(
-        (window, moves) in (2..40_u64).prop_flat_map(|window| (Just(window), moves(gap(window), 60))),
-        count in 0..6_u32,
+        moves in vec((gap(30), any::<bool>(), ask(), prop::bool::weighted(0.1)), 1..60),
+        quotas in [quota(6), quota(6)],
         replay_window in option::of(1..60_u64),
+        ban in ban(),
     ) {
-        let terms = Terms {
-            quota: Quota::new(count, ms(window)),
-            replay_window: replay_window.map(ms),
-        };
-        let (mut stored, mut oracle, mut now) = (Stored::default(), Oracle::default(), START);
-        for (gap, key, is_evicted) in moves {
+        let (mut shelf, mut oracle, mut now) = (Shelf::default(), Oracle::default(), START);
+        for (gap, is_apart, ask, is_evicted) in moves {
             now += gap;
             if is_evicted {
-                stored.reload();
+                shelf.evict();
             }
-            let attempt = match terms.replay_window {
-                Some(_) => attempt(terms, key),
-                None => attempt(terms, None),
+            let question = Question {
+                group: if is_apart { "/a".into() } else { String::new() },
+                terms: Terms {
+                    quota: quotas[usize::from(is_apart)],
+                    replay_window: replay_window.map(ms),
+                    ban,
+                },
+                ask,
+                now: Timestamp(now),
             };
-            prop_assert_eq!(stored.step(&attempt, now), oracle.step(&attempt, now));
+            prop_assert_eq!(shelf.step(&question, now), oracle.step(&question), "{:?}", question);
         }
-        if count > 0 {
-            prop_assert!(oracle.greatest_crowd(window) <= count as usize);
+        for (group, quota) in ["", "/a"].into_iter().zip(quotas) {
+            if let Some(quota) = quota {
+                let most = oracle.greatest_crowd(group, millis(quota.window()));
+                prop_assert!(most <= quota.count() as usize);
+            }
         }
     }
 
-    /// By the ledger's own time: an attempt that lies in the future becomes as old as now, and one
-    /// that has left the window once does not come back.
     #[test]
-    fn a_jumping_clock_admits_no_more_than_the_count_by_the_ledgers_own_time(
-        jumps in vec((select(vec![0_i64, 0, 1, 2, 5, 19, 20, 21, -1, -3, -20, -500]), any::<bool>()), 1..80),
-        count in 1..5_u32,
-        evicts in any::<bool>(),
+    fn bytes_that_were_not_stored_never_panic(
+        rows in vec((0..3_u64, vec(any::<u8>(), 0..80)), 0..3),
+        ask in ask(),
     ) {
-        let window = 20;
-        let terms = Terms { quota: Quota::new(count, ms(window)), replay_window: None };
-        let (mut stored, mut now) = (Stored::default(), START);
-        let mut counted: Vec<u64> = Vec::new();
-        for (jump, is_evicted) in jumps {
-            now = now.strict_add_signed(jump);
-            if evicts && is_evicted {
-                stored.reload();
-            }
-            counted.retain(|at| at + window > now);
-            for at in &mut counted {
-                *at = (*at).min(now);
-            }
-            match stored.step(&attempt(terms, None), now) {
-                Answer::Counted { exhausted_for } => {
-                    counted.push(now);
-                    prop_assert!(exhausted_for <= ms(window));
-                    prop_assert!(counted.len() <= count as usize, "{:?} at {}", counted, now);
-                }
-                Answer::Limited { wait } => prop_assert!(wait <= ms(window), "{:?}", wait),
-                Answer::Replayed { .. } => prop_assert!(false, "no key was given"),
-            }
-        }
-    }
-
-    #[test]
-    fn bytes_that_were_not_stored_never_panic(rows in vec((0..3_u64, vec(any::<u8>(), 0..80)), 0..3)) {
         let rows = rows.into_iter().map(|(number, data)| Row { number, data });
         if let Ok(mut ledger) = Ledger::load(rows) {
-            let terms = Terms { quota: Quota::new(2, ms(10)), replay_window: Some(ms(5)) };
-            ledger.step(&attempt(terms, Some(1)), Timestamp(START));
+            step_somehow(&mut ledger, ask);
         }
     }
 }
 
-proptest! {
-    #![proptest_config(cases(40))]
+fn step_somehow(ledger: &mut Ledger, ask: Ask) {
+    let terms = Terms {
+        quota: Quota::new(2, ms(10)),
+        replay_window: Some(ms(5)),
+        ban: Quota::new(2, ms(10)).map(|failures| BanTerms {
+            failures,
+            length: ms(3),
+        }),
+    };
+    let question = Question {
+        group: String::new(),
+        terms,
+        ask,
+        now: Timestamp(START),
+    };
+    ledger.step(&question, Timestamp(START));
+}
 
-    /// Beyond 512 attempts there are several rows.
+proptest! {
+    #![proptest_config(cases(12))]
+
+    #[test]
+    fn bytes_that_were_changed_never_panic(
+        changes in vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+        ask in ask(),
+    ) {
+        let mut shelf = Shelf::default();
+        for at in 0..200 {
+            let terms = Terms { quota: Quota::new(500, ms(1000)), ..Terms::default() };
+            let ask = Ask::Admit { mark: Some([at; 16]) };
+            let question = Question { group: String::new(), terms, ask, now: Timestamp(START) };
+            shelf.step(&question, START);
+        }
+        let mut rows: Vec<_> = shelf.rows.into_values().collect();
+        for (index, byte) in changes {
+            for row in &mut rows {
+                let at = index.index(row.data.len());
+                row.data[at] = byte;
+            }
+        }
+        if let Ok(mut ledger) = Ledger::load(rows) {
+            step_somehow(&mut ledger, ask);
+        }
+    }
+
+    /// Beyond 128 attempts there are several rows.
     #[test]
     fn every_answer_is_the_oracles_over_many_rows(
-        moves in moves(prop_oneof![8 => Just(0_u64), 2 => 1..3_u64, 1 => 0..200_u64], 1800),
-        count in 500..1600_u32,
+        moves in vec(
+            (
+                prop_oneof![8 => Just(0_u64), 2 => 1..3_u64, 1 => 0..200_u64],
+                prop_oneof![
+                    9 => any::<u8>().prop_map(|byte| Ask::Admit { mark: Some([byte; 16]) }),
+                    1 => any::<u8>().prop_map(|byte| Ask::GiveBack { mark: [byte; 16] }),
+                ],
+                prop::bool::weighted(0.05),
+            ),
+            1..900,
+        ),
+        count in 100..500_u32,
     ) {
-        let terms = Terms { quota: Quota::new(count, ms(300)), replay_window: Some(ms(400)) };
-        let (mut stored, mut oracle, mut now) = (Stored::default(), Oracle::default(), START);
-        for (gap, key, is_evicted) in moves {
+        let quota = Quota::new(count, ms(300));
+        let terms = Terms { quota, replay_window: Some(ms(3)), ban: None };
+        let (mut shelf, mut oracle, mut now) = (Shelf::default(), Oracle::default(), START);
+        for (gap, ask, is_evicted) in moves {
             now += gap;
-            if is_evicted && gap > 0 {
-                stored.reload();
+            if is_evicted {
+                shelf.evict();
             }
-            let attempt = attempt(terms, key);
-            prop_assert_eq!(stored.step(&attempt, now), oracle.step(&attempt, now));
-            oracle.0.retain(|(at, _)| at + 400 > now);
-            prop_assert!(stored.rows.len() <= 5);
+            let question = Question { group: String::new(), terms, ask, now: Timestamp(now) };
+            prop_assert_eq!(shelf.step(&question, now), oracle.step(&question));
+            oracle.entries.retain(|(at, ..)| at + 300 > now);
+            prop_assert!(shelf.rows.len() <= 7, "{} rows", shelf.rows.len());
         }
     }
 }

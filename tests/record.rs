@@ -14,7 +14,7 @@ fn begin() -> Record {
         .with("cookie", "session=a-cookie")
         .url("https://gate.example/chat?secret=a-query");
     ask.address = Some("2001:db8:1:2:3:4:5:6");
-    Record::begin(&ask.request(), "id-1", "2027-01-15T08:00:00.000Z".into())
+    Record::begin(ask.key(), "id-1", "2027-01-15T08:00:00.000Z".into())
 }
 
 #[test]

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{NOW, assert_rows, cases, ms, object, seconds};
-use portcullis::client::ClientAddress;
+use portcullis::client::{ClientAddress, Ipv6Prefix};
 use portcullis::registry::{
     Arrival, Claim, End, Entry, Key, Mark, Named, SHARDS, Verb, judge, party_of, session_of,
     shard_of,
@@ -28,7 +28,7 @@ fn identity(claims: &str) -> Identity {
 fn entry(ip: &str, identity: Option<&Identity>) -> Entry {
     let arrival = Arrival {
         id: "0123",
-        address: ClientAddress::parse(Some(ip)).key(),
+        address: ClientAddress::parse(Some(ip)).key(Ipv6Prefix::default()),
         route: "/*",
         origin: Some("https://app.example.com"),
         realm: "realm",
@@ -67,7 +67,7 @@ fn a_mark_hits_whom_it_names_and_nobody_else() {
     let sub = |issuer, value| Key::claim(Claim::Subject, issuer, value);
     let sid = |issuer, value| Key::claim(Claim::Session, issuer, value);
     let jti = |issuer, value| Key::claim(Claim::Token, issuer, value);
-    let ip = |text| Key::address(ClientAddress::parse(Some(text)).key());
+    let ip = |text| Key::address(ClientAddress::parse(Some(text)).key(Ipv6Prefix::default()));
     let (id, other) = (Some("https://id"), Some("https://other"));
     let (revoked, banned) = (Err(End::Revoked), Err(End::Banned));
     let after_iat = after(1);
@@ -261,7 +261,7 @@ fn a_socket_has_no_more_keys_than_the_platform_has_tags_and_none_is_too_long() {
 
 #[test]
 fn sockets_are_found_by_what_their_objects_are_named_by() {
-    let address = ClientAddress::parse(Some("192.0.2.7")).key();
+    let address = ClientAddress::parse(Some("192.0.2.7")).key(Ipv6Prefix::default());
     let alice = identity(ALICE);
     let party = party_of(&alice).expect("a subject");
     assert!(entry("192.0.2.7", Some(&alice)).keys.contains(&party));
@@ -269,7 +269,7 @@ fn sockets_are_found_by_what_their_objects_are_named_by() {
     assert!(entry("192.0.2.7", Some(&alice)).keys.contains(&session));
     assert!(shard_of(Some(&alice), address) < SHARDS);
     // Wherever she comes from.
-    let elsewhere = ClientAddress::parse(Some("198.51.100.1")).key();
+    let elsewhere = ClientAddress::parse(Some("198.51.100.1")).key(Ipv6Prefix::default());
     assert_eq!(
         shard_of(Some(&alice), address),
         shard_of(Some(&alice), elsewhere)

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{NOW, ms};
-use portcullis::client::ClientAddress;
+use portcullis::client::{ClientAddress, Ipv6Prefix};
 use portcullis::registry::{
     Answer, Claim, End, Entry, Key, Mark, Named, Opening, Question, Socket, Verb,
 };
@@ -27,7 +27,7 @@ fn entry() -> Entry {
         },
         keys: vec![
             Key::socket("0123"),
-            Key::address(ClientAddress::parse(Some("2001:db8::7")).key()),
+            Key::address(ClientAddress::parse(Some("2001:db8::7")).key(Ipv6Prefix::default())),
             Key::claim(Claim::Subject, None, "alice"),
             Key::claim(Claim::Subject, Some(""), "alice"),
         ],

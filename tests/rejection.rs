@@ -4,6 +4,7 @@ mod common;
 
 use common::{assert_rows, ms, seconds};
 use portcullis::ledger::Quota;
+use portcullis::party::Party;
 use portcullis::rejection::{Reason, Refusal, refusal};
 
 const ID: &str = "0123456789abcdef0123456789abcdef";
@@ -28,7 +29,12 @@ fn problem(status: u16, reason: &str, title: &str, headers: &[(&'static str, &st
 }
 
 fn rate_limited(count: u32, window: u64, wait: u64) -> Reason {
+    limited_by(Party::Address, count, window, wait)
+}
+
+fn limited_by(party: Party, count: u32, window: u64, wait: u64) -> Reason {
     Reason::RateLimited {
+        party,
         quota: Quota::new(count, ms(window)).expect("sound"),
         wait: ms(wait),
     }
@@ -36,6 +42,13 @@ fn rate_limited(count: u32, window: u64, wait: u64) -> Reason {
 
 const INVALID: [(&str, &str); 1] = [("WWW-Authenticate", "Bearer error=\"invalid_token\"")];
 const VERSION: [(&str, &str); 1] = [("Sec-WebSocket-Version", "13")];
+
+/// Of what is wrong, for who may know it.
+fn with_detail(mut refusal: Refusal) -> Refusal {
+    refusal.body.pop();
+    refusal.body.push_str(r#","detail":"x"}"#);
+    refusal
+}
 
 #[test]
 fn every_reason_has_its_status_headers_and_body() {
@@ -87,7 +100,10 @@ fn every_reason_has_its_status_headers_and_body() {
             ),
         ),
         (
-            Reason::TicketMethodNotAllowed,
+            Reason::WrongMethod {
+                title: "A ticket is asked for by POST.",
+                allow: "POST, OPTIONS",
+            },
             problem(
                 405,
                 "method_not_allowed",
@@ -154,6 +170,55 @@ fn every_reason_has_its_status_headers_and_body() {
                 "ambiguous_token",
                 "The request carries more than one token.",
                 &[],
+            ),
+        ),
+        (
+            Reason::TokenUnverified,
+            problem(401, "token_invalid", "The token is not valid.", &INVALID),
+        ),
+        (Reason::Banned, problem(403, "banned", "Banned.", &[])),
+        (
+            Reason::Revoked,
+            problem(401, "revoked", "The token was revoked.", &INVALID),
+        ),
+        (
+            Reason::RegistryFull,
+            problem(
+                507,
+                "registry_full",
+                "There is no room for more revocations and bans.",
+                &[],
+            ),
+        ),
+        (
+            Reason::BadRequest { detail: "x".into() },
+            with_detail(problem(
+                400,
+                "bad_request",
+                "The request is not understood.",
+                &[],
+            )),
+        ),
+        (
+            Reason::NotDone { detail: "x".into() },
+            with_detail(problem(
+                503,
+                "limiter_unavailable",
+                "Not done everywhere. It is safe to repeat.",
+                &[("Retry-After", "1")],
+            )),
+        ),
+        (
+            limited_by(Party::User, 5, 10_000, 2000),
+            problem(
+                429,
+                "rate_limited",
+                "Too many connections of this user.",
+                &[
+                    ("Retry-After", "2"),
+                    ("RateLimit", r#""user";r=0;t=2"#),
+                    ("RateLimit-Policy", r#""user";q=5;w=10"#),
+                ],
             ),
         ),
         (
@@ -239,7 +304,11 @@ fn every_reason_has_its_status_headers_and_body() {
             | Reason::NoRoute
             | Reason::UpgradeRequired
             | Reason::MethodNotAllowed
-            | Reason::TicketMethodNotAllowed
+            | Reason::WrongMethod { .. }
+            | Reason::Revoked
+            | Reason::BadRequest { .. }
+            | Reason::NotDone { .. }
+            | Reason::RegistryFull
             | Reason::UnsupportedVersion
             | Reason::BadHandshake
             | Reason::ReplayedKey
@@ -247,10 +316,12 @@ fn every_reason_has_its_status_headers_and_body() {
             | Reason::OriginNotAllowed
             | Reason::TokenMissing
             | Reason::TokenInvalid
+            | Reason::TokenUnverified
             | Reason::TokenExpired
             | Reason::AmbiguousToken
             | Reason::InsufficientScope { .. }
             | Reason::RateLimited { .. }
+            | Reason::Banned
             | Reason::LimiterUnavailable { .. }
             | Reason::UpstreamUnreachable
             | Reason::UpstreamRefused
@@ -319,4 +390,33 @@ fn the_cause_is_for_the_log_alone() {
 fn a_request_id_is_escaped_in_the_body() {
     let body = refusal(&Reason::NoRoute, "\"\n<").body;
     assert!(body.ends_with(r#""request_id":"\"\n<"}"#), "{body}");
+}
+
+/// A provider that is down, a full quota and a server that fails are nobody's attack.
+#[test]
+fn only_what_the_client_sent_counts_towards_a_ban() {
+    let is_failure = |reason: Reason| reason.is_failure_of_the_client();
+    let scopes = Vec::new();
+    assert_rows([
+        ("bad handshake", is_failure(Reason::BadHandshake), true),
+        ("replayed key", is_failure(Reason::ReplayedKey), true),
+        ("origin", is_failure(Reason::OriginNotAllowed), true),
+        ("token", is_failure(Reason::TokenInvalid), true),
+        ("no token", is_failure(Reason::TokenMissing), true),
+        (
+            "scope",
+            is_failure(Reason::InsufficientScope { scopes }),
+            true,
+        ),
+        ("provider down", is_failure(Reason::TokenUnverified), false),
+        ("no route", is_failure(Reason::NoRoute), false),
+        (
+            "no TLS",
+            is_failure(Reason::InsecureTransport { redirect: None }),
+            false,
+        ),
+        ("limited", is_failure(rate_limited(1, 1000, 1)), false),
+        ("banned", is_failure(Reason::Banned), false),
+        ("upstream", is_failure(Reason::UpstreamRefused), false),
+    ]);
 }

@@ -330,7 +330,7 @@ fn a_request_without_a_credential_asks_nobody() {
     let provider = Provider::saying(ADA);
     let gate = gate(sessions());
     let ask = Ask::upgrade();
-    let mut record = Record::begin(&ask.request(), "id", "now".into());
+    let mut record = Record::begin(ask.key(), "id", "now".into());
     let checked = ready(gate.check(&provider, &ask.request(), &[], &mut record));
     let expected = Reason::TokenMissing.because("no token in any of TOKEN_SOURCES");
     assert_eq!(checked.err(), Some(expected));

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Ask, assert_rows, object, seconds, strings};
-use portcullis::client::ClientAddress;
+use portcullis::client::{ClientAddress, Ipv6Prefix};
 use portcullis::rejection::{Reason, Rejection};
 use portcullis::ticket::{Bounds, Grant, Ticket};
 use portcullis::time::Timestamp;
@@ -108,7 +108,7 @@ fn grant() -> Grant {
 
 fn bounds(address: &str, origin: Option<&str>, route: &str) -> Bounds {
     Bounds {
-        address: ClientAddress::parse(Some(address)).key(),
+        address: ClientAddress::parse(Some(address)).key(Ipv6Prefix::default()),
         origin: origin.map(str::to_owned),
         route: route.to_owned(),
     }

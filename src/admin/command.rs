@@ -9,7 +9,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 use super::PREFIX;
-use crate::client::{AddressKey, ClientAddress};
+use crate::client::{AddressKey, ClientAddress, Ipv6Prefix};
 use crate::config::positive_duration;
 use crate::registry::{Claim, Key, LATEST};
 use crate::rejection::{Reason, Rejection};
@@ -122,14 +122,20 @@ impl Command {
         request.method == "PUT"
     }
 
-    /// Reads what is asked for at `now`. `body`: empty where there is none.
-    pub fn read(request: &Request<'_>, body: &str, now: Timestamp) -> Result<Self, Rejection> {
+    /// Reads what is asked for at `now`. `body`: empty where there is none; `prefix`: how
+    /// much of an IPv6 address counts.
+    pub fn read(
+        request: &Request<'_>,
+        body: &str,
+        prefix: Ipv6Prefix,
+        now: Timestamp,
+    ) -> Result<Self, Rejection> {
         let path = request.url.path.strip_prefix(PREFIX).unwrap_or_default();
         let query = Query::read(request.url.query.unwrap_or_default())?;
         match (path, path.strip_prefix("bans/")) {
             ("sockets", _) => match request.method {
-                "GET" | "HEAD" => Ok(Self::List(query.filter()?)),
-                "DELETE" => match query.filter()? {
+                "GET" | "HEAD" => Ok(Self::List(query.filter(prefix)?)),
+                "DELETE" => match query.filter(prefix)? {
                     Some(filter) => Ok(Self::Disconnect(filter)),
                     None => Err(bad("name the sockets: one of sub, ip and id in the query")),
                 },
@@ -143,7 +149,7 @@ impl Command {
                 _ => Err(wrong_method("PUT")),
             },
             (_, Some(party)) if !party.is_empty() => {
-                let party = read_party(party)?;
+                let party = read_party(party, prefix)?;
                 match request.method {
                     "PUT" => Ok(Self::Ban {
                         party,
@@ -212,14 +218,14 @@ impl<'a> Query<'a> {
         self.only(&[])
     }
 
-    fn filter(&self) -> Result<Option<Filter>, Rejection> {
+    fn filter(&self, prefix: Ipv6Prefix) -> Result<Option<Filter>, Rejection> {
         self.only(&["sub", "ip", "id"])?;
         match self.0.as_slice() {
             [] => Ok(None),
             [(name, value)] => match name.as_ref() {
                 "sub" => Ok(Some(Filter::Subject(value.to_string()))),
                 "id" => Ok(Some(Filter::Id(value.to_string()))),
-                _ => match read_address(value) {
+                _ => match read_address(value, prefix) {
                     Some(address) => Ok(Some(Filter::Address(address))),
                     None => Err(bad(format!("ip: {value:?} is no IP address"))),
                 },
@@ -230,10 +236,10 @@ impl<'a> Query<'a> {
 }
 
 /// An address, or the network that it is counted as, in the form that records and lists have.
-fn read_address(text: &str) -> Option<AddressKey> {
+fn read_address(text: &str, prefix: Ipv6Prefix) -> Option<AddressKey> {
     let key = |ip: &str| {
         let is_address = ip.parse::<IpAddr>().is_ok();
-        is_address.then(|| ClientAddress::parse(Some(ip)).key())
+        is_address.then(|| ClientAddress::parse(Some(ip)).key(prefix))
     };
     match text.split_once('/') {
         None => key(text),
@@ -242,11 +248,11 @@ fn read_address(text: &str) -> Option<AddressKey> {
 }
 
 /// What reads as an address is one, everything else a subject.
-fn read_party(path: &str) -> Result<Party, Rejection> {
+fn read_party(path: &str, prefix: Ipv6Prefix) -> Result<Party, Rejection> {
     let text = percent_decode_str(path)
         .decode_utf8()
         .map_err(|_| bad("what is banned is no UTF-8"))?;
-    Ok(match read_address(&text) {
+    Ok(match read_address(&text, prefix) {
         Some(address) => Party::Address(address),
         None => Party::Subject(text.into_owned()),
     })

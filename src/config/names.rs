@@ -2,13 +2,15 @@
 
 use super::reader::Reader;
 
-const SETTINGS: [&str; 44] = [
+const SETTINGS: [&str; 47] = [
     "ADMIN_TOKEN",
     "ALLOWED_ORIGINS",
     "ASSERTION_KEY",
     "AUTH",
+    "BAN_AFTER",
     "CLOSE_ON_EXPIRY",
     "IDLE_TIMEOUT",
+    "IPV6_PREFIX",
     "ISSUERS",
     "JWT_ALGORITHMS",
     "JWT_AUDIENCE",
@@ -31,6 +33,7 @@ const SETTINGS: [&str; 44] = [
     "ORIGIN_MISSING",
     "PLAIN_HTTP",
     "RATE_LIMIT_IP",
+    "RATE_LIMIT_USER",
     "REJECT_WITH",
     "RELAY",
     "REQUIRED_SCOPES",
@@ -50,13 +53,11 @@ const SETTINGS: [&str; 44] = [
 ];
 
 /// Settings that this version does not have yet, with the one value that is already true.
-const LATER: [(&str, Option<&str>); 6] = [
-    ("BAN_AFTER", None),
+const LATER: [(&str, Option<&str>); 4] = [
     ("MAX_SOCKETS_IP", None),
     ("MAX_SOCKETS_USER", None),
     ("MODE", Some("enforce")),
     ("RATE_LIMIT_ROUTE", None),
-    ("RATE_LIMIT_USER", None),
 ];
 
 /// Shorter names are near too many others to guess at misspellings of them.

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::names;
 use super::reader::Reader;
 use super::registry;
-use super::{ConfigError, Counting, LEDGER_BINDING, Policy, RejectWith, Settings, Var};
+use super::{ConfigError, Counting, LEDGER_BINDING, Policy, RejectWith, Settings, Var, counting};
 use crate::admin::AdminToken;
 use crate::permission::read_claims;
 use crate::route::{EVERYTHING, Pattern, Routes};
@@ -36,6 +36,13 @@ pub struct Elsewhere {
 }
 
 impl Site {
+    /// Whether addresses are banned for their failures, by whatever route.
+    pub fn bans_addresses(&self) -> bool {
+        let of_routes = self.routes.iter().map(|route| &route.policy.counting);
+        let mut all = of_routes.chain([&self.elsewhere.counting]);
+        all.any(|counting| counting.address.terms.ban.is_some())
+    }
+
     /// Reads all settings; the errors are complete and each is told once.
     pub fn read(settings: &Settings) -> Result<Self, Vec<ConfigError>> {
         let mut reader = Reader::new(settings);
@@ -80,7 +87,7 @@ impl Site {
         }
         let elsewhere = Elsewhere {
             require_tls: super::read_require_tls(&mut reader),
-            counting: super::read_counting(&mut reader),
+            counting: counting::read(&mut reader, None),
             reject_with: super::reject_with::read(&mut reader),
             security_headers: super::read_security_headers(&mut reader),
         };
@@ -218,8 +225,14 @@ fn add(
     if let Some(claims) = members.get("claims") {
         policy.registering.add_claims(claims);
     }
-    if members.contains_key("rate_limit_ip") {
-        policy.counting.apart = Some(path.to_owned());
+    let counting = &mut policy.counting;
+    for (setting, counted) in [
+        ("rate_limit_ip", &mut counting.address),
+        ("rate_limit_user", &mut counting.user),
+    ] {
+        if members.contains_key(setting) {
+            path.clone_into(&mut counted.group);
+        }
     }
     routes
         .add(&pattern, policy)

@@ -6,7 +6,8 @@ use base64ct::{Base64, Encoding};
 use fundu::{DurationParser, TimeUnit};
 use serde_json::{Map, Value};
 
-use crate::ledger::Quota;
+use crate::client::Ipv6Prefix;
+use crate::ledger::{BanTerms, MOST_FAILURES, Quota};
 use crate::syntax;
 use crate::token::{Algorithm, Key, Source};
 
@@ -92,6 +93,32 @@ pub(super) fn quota(text: &str) -> Result<Quota, String> {
     Quota::new(count, duration(window)?).ok_or_else(|| {
         format!("{text:?} would admit nobody or everybody; write one like \"60/1m\"")
     })
+}
+
+/// `<quota> for <duration>`.
+pub(super) fn ban(text: &str) -> Result<BanTerms, String> {
+    let (failures, length) = text
+        .split_once(" for ")
+        .ok_or_else(|| format!("{text:?} is no ban; write one like \"20/1m for 1h\""))?;
+    let terms = BanTerms {
+        failures: quota(failures.trim())?,
+        length: positive_duration(length.trim())?,
+    };
+    if terms.failures.count() > MOST_FAILURES {
+        return Err(format!(
+            "{text:?} counts more refused attempts than the {MOST_FAILURES} that are remembered; \
+             write a smaller count"
+        ));
+    }
+    Ok(terms)
+}
+
+/// The leading bits of an IPv6 address that count.
+pub(super) fn ipv6_prefix(text: &str) -> Result<Ipv6Prefix, String> {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    let bits = text.parse().ok().filter(|_| is_number);
+    bits.and_then(Ipv6Prefix::new)
+        .ok_or_else(|| format!("{text:?} is no number from 32 to 128; write one like \"56\""))
 }
 
 /// `header`, `subprotocol`, `cookie:NAME` and `query:NAME`.

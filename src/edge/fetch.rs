@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use portcullis::client::ClientAddress;
-use portcullis::gateway::{Edge, LedgerCall, OnceCall, Passage, Registered, Registration};
+use portcullis::gateway::{Edge, Journey, LedgerCall, OnceCall, Passage, Registered, Registration};
 use portcullis::ledger::Answer;
 use portcullis::live::Terms;
 use portcullis::once;
@@ -54,12 +54,12 @@ async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker:
         context: &context,
     };
     let mut record = Record::begin(
-        &seen,
+        isolate.gate.address_key(&seen, &place),
         &request_id,
         js_sys::Date::new_0().to_iso_string().into(),
     );
 
-    let result = isolate
+    let Journey { result, behind } = isolate
         .gate
         .journey(&edge, &seen, &place, &mut record)
         .await;
@@ -69,8 +69,8 @@ async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker:
     }
     let response = edge.respond(result, &mut record)?;
 
-    if let Some(call) = isolate.gate.uncounted(&seen, &place, record.stage, now()) {
-        context.wait_until(count_behind(env.clone(), isolate.clone(), call));
+    for call in behind {
+        context.wait_until(tell_behind(env.clone(), isolate.clone(), call));
     }
     if is_attempt {
         record.duration_ms = millis(now().since(started));
@@ -137,12 +137,13 @@ fn provider_answer(lines: &str) -> ProviderAnswer {
     }
 }
 
-/// Counts a refused attempt behind its answer.
-async fn count_behind(env: JsValue, isolate: Rc<Isolate>, call: LedgerCall) {
+/// Tells a ledger of a refused attempt behind its answer.
+async fn tell_behind(env: JsValue, isolate: Rc<Isolate>, call: LedgerCall) {
     match ledger::ask(&env, &call).await {
-        Ok(answer) => isolate.gate.learn(call.ledger, &answer, now()),
+        Ok(answer) => isolate.gate.learn(&call, &answer, now()),
         Err(failure) => {
-            let text = format!("portcullis: a refused attempt went uncounted: {failure}");
+            let party = call.party;
+            let text = format!("portcullis: a refused attempt went uncounted: {party}: {failure}");
             console::warn_1(&text.into());
         }
     }
@@ -331,7 +332,7 @@ impl RuntimeEdge<'_> {
         };
         passed.or_else(|rejection| {
             record.note_refusal(&rejection);
-            if let Some(response) = self.close(&rejection.reason, &record.request_id)? {
+            if let Some(response) = self.close(&rejection.reason, record)? {
                 return Ok(response);
             }
             let refusal = refusal(&rejection.reason, &record.request_id);
@@ -349,15 +350,17 @@ impl RuntimeEdge<'_> {
     }
 
     /// The refusal as a socket that is closed at once. None where HTTP has to do.
-    fn close(&self, reason: &Reason, request_id: &str) -> Result<Option<Response>, JsValue> {
+    fn close(&self, reason: &Reason, record: &Record) -> Result<Option<Response>, JsValue> {
         let gate = &self.isolate.gate;
         let Some(mut closing) = gate.closing(self.seen, self.place, reason) else {
             return Ok(None);
         };
-        closing.headers.push((REQUEST_ID, request_id.to_owned()));
+        closing
+            .headers
+            .push((REQUEST_ID, record.request_id.clone()));
         native::close_at_once(
             self.context.as_ref(),
-            &self.seen.address.key().to_string(),
+            &record.address,
             closing.code,
             closing.reason,
             self.stamps,

@@ -1,166 +1,177 @@
-//! The Durable Object that keeps one address's ledger, and how an isolate asks it.
+//! The Durable Object that keeps one party's ledger, and how an isolate asks it.
 
 use std::cell::RefCell;
-use std::time::Duration;
 
 use portcullis::config::LEDGER_BINDING;
 use portcullis::gateway::LedgerCall;
-use portcullis::ledger::{Answer, Attempt, Change, Ledger, Row, wire};
-use portcullis::time::millis;
-use wasm_bindgen::JsValue;
+use portcullis::ledger::{Answer, Change, Ledger as Book, Moment, Question, Row, wire};
+use portcullis::time::{Timestamp, millis};
+use wasm_bindgen::{JsCast, JsValue};
 use worker::{
-    DurableObject, Env, Error, Request, Response, Result, SqlStorageValue, State, console_error,
-    durable_object,
+    DurableObject, Env, Error, Request, Response, Result, State, console_error, durable_object,
 };
 
 use crate::fetch::now;
 use crate::native;
 
-/// Asks the ledger of an address, or says for the log why there is no answer.
+/// Asks a ledger, or says for the log why there is no answer.
 pub async fn ask(env: &JsValue, call: &LedgerCall) -> std::result::Result<Answer, String> {
-    let answer = native::ask_ledger(
-        &native::binding(env, LEDGER_BINDING),
-        &call.ledger,
-        &wire::encode_attempt(&call.attempt),
-        millis(call.timeout) as f64,
-    )
-    .await
-    .map_err(|error| native::describe(&error))?
-    .as_string()
-    .unwrap_or_default();
-    wire::decode_answer(&answer).ok_or_else(|| format!("the ledger answered {answer:?}"))
+    let path = wire::encode_question(&call.question);
+    let answer = send(env, &call.ledger, &path, millis(call.timeout)).await?;
+    wire::decode_answer(&answer).ok_or_else(|| format!("it answered {answer:?}"))
 }
 
-/// One address's attempts. They stand in SQLite, so that eviction forgets none; `kept` is a copy
-/// of it while the object lives.
+async fn send(
+    env: &JsValue,
+    name: &str,
+    path: &str,
+    milliseconds: u64,
+) -> std::result::Result<String, String> {
+    let namespace = native::binding(env, LEDGER_BINDING);
+    native::ask_ledger(&namespace, name, path, milliseconds as f64)
+        .await
+        .map(|answer| answer.as_string().unwrap_or_default())
+        .map_err(|error| native::describe(&error))
+}
+
+/// What is counted of one party. It stands in storage, so that eviction forgets nothing; `book`
+/// is a copy of it while the object lives.
 #[durable_object]
-pub struct AddressLedger {
+pub struct Ledger {
     state: State,
-    kept: RefCell<Option<Kept>>,
+    env: Env,
+    book: RefCell<Option<Book>>,
 }
 
-struct Kept {
-    ledger: Ledger,
-    /// How long attempts matter under the terms of the last one.
-    horizon: Duration,
-    alarm_is_set: bool,
-}
+/// Where an object tells its time, and how many objects there are to ask.
+const CLOCK_PATH: &str = "/clock";
+const CLOCKS: u64 = 16;
+const CLOCK_TIMEOUT: u64 = 5000;
+/// When no clock can be asked, how long until the next try, in milliseconds.
+const CLOCK_RETRY: u64 = 60_000;
 
-impl DurableObject for AddressLedger {
-    fn new(state: State, _env: Env) -> Self {
+impl DurableObject for Ledger {
+    fn new(state: State, env: Env) -> Self {
         Self {
             state,
-            kept: RefCell::default(),
+            env,
+            book: RefCell::default(),
         }
     }
 
     async fn fetch(&self, request: Request) -> Result<Response> {
-        let attempt = wire::decode_attempt(&request.path())
-            .ok_or_else(|| Error::from("no attempt in the path of the ledger's URL"))?;
-        let (answer, alarm_is_missing) = self.step(&attempt)?;
-        if alarm_is_missing {
-            let storage = self.state.storage();
-            storage.set_alarm(attempt.terms.horizon()).await?;
-        }
+        let path = request.path();
+        let answer = if path == CLOCK_PATH {
+            now().0.to_string()
+        } else {
+            let question = wire::decode_question(&path)
+                .ok_or_else(|| Error::from("no question in the path of the ledger's URL"))?;
+            wire::encode_answer(&self.step(&question)?)
+        };
         let response = Response::empty()?;
-        let headers = response.headers();
-        headers.set("answer", &wire::encode_answer(&answer))?;
+        response.headers().set("answer", &answer)?;
         Ok(response)
     }
 
-    /// An idle ledger leaves nothing in storage.
+    /// An idle ledger leaves nothing in storage. That is for two clocks to say, as everywhere: a
+    /// jump of this one must not forget what still counts.
     async fn alarm(&self) -> Result<Response> {
-        let storage = self.state.storage();
-        // What can't be read would refuse its address for ever.
-        let idle_in = self.idle_in().unwrap_or_else(|error| {
+        let by_this_clock = self.sleep(Moment::new(now(), Moment::MAX.caller()));
+        let sleep = match by_this_clock {
+            Ok(None) => match self.another_clock().await {
+                Ok(other) => self.sleep(Moment::new(now(), other)),
+                Err(failure) => {
+                    console_error!("portcullis: a ledger is kept for now: {failure}");
+                    Ok(Some(CLOCK_RETRY))
+                }
+            },
+            known => known,
+        };
+        // What can't be read would refuse its party for ever.
+        let sleep = sleep.unwrap_or_else(|error| {
             console_error!("portcullis: a ledger is emptied: {error}");
             None
         });
-        match idle_in {
-            Some(idle_in) => storage.set_alarm(idle_in).await?,
+        match sleep {
+            Some(milliseconds) => self.store(Vec::new(), Vec::new(), Some(milliseconds))?,
             None => {
-                self.kept.take();
-                storage.delete_all().await?;
+                self.book.take();
+                self.state.storage().delete_all().await?;
             }
         }
         Response::empty()
     }
 }
 
-impl AddressLedger {
+impl Ledger {
     /// Loads, steps and stores. Nothing in here waits, and an object runs one piece of code at a
-    /// time, so no other attempt can come between. Also says whether no alarm is set.
-    fn step(&self, attempt: &Attempt) -> Result<(Answer, bool)> {
-        let mut kept = self.kept.borrow_mut();
-        let kept = self.load(&mut kept)?;
-        kept.horizon = attempt.terms.horizon();
-        let (answer, change) = kept.ledger.step(attempt, now());
-        self.store(change, kept.horizon)?;
-        let alarm_was_set = std::mem::replace(&mut kept.alarm_is_set, true);
-        Ok((answer, !alarm_was_set))
-    }
-
-    /// How long until nothing in the ledger matters any more, if anything still does.
-    fn idle_in(&self) -> Result<Option<Duration>> {
-        let mut kept = self.kept.borrow_mut();
-        let kept = self.load(&mut kept)?;
-        let idle_from = kept.ledger.idle_from(kept.horizon);
-        let idle_in = idle_from.map(|at| at.since(now()));
-        Ok(idle_in.filter(|length| !length.is_zero()))
-    }
-
-    fn load<'a>(&self, kept: &'a mut Option<Kept>) -> Result<&'a mut Kept> {
-        if let Some(kept) = kept {
-            return Ok(kept);
+    /// time, so no other question can come between; what is stored at once is stored whole, and
+    /// before the answer leaves.
+    fn step(&self, question: &Question) -> Result<Answer> {
+        let mut book = self.book.borrow_mut();
+        let (answer, change) = self.load(&mut book)?.step(question, now());
+        let Change {
+            write,
+            delete,
+            wake_in,
+        } = change;
+        if !write.is_empty() || !delete.is_empty() || wake_in.is_some() {
+            self.store(write, delete, wake_in.map(millis))?;
         }
-        let sql = self.state.storage().sql();
-        sql.exec(
-            "CREATE TABLE IF NOT EXISTS attempts \
-             (row INTEGER PRIMARY KEY, horizon INTEGER NOT NULL, data BLOB NOT NULL)",
-            None,
-        )?;
-        let stored = sql.exec("SELECT row, horizon, data FROM attempts ORDER BY row", None)?;
-        let mut horizon = Duration::ZERO;
+        Ok(answer)
+    }
+
+    /// How long something still matters, in milliseconds.
+    fn sleep(&self, now: Moment) -> Result<Option<u64>> {
+        let mut book = self.book.borrow_mut();
+        Ok(self.load(&mut book)?.sleep(now).map(millis))
+    }
+
+    /// The time of another object, which likely runs elsewhere.
+    async fn another_clock(&self) -> std::result::Result<Timestamp, String> {
+        let name = format!("clock {}", now().0 % CLOCKS);
+        let env: &JsValue = self.env.unchecked_ref();
+        let answer = send(env, &name, CLOCK_PATH, CLOCK_TIMEOUT).await?;
+        let time = answer
+            .parse()
+            .map_err(|_| format!("a clock said {answer:?}"))?;
+        Ok(Timestamp(time))
+    }
+
+    fn load<'a>(&self, book: &'a mut Option<Book>) -> Result<&'a mut Book> {
+        if let Some(book) = book {
+            return Ok(book);
+        }
+        let stored = native::load_rows(self.state.storage().as_raw())?;
         let mut rows = Vec::new();
-        for columns in stored.raw() {
-            let columns: [SqlStorageValue; 3] = columns?
-                .try_into()
-                .map_err(|_| Error::from("a stored row has other columns"))?;
-            let [
-                SqlStorageValue::Integer(number),
-                SqlStorageValue::Integer(milliseconds),
-                SqlStorageValue::Blob(data),
-            ] = columns
-            else {
-                return Err(Error::from("a stored row has other types"));
+        for pair in stored.chunks_exact(2) {
+            let [number, data] = pair else {
+                unreachable!("pairs")
             };
-            horizon = Duration::from_millis(milliseconds as u64);
-            let number = number as u64;
-            rows.push(Row { number, data });
+            rows.push(Row {
+                number: number.as_f64().unwrap_or(f64::MAX) as u64,
+                data: js_sys::Uint8Array::new(data).to_vec(),
+            });
         }
-        let ledger = Ledger::load(rows)
+        let loaded = Book::load(rows)
             .map_err(|row| Error::from(format!("stored row {} can't be read", row.0)))?;
-        Ok(kept.insert(Kept {
-            ledger,
-            horizon,
-            alarm_is_set: false,
-        }))
+        Ok(book.insert(loaded))
     }
 
-    fn store(&self, change: Change, horizon: Duration) -> Result<()> {
-        let sql = self.state.storage().sql();
-        if let Some(first) = change.delete_before {
-            let first = SqlStorageValue::Integer(first as i64);
-            sql.exec("DELETE FROM attempts WHERE row < ?", vec![first])?;
-        }
-        if let Some(row) = change.write {
-            let columns = vec![
-                SqlStorageValue::Integer(row.number as i64),
-                SqlStorageValue::Integer(millis(horizon) as i64),
-                SqlStorageValue::Blob(row.data),
-            ];
-            sql.exec("INSERT OR REPLACE INTO attempts VALUES (?, ?, ?)", columns)?;
-        }
+    fn store(&self, write: Vec<Row>, delete: Vec<u64>, wake_in: Option<u64>) -> Result<()> {
+        let pairs = write.into_iter().flat_map(|row| {
+            let data = js_sys::Uint8Array::from(row.data.as_slice());
+            [JsValue::from(row.number as f64), data.into()]
+        });
+        let delete = delete
+            .into_iter()
+            .map(|number| JsValue::from(number as f64));
+        native::store_rows(
+            self.state.storage().as_raw(),
+            pairs.collect(),
+            delete.collect(),
+            wake_in.map(|milliseconds| milliseconds as f64),
+        )?;
         Ok(())
     }
 }

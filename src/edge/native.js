@@ -96,6 +96,26 @@ export async function askLedger(namespace, name, path, milliseconds) {
   return response.headers.get('answer') ?? `status ${response.status}`;
 }
 
+// A ledger's rows stand in the key-value store, whose table costs nothing to make. Numbers are
+// padded, so that the keys are in their order.
+const ROW_DIGITS = 16;
+const rowKey = (number) => `${number}`.padStart(ROW_DIGITS, '0');
+
+/** A ledger's rows in order: number, bytes, number, bytes … */
+export function loadRows({ kv }) {
+  return [...kv.list()].flatMap(([key, data]) => [Number(key), data]);
+}
+
+/** Stores rows, given as `loadRows` gives them, deletes others and sets the alarm, all at once. */
+export function storeRows(storage, write, remove, wakeIn) {
+  for (let at = 0; at < write.length; at += 2) {
+    storage.kv.put(rowKey(write[at]), write[at + 1]);
+  }
+  for (const number of remove) storage.kv.delete(rowKey(number));
+  // Not waited for: the answer leaves only once all of it is stored, and never if that fails.
+  if (wakeIn !== undefined) storage.setAlarm(Date.now() + wakeIn).catch(() => {});
+}
+
 /** Asks the object of what can be used once under this name; its answer is a text. */
 export function askOnce(namespace, name, path, body, milliseconds) {
   return withTimeout(milliseconds, async (signal) => {

@@ -33,6 +33,17 @@ extern "C" {
         milliseconds: f64,
     ) -> Result<JsValue, JsValue>;
 
+    #[wasm_bindgen(catch, js_name = loadRows)]
+    pub fn load_rows(storage: &JsValue) -> Result<Vec<JsValue>, JsValue>;
+
+    #[wasm_bindgen(catch, js_name = storeRows)]
+    pub fn store_rows(
+        storage: &JsValue,
+        write: Vec<JsValue>,
+        delete: Vec<JsValue>,
+        wake_in: Option<f64>,
+    ) -> Result<(), JsValue>;
+
     #[wasm_bindgen(catch, js_name = askOnce)]
     pub async fn ask_once(
         namespace: &JsValue,

@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::{Edge, Gate, Passage};
 use crate::admin::{AdminToken, Command, MOST_BODY_BYTES, Party};
-use crate::config::Counting;
+use crate::client::AddressKey;
+use crate::config::{Counting, Site};
 use crate::record::{Record, Stage};
 use crate::registry::{
     Answer, KICK_LASTS, Key, MOST_LISTED, Mark, Named, Question, SHARDS, Socket, Verb,
@@ -23,15 +24,14 @@ impl Gate {
         edge: &E,
         request: &Request<'_>,
         token: &AdminToken,
-        counting: &Counting,
+        site: &Site,
         record: &mut Record,
     ) -> Result<Passage<E>, Rejection> {
-        // 6. quotas known to be exhausted
+        // 6. bans and exhausted quotas already known here
         record.stage = Stage::Known;
-        let ledger = counting.ledger_of(request.address.key());
-        self.exhausted
-            .borrow()
-            .check(&ledger, counting.terms.quota, edge.now())?;
+        let counting = &site.elsewhere.counting;
+        let address = request.address.key(counting.ipv6_prefix);
+        self.check_address(counting, address, edge.now())?;
 
         // 7. token
         record.stage = Stage::Token;
@@ -46,14 +46,38 @@ impl Gate {
                 Reason::BadRequest { detail }.because("the body can't be read")
             })?,
         };
-        let command = Command::read(request, &body, edge.now())?;
+        let command = Command::read(request, &body, counting.ipv6_prefix, edge.now())?;
         let objects = Objects {
             edge,
             timeout: counting.timeout,
         };
+        if let Command::Lift(Party::Address(address)) = &command
+            && site.bans_addresses()
+        {
+            self.lift(edge, counting, *address).await?;
+        }
         let (json, said) = objects.obey(command).await?;
         record.note_administered(said);
         Ok(Passage::Json { json })
+    }
+}
+
+impl Gate {
+    /// Lifts the ban that an address's own failures brought.
+    async fn lift<E: Edge>(
+        &self,
+        edge: &E,
+        counting: &Counting,
+        address: AddressKey,
+    ) -> Result<(), Rejection> {
+        let call = counting.lift(address, edge.now());
+        match edge.ask(&call).await {
+            Ok(answer) => {
+                self.learn(&call, &answer, edge.now());
+                Ok(())
+            }
+            Err(failure) => Err(not_done(format!("{}: {failure}", call.party))),
+        }
     }
 }
 
@@ -214,18 +238,17 @@ impl<E: Edge> Objects<'_, E> {
         if failures.is_empty() {
             return Ok(given);
         }
-        let detail = failures.join("; ");
-        let cause = detail.clone();
-        Err(Reason::NotStored { detail }.because(cause))
+        Err(not_done(failures.join("; ")))
     }
 }
 
 fn nonsense(answer: &Answer) -> Rejection {
-    let detail = format!("an object answered {answer:?}");
-    Reason::NotStored {
-        detail: detail.clone(),
-    }
-    .because(detail)
+    not_done(format!("an object answered {answer:?}"))
+}
+
+fn not_done(detail: String) -> Rejection {
+    let cause = detail.clone();
+    Reason::NotDone { detail }.because(cause)
 }
 
 fn json(answer: &impl Serialize) -> String {

@@ -40,11 +40,10 @@ impl Gate {
         let origin = request.headers.get("origin");
         policy.origins.check(origin.as_deref())?;
 
-        // 6. quotas known to be exhausted
+        // 6. bans and exhausted quotas already known here
         record.stage = Stage::Known;
-        let ledger = policy.counting.ledger_of(request.address.key());
-        let quota = policy.counting.terms.quota;
-        self.exhausted.borrow().check(&ledger, quota, edge.now())?;
+        let address = request.address.key(policy.counting.ipv6_prefix);
+        self.check_address(&policy.counting, address, edge.now())?;
         if request.method == "OPTIONS" {
             record.outcome = Outcome::Preflight;
             return Ok(Caller::Preflight);

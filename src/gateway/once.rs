@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Edge;
-use crate::config::{Counting, OnLimiterFailure, Policy};
+use crate::config::{Counting, Policy};
 use crate::handshake::Handshake;
 use crate::once::{Answer, Question};
 use crate::record::Record;
@@ -121,16 +121,10 @@ pub(super) async fn admit_once<E: Edge>(
         Ok(Answer::Exists) => {
             return Err(Reason::TokenInvalid.because("the jti was admitted before"));
         }
-        Ok(other) => format!("the object of the jti answered {other:?}"),
+        Ok(other) => format!("it answered {other:?}"),
         Err(failure) => failure,
     };
-    match counting.on_failure {
-        OnLimiterFailure::Reject => Err(unavailable(counting.timeout, failure)),
-        OnLimiterFailure::Admit => {
-            record.note_lapse(format!("admitted without a look at its jti: {failure}"));
-            Ok(())
-        }
-    }
+    counting.lapse(record, format!("the object of the jti: {failure}"))
 }
 
 /// Keeps what a new ticket stands for.

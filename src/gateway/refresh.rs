@@ -2,12 +2,14 @@
 
 use serde::Serialize;
 
+use super::counters::{Client, Told};
 use super::endpoints::Caller;
 use super::once::{admit_once, unavailable};
 use super::registration::refusal_of;
 use super::{Edge, Gate, Passage};
+use crate::client::Ipv6Prefix;
 use crate::record::{Outcome, Record, Stage};
-use crate::registry::{Answer, Arrival, Entry, Question, party_of, session_of, shard_of};
+use crate::registry::{Answer, Arrival, Entry, Question, party_of, session_of};
 use crate::rejection::{Reason, Rejection};
 use crate::replay::Use;
 use crate::request::Request;
@@ -29,7 +31,9 @@ impl Gate {
         edge: &E,
         request: &Request<'_>,
         (route, parameters): (&Route, &Parameters),
+        prefix: Ipv6Prefix,
         record: &mut Record,
+        told: &mut Told,
     ) -> Result<Passage<E>, Rejection> {
         // 4 to 7
         let policy = &route.policy;
@@ -53,9 +57,13 @@ impl Gate {
         // 9. counters, the one use of the token, and the registry
         record.stage = Stage::Counters;
         let counting = &policy.counting;
-        let address = request.address.key();
-        let ledger = counting.ledger_of(address);
-        self.admit(edge, counting, ledger, None, record).await?;
+        let address = request.address.key(counting.ipv6_prefix);
+        let client = Client {
+            address,
+            user: None,
+        };
+        self.admit(edge, counting, client, None, record, told)
+            .await?;
         let until = policy.one_time.accepted_until(&identity);
         if policy.one_time.rejects_replay {
             admit_once(edge, Use::of(&identity, until)?, counting, record).await?;
@@ -64,7 +72,7 @@ impl Gate {
         let entry = Entry::new(
             &Arrival {
                 id: &record.request_id,
-                address,
+                address: request.address.key(prefix),
                 route: &route.pattern,
                 origin: record.origin.as_deref(),
                 realm: &realm,
@@ -72,12 +80,12 @@ impl Gate {
             },
             Some((&identity, until)),
         );
+        let shard = party.shard();
         let question = Question::Prolong {
             entry,
             party,
             session: session_of(&identity),
         };
-        let shard = shard_of(Some(&identity), address);
         let answers = edge
             .ask_registry(&[shard], &question, counting.timeout)
             .await;

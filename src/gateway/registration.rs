@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::Edge;
 use super::once::unavailable;
+use crate::client::AddressKey;
 use crate::config::OnLimiterFailure;
 use crate::record::Record;
 use crate::registry::{Answer, Arrival, End, Entry, shard_of};
 use crate::rejection::{Reason, Rejection};
-use crate::request::Request;
 use crate::route::{Parameters, Route};
 use crate::token::Identity;
 
@@ -34,10 +34,11 @@ pub struct Registered<C> {
     pub channel: Option<C>,
 }
 
-/// Asks the registry about an upgrade, where that is needed.
+/// Asks the registry about an upgrade, where that is needed. `address`: as the whole gate counts
+/// it, whatever the route says, for an administrator knows no other.
 pub(super) async fn register<E: Edge>(
     edge: &E,
-    request: &Request<'_>,
+    address: AddressKey,
     (route, parameters): (&Route, &Parameters),
     identity: Option<&Identity>,
     record: &mut Record,
@@ -48,7 +49,6 @@ pub(super) async fn register<E: Edge>(
     if !registering.is_judged && !(registering.is_held && identity.is_some()) {
         return Ok(Vec::new());
     }
-    let address = request.address.key();
     let entry = Entry::new(
         &Arrival {
             id: &record.request_id,

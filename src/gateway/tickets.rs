@@ -1,5 +1,6 @@
 //! `/_portcullis/ticket`: a one-time ticket for who shows a token.
 
+use super::counters::{Client, Told};
 use super::endpoints::Caller;
 use super::once::{OnceCall, keep};
 use super::{Edge, Gate, Passage};
@@ -19,6 +20,7 @@ impl Gate {
         request: &Request<'_>,
         route: &Route,
         record: &mut Record,
+        told: &mut Told,
     ) -> Result<Passage<E>, Rejection> {
         // 4 to 7
         let policy = &route.policy;
@@ -33,14 +35,18 @@ impl Gate {
 
         // 9. counters
         record.stage = Stage::Counters;
-        let ledger = policy.counting.ledger_of(request.address.key());
-        self.admit(edge, &policy.counting, ledger, None, record)
+        let address = request.address.key(policy.counting.ipv6_prefix);
+        let client = Client {
+            address,
+            user: None,
+        };
+        self.admit(edge, &policy.counting, client, None, record, told)
             .await?;
         let ticket = Ticket::from_random(edge.random());
         let now = edge.now();
         let until = policy.one_time.accepted_until(&identity).min(now + ttl);
         let bounds = Bounds {
-            address: request.address.key(),
+            address,
             origin: request.headers.get("origin"),
             route: route.pattern.clone(),
         };

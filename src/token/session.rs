@@ -183,7 +183,7 @@ impl Sessions {
 }
 
 fn unverified(failure: &str) -> TokenFault {
-    TokenFault::invalid(format!("the session can't be verified: {failure}"))
+    TokenFault::Unverified(format!("the session can't be verified: {failure}"))
 }
 
 /// The body of an answer that is one (RFC 7662 §2.2).

@@ -13,7 +13,7 @@ use std::time::Duration;
 use base64ct::{Base64UrlUnpadded, Encoding};
 use jwt_compact::AlgorithmSignature;
 use jwt_compact::alg::{Ed25519, Hs256, Hs256Key, Hs384, Hs384Key, Hs512, Hs512Key};
-use portcullis::client::ClientAddress;
+use portcullis::client::{AddressKey, ClientAddress, Ipv6Prefix};
 use portcullis::config::{LEDGER_BINDING, Policy, Settings, Var};
 use portcullis::request::{Headers, Request, RequestUrl};
 use portcullis::time::Timestamp;
@@ -130,6 +130,11 @@ impl Ask {
     pub fn url(mut self, url: &str) -> Self {
         url.clone_into(&mut self.url);
         self
+    }
+
+    /// What it is counted and recorded by.
+    pub fn key(&self) -> AddressKey {
+        ClientAddress::parse(self.address).key(Ipv6Prefix::default())
     }
 
     pub fn request(&self) -> Request<'_> {

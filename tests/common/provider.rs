@@ -126,7 +126,7 @@ pub fn check(
 ) -> (Result<Identity, Rejection>, [Option<String>; 2]) {
     let ask = Ask::upgrade().with("cookie", &format!("sid={credential}"));
     let request = ask.request();
-    let mut record = Record::begin(&request, "id", "now".into());
+    let mut record = Record::begin(ask.key(), "id", "now".into());
     let checked = ready(gate.check(provider, &request, &[], &mut record));
     let identity = checked.map(|found| found.identity.expect("a credential was given"));
     (identity, [record.alg, record.kid])

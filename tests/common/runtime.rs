@@ -172,7 +172,7 @@ pub fn check(
     protocols: &[String],
 ) -> (Result<Authenticated, Rejection>, Record) {
     let request = ask.request();
-    let mut record = Record::begin(&request, "id", String::new());
+    let mut record = Record::begin(ask.key(), "id", String::new());
     let checked = block_on(gate.check(bench, &request, protocols, &mut record));
     (checked, record)
 }

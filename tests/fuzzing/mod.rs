@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use portcullis::client::ClientAddress;
+use portcullis::client::{ClientAddress, Ipv6Prefix};
 use portcullis::record::Record;
 use portcullis::rejection::Reason;
 use portcullis::request::{Headers, Request, RequestUrl};
@@ -192,13 +192,20 @@ impl Harness {
             address: ClientAddress::parse(None),
             headers: &headers,
         };
-        let mut record = Record::begin(&request, "id", String::new());
+        let mut record = Record::begin(
+            request.address.key(Ipv6Prefix::default()),
+            "id",
+            String::new(),
+        );
         match finish(gate.check(&FakeRuntime, &request, &[], &mut record)) {
             Ok(authenticated) => Ok(authenticated.identity.expect("whom it names").expires),
             Err(rejection) => {
                 let is_of_a_token = matches!(
                     rejection.reason,
-                    Reason::TokenInvalid | Reason::TokenExpired | Reason::TokenMissing
+                    Reason::TokenInvalid
+                        | Reason::TokenUnverified
+                        | Reason::TokenExpired
+                        | Reason::TokenMissing
                 );
                 assert!(is_of_a_token, "{rejection:?}");
                 Err(rejection.cause.to_string())

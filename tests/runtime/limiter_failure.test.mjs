@@ -3,19 +3,19 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { assertAdmitted, assertRefused, requestId } from '../support/answers.mjs';
 import { freshAddress, freshKey, useGate } from '../support/gate.mjs';
-import { plan, withLedger } from '../support/ledgers.mjs';
+import { ofAddress, plan, withLedger } from '../support/ledgers.mjs';
 import { useUpstream } from '../support/upstream.mjs';
 
 const TIMEOUT = 400;
 const vars = (policy) => ({ ON_LIMITER_FAILURE: policy, LIMITER_TIMEOUT: `${TIMEOUT}ms` });
 
 const failures = [
-  ['never answers', 'hang', /^timed out$/],
+  ['never answers', 'hang', /^the address's ledger: timed out$/],
   ['stalls with nothing left to do', 'stall', /hung|timed out|canceled|internal error/i],
   ['throws', 'throw', /thrown on purpose/],
   ['aborts itself', 'abort', /aborted on purpose/],
-  ['answers with a status alone', 'status 500', /^the ledger answered "status 500"$/],
-  ['answers what it should not', 'maybe 1', /^the ledger answered "maybe 1"$/],
+  ['answers with a status alone', 'status 500', /^the address's ledger: it answered "status 500"$/],
+  ['answers what it should not', 'maybe 1', /^the address's ledger: it answered "maybe 1"$/],
 ];
 
 for (const [policy, assertAnswered] of [
@@ -47,16 +47,16 @@ for (const [policy, assertAnswered] of [
     for (const [name, behaviour, cause] of failures) {
       test(`a ledger that ${name}`, async () => {
         const address = freshAddress();
-        await plan(gate, { [address]: behaviour });
+        await plan(gate, { [ofAddress(address)]: behaviour });
         const took = await check(gate, cause, address);
         if (behaviour === 'hang') assert.ok(took >= TIMEOUT, `${took} ms`);
       });
     }
     test('a ledger that comes back is asked again', async () => {
       const address = freshAddress();
-      await plan(gate, { [address]: 'abort' });
+      await plan(gate, { [ofAddress(address)]: 'abort' });
       await gate.knock({ 'CF-Connecting-IP': address });
-      await plan(gate, { [address]: 'real' });
+      await plan(gate, { [ofAddress(address)]: 'real' });
       const key = freshKey();
       assertAdmitted(
         await gate.knock({ 'CF-Connecting-IP': address, 'Sec-WebSocket-Key': key }),
@@ -65,7 +65,7 @@ for (const [policy, assertAnswered] of [
     });
     test('a refused attempt that could not be counted is told in the log', async () => {
       const address = freshAddress();
-      await plan(gate, { [address]: 'throw' });
+      await plan(gate, { [ofAddress(address)]: 'throw' });
       const changes = { 'CF-Connecting-IP': address, Origin: 'https://evil.example' };
       assertRefused(await gate.knock(changes), 'origin_not_allowed');
       await gate.log.find(

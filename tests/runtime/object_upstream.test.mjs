@@ -66,7 +66,7 @@ describe('UPSTREAM_OBJECT', () => {
 });
 
 describe('UPSTREAM_OBJECT with a parameter that no path has', () => {
-  const gate = useGate({ vars: { UPSTREAM_OBJECT: 'ADDRESS_LEDGER/{room}' } });
+  const gate = useGate({ vars: { UPSTREAM_OBJECT: 'LEDGER/{room}' } });
   test('is a configuration error that names it', async () => {
     assertRefused(await gate.knock(), 'misconfigured');
     assert.match(gate.log.toString(), /UPSTREAM_OBJECT: the path "\/\*" has no parameter \{room\}/);

@@ -16,7 +16,7 @@ const vars = {
 const WITH_DATASET = `
   import { WorkerEntrypoint } from 'cloudflare:workers';
   import Gate from './index.js';
-  export { AddressLedger } from './index.js';
+  export { Ledger } from './index.js';
   const DECISIONS = { writeDataPoint: (point) => console.log('point ' + JSON.stringify(point)) };
   export default class extends WorkerEntrypoint {
     fetch(request) {

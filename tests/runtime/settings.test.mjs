@@ -70,7 +70,7 @@ describe('a missing binding', () => {
   const gate = useGate({ upstream, gate: { durableObjects: {} } });
   test('of the ledger is a configuration error', async () => {
     assertRefused(await gate.knock(), 'misconfigured');
-    await gate.log.find(({ message }) => /ADDRESS_LEDGER: .*is missing/.test(message));
+    await gate.log.find(({ message }) => /LEDGER: .*is missing/.test(message));
   });
 });
 

@@ -72,6 +72,8 @@ const CLOSES = {
   replayed_key: 4400,
   origin_missing: 4403,
   origin_not_allowed: 4403,
+  banned: 4403,
+  revoked: 4401,
   token_missing: 4401,
   token_invalid: 4401,
   token_expired: 4401,

@@ -1,5 +1,7 @@
 // Durable Objects in place of one of the gate's own: ones that fail in every way, and one that
 // counts the calls it passes on.
+import { createHash } from 'node:crypto';
+
 const SCRIPT = `
 import { DurableObject } from 'cloudflare:workers';
 
@@ -42,13 +44,13 @@ export default {
 
 /** The gate's own objects by their bindings. */
 const OWN = {
-  ADDRESS_LEDGER: { className: 'AddressLedger', useSQLite: true },
+  LEDGER: { className: 'Ledger', useSQLite: true },
   ONE_TIME: { className: 'OneTime', useSQLite: true },
   REGISTRY: { className: 'Registry', useSQLite: true },
 };
 
 /** Options of `useGate` that put the class `Double` or `Unbuilt` in the ledger's place. */
-export const withLedger = (className) => inPlaceOf('ADDRESS_LEDGER', className);
+export const withLedger = (className) => inPlaceOf('LEDGER', className);
 /** The same for what can be used once. */
 export const withOneTime = (className) => inPlaceOf('ONE_TIME', className);
 
@@ -72,15 +74,27 @@ const inPlaceOf = (binding, className) => ({
   ],
 });
 
-/** Says what the double does for an address (`*`: for all others). */
+/** The names of ledgers. */
+export const ofAddress = (address) => `ip ${address}`;
+export function ofUser(subject, issuer) {
+  const hash = createHash('sha256');
+  for (const text of [issuer, subject]) {
+    const length = Buffer.alloc(8);
+    length.writeBigUInt64BE(text === undefined ? 0xffff_ffff_ffff_ffffn : BigInt(text.length));
+    hash.update(length).update(text ?? '');
+  }
+  return `user ${hash.digest('hex')}`;
+}
+
+/** Says what the double does by the names of objects (`*`: for all others). */
 export async function plan(gate, behaviours) {
   const worker = await gate.miniflare.getWorker('ledgers');
   await worker.fetch('http://ledgers/', { method: 'PUT', body: JSON.stringify(behaviours) });
 }
 
-/** The paths of the calls that the double got, by name; with an address, those for it. */
-export async function calls(gate, address) {
+/** The paths of the calls that the double got, by name; with a name, those for it. */
+export async function calls(gate, name) {
   const worker = await gate.miniflare.getWorker('ledgers');
   const all = await (await worker.fetch('http://ledgers/')).json();
-  return address === undefined ? all : (all[address] ?? []);
+  return name === undefined ? all : (all[name] ?? []);
 }

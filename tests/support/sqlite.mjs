@@ -10,14 +10,23 @@ process.on('warning', (warning) => {
 });
 const { DatabaseSync } = await import('node:sqlite');
 
-/** The names of the tables that the one object under `folder` made. */
-export const tablesIn = (folder) => tablesByObject(folder)[0];
+/** The names of the tables that each object under `folder` made. */
+export const tablesByObject = (folder) =>
+  byObject(folder, (database) => tablesOf(database).filter((name) => !name.startsWith('_cf_')));
 
-/** The same for each object there. */
-export function tablesByObject(folder) {
+/** How many rows the objects under `folder` hold in the key-value store. */
+export function rowsIn(folder) {
+  const counts = byObject(folder, (database) => {
+    if (!tablesOf(database).includes('_cf_KV')) return 0;
+    return database.prepare('SELECT count(*) AS count FROM _cf_KV').get().count;
+  });
+  return counts.reduce((sum, count) => sum + count, 0);
+}
+
+function byObject(folder, look) {
   const files = readdirSync(folder, { recursive: true });
   const ofObjects = files.filter((name) => /[0-9a-f]{64}\.sqlite$/.test(name));
-  return ofObjects.map((file) => patiently(() => tablesOf(folder, file)));
+  return ofObjects.map((file) => patiently(() => open(join(folder, file), look)));
 }
 
 // A reader that comes amid a write finds a journal that only a writer could roll back.
@@ -34,11 +43,15 @@ function patiently(read) {
   }
 }
 
-function tablesOf(folder, file) {
-  const database = new DatabaseSync(join(folder, file), { readOnly: true, timeout: 5000 });
+function tablesOf(database) {
+  const rows = database.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").all();
+  return rows.map(({ name }) => name);
+}
+
+function open(file, look) {
+  const database = new DatabaseSync(file, { readOnly: true, timeout: 5000 });
   try {
-    const rows = database.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").all();
-    return rows.map(({ name }) => name).filter((name) => !name.startsWith('_cf_'));
+    return look(database);
   } finally {
     database.close();
   }
