@@ -31,6 +31,8 @@ export async function upgrade({ url, path = '/chat', origin = ORIGIN, token, add
       'CF-Ray: 9a1b2c3d4e5f6789-FRA',
       'CF-Visitor: {"scheme":"https"}',
       'CDN-Loop: cloudflare; loops=1',
+      // What becomes `request.cf`.
+      'CF-Blob: {"colo":"FRA","country":"DE","httpProtocol":"HTTP/1.1","tlsVersion":"TLSv1.3"}',
       `X-Forwarded-For: ${address}`,
       'X-Forwarded-Proto: https',
       '\r\n',

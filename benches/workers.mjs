@@ -12,8 +12,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, join } from 'node:path';
-import { describe } from '../tools/gate.mjs';
-import { Failure, inRoot } from '../tools/run.mjs';
+import { describe, MODULES } from '../tools/gate.mjs';
+import { Failure } from '../tools/run.mjs';
 import workerd from 'workerd';
 
 /** Objects store here, so that no disk is measured: fsync would be most of what they cost. */
@@ -46,7 +46,7 @@ const config :Workerd.Config = (
     (name = "network", network = (allow = ["public", "private"])),
     (name = "storage", disk = (path = ${text(storage)}, writable = true)),
   ],
-  sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "worker")],
+  sockets = [(name = "http", address = "127.0.0.1:0", http = (cfBlobHeader = "CF-Blob"), service = "worker")],
 );
 const worker :Workerd.Worker = (
   modules = [${modules.map(module).join(', ')}],
@@ -61,7 +61,7 @@ const worker :Workerd.Worker = (
 
 /**
  * Starts workerd with one Worker: `modules` are paths, the main one first, `vars` its variables,
- * `objects` its Durable Object classes by their bindings. Resolves to its `url`, to `cpu`, the CPU
+ * `objects` its Durable Object classes by their bindings. Resolves to its `url`, `pid`, `cpu`, the CPU
  * time that all its threads have taken so far in µs, and `stop`.
  */
 export async function startWorker(worker, more = []) {
@@ -83,7 +83,7 @@ export async function startWorker(worker, more = []) {
     const { event, port } = JSON.parse(line);
     if (event === 'listen') {
       const url = new URL(`http://127.0.0.1:${port}`);
-      return { url, cpu: () => cpuOf(child.pid), stop };
+      return { url, pid: child.pid, cpu: () => cpuOf(child.pid), stop };
     }
   }
   await stop();
@@ -96,7 +96,7 @@ export function startGate(vars, more) {
   const objects = Object.entries(durableObjects).map(([name, { className }]) => [name, className]);
   return startWorker(
     {
-      modules: ['index.js', 'index_bg.wasm'].map((name) => inRoot('build', name)),
+      modules: MODULES.map(({ path }) => path),
       compatibilityDate,
       vars: { ...bindings, ...vars },
       objects: Object.fromEntries(objects),

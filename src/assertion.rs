@@ -143,10 +143,10 @@ impl AssertionKey {
     /// Whether what this key signs would pass for a client's token under one of those keys.
     pub fn is_among(&self, ring: &KeyRing) -> bool {
         match &self.signer {
-            Signer::Hs256(key) => ring.holds(key.as_ref()),
-            Signer::Hs384(key) => ring.holds(key.as_ref()),
-            Signer::Hs512(key) => ring.holds(key.as_ref()),
-            Signer::Ed25519(key) => ring.holds(key.public_key().as_ref()),
+            Signer::Hs256(key) => ring.holds_secret(key.as_ref()),
+            Signer::Hs384(key) => ring.holds_secret(key.as_ref()),
+            Signer::Hs512(key) => ring.holds_secret(key.as_ref()),
+            Signer::Ed25519(key) => ring.holds_ed25519(key.public_key().as_ref()),
         }
     }
 

@@ -25,7 +25,7 @@ use crate::permission::Permission;
 use crate::security_headers::SecurityHeaders;
 use crate::token::{Authentication, KeySource, is_scope};
 use crate::upstream::{ObjectUpstream, Upstream, UpstreamUrl};
-pub use counting::{Counted, Counting, LEDGER_BINDING, OnLimiterFailure};
+pub use counting::{Counted, Counting, LEDGER_BINDING, OnLimiterFailure, ROUTE_QUOTA_BINDING};
 pub use one_time::{ONE_TIME_BINDING, OneTime};
 use reader::Reader;
 pub use registry::{REGISTRY_BINDING, Registering};
@@ -138,9 +138,9 @@ impl Policy {
         let authentication = authentication::read(&mut reader);
         let one_time = one_time::read(&mut reader, authentication.iter().flatten().next());
         let upstream = read_upstream(&mut reader);
-        let counting = counting::read(&mut reader, authentication.as_ref());
         let relay = live::read(&mut reader, authentication.as_ref());
         let registering = registry::read(&reader, &relay);
+        let counting = counting::read(&mut reader, authentication.as_ref());
         let permission = Permission {
             scopes: read_scopes(&mut reader),
             claims: Vec::new(),

@@ -9,9 +9,11 @@ mod forward;
 mod once;
 mod refresh;
 mod registration;
+mod route_quota;
 mod tickets;
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::client::AddressKey;
@@ -25,6 +27,7 @@ use crate::registry;
 use crate::rejection::{Reason, Rejection, insecure};
 use crate::request::Request;
 use crate::route::{Endpoint, Place, is_admin, is_health};
+use crate::route_quota::{self as quota, Holder};
 use crate::ticket::Bounds;
 use crate::token::{Authenticated, Runtime};
 use crate::upstream::{Forward, Offer, Reply, UpstreamFailure};
@@ -35,6 +38,8 @@ pub use once::OnceCall;
 use once::{Bearer, admit_once, spend};
 use registration::register;
 pub use registration::{Registered, Registration};
+pub use route_quota::{RouteCall, RouteErrand};
+use route_quota::{RouteTold, in_order};
 
 /// What an isolate keeps: the policies, and what it learned of exhausted quotas and bans.
 pub struct Gate {
@@ -42,6 +47,8 @@ pub struct Gate {
     /// Holds where the configuration is wrong.
     reject_with: RejectWith,
     known: RefCell<Known>,
+    /// What it was lent of routes' quotas, by their patterns.
+    holders: RefCell<HashMap<String, Holder>>,
 }
 
 /// What only a runtime can do.
@@ -78,6 +85,14 @@ pub trait Edge: Runtime {
 
     /// The request's body, which has no more bytes than this.
     fn body(&self, most_bytes: u32) -> impl Future<Output = Result<String, String>>;
+    /// Asks the object of a route's quota. The error is for the log.
+    fn ask_route(&self, call: &RouteCall) -> impl Future<Output = Result<quota::Answer, String>>;
+
+    /// Does what is to be done behind the answer; see [`Gate::hear_route`], [`Gate::wake_route`].
+    fn run_errand(&self, errand: RouteErrand);
+
+    /// Waits.
+    fn pass(&self, length: Duration) -> impl Future<Output = ()>;
 
     /// 32 bytes that nobody can guess.
     fn random(&self) -> [u8; 32];
@@ -135,6 +150,7 @@ impl Gate {
             site: Site::read(settings),
             reject_with: RejectWith::alone(settings),
             known: RefCell::default(),
+            holders: RefCell::default(),
         }
     }
 
@@ -188,8 +204,13 @@ impl Gate {
         place: &Place<'_>,
         record: &mut Record,
     ) -> Journey<E> {
-        let mut told = Told::default();
-        let result = self.steps(edge, request, place, record, &mut told).await;
+        let (mut told, mut route_told) = (Told::default(), RouteTold::default());
+        let result = self
+            .steps(edge, request, place, record, &mut told, &mut route_told)
+            .await;
+        if result.is_err() && record.stage != Stage::Forward {
+            self.give_back_route(edge, route_told);
+        }
         let behind = self.behind(request, place, record.stage, told, &result, edge.now());
         Journey { result, behind }
     }
@@ -201,6 +222,7 @@ impl Gate {
         place: &Place<'_>,
         record: &mut Record,
         told: &mut Told,
+        route_told: &mut RouteTold,
     ) -> Result<Passage<E>, Rejection> {
         let origin = request.headers.get("origin");
         record.note_origin(origin.as_deref());
@@ -276,6 +298,7 @@ impl Gate {
         let counting = &policy.counting;
         let address = request.address.key(counting.ipv6_prefix);
         self.check_address(counting, address, edge.now())?;
+        self.check_route(counting, &route.pattern, edge.now())?;
 
         // 7. token
         record.stage = Stage::Token;
@@ -300,8 +323,13 @@ impl Gate {
         // 9. counters, then what can be used once
         record.stage = Stage::Counters;
         let client = Client { address, user };
-        self.admit(edge, counting, client, Some(handshake.key), record, told)
-            .await?;
+        let mut route_failure = None;
+        let of_client = self.admit(edge, counting, client, Some(handshake.key), record, told);
+        let of_route = self.admit_route(edge, route, route_told, &mut route_failure);
+        in_order(of_client, of_route).await?;
+        if let Some(failure) = route_failure {
+            counting.lapse(record, failure)?;
+        }
         let authenticated = match bearer {
             Bearer::Verified(authenticated) => authenticated,
             Bearer::Ticket(ticket) => {

@@ -25,6 +25,7 @@ pub mod rejection;
 pub mod replay;
 pub mod request;
 pub mod route;
+pub mod route_quota;
 pub mod security_headers;
 mod strict_json;
 mod syntax;

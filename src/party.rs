@@ -12,6 +12,7 @@ use crate::token::Identity;
 pub enum Party {
     Address,
     User,
+    Route,
 }
 
 impl Party {
@@ -20,6 +21,7 @@ impl Party {
         match self {
             Self::Address => "ip",
             Self::User => "user",
+            Self::Route => "route",
         }
     }
 }
@@ -30,6 +32,7 @@ impl fmt::Display for Party {
         f.write_str(match self {
             Self::Address => "the address's ledger",
             Self::User => "the user's ledger",
+            Self::Route => "the route's quota",
         })
     }
 }

@@ -225,6 +225,7 @@ impl Reason {
                 let title = match party {
                     Party::Address => "Too many attempts from this address.",
                     Party::User => "Too many connections of this user.",
+                    Party::Route => "Too many connections at the moment.",
                 };
                 ("rate_limited", 429, title)
             }

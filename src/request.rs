@@ -3,8 +3,7 @@
 use crate::client::ClientAddress;
 use crate::syntax;
 
-/// What the edge hands over of a request. Headers are looked up only when a check needs them:
-/// each look-up crosses from WASM to JavaScript and back.
+/// What the edge hands over of a request.
 pub struct Request<'a> {
     pub method: &'a str,
     pub url: RequestUrl<'a>,
@@ -16,6 +15,52 @@ pub struct Request<'a> {
 pub trait Headers {
     /// The value of the header with this lower-case name.
     fn get(&self, name: &str) -> Option<String>;
+}
+
+/// The headers that the checks of an upgrade read.
+pub const READ: [&str; 12] = [
+    "cf-connecting-ip",
+    "origin",
+    "upgrade",
+    "connection",
+    "sec-websocket-version",
+    "sec-websocket-key",
+    "sec-websocket-protocol",
+    "sec-websocket-extensions",
+    "content-length",
+    "transfer-encoding",
+    "host",
+    "authorization",
+];
+
+/// Method, URL and the headers of [`READ`] in one text: each look-up of one alone would cross
+/// from WASM to JavaScript and back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot<'a> {
+    pub method: &'a str,
+    pub url: &'a str,
+    headers: Vec<Option<&'a str>>,
+}
+
+impl<'a> Snapshot<'a> {
+    /// Reads lines, none of which can hold a line break: method, URL, and the headers of
+    /// [`READ`] in its order, NUL for one that is absent. `None` for any other number of lines.
+    pub fn parse(lines: &'a str) -> Option<Self> {
+        let mut lines = lines.split('\n');
+        let (method, url) = (lines.next()?, lines.next()?);
+        let headers: Vec<_> = lines.map(|line| (line != "\0").then_some(line)).collect();
+        (headers.len() == READ.len()).then_some(Self {
+            method,
+            url,
+            headers,
+        })
+    }
+
+    /// The header's value, if the request has it; the outer `None` if it is none of [`READ`].
+    pub fn header(&self, name: &str) -> Option<Option<&'a str>> {
+        let at = READ.iter().position(|read| *read == name)?;
+        Some(self.headers[at])
+    }
 }
 
 impl Request<'_> {

@@ -58,11 +58,11 @@ pub trait Runtime {
     /// The time now.
     fn now(&self) -> Timestamp;
 
-    /// Verifies a signature with the runtime's cryptography, which is faster than WASM for RSA
-    /// and ECDSA. The error is for the log.
+    /// Verifies a signature with the runtime's cryptography, which is faster than WASM for all but
+    /// HMAC. The error is for the log.
     fn verify(
         &self,
-        key: &RuntimeKey,
+        key: &Rc<RuntimeKey>,
         algorithm: Algorithm,
         signature: &[u8],
         signed: &[u8],

@@ -6,6 +6,7 @@ use common::{Ask, NONCE_TEXT, assert_rows, minimal_with, seconds};
 use portcullis::config::Settings;
 use portcullis::gateway::Gate;
 use portcullis::ledger::Quota;
+use portcullis::party::Party;
 use portcullis::rejection::{Reason, closing, refusal};
 
 const CLOSE: (&str, &str) = ("REJECT_WITH", "close");
@@ -71,7 +72,7 @@ fn every_reason_has_its_code_or_stays_http() {
 
 fn rate_limited() -> Reason {
     Reason::RateLimited {
-        party: portcullis::party::Party::Address,
+        party: Party::Address,
         quota: Quota::new(60, seconds(60)).expect("sound"),
         wait: seconds(7),
     }

@@ -220,7 +220,7 @@ fn an_error_is_told_once_by_the_name_of_who_made_it() {
         )
     };
     let tls = "REQUIRE_TLS: \"x\" is none of its values; write \"true\" or \"false\"";
-    let later = "RELAY: this version knows only \"passthrough\" here; write that, or remove it";
+    let later = "MODE: this version knows only \"enforce\" here; write that, or remove it";
     let standing = "JWT_SECRET or JWT_JWKS is set as well; keep one, or list them under ISSUERS";
     let url = ("JWT_JWKS_URL", "https://a.test/jwks");
     let secret = "a secret of thirty-two characters!";
@@ -266,13 +266,13 @@ fn an_error_is_told_once_by_the_name_of_who_made_it() {
         ),
         (
             "later work, global",
-            over(&[("RELAY", "inspect")], two(json!({"path": "/a"}))),
+            over(&[("MODE", "report")], two(json!({"path": "/a"}))),
             strings(&[later]),
         ),
         (
             "later work, of a route",
-            errors(two(json!({"path": "/a", "relay": "inspect"}))),
-            vec![format!("ROUTES /a relay: {}", &later[7..])],
+            errors(two(json!({"path": "/a", "mode": "report"}))),
+            vec![format!("ROUTES /a mode: {}", &later[6..])],
         ),
         (
             "no ledger",

@@ -3,7 +3,8 @@
 mod common;
 
 use common::{Ask, NOW, assert_rows};
-use portcullis::record::{Outcome, Record, Stage};
+use portcullis::live::{Closed, Traffic};
+use portcullis::record::{ClosedRecord, Outcome, Record, Stage};
 use portcullis::rejection::Reason;
 use portcullis::token::{Identity, TokenHeader};
 use serde_json::Map;
@@ -101,8 +102,39 @@ fn stages_and_outcomes_have_their_names() {
         (Outcome::Issued, "issued"),
         (Outcome::Preflight, "preflight"),
         (Outcome::Refused, "refused"),
+        (Outcome::Closed, "closed"),
     ];
     assert_rows(outcomes.map(|(outcome, name)| (name, outcome.name(), name)));
+}
+
+#[test]
+fn the_format_of_an_end_is_unchanged() {
+    let mut admission = begin();
+    admission.stage = Stage::Forward;
+    admission.outcome = Outcome::Admitted;
+    admission.cause = Some("admitted uncounted: timed out".into());
+    admission.duration_ms = 7;
+    let closed = Closed {
+        reason: "message_too_big".into(),
+        cause: Some("7 bytes from the client".into()),
+        code: 1009,
+        client: Traffic {
+            messages: 1,
+            bytes: 2,
+        },
+        upstream: Traffic {
+            messages: 3,
+            bytes: 4,
+        },
+        duration: 5000,
+    };
+    let record = ClosedRecord::of(admission, closed, "2027-01-15T08:00:05.000Z".into());
+    assert_eq!(
+        record.to_line(),
+        r#"{"time":"2027-01-15T08:00:05.000Z","request_id":"id-1","outcome":"closed","reason":"message_too_big","cause":"7 bytes from the client","stage":"live","route":null,"origin":null,"address":"2001:db8:1:2::/64","colo":null,"subject":null,"alg":null,"kid":null,"mode":"enforce","duration_ms":5000,"code":1009,"client":{"messages":1,"bytes":2},"upstream":{"messages":3,"bytes":4}}"#
+    );
+    assert_eq!(record.numbers(), [5000.0, 1009.0, 1.0, 2.0, 3.0, 4.0]);
+    assert_eq!(record.record().blobs()[2..4], ["closed", "message_too_big"]);
 }
 
 #[test]

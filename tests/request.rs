@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Ask, assert_rows};
-use portcullis::request::RequestUrl;
+use portcullis::request::{READ, RequestUrl, Snapshot};
 
 #[test]
 fn a_url_is_split_into_its_parts_as_they_were_sent() {
@@ -123,4 +123,32 @@ fn get_and_head_only_read() {
         ("", false),
     ];
     assert_rows(rows.map(|(method, expected)| (method, reads(method), expected)));
+}
+
+#[test]
+fn a_snapshot_tells_an_absent_header_from_an_empty_one() {
+    let mut lines = vec!["GET", "https://a.test/b?c"];
+    lines.extend(READ.map(|name| match name {
+        "origin" => "https://app.example.com",
+        "upgrade" => "",
+        _ => "\0",
+    }));
+    let lines = lines.join("\n");
+    let snapshot = Snapshot::parse(&lines).expect("a line for each header");
+    assert_eq!(
+        (snapshot.method, snapshot.url),
+        ("GET", "https://a.test/b?c")
+    );
+    assert_rows([
+        (
+            "present",
+            snapshot.header("origin"),
+            Some(Some("https://app.example.com")),
+        ),
+        ("empty", snapshot.header("upgrade"), Some(Some(""))),
+        ("absent", snapshot.header("host"), Some(None)),
+        ("not read", snapshot.header("cookie"), None),
+    ]);
+    assert_eq!(Snapshot::parse("GET\nhttps://a.test/"), None);
+    assert_eq!(Snapshot::parse(&format!("{lines}\nmore")), None);
 }

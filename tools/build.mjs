@@ -1,6 +1,6 @@
 // The Worker in build/: cargo, wasm-bindgen, wasm-opt and esbuild, all run by
 // worker-build. Nothing is done when nothing it is made from has changed.
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { cliBin, cliMadeFrom } from './cli.mjs';
@@ -84,6 +84,7 @@ async function make(env, from) {
   if (!withLto(await work()) && !withLto(await work())) {
     throw new Failure('It cannot be seen whether the Worker was compiled with LTO.');
   }
+  copyFileSync(inRoot('src/edge/main.js'), inRoot('build/main.js'));
   const bytes = readFileSync(shipped);
   checkFeatures(readFileSync(compiled), 'rustc');
   checkFeatures(bytes, 'wasm-opt');

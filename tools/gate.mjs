@@ -4,6 +4,13 @@ import { convertV4MiniflareOptions, Miniflare } from 'miniflare';
 import { unstable_getMiniflareWorkerOptions as fromWrangler } from 'wrangler';
 import { Failure, inRoot } from './run.mjs';
 
+/** The built gate's modules, the main one first. */
+export const MODULES = [
+  { type: 'ESModule', path: inRoot('build', 'main.js') },
+  { type: 'ESModule', path: inRoot('build', 'index.js') },
+  { type: 'CompiledWasm', path: inRoot('build', 'index_bg.wasm') },
+];
+
 /** The gate's name among the Workers, for service bindings to it. */
 export const NAME = 'gate';
 
@@ -62,10 +69,7 @@ function options({
         ...described,
         name: NAME,
         modulesRoot: inRoot('build'),
-        modules: [
-          { type: 'ESModule', path: inRoot('build', 'index.js') },
-          { type: 'CompiledWasm', path: inRoot('build', 'index_bg.wasm') },
-        ],
+        modules: MODULES,
         ...gate,
         bindings: withoutUnset({ ...described.bindings, ...vars }),
         serviceBindings: { ...described.serviceBindings, ...services },

@@ -1,4 +1,4 @@
-//! `RATE_LIMIT_IP`, `RATE_LIMIT_USER`, `KEY_REPLAY_WINDOW`, `BAN_AFTER` and how to count.
+//! `RATE_LIMIT_IP`, `RATE_LIMIT_USER`, `RATE_LIMIT_ROUTE`, `KEY_REPLAY_WINDOW`, `BAN_AFTER` and how to count.
 
 use std::time::Duration;
 
@@ -12,6 +12,9 @@ use crate::token::Authentication;
 /// The Durable Object binding that counts attempts of addresses and admissions of users.
 pub const LEDGER_BINDING: &str = "LEDGER";
 
+/// The Durable Object binding that counts admissions of routes.
+pub const ROUTE_QUOTA_BINDING: &str = "ROUTE_QUOTA";
+
 /// What becomes of an attempt that can't be counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnLimiterFailure {
@@ -24,6 +27,8 @@ pub enum OnLimiterFailure {
 pub struct Counting {
     pub address: Counted,
     pub user: Counted,
+    /// Admissions of each route, all clients together.
+    pub route: Option<Quota>,
     pub ipv6_prefix: Ipv6Prefix,
     pub on_failure: OnLimiterFailure,
     /// After this long a counter counts as unable to answer.
@@ -68,6 +73,14 @@ pub(super) fn read(
             "AUTH is off, so there are no users to count; write \"off\", or set AUTH to required",
         );
     }
+    let route = reader.or("RATE_LIMIT_ROUTE", None, values::or_off(values::quota));
+    if route.is_some() && !reader.settings.bindings.contains(ROUTE_QUOTA_BINDING) {
+        reader.error(
+            ROUTE_QUOTA_BINDING,
+            "the Durable Object binding is missing, and RATE_LIMIT_ROUTE counts there; bind it to \
+             the class RouteQuota as the project's wrangler.toml does",
+        );
+    }
     let is_needed = address.need_a_ledger() || user.need_a_ledger();
     if is_needed && !reader.settings.bindings.contains(LEDGER_BINDING) {
         reader.error(
@@ -84,6 +97,7 @@ pub(super) fn read(
     Counting {
         address: ungrouped(address),
         user: ungrouped(user),
+        route,
         ipv6_prefix: reader.or("IPV6_PREFIX", Ipv6Prefix::default(), values::ipv6_prefix),
         on_failure: reader.or("ON_LIMITER_FAILURE", OnLimiterFailure::Reject, |text| {
             values::one_of(

@@ -2,7 +2,7 @@
 
 use super::reader::Reader;
 
-const SETTINGS: [&str; 47] = [
+const SETTINGS: [&str; 48] = [
     "ADMIN_TOKEN",
     "ALLOWED_ORIGINS",
     "ASSERTION_KEY",
@@ -33,6 +33,7 @@ const SETTINGS: [&str; 47] = [
     "ORIGIN_MISSING",
     "PLAIN_HTTP",
     "RATE_LIMIT_IP",
+    "RATE_LIMIT_ROUTE",
     "RATE_LIMIT_USER",
     "REJECT_WITH",
     "RELAY",
@@ -53,11 +54,10 @@ const SETTINGS: [&str; 47] = [
 ];
 
 /// Settings that this version does not have yet, with the one value that is already true.
-const LATER: [(&str, Option<&str>); 4] = [
+const LATER: [(&str, Option<&str>); 3] = [
     ("MAX_SOCKETS_IP", None),
     ("MAX_SOCKETS_USER", None),
     ("MODE", Some("enforce")),
-    ("RATE_LIMIT_ROUTE", None),
 ];
 
 /// Shorter names are near too many others to guess at misspellings of them.

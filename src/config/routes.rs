@@ -5,7 +5,10 @@ use serde_json::{Map, Value};
 use super::names;
 use super::reader::Reader;
 use super::registry;
-use super::{ConfigError, Counting, LEDGER_BINDING, Policy, RejectWith, Settings, Var, counting};
+use super::{
+    ConfigError, Counting, LEDGER_BINDING, Policy, ROUTE_QUOTA_BINDING, RejectWith, Settings, Var,
+    counting,
+};
 use crate::admin::AdminToken;
 use crate::permission::read_claims;
 use crate::route::{EVERYTHING, Pattern, Routes};
@@ -200,7 +203,9 @@ fn add(
                 let is_global = settings.vars.contains_key(&found.setting)
                     && !members.contains_key(&found.setting.to_ascii_lowercase())
                     && alone.contains(&found);
-                if is_global || found.setting == LEDGER_BINDING {
+                let is_binding =
+                    [LEDGER_BINDING, ROUTE_QUOTA_BINDING].contains(&found.setting.as_str());
+                if is_global || is_binding {
                     return found;
                 }
                 let setting = found.setting.to_ascii_lowercase();

@@ -1,44 +1,75 @@
 //! A request from the runtime's form to the core's, and the core's result back.
 
 use std::rc::Rc;
+use std::task::{self, Poll};
 use std::time::Duration;
 
 use portcullis::client::ClientAddress;
-use portcullis::gateway::{Edge, Journey, LedgerCall, OnceCall, Passage, Registered, Registration};
+use portcullis::gateway::{
+    Edge, Journey, LedgerCall, OnceCall, Passage, Registered, Registration, RouteCall, RouteErrand,
+};
 use portcullis::ledger::Answer;
 use portcullis::live::Terms;
 use portcullis::once;
 use portcullis::record::Record;
 use portcullis::registry;
 use portcullis::rejection::{Reason, Rejection, refusal};
-use portcullis::request::{Headers, Request, RequestUrl};
+use portcullis::request::{Headers, Request, RequestUrl, Snapshot};
 use portcullis::route::Place;
+use portcullis::route_quota;
 use portcullis::time::{Timestamp, millis};
 use portcullis::token::{
     Algorithm, Document, FETCH_TIMEOUT, MOST_ANSWER_BYTES, MOST_BYTES, ProviderAnswer, Question,
     RemoteKeys, Runtime, RuntimeKey, SharedCopy,
 };
 use portcullis::upstream::{Destination, Forward, Reply, UpstreamFailure};
-use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::future_to_promise;
 use web_sys::{Response, console};
 use worker::worker_sys::ext::ResponseExt;
-use worker::{Context, Env, event};
+use worker::{Context, Delay};
 
 use crate::channel::Channel;
 use crate::isolate::{self, Isolate};
-use crate::{ledger, live, log, native, once as one_time, registry as live_sockets};
+use crate::{
+    ledger, live, log, native, once as one_time, registry as live_sockets, route_quota as quota,
+};
 
-#[event(fetch)]
-async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker::Result<Response> {
-    let env = JsValue::from(env);
+/// The Worker's handler: an answer at once where nothing is waited for, else a promise of it.
+#[wasm_bindgen]
+pub fn fetch(
+    request: web_sys::Request,
+    env: JsValue,
+    context: worker::worker_sys::Context,
+) -> Result<JsValue, JsValue> {
+    let mut answer = Box::pin(async move {
+        let context = Context::new(context);
+        answer(request, env, context).await.map(JsValue::from)
+    });
+    let mut at_once = task::Context::from_waker(task::Waker::noop());
+    match answer.as_mut().poll(&mut at_once) {
+        Poll::Ready(answer) => answer,
+        Poll::Pending => Ok(future_to_promise(answer).into()),
+    }
+}
+
+async fn answer(
+    request: web_sys::Request,
+    env: JsValue,
+    context: Context,
+) -> Result<Response, JsValue> {
     let isolate = isolate::get(&env);
     let started = now();
     let request_id = request_id();
-    let (method, url) = (request.method(), request.url());
-    let headers = RuntimeHeaders(request.headers());
+    let read = native::read_request(&request, &isolate.read);
+    let read = Snapshot::parse(&read).expect("native.js writes these lines");
+    let headers = RuntimeHeaders {
+        read: &read,
+        request: &request,
+    };
     let seen = Request {
-        method: &method,
-        url: RequestUrl::split(&url),
+        method: read.method,
+        url: RequestUrl::split(read.url),
         address: ClientAddress::parse(headers.get("cf-connecting-ip").as_deref()),
         headers: &headers,
     };
@@ -56,7 +87,7 @@ async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker:
     let mut record = Record::begin(
         isolate.gate.address_key(&seen, &place),
         &request_id,
-        js_sys::Date::new_0().to_iso_string().into(),
+        started.to_rfc3339(),
     );
 
     let Journey { result, behind } = isolate
@@ -166,11 +197,17 @@ pub fn now() -> Timestamp {
     Timestamp(js_sys::Date::now() as u64)
 }
 
-struct RuntimeHeaders(web_sys::Headers);
+struct RuntimeHeaders<'a> {
+    read: &'a Snapshot<'a>,
+    request: &'a web_sys::Request,
+}
 
-impl Headers for RuntimeHeaders {
+impl Headers for RuntimeHeaders<'_> {
     fn get(&self, name: &str) -> Option<String> {
-        self.0.get(name).ok().flatten()
+        match self.read.header(name) {
+            Some(value) => value.map(str::to_owned),
+            None => self.request.headers().get(name).ok().flatten(),
+        }
     }
 }
 
@@ -180,7 +217,7 @@ struct RuntimeEdge<'a> {
     /// The same as the core sees it, and what it asks for.
     seen: &'a Request<'a>,
     place: &'a Place<'a>,
-    isolate: &'a Isolate,
+    isolate: &'a Rc<Isolate>,
     stamps: &'a JsValue,
     /// What lets a page read the answer of an endpoint.
     cors: Vec<(&'static str, String)>,
@@ -194,12 +231,17 @@ impl Runtime for RuntimeEdge<'_> {
 
     async fn verify(
         &self,
-        key: &RuntimeKey,
+        key: &Rc<RuntimeKey>,
         algorithm: Algorithm,
         signature: &[u8],
         signed: &[u8],
     ) -> Result<bool, String> {
-        native::verify_signature(&key.jwk, algorithm.name(), signature, signed)
+        let algorithm = algorithm.name();
+        let verifying = async {
+            let key = self.isolate.import(key, algorithm).await?;
+            native::verify_signature(&key, algorithm, signature, signed).await
+        };
+        verifying
             .await
             .map(|verified| verified.is_truthy())
             .map_err(|error| native::describe(&error))
@@ -270,6 +312,19 @@ impl Edge for RuntimeEdge<'_> {
             .await
             .map(|text| text.as_string().unwrap_or_default())
             .map_err(|error| native::describe(&error))
+    }
+
+    async fn ask_route(&self, call: &RouteCall) -> Result<route_quota::Answer, String> {
+        quota::ask(self.env, call).await
+    }
+
+    fn run_errand(&self, errand: RouteErrand) {
+        let errand = quota::run(self.env.clone(), self.isolate.clone(), errand);
+        self.context.wait_until(errand);
+    }
+
+    async fn pass(&self, length: Duration) {
+        Delay::from(length).await;
     }
 
     fn random(&self) -> [u8; 32] {
@@ -373,8 +428,7 @@ impl RuntimeEdge<'_> {
         let mut own = vec![(REQUEST_ID, record.request_id.clone())];
         own.extend(self.cors.clone());
         let pass_on = |upstream: &Response, own: &[_], relayed: &JsValue| {
-            let hidden = &self.isolate.hidden;
-            native::pass_on(upstream, hidden, stamps, &header_lines(own), relayed)
+            native::pass_on(upstream, stamps, &header_lines(own), relayed)
         };
         let response = match passage {
             Passage::Socket {

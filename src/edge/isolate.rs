@@ -1,12 +1,15 @@
 //! What an isolate keeps between requests.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use portcullis::config::Settings;
 use portcullis::gateway::Gate;
+use portcullis::request::READ;
 use portcullis::route::Place;
 use portcullis::security_headers::{HIDDEN, SecurityHeaders};
+use portcullis::token::RuntimeKey;
 use portcullis::upstream::GATE_HEADERS;
 use wasm_bindgen::JsValue;
 use web_sys::console;
@@ -16,16 +19,20 @@ use crate::native;
 /// The gate, and constants that live on the JavaScript side so that they cross once.
 pub struct Isolate {
     pub gate: Gate,
-    /// Security headers as pairs, for what no route matches.
+    /// Security headers, for what no route matches.
     stamps: JsValue,
     /// The same for each route, by its number.
     route_stamps: Vec<JsValue>,
-    /// Headers that only the gate may send upstream.
+    /// Names of the headers that are read of every request.
+    pub read: JsValue,
+    /// What matches headers that only the gate may send upstream.
     pub owned: JsValue,
-    /// Headers of an upstream that never pass.
-    pub hidden: JsValue,
     colo: OnceCell<String>,
+    imported: RefCell<HashMap<(Rc<RuntimeKey>, &'static str), JsValue>>,
 }
+
+/// Keys of the runtime's cryptography that are kept imported.
+const MOST_IMPORTED_KEYS: usize = 256;
 
 /// Headers of an upstream's answer that belong to its own connection.
 const CONNECTION_HEADERS: [&str; 3] = ["content-length", "transfer-encoding", "connection"];
@@ -47,14 +54,16 @@ impl Isolate {
         let gate = Gate::new(&settings);
         report(&gate);
         let (elsewhere, of_routes) = gate.security_headers();
-        let hidden = HIDDEN.into_iter().chain(CONNECTION_HEADERS);
+        let hidden = array(HIDDEN.into_iter().chain(CONNECTION_HEADERS));
+        let stamps = |headers: &SecurityHeaders| stamps(headers, &hidden);
         Self {
             gate,
-            stamps: pairs(&elsewhere),
-            route_stamps: of_routes.iter().map(pairs).collect(),
-            owned: array(GATE_HEADERS),
-            hidden: array(hidden),
+            stamps: stamps(&elsewhere),
+            route_stamps: of_routes.iter().map(stamps).collect(),
+            read: array(READ),
+            owned: native::names_like(&array(GATE_HEADERS)),
             colo: OnceCell::new(),
+            imported: RefCell::default(),
         }
     }
 }
@@ -66,6 +75,25 @@ impl Isolate {
             Some((number, _)) => &self.route_stamps[number],
             None => &self.stamps,
         }
+    }
+
+    /// A key as SubtleCrypto's own, imported when first used.
+    pub async fn import(
+        &self,
+        key: &Rc<RuntimeKey>,
+        algorithm: &'static str,
+    ) -> Result<JsValue, JsValue> {
+        let id = (key.clone(), algorithm);
+        if let Some(known) = self.imported.borrow().get(&id) {
+            return Ok(known.clone());
+        }
+        let new = native::import_key(&key.jwk, algorithm).await?;
+        let mut imported = self.imported.borrow_mut();
+        if imported.len() >= MOST_IMPORTED_KEYS {
+            imported.clear();
+        }
+        imported.insert(id, new.clone());
+        Ok(new)
     }
 
     /// The data centre, which is the same for all requests of an isolate.
@@ -87,12 +115,12 @@ fn array(names: impl IntoIterator<Item = &'static str>) -> JsValue {
         .into()
 }
 
-fn pairs(headers: &SecurityHeaders) -> JsValue {
+fn stamps(headers: &SecurityHeaders, hidden: &JsValue) -> JsValue {
     let lines: Vec<_> = headers
         .iter()
         .map(|(name, value)| format!("{name}: {value}"))
         .collect();
-    native::parse_header_lines(&lines.join("\n"))
+    native::stamps_of(&lines.join("\n"), hidden)
 }
 
 /// Configuration errors or warnings, once per isolate.

@@ -27,7 +27,7 @@ function isData(value) {
 }
 
 /** Lines of `Name: value` as pairs. Neither part can hold a line break. */
-export function parseHeaderLines(lines) {
+function parseHeaderLines(lines) {
   return lines
     .split('\n')
     .filter((line) => line !== '')
@@ -37,54 +37,72 @@ export function parseHeaderLines(lines) {
     });
 }
 
+/**
+ * Lines of a request's method, URL and headers of these names, NUL for one that is absent. No
+ * part can hold either.
+ */
+export function readRequest({ method, url, headers }, names) {
+  let lines = `${method}\n${url}`;
+  for (const name of names) lines += `\n${headers.get(name) ?? '\0'}`;
+  return lines;
+}
+
 function setAll(headers, pairs) {
   for (const [name, value] of pairs) headers.set(name, value);
 }
 
 class TimedOut extends Error {}
 
-/** What `start` gives, or an exception that is a time-out. */
+/** What `start` gives, if it does in time; else the signal that it got ends its work. */
 export async function withTimeout(milliseconds, start) {
   const controller = new AbortController();
-  let timer;
-  const timeout = new Promise((_, reject) => {
-    timer = setTimeout(() => {
-      reject(new TimedOut());
-      controller.abort();
-    }, milliseconds);
-  });
+  const timer = setTimeout(() => controller.abort(), milliseconds);
   try {
-    return await Promise.race([start(controller.signal), timeout]);
+    return await start(controller.signal);
+  } catch (error) {
+    // A reason given to the signal loses its class on the way through the runtime.
+    throw controller.signal.aborted ? new TimedOut() : error;
   } finally {
     // Never aborted later: that would cut a socket that the answer coupled.
     clearTimeout(timer);
   }
 }
 
+/** The same for work that goes on when nobody waits for it any more. */
+function within(milliseconds, result) {
+  return withTimeout(milliseconds, (signal) =>
+    Promise.race([
+      result,
+      new Promise((_, reject) => {
+        signal.addEventListener('abort', reject);
+      }),
+    ]),
+  );
+}
+
 export function isTimeOut(error) {
   return error instanceof TimedOut;
 }
 
-/**
- * Sends the request to a URL, or to a service binding if there is one. Of `owned`, names that
- * end in a dash are prefixes.
- */
+/** What tells whether a header, in lower case, is of these; one that ends in a dash is a prefix. */
+export function namesLike(owned) {
+  const parts = owned.map((name) => (name.endsWith('-') ? name : `${name}$`));
+  return new RegExp(`^(?:${parts.join('|')})`);
+}
+
+/** Sends the request to a URL, or to a service binding if there is one. */
 export function forward(service, request, url, owned, remove, set, milliseconds) {
   const headers = new Headers(request.headers);
-  for (const name of [...headers.keys()]) {
-    if (owned.some((own) => (own.endsWith('-') ? name.startsWith(own) : name === own))) {
-      headers.delete(name);
-    }
-  }
+  const foreign = [];
+  for (const name of headers.keys()) if (owned.test(name)) foreign.push(name);
+  for (const name of foreign) headers.delete(name);
   for (const name of remove) headers.delete(name);
   setAll(headers, parseHeaderLines(set));
   const { method } = request;
   // A Content-Length of 0 makes a body of no bytes, which fetch takes from no GET or HEAD.
-  const body = ['GET', 'HEAD'].includes(method) ? null : request.body;
+  const body = method === 'GET' || method === 'HEAD' ? null : request.body;
   return withTimeout(milliseconds, (signal) =>
-    (service ?? globalThis).fetch(
-      new Request(url, { method, headers, body, redirect: 'manual', signal }),
-    ),
+    (service ?? globalThis).fetch(url, { method, headers, body, redirect: 'manual', signal }),
   );
 }
 
@@ -142,15 +160,22 @@ export function discard({ webSocket, body }) {
   body?.cancel().catch(() => {});
 }
 
+/** Headers to stamp, and which of an upstream's give way: those and `hidden`, in lower case. */
+export function stampsOf(lines, hidden) {
+  const headers = new Headers(parseHeaderLines(lines));
+  return { headers, withheld: new Set([...hidden, ...headers.keys()]) };
+}
+
 /**
  * The upstream's answer under the gate's headers; one with a socket couples it to the client, or
  * the `relayed` one in its place.
  */
-export function passOn(upstream, hidden, stamps, own, relayed) {
+export function passOn(upstream, stamps, own, relayed) {
   const { status, statusText, webSocket } = upstream;
-  const headers = new Headers(upstream.headers);
-  for (const name of hidden) headers.delete(name);
-  setAll(headers, stamps);
+  const headers = new Headers(stamps.headers);
+  for (const [name, value] of upstream.headers) {
+    if (!stamps.withheld.has(name)) headers.append(name, value);
+  }
   setAll(headers, parseHeaderLines(own));
   if (!webSocket) return new Response(upstream.body, { status, statusText, headers });
   // Of a 101 it would speak of frames that no one encoded.
@@ -160,7 +185,7 @@ export function passOn(upstream, hidden, stamps, own, relayed) {
 
 /** An answer of the gate's own. */
 export function answer(status, body, stamps, own, webSocket) {
-  const headers = new Headers(stamps);
+  const headers = new Headers(stamps.headers);
   setAll(headers, parseHeaderLines(own));
   return new Response(body, { status, headers, webSocket });
 }
@@ -214,9 +239,10 @@ export function writeDecision(dataset, index, blobs, numbers) {
   dataset.writeDataPoint({ indexes: [index], blobs: JSON.parse(blobs), doubles: [...numbers] });
 }
 
-/** SubtleCrypto's parameters by the name of the algorithm (RFC 7518 §3). */
-const ALGORITHMS = Object.fromEntries(
-  [256, 384, 512].flatMap((bits) => {
+/** SubtleCrypto's parameters by the name of the algorithm (RFC 7518 §3, RFC 8037 §3.1). */
+const ALGORITHMS = Object.fromEntries([
+  ['EdDSA', { name: 'Ed25519' }],
+  ...[256, 384, 512].flatMap((bits) => {
     const hash = `SHA-${bits}`;
     return [
       [`RS${bits}`, { name: 'RSASSA-PKCS1-v1_5', hash }],
@@ -224,24 +250,16 @@ const ALGORITHMS = Object.fromEntries(
       [`ES${bits}`, { name: 'ECDSA', hash, namedCurve: `P-${bits === 512 ? 521 : bits}` }],
     ];
   }),
-);
+]);
 
-const MOST_IMPORTED_KEYS = 256;
-const importedKeys = new Map();
+/** A JWK as SubtleCrypto's own key. */
+export function importKey(jwk, algorithm) {
+  return crypto.subtle.importKey('jwk', JSON.parse(jwk), ALGORITHMS[algorithm], false, ['verify']);
+}
 
-/** Verifies with SubtleCrypto. Imported keys are kept for the isolate's life. */
-export async function verifySignature(jwk, algorithm, signature, signed) {
-  // Copied before the first wait: after it WASM's memory may have moved.
-  const [signatureBytes, signedBytes] = [signature.slice(), signed.slice()];
-  const parameters = ALGORITHMS[algorithm];
-  const id = `${algorithm} ${jwk}`;
-  let key = importedKeys.get(id);
-  if (!key) {
-    key = await crypto.subtle.importKey('jwk', JSON.parse(jwk), parameters, false, ['verify']);
-    if (importedKeys.size >= MOST_IMPORTED_KEYS) importedKeys.clear();
-    importedKeys.set(id, key);
-  }
-  return crypto.subtle.verify(parameters, key, signatureBytes, signedBytes);
+/** Verifies with SubtleCrypto, which reads the bytes before it returns. */
+export function verifySignature(key, algorithm, signature, signed) {
+  return crypto.subtle.verify(ALGORITHMS[algorithm], key, signature, signed);
 }
 
 /** Fetches under way by what they are for, and when they began. */
@@ -276,7 +294,7 @@ export function fetchKeySet(url, newerThan, milliseconds, mostBytes) {
     async (signal) =>
       (await sharedKeySet(url, newerThan, mostBytes)) ?? loadKeySet(url, mostBytes, signal),
   );
-  return withTimeout(milliseconds, () => result);
+  return within(milliseconds, result);
 }
 
 async function loadKeySet(url, mostBytes, signal) {
@@ -381,5 +399,5 @@ export function introspect(url, authorization, form, print, context, millisecond
     return `${status}\n${headers.get('content-type') ?? ''}\n${text}`;
   });
   context.waitUntil(result.catch(() => {}));
-  return withTimeout(milliseconds, () => result);
+  return within(milliseconds, result);
 }

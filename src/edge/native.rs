@@ -8,8 +8,14 @@ extern "C" {
     #[wasm_bindgen(js_name = describeEnvironment)]
     pub fn describe_environment(env: &JsValue) -> String;
 
-    #[wasm_bindgen(js_name = parseHeaderLines)]
-    pub fn parse_header_lines(lines: &str) -> JsValue;
+    #[wasm_bindgen(js_name = namesLike)]
+    pub fn names_like(owned: &JsValue) -> JsValue;
+
+    #[wasm_bindgen(js_name = stampsOf)]
+    pub fn stamps_of(lines: &str, hidden: &JsValue) -> JsValue;
+
+    #[wasm_bindgen(js_name = readRequest)]
+    pub fn read_request(request: &Request, names: &JsValue) -> String;
 
     #[wasm_bindgen(js_name = isTimeOut)]
     pub fn is_time_out(error: &JsValue) -> bool;
@@ -56,7 +62,6 @@ extern "C" {
     #[wasm_bindgen(catch, js_name = passOn)]
     pub fn pass_on(
         upstream: &Response,
-        hidden: &JsValue,
         stamps: &JsValue,
         own: &str,
         relayed: &JsValue,
@@ -80,9 +85,12 @@ extern "C" {
         own: &str,
     ) -> Result<Option<Response>, JsValue>;
 
+    #[wasm_bindgen(catch, js_name = importKey)]
+    pub async fn import_key(jwk: &str, algorithm: &str) -> Result<JsValue, JsValue>;
+
     #[wasm_bindgen(catch, js_name = verifySignature)]
     pub async fn verify_signature(
-        jwk: &str,
+        key: &JsValue,
         algorithm: &str,
         signature: &[u8],
         signed: &[u8],

@@ -265,7 +265,12 @@ impl LedgerCall {
 
 impl Counting {
     fn call_address(&self, address: AddressKey, ask: Ask, now: Timestamp) -> LedgerCall {
-        self.call(Party::Address, ledger_of_address(address), ask, now)
+        self.call(
+            (Party::Address, &self.address),
+            ledger_of_address(address),
+            ask,
+            now,
+        )
     }
 
     /// Asks to lift the ban that an address's failures brought.
@@ -277,16 +282,19 @@ impl Counting {
     fn admit_user<E: Edge>(&self, edge: &E, ledger: String, told: &mut Told) -> LedgerCall {
         let random = edge.random();
         let mark: Mark = *random.first_chunk().expect("32 bytes begin with 16");
-        let call = |ask, ledger| self.call(Party::User, ledger, ask, edge.now());
+        let call = |ask, ledger| self.call((Party::User, &self.user), ledger, ask, edge.now());
         told.give_back = Some(call(Ask::GiveBack { mark }, ledger.clone()));
         call(Ask::Admit { mark: Some(mark) }, ledger)
     }
 
-    fn call(&self, party: Party, ledger: String, ask: Ask, now: Timestamp) -> LedgerCall {
-        let Counted { terms, group } = match party {
-            Party::Address => &self.address,
-            Party::User => &self.user,
-        };
+    fn call(
+        &self,
+        (party, counted): (Party, &Counted),
+        ledger: String,
+        ask: Ask,
+        now: Timestamp,
+    ) -> LedgerCall {
+        let Counted { terms, group } = counted;
         LedgerCall {
             party,
             ledger,

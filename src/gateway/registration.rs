@@ -46,7 +46,8 @@ pub(super) async fn register<E: Edge>(
     let policy = &route.policy;
     let registering = &policy.registering;
     // Without revocations only what expires is of interest.
-    if !registering.is_judged && !(registering.is_held && identity.is_some()) {
+    let may_expire = registering.is_held && identity.is_some();
+    if !registering.is_judged && !may_expire {
         return Ok(Vec::new());
     }
     let entry = Entry::new(

@@ -6,7 +6,7 @@ use crate::time::Timestamp;
 
 /// When something happened: by the clock of the object that counts, and by that of the isolate
 /// that asked. Either may jump; a length of time has passed when both say so.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Moment {
     object: Timestamp,
     caller: Timestamp,
@@ -34,6 +34,14 @@ impl Moment {
 
     pub fn caller(self) -> Timestamp {
         self.caller
+    }
+
+    /// The later of both by each clock.
+    pub fn later(self, other: Self) -> Self {
+        Self {
+            object: self.object.max(other.object),
+            caller: self.caller.max(other.caller),
+        }
     }
 
     /// What lies in a clock's future becomes as old as now in that clock: it is counted no

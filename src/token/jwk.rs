@@ -83,8 +83,18 @@ fn okp(members: &Members<'_>) -> Result<Key, String> {
     if members.text("crv")? != Some("Ed25519") {
         return Err("crv must be \"Ed25519\"".into());
     }
-    Key::from_ed25519(&members.bytes("x")?)
-        .ok_or_else(|| "x must be the 32 bytes of an Ed25519 public key".into())
+    let public = members.bytes("x")?;
+    if public.len() != 32 {
+        return Err("x must be the 32 bytes of an Ed25519 public key".into());
+    }
+    Ok(Key::from_runtime(
+        vec![Algorithm::EdDsa],
+        &ed25519_jwk(&public),
+    ))
+}
+
+pub(super) fn ed25519_jwk(public: &[u8]) -> Value {
+    json!({ "kty": "OKP", "crv": "Ed25519", "x": Base64UrlUnpadded::encode_string(public) })
 }
 
 fn rsa(members: &Members<'_>) -> Result<Key, String> {

@@ -3,12 +3,14 @@
 use std::cell::RefCell;
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
+use std::rc::Rc;
 
 use jwt_compact::AlgorithmSignature;
-use jwt_compact::alg::{Ed25519, Hs256, Hs256Key, Hs384, Hs384Key, Hs512, Hs512Key};
+use jwt_compact::alg::{Hs256, Hs256Key, Hs384, Hs384Key, Hs512, Hs512Key};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::jwk::ed25519_jwk;
 use super::jws::{TokenHeader, Untrusted};
 use super::{Runtime, TokenFault};
 
@@ -90,17 +92,19 @@ impl Algorithm {
 }
 
 /// A public key that the runtime's cryptography verifies with.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RuntimeKey {
     /// The JWK with its public members only, in a fixed order: equal keys are equal texts.
     pub jwk: String,
 }
 
+/// The length of a signature (RFC 8032 §5.1.6).
+const ED25519_BYTES: usize = 64;
+
 /// The key itself, in the form its algorithms take it.
 enum Material {
     Secret(Vec<u8>),
-    Ed25519(<Ed25519 as jwt_compact::Algorithm>::VerifyingKey),
-    Runtime(RuntimeKey),
+    Runtime(Rc<RuntimeKey>),
 }
 
 /// A key and what it is for.
@@ -141,23 +145,13 @@ impl Key {
         })
     }
 
-    /// The 32 bytes of an Ed25519 public key.
-    pub(super) fn from_ed25519(public: &[u8]) -> Option<Self> {
-        let public = <Ed25519 as jwt_compact::Algorithm>::VerifyingKey::from_slice(public).ok()?;
-        Some(Self {
-            id: None,
-            algorithms: vec![Algorithm::EdDsa],
-            material: Material::Ed25519(public),
-        })
-    }
-
     pub(super) fn from_runtime(algorithms: Vec<Algorithm>, public_jwk: &Value) -> Self {
         Self {
             id: None,
             algorithms,
-            material: Material::Runtime(RuntimeKey {
+            material: Material::Runtime(Rc::new(RuntimeKey {
                 jwk: public_jwk.to_string(),
-            }),
+            })),
         }
     }
 
@@ -205,17 +199,8 @@ impl Key {
             (Material::Secret(secret), Algorithm::Hs512) => {
                 verify(&Hs512, &Hs512Key::new(secret), signature, signed)
             }
-            (Material::Ed25519(key), Algorithm::EdDsa) => {
-                let print = Remembered::print(token, key.as_ref());
-                if remembered.borrow().holds(&print) {
-                    return Ok(true);
-                }
-                let verified = verify(&Ed25519, key, signature, signed);
-                if verified {
-                    remembered.borrow_mut().add(print);
-                }
-                verified
-            }
+            // workerd would throw, and the log speak of the key.
+            (Material::Runtime(_), Algorithm::EdDsa) if signature.len() != ED25519_BYTES => false,
             (Material::Runtime(key), _) => {
                 let print = Remembered::print(token, key.jwk.as_bytes());
                 if remembered.borrow().holds(&print) {
@@ -301,13 +286,19 @@ impl KeyRing {
         }
     }
 
-    /// Whether one of the keys is this secret or Ed25519 public key.
-    pub(crate) fn holds(&self, key: &[u8]) -> bool {
-        self.keys.iter().any(|known| match &known.material {
-            Material::Secret(secret) => secret == key,
-            Material::Ed25519(public) => public.as_ref() == key,
-            Material::Runtime(_) => false,
-        })
+    /// Whether one of the keys is this secret.
+    pub(crate) fn holds_secret(&self, key: &[u8]) -> bool {
+        let is_it =
+            |known: &Key| matches!(&known.material, Material::Secret(secret) if secret == key);
+        self.keys.iter().any(is_it)
+    }
+
+    /// Whether one of the keys is this Ed25519 public key.
+    pub(crate) fn holds_ed25519(&self, public: &[u8]) -> bool {
+        let jwk = ed25519_jwk(public).to_string();
+        let is_it =
+            |known: &Key| matches!(&known.material, Material::Runtime(key) if key.jwk == jwk);
+        self.keys.iter().any(is_it)
     }
 
     /// Whether any key could have signed a token with this header.

@@ -66,7 +66,7 @@ impl Runtime for Provider {
 
     async fn verify(
         &self,
-        _: &RuntimeKey,
+        _: &Rc<RuntimeKey>,
         _: Algorithm,
         _: &[u8],
         _: &[u8],

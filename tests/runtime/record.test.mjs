@@ -1,6 +1,7 @@
 // The decision record: what it says, and what it never says.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { MODULES } from '../../tools/gate.mjs';
 import { inRoot } from '../../tools/run.mjs';
 import { requestId } from '../support/answers.mjs';
 import { freshKey, handshake, openGate, useGate } from '../support/gate.mjs';
@@ -14,19 +15,15 @@ const vars = {
 };
 // The gate with a dataset that logs what it is given: no binding that Miniflare has tells it.
 const WITH_DATASET = `
-  import { WorkerEntrypoint } from 'cloudflare:workers';
-  import Gate from './index.js';
-  export { Ledger } from './index.js';
+  import gate from './main.js';
+  export { Ledger } from './main.js';
   const DECISIONS = { writeDataPoint: (point) => console.log('point ' + JSON.stringify(point)) };
-  export default class extends WorkerEntrypoint {
-    fetch(request) {
-      return new Gate(this.ctx, { ...this.env, DECISIONS }).fetch(request);
-    }
-  }`;
+  export default {
+    fetch: (request, env, context) => gate.fetch(request, { ...env, DECISIONS }, context),
+  };`;
 const modules = [
   { type: 'ESModule', path: inRoot('build', 'dataset.js'), contents: WITH_DATASET },
-  { type: 'ESModule', path: inRoot('build', 'index.js') },
-  { type: 'CompiledWasm', path: inRoot('build', 'index_bg.wasm') },
+  ...MODULES,
 ];
 const pointOf = (gate, id) =>
   gate.log.find(({ message }) => {

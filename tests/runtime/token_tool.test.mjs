@@ -132,7 +132,8 @@ describe('minting', () => {
   });
 });
 
-describe('inspecting', () => {
+// Each row starts a gate of its own.
+describe('inspecting', { concurrency: 2 }, () => {
   const settings = { JWT_SECRET: SECRET, AUTH: 'required' };
   const inspect = (token, vars = {}, ...args) =>
     run(
@@ -176,28 +177,12 @@ describe('inspecting', () => {
       ['Cause: no key for this alg and kid', 'Its header has alg "HS256" and has kid "other"'],
     ],
     [
-      'another alg',
-      mint({}, { alg: 'HS512', header: { kid: 'one' } }),
-      { JWT_SECRET: undefined, JWT_JWKS: named },
-      [],
-      1,
-      ['Cause: no key for this alg and kid', 'Its header has alg "HS512" and has kid "one"'],
-    ],
-    [
       'one for another audience',
       mint({ aud: ['mail', 'news'] }),
       { JWT_AUDIENCE: 'chat' },
       [],
       1,
       ['Cause: aud is not in JWT_AUDIENCE', 'It has aud ["mail","news"]; one that JWT_AUDIENCE'],
-    ],
-    [
-      'one of another issuer',
-      mint(),
-      { JWT_ISSUER: 'https://id.example' },
-      [],
-      1,
-      ['Cause: iss is not in JWT_ISSUER', 'It has no iss; one that is trusted'],
     ],
     [
       'another type',
@@ -218,14 +203,6 @@ describe('inspecting', () => {
         'Cause: the token lacks the scope rooms:write',
         'the token has scope "rooms:read", has no scp, has no permissions',
       ],
-    ],
-    [
-      'a claim that it lacks',
-      mint(),
-      inRooms,
-      ['--path', '/rooms/kitchen'],
-      1,
-      ['Cause: the token lacks the claim rooms', 'The route’s claims ask for it.'],
     ],
     ['no token at all', 'abc', {}, [], 1, ['Cause: not three segments', 'Header    can’t be read']],
     [

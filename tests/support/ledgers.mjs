@@ -47,6 +47,7 @@ const OWN = {
   LEDGER: { className: 'Ledger', useSQLite: true },
   ONE_TIME: { className: 'OneTime', useSQLite: true },
   REGISTRY: { className: 'Registry', useSQLite: true },
+  ROUTE_QUOTA: { className: 'RouteQuota', useSQLite: true },
 };
 
 /** Options of `useGate` that put the class `Double` or `Unbuilt` in the ledger's place. */

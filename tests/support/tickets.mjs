@@ -1,6 +1,6 @@
 // Asking for tickets and using them, and a second gate beside the first.
 import assert from 'node:assert/strict';
-import { describe as describeGate } from '../../tools/gate.mjs';
+import { describe as describeGate, MODULES } from '../../tools/gate.mjs';
 import { inRoot } from '../../tools/run.mjs';
 import { freshAddress, ORIGIN } from './gate.mjs';
 import { mint } from './tokens.mjs';
@@ -53,10 +53,7 @@ export function withSecondGate(vars) {
         ...described,
         name: 'second',
         modulesRoot: inRoot('build'),
-        modules: [
-          { type: 'ESModule', path: inRoot('build', 'index.js') },
-          { type: 'CompiledWasm', path: inRoot('build', 'index_bg.wasm') },
-        ],
+        modules: MODULES,
         durableObjects: Object.fromEntries(shared),
         unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],
         bindings: vars,
