@@ -37,7 +37,7 @@ function start(name, contender, external, vars) {
     minify: true,
     conditions: ['workerd', 'worker', 'browser'],
     alias: { contender },
-    external: ['cloudflare:workers', ...external],
+    external,
   });
   return startWorker({
     modules: [outfile, ...external.map((module) => inRoot('build', module))],
@@ -58,7 +58,7 @@ async function startBoth(JWT_JWKS) {
   const jose = inRoot('benches', 'contenders', 'jose.js');
   return {
     jose: await start('jose', jose, [], vars),
-    gate: await start('gate', './index.js', ['./index.js', './index_bg.wasm'], {
+    gate: await start('gate', './main.js', ['./main.js', './index.js', './index_bg.wasm'], {
       ...vars,
       ...settings,
     }),
@@ -87,12 +87,16 @@ const cell = (rounds, name, way) => {
   return `${median.toFixed(0)} (${low.toFixed(0)}–${high.toFixed(0)})`.padEnd(18);
 };
 const row = (title, rounds, ways) =>
-  say(title.padEnd(8) + ways.flatMap((way) => NAMES.map((name) => cell(rounds, name, way))).join(''));
+  say(
+    title.padEnd(8) + ways.flatMap((way) => NAMES.map((name) => cell(rounds, name, way))).join(''),
+  );
 
 await entry(import.meta.url, async () => {
   const keys = given.algorithms.split(',').map((algorithm) => makeKey(algorithm, algorithm));
   const workers = await startBoth(JSON.stringify({ keys: keys.map(({ jwk }) => jwk) }));
-  say(`µs      ${['cold: jose', 'gate', 'again: jose', 'gate'].map((name) => name.padEnd(18)).join('')}`);
+  say(
+    `µs      ${['cold: jose', 'gate', 'again: jose', 'gate'].map((name) => name.padEnd(18)).join('')}`,
+  );
   const raw = {};
   let jti = 0;
   for (const key of keys) {

@@ -74,10 +74,17 @@ export async function startWorker(worker, more = []) {
     stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
   });
   const ended = new Promise((resolve) => child.on('exit', resolve));
+  const end = () => {
+    child.kill('SIGKILL');
+    rmSync(folder, { recursive: true, force: true });
+  };
+  // When this is interrupted, neither the process nor what it keeps in memory is left behind.
+  process.once('exit', end);
   const stop = async () => {
     child.kill('SIGKILL');
     await ended;
-    rmSync(folder, { recursive: true });
+    process.off('exit', end);
+    end();
   };
   for await (const line of createInterface(child.stdio[3])) {
     const { event, port } = JSON.parse(line);

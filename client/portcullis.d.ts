@@ -89,8 +89,7 @@ export interface PortcullisEvents {
 }
 
 type Listener<T extends Event> =
-  | ((this: PortcullisSocket, event: T) => unknown)
-  | { handleEvent(event: T): unknown };
+  ((this: PortcullisSocket, event: T) => unknown) | { handleEvent(event: T): unknown };
 
 export class PortcullisSocket extends EventTarget {
   static readonly CONNECTING: 0;

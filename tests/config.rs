@@ -296,38 +296,6 @@ fn a_service_binding_stands_for_a_url() {
 }
 
 #[test]
-fn the_ledgers_binding_is_needed_only_where_something_is_counted() {
-    let errors = |vars: &[(&str, &str)]| {
-        let mut settings = minimal_with(vars);
-        settings.bindings.remove(LEDGER_BINDING);
-        read(&settings).err().unwrap_or_default()
-    };
-    let missing = strings(&[
-        "LEDGER: the Durable Object binding is missing, and RATE_LIMIT_IP, \
-         RATE_LIMIT_USER, BAN_AFTER and KEY_REPLAY_WINDOW count there; bind it to the class Ledger \
-         as the project's wrangler.toml does",
-    ]);
-    assert_rows([
-        ("both", errors(&[]), missing.clone()),
-        (
-            "only keys",
-            errors(&[("RATE_LIMIT_IP", "off")]),
-            missing.clone(),
-        ),
-        (
-            "only attempts",
-            errors(&[("KEY_REPLAY_WINDOW", "off")]),
-            missing,
-        ),
-        (
-            "neither",
-            errors(&[("RATE_LIMIT_IP", "off"), ("KEY_REPLAY_WINDOW", "off")]),
-            vec![],
-        ),
-    ]);
-}
-
-#[test]
 fn without_settings_all_that_is_missing_is_told_at_once() {
     let errors = read(&Settings::default()).err();
     let expected = strings(&[

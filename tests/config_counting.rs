@@ -147,20 +147,42 @@ fn without_users_none_can_be_counted() {
 }
 
 #[test]
-fn each_of_them_needs_the_binding() {
-    let needs = |vars: &[(&str, &str)]| {
-        let mut settings = minimal_with(&[("RATE_LIMIT_IP", "off"), ("KEY_REPLAY_WINDOW", "off")]);
-        settings.vars.extend(minimal_with(vars).vars);
+fn the_ledgers_binding_is_needed_only_where_something_is_counted() {
+    let errors = |vars: &[(&str, &str)]| {
+        let mut settings = minimal_with(vars);
         settings.bindings.remove(LEDGER_BINDING);
-        !read(&settings).err().unwrap_or_default().is_empty()
+        read(&settings).err().unwrap_or_default()
     };
+    let with = |name, value| [NEITHER[0], NEITHER[1], (name, value)];
+    let missing = strings(&[
+        "LEDGER: the Durable Object binding is missing, and RATE_LIMIT_IP, \
+         RATE_LIMIT_USER, BAN_AFTER and KEY_REPLAY_WINDOW count there; bind it to the class Ledger \
+         as the project's wrangler.toml does",
+    ]);
     assert_rows([
-        ("none", needs(&[]), false),
-        ("users", needs(&[("RATE_LIMIT_USER", "5/1m")]), true),
-        ("bans", needs(&[("BAN_AFTER", "5/1m for 1m")]), true),
-        ("a prefix", needs(&[("IPV6_PREFIX", "56")]), false),
+        ("both", errors(&[]), missing.clone()),
+        (
+            "only keys",
+            errors(&[("RATE_LIMIT_IP", "off")]),
+            missing.clone(),
+        ),
+        (
+            "only attempts",
+            errors(&[("KEY_REPLAY_WINDOW", "off")]),
+            missing.clone(),
+        ),
+        ("neither", errors(&NEITHER), vec![]),
+        (
+            "users",
+            errors(&with("RATE_LIMIT_USER", "5/1m")),
+            missing.clone(),
+        ),
+        ("bans", errors(&with("BAN_AFTER", "5/1m for 1m")), missing),
+        ("a prefix", errors(&with("IPV6_PREFIX", "56")), vec![]),
     ]);
 }
+
+const NEITHER: [(&str, &str); 2] = [("RATE_LIMIT_IP", "off"), ("KEY_REPLAY_WINDOW", "off")];
 
 #[test]
 fn a_route_may_have_them_and_turn_them_off() {

@@ -1,6 +1,5 @@
 // What the gate is compared with: a Worker in JavaScript that verifies a token with jose, with
 // keys imported once, and asks for a scope.
-import { WorkerEntrypoint } from 'cloudflare:workers';
 import { importJWK, jwtVerify } from 'jose';
 
 const HASHES = { HS256: 'SHA-256', HS384: 'SHA-384', HS512: 'SHA-512' };
@@ -20,17 +19,17 @@ async function importKeys(json) {
 
 const refuse = (status) => new Response(null, { status });
 
-export default class extends WorkerEntrypoint {
-  async fetch(request) {
-    keys ??= await importKeys(this.env.JWT_JWKS);
+export default {
+  async fetch(request, env) {
+    keys ??= await importKeys(env.JWT_JWKS);
     const authorization = request.headers.get('authorization');
     if (!authorization) return refuse(401);
     try {
       const token = authorization.slice('Bearer '.length);
       const { payload } = await jwtVerify(token, ({ kid }) => keys[kid]);
-      return payload.scope === this.env.REQUIRED_SCOPES ? fetch(request) : refuse(403);
+      return payload.scope === env.REQUIRED_SCOPES ? fetch(request) : refuse(403);
     } catch {
       return refuse(401);
     }
-  }
-}
+  },
+};

@@ -1,7 +1,6 @@
 // A storm of upgrades within one request: calls a Worker's own handler for each token that the
 // body names, and answers with the statuses. Nothing of the network is in its CPU time.
-import { WorkerEntrypoint } from 'cloudflare:workers';
-import Contender from 'contender';
+import contender from 'contender';
 
 const HEADERS = {
   Upgrade: 'websocket',
@@ -14,15 +13,15 @@ const HEADERS = {
   'CF-Connecting-IP': '192.0.2.7',
 };
 
-export default class extends WorkerEntrypoint {
-  async fetch(request) {
+export default {
+  async fetch(request, env, context) {
     const statuses = new Set();
     for (const token of await request.json()) {
       const headers = token ? { ...HEADERS, Authorization: `Bearer ${token}` } : HEADERS;
       const upgrade = new Request('https://gate.example.com/', { headers });
-      const { status } = await new Contender(this.ctx, this.env).fetch(upgrade);
+      const { status } = await contender.fetch(upgrade, env, context);
       statuses.add(status);
     }
     return Response.json([...statuses]);
-  }
-}
+  },
+};

@@ -1,15 +1,17 @@
 //! The Durable Object that keeps one party's ledger, and how an isolate asks it.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 
 use portcullis::config::LEDGER_BINDING;
 use portcullis::gateway::LedgerCall;
 use portcullis::ledger::{Answer, Change, Ledger as Book, Moment, Question, Row, wire};
+use portcullis::request::RequestUrl;
 use portcullis::time::{Timestamp, millis};
-use wasm_bindgen::{JsCast, JsValue};
-use worker::{
-    DurableObject, Env, Error, Request, Response, Result, State, console_error, durable_object,
-};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::future_to_promise;
+use worker::worker_sys::DurableObjectState;
+use worker::{Env, Error, Result, State, console_error};
 
 use crate::fetch::now;
 use crate::native;
@@ -36,8 +38,10 @@ async fn send(
 
 /// What is counted of one party. It stands in storage, so that eviction forgets nothing; `book`
 /// is a copy of it while the object lives.
-#[durable_object]
-pub struct Ledger {
+#[wasm_bindgen]
+pub struct Ledger(Rc<Object>);
+
+struct Object {
     state: State,
     env: Env,
     book: RefCell<Option<Book>>,
@@ -50,32 +54,48 @@ const CLOCK_TIMEOUT: u64 = 5000;
 /// When no clock can be asked, how long until the next try, in milliseconds.
 const CLOCK_RETRY: u64 = 60_000;
 
-impl DurableObject for Ledger {
-    fn new(state: State, env: Env) -> Self {
-        Self {
-            state,
+// What worker's own attribute makes gives each answer by a promise, behind its wrappers of request
+// and answer. An answer waits for nothing here.
+#[wasm_bindgen]
+impl Ledger {
+    #[wasm_bindgen(constructor)]
+    pub fn new(state: DurableObjectState, env: Env) -> Self {
+        Self(Rc::new(Object {
+            state: state.into(),
             env,
             book: RefCell::default(),
-        }
+        }))
     }
 
-    async fn fetch(&self, request: Request) -> Result<Response> {
-        let path = request.path();
-        let answer = if path == CLOCK_PATH {
-            now().0.to_string()
-        } else {
-            let question = wire::decode_question(&path)
-                .ok_or_else(|| Error::from("no question in the path of the ledger's URL"))?;
-            wire::encode_answer(&self.step(&question)?)
-        };
-        let response = Response::empty()?;
-        response.headers().set("answer", &answer)?;
-        Ok(response)
+    pub fn fetch(&self, request: web_sys::Request) -> std::result::Result<JsValue, JsValue> {
+        let url = request.url();
+        Ok(native::ledger_answer(
+            &self.0.answer(RequestUrl::split(&url).path)?,
+        ))
+    }
+
+    pub fn alarm(&self) -> js_sys::Promise {
+        let object = self.0.clone();
+        future_to_promise(async move {
+            object.alarm().await?;
+            Ok(JsValue::UNDEFINED)
+        })
+    }
+}
+
+impl Object {
+    fn answer(&self, path: &str) -> Result<String> {
+        if path == CLOCK_PATH {
+            return Ok(now().0.to_string());
+        }
+        let question = wire::decode_question(path)
+            .ok_or_else(|| Error::from("no question in the path of the ledger's URL"))?;
+        Ok(wire::encode_answer(&self.step(&question)?))
     }
 
     /// An idle ledger leaves nothing in storage. That is for two clocks to say, as everywhere: a
     /// jump of this one must not forget what still counts.
-    async fn alarm(&self) -> Result<Response> {
+    async fn alarm(&self) -> Result<()> {
         let by_this_clock = self.sleep(Moment::new(now(), Moment::MAX.caller()));
         let sleep = match by_this_clock {
             Ok(None) => match self.another_clock().await {
@@ -99,11 +119,9 @@ impl DurableObject for Ledger {
                 self.state.storage().delete_all().await?;
             }
         }
-        Response::empty()
+        Ok(())
     }
-}
 
-impl Ledger {
     /// Loads, steps and stores. Nothing in here waits, and an object runs one piece of code at a
     /// time, so no other question can come between; what is stored at once is stored whole, and
     /// before the answer leaves.

@@ -134,6 +134,11 @@ export function storeRows(storage, write, remove, wakeIn) {
   if (wakeIn !== undefined) storage.setAlarm(Date.now() + wakeIn).catch(() => {});
 }
 
+/** An answer as `askLedger` reads it. */
+export function ledgerAnswer(answer) {
+  return new Response(null, { headers: { answer } });
+}
+
 /** Asks the object of what can be used once under this name; its answer is a text. */
 export function askOnce(namespace, name, path, body, milliseconds) {
   return withTimeout(milliseconds, async (signal) => {

@@ -50,6 +50,9 @@ extern "C" {
         wake_in: Option<f64>,
     ) -> Result<(), JsValue>;
 
+    #[wasm_bindgen(js_name = ledgerAnswer)]
+    pub fn ledger_answer(answer: &str) -> JsValue;
+
     #[wasm_bindgen(catch, js_name = askOnce)]
     pub async fn ask_once(
         namespace: &JsValue,

@@ -87,10 +87,42 @@ fn okp(members: &Members<'_>) -> Result<Key, String> {
     if public.len() != 32 {
         return Err("x must be the 32 bytes of an Ed25519 public key".into());
     }
+    if has_small_order(&public) {
+        return Err("x is a point of small order, under which anybody can sign".into());
+    }
     Ok(Key::from_runtime(
         vec![Algorithm::EdDsa],
         &ed25519_jwk(&public),
     ))
+}
+
+/// Whether eight times the point is the neutral one (RFC 8032 §5.1): the runtime may verify under
+/// such a key what nobody signed. By the encoded y, of which p and p + 1 are second spellings; the
+/// bit of the sign of x may be either.
+fn has_small_order(public: &[u8]) -> bool {
+    const ORDER_8: [[u8; 32]; 2] = [
+        [
+            0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef,
+            0x98, 0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88,
+            0x6d, 0x53, 0xfc, 0x05,
+        ],
+        [
+            0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10,
+            0x67, 0x0f, 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77,
+            0x92, 0xac, 0x03, 0x7a,
+        ],
+    ];
+    let [first, middle @ .., last] = public else {
+        return false;
+    };
+    let last = last & 0x7f;
+    let all_are = |byte: u8, end: u8| middle.iter().all(|other| *other == byte) && last == end;
+    let is_zero_or_one = *first <= 1 && all_are(0, 0);
+    let is_near_p = (0xec..=0xee).contains(first) && all_are(0xff, 0x7f);
+    let has_order_8 = ORDER_8
+        .iter()
+        .any(|y| public[..31] == y[..31] && last == y[31]);
+    is_zero_or_one || is_near_p || has_order_8
 }
 
 pub(super) fn ed25519_jwk(public: &[u8]) -> Value {

@@ -189,10 +189,12 @@ describe('a page', () => {
     await until(page, 'close');
     // The network is back without a word of it.
     await page.evaluate(() => {
-      addEventListener('online', (event) => event.stopImmediatePropagation(), { capture: true });
+      globalThis.addEventListener('online', (event) => event.stopImmediatePropagation(), {
+        capture: true,
+      });
     });
     await context.setOffline(false);
-    await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
+    await page.evaluate(() => globalThis.document.dispatchEvent(new Event('visibilitychange')));
     await until(page, 'open', 2);
   });
 });

@@ -39,8 +39,8 @@ function open(gate, { target = '/', ...options } = {}) {
   }
   return Object.assign(socket, { log });
 }
-const next = async (socket, type) => {
-  const [event] = await once(socket, type, { signal: AbortSignal.timeout(DEADLINE) });
+const next = async (socket, type, signal = AbortSignal.timeout(DEADLINE)) => {
+  const [event] = await once(socket, type, { signal });
   return event;
 };
 /** The next so many events of a type. */
@@ -51,8 +51,9 @@ async function several(socket, type, count) {
 }
 /** The end for good. */
 async function last(socket) {
+  const signal = AbortSignal.timeout(DEADLINE);
   let close;
-  do close = await next(socket, 'close');
+  do close = await next(socket, 'close', signal);
   while (close.retryIn !== null);
   assert.equal(socket.readyState, PortcullisSocket.CLOSED);
   return close;
@@ -147,7 +148,10 @@ describe('a socket', () => {
       for (const client of upstream.sockets.clients) client.close(code, 'why');
       const { code: heard, reason, retryIn } = await closed;
       assert.deepEqual([heard, reason, retryIn !== null], [code, 'why', goesOn]);
-      assert.deepEqual(socket.log.filter(({ type }) => type === 'refused'), []);
+      assert.deepEqual(
+        socket.log.filter(({ type }) => type === 'refused'),
+        [],
+      );
       socket.close();
     });
   }
@@ -257,10 +261,7 @@ describe('a refusal of a ticket', () => {
     const getToken = ({ reason }) => (reason === 'refused' ? mint() : mint({ exp: 1 }));
     const socket = open(gate, { ...byTicket, getToken });
     const { code, reason, status, action, requestId } = await next(socket, 'refused');
-    assert.deepEqual(
-      [code, reason, status, action],
-      [4401, 'token_expired', 401, 'authenticate'],
-    );
+    assert.deepEqual([code, reason, status, action], [4401, 'token_expired', 401, 'authenticate']);
     assert.match(requestId, /^[0-9a-f]{32}$/);
     await next(socket, 'open');
     socket.close();

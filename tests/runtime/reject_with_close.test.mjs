@@ -181,6 +181,16 @@ describe('upstreams that fail a gate that refuses by closing', () => {
   test('upstream_unreachable', () => assertTold(nobody, 'upstream_unreachable'));
 });
 
+describe('a client that answers the close', () => {
+  const gate = useGate({
+    vars: { ...vars, UPSTREAM_URL: 'ws://127.0.0.1:1', RATE_LIMIT_IP: 'off' },
+  });
+  test('is told however often it comes', async () => {
+    const evil = { Origin: 'https://evil.example', 'CF-Connecting-IP': freshAddress() };
+    await repeat(40, () => assertTold(gate, 'origin_not_allowed', evil));
+  });
+});
+
 describe('clients that never answer the close', () => {
   const gate = useGate({
     vars: { ...vars, UPSTREAM_URL: 'ws://127.0.0.1:1', RATE_LIMIT_IP: 'off' },
