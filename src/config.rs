@@ -6,6 +6,7 @@ mod live;
 mod names;
 mod one_time;
 mod reader;
+mod registry;
 mod reject_with;
 mod routes;
 mod values;
@@ -27,8 +28,10 @@ use crate::upstream::{ObjectUpstream, Upstream, UpstreamUrl};
 pub use counting::{Counted, Counting, LEDGER_BINDING, OnLimiterFailure, ROUTE_QUOTA_BINDING};
 pub use one_time::{ONE_TIME_BINDING, OneTime};
 use reader::Reader;
+pub use registry::{REGISTRY_BINDING, Registering};
 pub use reject_with::RejectWith;
 pub use routes::Site;
+pub(crate) use values::positive_duration;
 
 /// What a Worker's environment holds.
 #[derive(Debug, Clone, Default)]
@@ -116,6 +119,7 @@ pub struct Policy {
     pub assertion_key: Option<AssertionKey>,
     pub counting: Counting,
     pub relay: Relay,
+    pub registering: Registering,
     pub plain_http: PlainHttp,
     pub reject_with: RejectWith,
     pub security_headers: SecurityHeaders,
@@ -135,6 +139,7 @@ impl Policy {
         let one_time = one_time::read(&mut reader, authentication.iter().flatten().next());
         let upstream = read_upstream(&mut reader);
         let relay = live::read(&mut reader, authentication.as_ref());
+        let registering = registry::read(&reader, &relay);
         let counting = counting::read(&mut reader, authentication.as_ref());
         let permission = Permission {
             scopes: read_scopes(&mut reader),
@@ -175,6 +180,7 @@ impl Policy {
             assertion_key,
             counting,
             relay,
+            registering,
             plain_http,
             reject_with,
             security_headers,

@@ -1,10 +1,14 @@
 //! The journey of a request: every check in its order, the cheapest first, and the first that
 //! fails decides.
 
+mod admin;
 mod answers;
 mod counters;
+mod endpoints;
 mod forward;
 mod once;
+mod refresh;
+mod registration;
 mod route_quota;
 mod tickets;
 
@@ -19,9 +23,10 @@ use crate::known::Known;
 use crate::ledger::Answer;
 use crate::live::Terms;
 use crate::record::{Record, Stage};
+use crate::registry;
 use crate::rejection::{Reason, Rejection, insecure};
 use crate::request::Request;
-use crate::route::{Endpoint, Place, is_health};
+use crate::route::{Endpoint, Place, is_admin, is_health};
 use crate::route_quota::{self as quota, Holder};
 use crate::ticket::Bounds;
 use crate::token::{Authenticated, Runtime};
@@ -31,6 +36,8 @@ use counters::{Client, Told};
 use forward::{pass_plain, pass_upgrade};
 pub use once::OnceCall;
 use once::{Bearer, admit_once, spend};
+use registration::register;
+pub use registration::{Registered, Registration};
 pub use route_quota::{RouteCall, RouteErrand};
 use route_quota::{RouteTold, in_order};
 
@@ -58,6 +65,26 @@ pub trait Edge: Runtime {
         call: &OnceCall,
     ) -> impl Future<Output = Result<crate::once::Answer, String>>;
 
+    /// What keeps a live socket registered; let go of, it is not any more.
+    type Channel;
+
+    /// Asks the registry whether a socket is admitted, and registers it.
+    fn register(
+        &self,
+        registration: &Registration,
+    ) -> impl Future<Output = Registered<Self::Channel>>;
+
+    /// Asks objects of the registry, side by side. The errors are for the log and for an
+    /// administrator.
+    fn ask_registry(
+        &self,
+        shards: &[u8],
+        question: &registry::Question,
+        timeout: Duration,
+    ) -> impl Future<Output = Vec<Result<registry::Answer, String>>>;
+
+    /// The request's body, which has no more bytes than this.
+    fn body(&self, most_bytes: u32) -> impl Future<Output = Result<String, String>>;
     /// Asks the object of a route's quota. The error is for the log.
     fn ask_route(&self, call: &RouteCall) -> impl Future<Output = Result<quota::Answer, String>>;
 
@@ -81,27 +108,29 @@ pub trait Edge: Runtime {
 }
 
 /// How a request fared.
-pub struct Journey<U> {
-    pub result: Result<Passage<U>, Rejection>,
+pub struct Journey<E: Edge> {
+    pub result: Result<Passage<E>, Rejection>,
     /// What the ledgers are told behind the answer; see [`Gate::learn`].
     pub behind: Vec<LedgerCall>,
 }
 
 /// How a request passed.
-pub enum Passage<U> {
+pub enum Passage<E: Edge> {
     /// The upstream accepted the socket; answer with this subprotocol. With terms its messages
     /// are inspected.
     Socket {
-        upstream: U,
+        upstream: E::Upstream,
         protocol: Option<String>,
         terms: Option<Terms>,
+        /// What objects of the gate's own have to say of it.
+        channels: Vec<E::Channel>,
     },
     /// A plain request's answer.
-    Plain { upstream: U },
+    Plain { upstream: E::Upstream },
     /// `GET /_portcullis/health`.
     Health { is_healthy: bool },
-    /// `POST /_portcullis/ticket`: JSON.
-    Ticket { body: String },
+    /// What an endpoint of the gate's own answers.
+    Json { json: String },
     /// A browser's question before that.
     Preflight,
     /// `GET /_portcullis/jwks.json`.
@@ -109,9 +138,10 @@ pub enum Passage<U> {
 }
 
 /// Every check passed. Only [`Gate::journey`] can make one, and only it can be forwarded.
-struct Permit {
+struct Permit<C> {
     authenticated: Authenticated,
     offer: Offer,
+    channels: Vec<C>,
 }
 
 impl Gate {
@@ -140,7 +170,10 @@ impl Gate {
     /// What the request asks for. Without a sound configuration only the health endpoint exists.
     pub fn place(&self, request: &Request<'_>) -> Place<'_> {
         match &self.site {
-            Ok(site) => site.routes.find(request),
+            Ok(site) => match &site.admin_token {
+                Some(token) if is_admin(request) => Place::Admin(token),
+                _ => site.routes.find(request),
+            },
             Err(_) if is_health(request) => Place::Endpoint(Endpoint::Health),
             Err(_) => Place::Nowhere,
         }
@@ -170,7 +203,7 @@ impl Gate {
         request: &Request<'_>,
         place: &Place<'_>,
         record: &mut Record,
-    ) -> Journey<E::Upstream> {
+    ) -> Journey<E> {
         let (mut told, mut route_told) = (Told::default(), RouteTold::default());
         let result = self
             .steps(edge, request, place, record, &mut told, &mut route_told)
@@ -190,7 +223,7 @@ impl Gate {
         record: &mut Record,
         told: &mut Told,
         route_told: &mut RouteTold,
-    ) -> Result<Passage<E::Upstream>, Rejection> {
+    ) -> Result<Passage<E>, Rejection> {
         let origin = request.headers.get("origin");
         record.note_origin(origin.as_deref());
 
@@ -223,6 +256,18 @@ impl Gate {
             Place::Endpoint(Endpoint::Health) => return Ok(Passage::Health { is_healthy: true }),
             Place::Ticket { route, .. } => {
                 return self.issue(edge, request, route, record, told).await;
+            }
+            Place::Refresh {
+                route, parameters, ..
+            } => {
+                let place = (*route, parameters);
+                let prefix = site.elsewhere.counting.ipv6_prefix;
+                return self
+                    .refresh(edge, request, place, prefix, record, told)
+                    .await;
+            }
+            Place::Admin(token) => {
+                return self.administer(edge, request, token, site, record).await;
             }
             Place::Endpoint(Endpoint::KeySet) => {
                 let json = site.routes.key_set();
@@ -305,11 +350,17 @@ impl Gate {
             admit_once(edge, id, counting, record).await?;
         }
 
+        let identity = authenticated.identity.as_ref();
+        let address = request.address.key(site.elsewhere.counting.ipv6_prefix);
+        let place = (*route, parameters);
+        let channels = register(edge, address, place, identity, record).await?;
+
         // 10. forward
         record.stage = Stage::Forward;
         let permit = Permit {
             offer: Offer::new(handshake, &authenticated),
             authenticated,
+            channels,
         };
         pass_upgrade(edge, policy, parameters, request, record, permit).await
     }

@@ -56,6 +56,8 @@ pub enum Ask {
     Fail,
     /// What was admitted with this mark came to nothing.
     GiveBack { mark: Mark },
+    /// Failures and the ban that they brought are forgiven.
+    Lift,
 }
 
 /// What the ledger says.
@@ -130,7 +132,7 @@ impl Ledger {
         let refusal = match question.ask {
             Ask::Admit { .. } | Ask::Count { .. } => self.refusal(question, now),
             Ask::Fail => self.ban(terms, now),
-            Ask::GiveBack { .. } => None,
+            Ask::GiveBack { .. } | Ask::Lift => None,
         };
         let mut is_replayed = false;
         let is_changed = match (refusal, question.ask) {
@@ -155,6 +157,7 @@ impl Ledger {
             (None, Ask::GiveBack { mark }) => {
                 self.give_back(&question.group, &mark, &mut change) || is_settled
             }
+            (None, Ask::Lift) => std::mem::take(&mut self.bans) != Bans::default() || is_settled,
         };
         if is_changed {
             self.wake(now, &mut change);

@@ -5,6 +5,7 @@
 //! Start at [`gateway`]: it is the journey of a request, on one page. Each step's module knows
 //! nothing of the others'.
 
+pub mod admin;
 pub mod assertion;
 pub mod client;
 pub mod config;
@@ -19,6 +20,7 @@ pub mod origin;
 pub mod party;
 pub mod permission;
 pub mod record;
+pub mod registry;
 pub mod rejection;
 pub mod replay;
 pub mod request;

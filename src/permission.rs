@@ -1,5 +1,7 @@
 //! Step 8: what an identity must hold to open this route.
 
+use std::slice;
+
 use serde_json::{Map, Value};
 
 use crate::rejection::{Reason, Rejection};
@@ -53,6 +55,13 @@ impl Operand {
 }
 
 impl Condition {
+    fn operands(&self) -> &[Operand] {
+        match self {
+            Self::Equal(operand) | Self::Contains(operand) => slice::from_ref(operand),
+            Self::OneOf(operands) => operands,
+        }
+    }
+
     fn holds(&self, value: &Value, parameters: &Parameters) -> bool {
         match self {
             Self::Equal(operand) => operand.equals(value, parameters),
@@ -76,6 +85,18 @@ impl Permission {
     /// Whether there is anything to ask for.
     pub fn asks_for_something(&self) -> bool {
         !self.scopes.is_empty() || !self.claims.is_empty()
+    }
+
+    /// The parameters of the path that it depends on.
+    pub fn parameters(&self) -> impl Iterator<Item = &str> {
+        let operands = self
+            .claims
+            .iter()
+            .flat_map(|rule| rule.condition.operands());
+        operands.filter_map(|operand| match operand {
+            Operand::Parameter(name) => Some(name.as_str()),
+            Operand::Literal(_) => None,
+        })
     }
 
     /// Refuses who lacks a scope or whose claims don't fit. Without an identity there is nobody

@@ -54,7 +54,11 @@ pub enum Outcome {
     Proxied,
     /// A ticket was issued.
     Issued,
-    /// A browser was told that it may ask for a ticket.
+    /// Live sockets were given a later end.
+    Refreshed,
+    /// An administrator's word was done.
+    Administered,
+    /// A browser was told that it may ask an endpoint.
     Preflight,
     Refused,
     /// An inspected socket ended.
@@ -67,6 +71,8 @@ impl Outcome {
             Self::Admitted => "admitted",
             Self::Proxied => "proxied",
             Self::Issued => "issued",
+            Self::Refreshed => "refreshed",
+            Self::Administered => "administered",
             Self::Preflight => "preflight",
             Self::Refused => "refused",
             Self::Closed => "closed",
@@ -99,7 +105,8 @@ pub struct Record {
     pub outcome: Outcome,
     /// What the client was told; `null` if it was not refused.
     pub reason: Option<&'static str>,
-    /// The exact cause of a refusal, or what went wrong on the way to an admission.
+    /// The exact cause of a refusal, what went wrong on the way to an admission, or what an
+    /// administrator did.
     pub cause: Option<String>,
     pub stage: Stage,
     /// The pattern of the route that matched.
@@ -146,6 +153,12 @@ impl Record {
         self.outcome = Outcome::Refused;
         self.reason = Some(rejection.reason.name());
         self.cause = Some(cut(rejection.cause.to_string()));
+    }
+
+    /// An administrator's word was done.
+    pub fn note_administered(&mut self, what: String) {
+        self.outcome = Outcome::Administered;
+        self.cause = Some(cut(what));
     }
 
     /// Something went wrong on the way to an admission.

@@ -30,8 +30,11 @@ pub enum Reason {
     NoRoute,
     UpgradeRequired,
     MethodNotAllowed,
-    /// The same of the endpoint that issues tickets.
-    TicketMethodNotAllowed,
+    /// The same of an endpoint of the gate's own.
+    WrongMethod {
+        title: &'static str,
+        allow: &'static str,
+    },
     UnsupportedVersion,
     BadHandshake,
     ReplayedKey,
@@ -54,6 +57,19 @@ pub enum Reason {
         wait: Duration,
     },
     Banned,
+    /// The token was revoked.
+    Revoked,
+    /// An endpoint of the gate's own was asked for what it does not know. `detail`: what, for
+    /// who asked.
+    BadRequest {
+        detail: String,
+    },
+    /// What an administrator said is not done everywhere. `detail`: what failed.
+    NotDone {
+        detail: String,
+    },
+    /// There is no room for more revocations and bans.
+    RegistryFull,
     /// `retry_after`: when asking again is sensible.
     LimiterUnavailable {
         retry_after: Duration,
@@ -76,7 +92,7 @@ impl Reason {
     pub fn is_failure_of_the_client(&self) -> bool {
         match self {
             Self::MethodNotAllowed
-            | Self::TicketMethodNotAllowed
+            | Self::WrongMethod { .. }
             | Self::UnsupportedVersion
             | Self::BadHandshake
             | Self::ReplayedKey
@@ -94,6 +110,10 @@ impl Reason {
             | Self::TokenUnverified
             | Self::RateLimited { .. }
             | Self::Banned
+            | Self::Revoked
+            | Self::BadRequest { .. }
+            | Self::NotDone { .. }
+            | Self::RegistryFull
             | Self::LimiterUnavailable { .. }
             | Self::UpstreamUnreachable
             | Self::UpstreamRefused
@@ -118,7 +138,10 @@ impl Reason {
             Self::InsecureTransport { .. }
             | Self::UpgradeRequired
             | Self::MethodNotAllowed
-            | Self::TicketMethodNotAllowed
+            | Self::WrongMethod { .. }
+            | Self::BadRequest { .. }
+            | Self::NotDone { .. }
+            | Self::RegistryFull
             | Self::UnsupportedVersion
             | Self::BadHandshake => None,
             Self::Misconfigured => Some(1011),
@@ -128,7 +151,8 @@ impl Reason {
             Self::TokenMissing
             | Self::TokenInvalid
             | Self::TokenUnverified
-            | Self::TokenExpired => Some(4401),
+            | Self::TokenExpired
+            | Self::Revoked => Some(4401),
             Self::OriginMissing
             | Self::OriginNotAllowed
             | Self::InsufficientScope { .. }
@@ -166,9 +190,7 @@ impl Reason {
                 405,
                 "A WebSocket handshake is a GET request.",
             ),
-            Self::TicketMethodNotAllowed => {
-                ("method_not_allowed", 405, "A ticket is asked for by POST.")
-            }
+            Self::WrongMethod { title, .. } => ("method_not_allowed", 405, title),
             Self::UnsupportedVersion => (
                 "unsupported_version",
                 426,
@@ -207,7 +229,19 @@ impl Reason {
                 };
                 ("rate_limited", 429, title)
             }
-            Self::Banned => ("banned", 403, "This address is banned."),
+            Self::Banned => ("banned", 403, "Banned."),
+            Self::Revoked => ("revoked", 401, "The token was revoked."),
+            Self::BadRequest { .. } => ("bad_request", 400, "The request is not understood."),
+            Self::NotDone { .. } => (
+                "limiter_unavailable",
+                503,
+                "Not done everywhere. It is safe to repeat.",
+            ),
+            Self::RegistryFull => (
+                "registry_full",
+                507,
+                "There is no room for more revocations and bans.",
+            ),
             Self::LimiterUnavailable { .. } => (
                 "limiter_unavailable",
                 503,
@@ -238,9 +272,9 @@ impl Reason {
                 vec![("Sec-WebSocket-Version", "13".into())]
             }
             Self::MethodNotAllowed => vec![("Allow", "GET".into())],
-            Self::TicketMethodNotAllowed => vec![("Allow", "POST, OPTIONS".into())],
+            Self::WrongMethod { allow, .. } => vec![("Allow", (*allow).into())],
             Self::TokenMissing => vec![("WWW-Authenticate", "Bearer".into())],
-            Self::TokenInvalid | Self::TokenUnverified | Self::TokenExpired => {
+            Self::TokenInvalid | Self::TokenUnverified | Self::TokenExpired | Self::Revoked => {
                 vec![("WWW-Authenticate", r#"Bearer error="invalid_token""#.into())]
             }
             Self::InsufficientScope { scopes } => {
@@ -266,6 +300,7 @@ impl Reason {
                     ),
                 ]
             }
+            Self::NotDone { .. } => vec![("Retry-After", "1".into())],
             Self::LimiterUnavailable { retry_after } => {
                 vec![("Retry-After", whole_seconds(*retry_after).to_string())]
             }
@@ -290,6 +325,9 @@ struct Problem<'a> {
     status: u16,
     reason: &'a str,
     request_id: &'a str,
+    /// For who may know it (RFC 9457 §3.1.4).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'a str>,
 }
 
 /// The answer to a refused request: the one place where a rejection becomes a response.
@@ -300,6 +338,10 @@ pub fn refusal(reason: &Reason, request_id: &str) -> Refusal {
         status: reason.status(),
         reason: reason.name(),
         request_id,
+        detail: match reason {
+            Reason::BadRequest { detail } | Reason::NotDone { detail } => Some(detail),
+            _ => None,
+        },
     };
     let mut headers = vec![("Content-Type", "application/problem+json".to_owned())];
     headers.extend(common_headers(reason));

@@ -10,6 +10,7 @@ use matchit::{InsertError, Router};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
+use crate::admin::{self, AdminToken};
 use crate::assertion::AssertionKey;
 use crate::config::Policy;
 use crate::request::Request;
@@ -19,6 +20,7 @@ use pattern::{Kind, REST};
 
 const PREFIX: &str = "/_portcullis";
 const TICKET: &str = "/_portcullis/ticket";
+const REFRESH: &str = "/_portcullis/refresh";
 /// The one route of a gate without `ROUTES`.
 pub const EVERYTHING: &str = "/*";
 
@@ -62,6 +64,14 @@ pub enum Place<'a> {
         number: usize,
         route: &'a Route,
     },
+    /// `/_portcullis/refresh`, for the route whose sockets are refreshed.
+    Refresh {
+        number: usize,
+        route: &'a Route,
+        parameters: Parameters,
+    },
+    /// Under `/_portcullis/admin/`, for who has the token.
+    Admin(&'a AdminToken),
     /// No route matches, or it is under the gate's own prefix and nothing it knows.
     Nowhere,
 }
@@ -70,10 +80,10 @@ impl<'a> Place<'a> {
     /// The route under whose settings the request stands, and its number.
     pub fn route(&self) -> Option<(usize, &'a Route)> {
         match self {
-            Self::Route { number, route, .. } | Self::Ticket { number, route } => {
-                Some((*number, route))
-            }
-            Self::Endpoint(_) | Self::Nowhere => None,
+            Self::Route { number, route, .. }
+            | Self::Ticket { number, route }
+            | Self::Refresh { number, route, .. } => Some((*number, route)),
+            Self::Endpoint(_) | Self::Admin(_) | Self::Nowhere => None,
         }
     }
 }
@@ -204,6 +214,9 @@ impl Routes {
         if request.url.path == TICKET {
             return self.find_for_ticket(request.url.query.unwrap_or_default());
         }
+        if request.url.path == REFRESH {
+            return self.find_for_refresh(request.url.query.unwrap_or_default());
+        }
         if is_key_set(request) && self.published_keys().next().is_some() {
             return Place::Endpoint(Endpoint::KeySet);
         }
@@ -217,22 +230,42 @@ impl Routes {
         }
     }
 
-    /// A ticket is for the route of one path: `?path=/rooms/7`, as it stands in the socket's
-    /// URL; without it that of `/`.
+    /// A ticket is for the route of one path, as [`Self::named`] has it.
     fn find_for_ticket(&self, query: &str) -> Place<'_> {
-        let mut paths = form_urlencoded::parse(query.as_bytes())
-            .filter(|(name, _)| name == "path")
-            .map(|(_, path)| path);
-        let path = paths.next().unwrap_or("/".into());
-        let found = self.number_of(&path).map(|(number, _)| number);
-        match found.map(|number| (number, &self.routes[number])) {
-            Some((number, route))
-                if route.policy.one_time.ticket_ttl.is_some() && paths.next().is_none() =>
-            {
+        match self.named(query) {
+            Some((number, _)) if self.routes[number].policy.one_time.ticket_ttl.is_some() => {
+                let route = &self.routes[number];
                 Place::Ticket { number, route }
             }
             _ => Place::Nowhere,
         }
+    }
+
+    /// The same for a refresh, which needs live sockets that are known.
+    fn find_for_refresh(&self, query: &str) -> Place<'_> {
+        match self.named(query) {
+            Some((number, parameters)) if self.routes[number].policy.registering.is_held => {
+                Place::Refresh {
+                    number,
+                    route: &self.routes[number],
+                    parameters,
+                }
+            }
+            _ => Place::Nowhere,
+        }
+    }
+
+    /// The route of the path that a query names: `?path=/rooms/7`, as it stands in the socket's
+    /// URL; without it that of `/`.
+    fn named(&self, query: &str) -> Option<(usize, Parameters)> {
+        let mut paths = form_urlencoded::parse(query.as_bytes())
+            .filter(|(name, _)| name == "path")
+            .map(|(_, path)| path);
+        let path = paths.next().unwrap_or("/".into());
+        if paths.next().is_some() {
+            return None;
+        }
+        self.number_of(&path)
     }
 
     /// Servers differ in whether they decode a path before they part it into segments. Where that
@@ -309,6 +342,11 @@ fn decode_and_resolve(path: &str) -> Cow<'_, str> {
 /// Whether the request asks how the gate is.
 pub fn is_health(request: &Request<'_>) -> bool {
     request.url.path == "/_portcullis/health" && request.is_plain_read()
+}
+
+/// Whether the path is one of an administrator's.
+pub fn is_admin(request: &Request<'_>) -> bool {
+    request.url.path.starts_with(admin::PREFIX)
 }
 
 fn is_key_set(request: &Request<'_>) -> bool {

@@ -81,7 +81,7 @@ fn a_setting_of_later_work_is_an_error_unless_its_value_is_already_true() {
             ),
         ]);
     }
-    let none = ["ADMIN_TOKEN", "MAX_SOCKETS_IP", "MAX_SOCKETS_USER"];
+    let none = ["MAX_SOCKETS_IP", "MAX_SOCKETS_USER"];
     assert_rows(none.map(|name| {
         let expected = format!("{name}: this version does not have this setting; remove it");
         (name, errors_with(name, "15s"), vec![expected])

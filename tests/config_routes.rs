@@ -55,7 +55,7 @@ fn every_setting_is_inherited_or_overridden() {
     let own = policies(&settings(&MINIMAL)).remove(0);
     assert_rows(SETTINGS.into_iter().flat_map(|(name, value)| {
         let changed = policies(&minimal_with(&[(name, value)])).remove(0);
-        let invisible = ["UPSTREAM_PLAINTEXT", "JWT_ALGORITHMS", "JWT_JWKS_STALE"];
+        let invisible = ["UPSTREAM_PLAINTEXT", "JWT_JWKS_STALE"];
         assert_eq!(changed == own, invisible.contains(&name), "{name} shows");
         let two = json!([{"path": "/a", name.to_lowercase(): value}, {"path": "/b"}]);
         let overridden = policies(&with_routes(minimal_with(&[]), two.clone()));

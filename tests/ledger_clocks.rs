@@ -105,7 +105,7 @@ impl World {
             Answer::Counted(_) => match ask {
                 Ask::Admit { mark } => self.admitted.push((is_apart, now, mark)),
                 Ask::Count { .. } => self.admitted.push((is_apart, now, None)),
-                Ask::Fail => {}
+                Ask::Fail | Ask::Lift => {}
                 Ask::GiveBack { mark } => {
                     let mut all = self.admitted.iter();
                     let of = |entry: &(bool, i64, Option<Mark>)| {

@@ -161,6 +161,7 @@ fn a_question_travels_as_a_path() {
             bare(Ask::GiveBack { mark: [0; 16] }),
             format!("/give-back/{}/0/0/0/0/0/0/0/", "0".repeat(32)),
         ),
+        (bare(Ask::Lift), "/lift//0/0/0/0/0/0/0/".into()),
     ];
     assert_rows(
         rows.clone()

@@ -172,6 +172,27 @@ fn a_ban_without_a_quota_keeps_nothing_but_failures() {
 }
 
 #[test]
+fn a_ban_that_is_lifted_is_forgiven_with_its_failures() {
+    let mut book = Book::new(terms(9, 1000, 0));
+    book.terms.ban = ban(2, 100, 5000);
+    let mut ask = |offset, ask| book.ask(offset, ask).0;
+    assert_rows([
+        ("first", ask(0, FAILURE), counted(0)),
+        ("second", ask(1, FAILURE), banning(0, 5000)),
+        ("banned", ask(2, attempt(None)), banned(4999)),
+        ("lifted", ask(3, Ask::Lift), counted(0)),
+        ("again", ask(3, Ask::Lift), counted(0)),
+        ("after it", ask(4, attempt(None)), counted(0)),
+        ("one failure", ask(5, FAILURE), counted(0)),
+        ("two", ask(6, FAILURE), banning(0, 5000)),
+    ]);
+    let (answer, change) = book.ask(7, Ask::Lift);
+    assert_eq!(answer, counted(0));
+    book.ledger = Ledger::load(change.write).expect("its own rows");
+    assert_eq!(book.answer(8, None), counted(0));
+}
+
+#[test]
 fn a_ban_survives_an_eviction() {
     let mut book = Book::new(terms(9, 1000, 0));
     book.terms.ban = ban(1, 100, 5000);

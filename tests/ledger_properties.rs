@@ -85,6 +85,10 @@ impl Oracle {
                 }
             }
             Ask::Fail => self.fail(terms.ban, now),
+            Ask::Lift => {
+                self.failures.clear();
+                self.banned_until = 0;
+            }
             Ask::GiveBack { mark } => {
                 let is_meant = |(at, of, known): &(u64, String, Option<Mark>)| {
                     let still = at + millis(terms.horizon()) > now;
@@ -131,6 +135,7 @@ fn ask() -> impl Strategy<Value = Ask> {
         6 => option::weighted(0.8, mark()).prop_map(|mark| Ask::Admit { mark }),
         2 => any::<bool>().prop_map(|is_failure| Ask::Count { is_failure }),
         1 => Just(Ask::Fail),
+        1 => Just(Ask::Lift),
         1 => mark().prop_map(|mark| Ask::GiveBack { mark }),
     ]
 }

@@ -43,6 +43,13 @@ fn limited_by(party: Party, count: u32, window: u64, wait: u64) -> Reason {
 const INVALID: [(&str, &str); 1] = [("WWW-Authenticate", "Bearer error=\"invalid_token\"")];
 const VERSION: [(&str, &str); 1] = [("Sec-WebSocket-Version", "13")];
 
+/// Of what is wrong, for who may know it.
+fn with_detail(mut refusal: Refusal) -> Refusal {
+    refusal.body.pop();
+    refusal.body.push_str(r#","detail":"x"}"#);
+    refusal
+}
+
 #[test]
 fn every_reason_has_its_status_headers_and_body() {
     let rows = [
@@ -93,7 +100,10 @@ fn every_reason_has_its_status_headers_and_body() {
             ),
         ),
         (
-            Reason::TicketMethodNotAllowed,
+            Reason::WrongMethod {
+                title: "A ticket is asked for by POST.",
+                allow: "POST, OPTIONS",
+            },
             problem(
                 405,
                 "method_not_allowed",
@@ -166,9 +176,37 @@ fn every_reason_has_its_status_headers_and_body() {
             Reason::TokenUnverified,
             problem(401, "token_invalid", "The token is not valid.", &INVALID),
         ),
+        (Reason::Banned, problem(403, "banned", "Banned.", &[])),
         (
-            Reason::Banned,
-            problem(403, "banned", "This address is banned.", &[]),
+            Reason::Revoked,
+            problem(401, "revoked", "The token was revoked.", &INVALID),
+        ),
+        (
+            Reason::RegistryFull,
+            problem(
+                507,
+                "registry_full",
+                "There is no room for more revocations and bans.",
+                &[],
+            ),
+        ),
+        (
+            Reason::BadRequest { detail: "x".into() },
+            with_detail(problem(
+                400,
+                "bad_request",
+                "The request is not understood.",
+                &[],
+            )),
+        ),
+        (
+            Reason::NotDone { detail: "x".into() },
+            with_detail(problem(
+                503,
+                "limiter_unavailable",
+                "Not done everywhere. It is safe to repeat.",
+                &[("Retry-After", "1")],
+            )),
         ),
         (
             limited_by(Party::User, 5, 10_000, 2000),
@@ -279,7 +317,11 @@ fn every_reason_has_its_status_headers_and_body() {
             | Reason::NoRoute
             | Reason::UpgradeRequired
             | Reason::MethodNotAllowed
-            | Reason::TicketMethodNotAllowed
+            | Reason::WrongMethod { .. }
+            | Reason::Revoked
+            | Reason::BadRequest { .. }
+            | Reason::NotDone { .. }
+            | Reason::RegistryFull
             | Reason::UnsupportedVersion
             | Reason::BadHandshake
             | Reason::ReplayedKey

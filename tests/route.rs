@@ -24,6 +24,8 @@ fn place(site: &Site, method: &'static str, path: &str, names: &[&str]) -> (Stri
     let ask = Ask::plain(method, &format!("https://gate.example{path}"));
     match site.routes.find(&ask.request()) {
         Place::Ticket { route, .. } => (format!("a ticket for {}", route.pattern), vec![]),
+        Place::Refresh { route, .. } => (format!("a refresh of {}", route.pattern), vec![]),
+        Place::Admin(_) => ("an administrator's".into(), vec![]),
         Place::Endpoint(Endpoint::Health) => (HEALTH.into(), vec![]),
         Place::Endpoint(Endpoint::KeySet) => ("jwks.json".into(), vec![]),
         Place::Nowhere => (NOWHERE.into(), vec![]),

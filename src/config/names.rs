@@ -2,7 +2,8 @@
 
 use super::reader::Reader;
 
-const SETTINGS: [&str; 47] = [
+const SETTINGS: [&str; 48] = [
+    "ADMIN_TOKEN",
     "ALLOWED_ORIGINS",
     "ASSERTION_KEY",
     "AUTH",
@@ -53,8 +54,7 @@ const SETTINGS: [&str; 47] = [
 ];
 
 /// Settings that this version does not have yet, with the one value that is already true.
-const LATER: [(&str, Option<&str>); 4] = [
-    ("ADMIN_TOKEN", None),
+const LATER: [(&str, Option<&str>); 3] = [
     ("MAX_SOCKETS_IP", None),
     ("MAX_SOCKETS_USER", None),
     ("MODE", Some("enforce")),
@@ -92,9 +92,10 @@ pub(super) fn check(reader: &mut Reader<'_>) {
     }
 }
 
-/// Whether a route may have a setting of its own by this name. `ROUTES` can't hold itself.
+/// Whether a route may have a setting of its own by this name. `ROUTES` can't hold itself, and
+/// administrators are those of the whole gate.
 pub(super) fn is_for_a_route(name: &str) -> bool {
-    name != "ROUTES" && all().any(|setting| setting == name)
+    !["ROUTES", "ADMIN_TOKEN"].contains(&name) && all().any(|setting| setting == name)
 }
 
 fn all() -> impl Iterator<Item = &'static str> {

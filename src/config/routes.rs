@@ -4,10 +4,12 @@ use serde_json::{Map, Value};
 
 use super::names;
 use super::reader::Reader;
+use super::registry;
 use super::{
     ConfigError, Counting, LEDGER_BINDING, Policy, ROUTE_QUOTA_BINDING, RejectWith, Settings, Var,
     counting,
 };
+use crate::admin::AdminToken;
 use crate::permission::read_claims;
 use crate::route::{EVERYTHING, Pattern, Routes};
 use crate::security_headers::SecurityHeaders;
@@ -22,6 +24,8 @@ const KEY_SOURCES: [&str; 4] = ["JWT_SECRET", "JWT_JWKS", "JWT_JWKS_URL", "ISSUE
 pub struct Site {
     pub routes: Routes,
     pub elsewhere: Elsewhere,
+    /// `None`: there are no administrators.
+    pub admin_token: Option<AdminToken>,
     pub warnings: Vec<String>,
 }
 
@@ -35,6 +39,13 @@ pub struct Elsewhere {
 }
 
 impl Site {
+    /// Whether addresses are banned for their failures, by whatever route.
+    pub fn bans_addresses(&self) -> bool {
+        let of_routes = self.routes.iter().map(|route| &route.policy.counting);
+        let mut all = of_routes.chain([&self.elsewhere.counting]);
+        all.any(|counting| counting.address.terms.ban.is_some())
+    }
+
     /// Reads all settings; the errors are complete and each is told once.
     pub fn read(settings: &Settings) -> Result<Self, Vec<ConfigError>> {
         let mut reader = Reader::new(settings);
@@ -83,6 +94,7 @@ impl Site {
             reject_with: super::reject_with::read(&mut reader),
             security_headers: super::read_security_headers(&mut reader),
         };
+        let admin_token = registry::read_admin_token(&mut reader);
         errors.extend(reader.finish().err().into_iter().flatten());
         let mut told = Vec::new();
         errors.retain(|error| {
@@ -117,6 +129,7 @@ impl Site {
         Ok(Self {
             routes,
             elsewhere,
+            admin_token,
             warnings,
         })
     }
@@ -214,6 +227,9 @@ fn add(
     }
     let mut policy = policy;
     policy.permission.claims = claims;
+    if let Some(claims) = members.get("claims") {
+        policy.registering.add_claims(claims);
+    }
     let counting = &mut policy.counting;
     for (setting, counted) in [
         ("rate_limit_ip", &mut counting.address),

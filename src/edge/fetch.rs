@@ -5,11 +5,14 @@ use std::task::{self, Poll};
 use std::time::Duration;
 
 use portcullis::client::ClientAddress;
-use portcullis::gateway::{Edge, Journey, LedgerCall, OnceCall, Passage, RouteCall, RouteErrand};
+use portcullis::gateway::{
+    Edge, Journey, LedgerCall, OnceCall, Passage, Registered, Registration, RouteCall, RouteErrand,
+};
 use portcullis::ledger::Answer;
 use portcullis::live::Terms;
 use portcullis::once;
 use portcullis::record::Record;
+use portcullis::registry;
 use portcullis::rejection::{Reason, Rejection, refusal};
 use portcullis::request::{Headers, Request, RequestUrl, Snapshot};
 use portcullis::route::Place;
@@ -26,8 +29,11 @@ use web_sys::{Response, console};
 use worker::worker_sys::ext::ResponseExt;
 use worker::{Context, Delay};
 
+use crate::channel::Channel;
 use crate::isolate::{self, Isolate};
-use crate::{ledger, live, log, native, once as one_time, route_quota as quota};
+use crate::{
+    ledger, live, log, native, once as one_time, registry as live_sockets, route_quota as quota,
+};
 
 /// The Worker's handler: an answer at once where nothing is waited for, else a promise of it.
 #[wasm_bindgen]
@@ -286,6 +292,28 @@ impl Edge for RuntimeEdge<'_> {
         one_time::ask(self.env, call).await
     }
 
+    type Channel = Channel;
+
+    async fn register(&self, registration: &Registration) -> Registered<Channel> {
+        live_sockets::register(self.env, registration).await
+    }
+
+    async fn ask_registry(
+        &self,
+        shards: &[u8],
+        question: &registry::Question,
+        timeout: Duration,
+    ) -> Vec<Result<registry::Answer, String>> {
+        live_sockets::ask(self.env, shards, question, timeout).await
+    }
+
+    async fn body(&self, most_bytes: u32) -> Result<String, String> {
+        native::read_body(self.request, most_bytes)
+            .await
+            .map(|text| text.as_string().unwrap_or_default())
+            .map_err(|error| native::describe(&error))
+    }
+
     async fn ask_route(&self, call: &RouteCall) -> Result<route_quota::Answer, String> {
         quota::ask(self.env, call).await
     }
@@ -350,7 +378,7 @@ impl RuntimeEdge<'_> {
     /// Step 11: an answer under the gate's headers. The one place that answers.
     fn respond(
         &self,
-        result: Result<Passage<Response>, Rejection>,
+        result: Result<Passage<Self>, Rejection>,
         record: &mut Record,
     ) -> Result<Response, JsValue> {
         let passed = match result {
@@ -395,7 +423,7 @@ impl RuntimeEdge<'_> {
         )
     }
 
-    fn pass(&self, passage: Passage<Response>, record: &Record) -> Result<Response, Rejection> {
+    fn pass(&self, passage: Passage<Self>, record: &Record) -> Result<Response, Rejection> {
         let stamps = self.stamps;
         let mut own = vec![(REQUEST_ID, record.request_id.clone())];
         own.extend(self.cors.clone());
@@ -407,12 +435,13 @@ impl RuntimeEdge<'_> {
                 upstream,
                 protocol,
                 terms,
+                channels,
             } => {
                 own.extend(protocol.map(|protocol| ("Sec-WebSocket-Protocol", protocol)));
                 match terms {
                     None => pass_on(&upstream, &own, &JsValue::UNDEFINED),
                     Some(terms) => self
-                        .relay(&upstream, &terms, record)
+                        .relay(&upstream, &terms, channels, record)
                         .and_then(|relayed| pass_on(&upstream, &own, &relayed)),
                 }
             }
@@ -422,7 +451,7 @@ impl RuntimeEdge<'_> {
                 own.extend(json());
                 native::answer(status, Some(body), stamps, &header_lines(&own))
             }
-            Passage::Ticket { body } => {
+            Passage::Json { json: body } => {
                 own.extend(json());
                 native::answer(200, Some(&body), stamps, &header_lines(&own))
             }
@@ -440,10 +469,18 @@ impl RuntimeEdge<'_> {
         &self,
         upstream: &Response,
         terms: &Terms,
+        channels: Vec<Channel>,
         admission: &Record,
     ) -> Result<JsValue, JsValue> {
         let context: &JsValue = self.context.as_ref();
-        live::relay(upstream, terms, admission.clone(), self.env, context)
+        live::relay(
+            upstream,
+            terms,
+            channels,
+            admission.clone(),
+            self.env,
+            context,
+        )
     }
 }
 

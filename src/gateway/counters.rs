@@ -168,13 +168,13 @@ impl Gate {
     /// What to tell the ledgers behind the answer. Every attempt counts, refused ones too, but
     /// nobody waits for that. An address that is known to be banned or to have used up its quota
     /// is refused whether counted or not.
-    pub(super) fn behind<U>(
+    pub(super) fn behind<E: Edge>(
         &self,
         request: &Request<'_>,
         place: &Place<'_>,
         reached: Stage,
         told: Told,
-        result: &Result<Passage<U>, Rejection>,
+        result: &Result<Passage<E>, Rejection>,
         now: Timestamp,
     ) -> Vec<LedgerCall> {
         let Some(counting) = self.counting(place) else {
@@ -196,8 +196,12 @@ impl Gate {
             let is_news = is_failure && refused != Some(&Reason::ReplayedKey);
             is_news.then_some(Ask::Fail)
         } else {
-            let is_attempt =
-                || matches!(place, Place::Ticket { .. }) || request.asks_for_websocket();
+            let is_attempt = || match place {
+                Place::Ticket { .. } | Place::Refresh { .. } => true,
+                // Only tries with another token.
+                Place::Admin(_) => reached == Stage::Token,
+                _ => request.asks_for_websocket(),
+            };
             let matters = (terms.quota.is_some() || is_failure)
                 && self.check_address(counting, address, now).is_ok()
                 && is_attempt();
@@ -267,6 +271,11 @@ impl Counting {
             ask,
             now,
         )
+    }
+
+    /// Asks to lift the ban that an address's failures brought.
+    pub(super) fn lift(&self, address: AddressKey, now: Timestamp) -> LedgerCall {
+        self.call_address(address, Ask::Lift, now)
     }
 
     /// Asks to admit a user, which from then on may have to be given back.

@@ -139,6 +139,6 @@ pub(super) async fn keep<E: Edge>(edge: &E, call: &OnceCall) -> Result<(), Rejec
     }
 }
 
-fn unavailable(retry_after: Duration, failure: String) -> Rejection {
+pub(super) fn unavailable(retry_after: Duration, failure: String) -> Rejection {
     Reason::LimiterUnavailable { retry_after }.because(failure)
 }

@@ -23,6 +23,7 @@ pub fn encode_question(question: &Question) -> String {
         Ask::Count { is_failure: true } => ("count-failure", None),
         Ask::Fail => ("fail", None),
         Ask::GiveBack { mark } => ("give-back", Some(hex(mark))),
+        Ask::Lift => ("lift", None),
     };
     let (count, window) = quota_parts(quota);
     let (failures, failure_window) = quota_parts(ban.map(|ban| ban.failures));
@@ -49,6 +50,7 @@ pub fn decode_question(path: &str) -> Option<Question> {
         ("count-failure", None) => Ask::Count { is_failure: true },
         ("fail", None) => Ask::Fail,
         ("give-back", Some(mark)) => Ask::GiveBack { mark },
+        ("lift", None) => Ask::Lift,
         _ => return None,
     };
     let now = Timestamp(parts.next()?.parse().ok()?);

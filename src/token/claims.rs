@@ -33,10 +33,14 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// When its token was issued (`iat`), if it says so.
+    pub fn issued(&self) -> Option<Timestamp> {
+        time(&self.claims, "iat").ok().flatten()
+    }
+
     /// When its token stops being accepted: leeway and `JWT_MAX_AGE` counted.
     pub fn accepted_until(&self, leeway: Duration, max_age: Option<Duration>) -> Timestamp {
-        let issued = time(&self.claims, "iat").ok().flatten();
-        let by_age = issued.zip(max_age).map(|(issued, age)| issued + age);
+        let by_age = self.issued().zip(max_age).map(|(issued, age)| issued + age);
         self.expires.min(by_age.unwrap_or(self.expires)) + leeway
     }
 }

@@ -46,6 +46,7 @@ export default {
 const OWN = {
   LEDGER: { className: 'Ledger', useSQLite: true },
   ONE_TIME: { className: 'OneTime', useSQLite: true },
+  REGISTRY: { className: 'Registry', useSQLite: true },
   ROUTE_QUOTA: { className: 'RouteQuota', useSQLite: true },
 };
 

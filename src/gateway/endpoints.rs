@@ -1,0 +1,81 @@
+//! What the endpoints that take a client's token have in common: the same checks in the same
+//! order, for a request that is no upgrade.
+
+use super::{Edge, Gate};
+use crate::config::Policy;
+use crate::cors;
+use crate::record::{Outcome, Record, Stage};
+use crate::rejection::{Reason, Rejection};
+use crate::replay::Use;
+use crate::request::Request;
+use crate::route::Place;
+use crate::token::{Authentication, Identity};
+
+/// Who asks an endpoint.
+pub(super) enum Caller {
+    /// A browser, whether it may ask.
+    Preflight,
+    Known(Identity),
+}
+
+impl Gate {
+    /// Steps 4 to 7 under a route's settings. `title`: what other methods than POST are told.
+    pub(super) async fn caller<E: Edge>(
+        &self,
+        edge: &E,
+        request: &Request<'_>,
+        policy: &Policy,
+        title: &'static str,
+        record: &mut Record,
+    ) -> Result<Caller, Rejection> {
+        // 4. in place of a handshake: the method. Browsers ask by OPTIONS first.
+        record.stage = Stage::Handshake;
+        if !matches!(request.method, "POST" | "OPTIONS") {
+            let allow = "POST, OPTIONS";
+            return Err(Reason::WrongMethod { title, allow }.because("the method is not POST"));
+        }
+
+        // 5. origin
+        record.stage = Stage::Origin;
+        let origin = request.headers.get("origin");
+        policy.origins.check(origin.as_deref())?;
+
+        // 6. bans and exhausted quotas already known here
+        record.stage = Stage::Known;
+        let address = request.address.key(policy.counting.ipv6_prefix);
+        self.check_address(&policy.counting, address, edge.now())?;
+        if request.method == "OPTIONS" {
+            record.outcome = Outcome::Preflight;
+            return Ok(Caller::Preflight);
+        }
+
+        // 7. token
+        record.stage = Stage::Token;
+        let Some(authentication) = &policy.authentication else {
+            return Err(Reason::NoRoute.because("the route has no tokens"));
+        };
+        let identity = authentication.check_plain(edge, request, record).await?;
+        record.note_identity(&identity);
+        if policy.one_time.rejects_replay {
+            // Whether it can be admitted at all is known before anything is asked.
+            Use::of(&identity, policy.one_time.accepted_until(&identity))?;
+        }
+        Ok(Caller::Known(identity))
+    }
+
+    /// What an answer of an endpoint needs beside, for a page of an allowed origin to read it.
+    pub fn cors(&self, request: &Request<'_>, place: &Place<'_>) -> Vec<(&'static str, String)> {
+        let (Place::Ticket { route, .. } | Place::Refresh { route, .. }) = place else {
+            return Vec::new();
+        };
+        let Policy {
+            origins,
+            authentication,
+            ..
+        } = &route.policy;
+        let takes_cookies = authentication
+            .as_ref()
+            .is_some_and(Authentication::takes_cookies);
+        cors::headers(origins, takes_cookies, request)
+    }
+}
