@@ -97,6 +97,7 @@ fn the_least_settings_give_the_contracts_defaults() {
             group: String::new(),
         },
         user: Counted::default(),
+        route: None,
         ipv6_prefix: Ipv6Prefix::default(),
         on_failure: OnLimiterFailure::Reject,
         timeout: seconds(2),

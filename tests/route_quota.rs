@@ -206,6 +206,29 @@ fn an_isolate_asks_alone_then_for_a_share_and_then_not_at_all() {
 }
 
 #[test]
+fn an_answer_to_another_question_is_not_taken_for_a_shares() {
+    let quota = quota(8000, 60);
+    let mut holder = Holder::new(quota, 1);
+    let given = |admits, share| Given {
+        admits,
+        share,
+        wait: ms(0),
+    };
+    let (Decision::Ask(first), _) = new_request(&mut holder, 0) else {
+        panic!("it asks")
+    };
+    let taken = holder.answered(&first, &given(true, 0), at(10));
+    let back = holder.give_back(taken.expect("admitted"), at(10));
+    let (Decision::Ask(second), _) = new_request(&mut holder, 11) else {
+        panic!("it asks for a share")
+    };
+    holder.heard(&back.expect("the pool is told"), &given(false, 0), at(12));
+    assert!(holder.answered(&second, &given(true, 3), at(13)).is_ok());
+    let (third, _) = new_request(&mut holder, 14);
+    assert!(matches!(third, Decision::Admit(Taken::Here { .. })));
+}
+
+#[test]
 fn what_is_left_of_a_share_goes_back_when_it_ends() {
     let quota = quota(8000, 60);
     let mut holder = Holder::new(quota, 1);

@@ -7,6 +7,8 @@ import { ofAddress } from '../support/ledgers.mjs';
 import { useUpstream } from '../support/upstream.mjs';
 
 const CROWD = 300;
+/** With more on their way, Miniflare's call that evicts an object may never come back. */
+const AMID = 30;
 const from = (address, more) => ({ 'CF-Connecting-IP': address, ...more });
 
 describe('a crowd', () => {
@@ -28,10 +30,10 @@ describe('a crowd', () => {
     const first = knocks(address, 4);
     await Promise.race(first);
     await evict();
-    const all = [...first, ...knocks(address, CROWD / 2)];
+    const all = [...first, ...knocks(address, AMID)];
     await Promise.race(all.slice(4));
     await evict();
-    all.push(...knocks(address, CROWD / 2));
+    all.push(...knocks(address, AMID));
     const seen = await Promise.all(all);
     // An attempt that an eviction cut off may be counted and yet be refused.
     assert.ok(count(seen, 'admitted') <= 9, `${count(seen, 'admitted')}`);
