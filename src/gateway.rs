@@ -16,7 +16,6 @@ use crate::client::AddressKey;
 use crate::config::{ConfigError, Counting, PlainHttp, RejectWith, Settings, Site};
 use crate::handshake::Handshake;
 use crate::known::Known;
-use crate::ledger::Answer;
 use crate::live::Terms;
 use crate::record::{Record, Stage};
 use crate::rejection::{Reason, Rejection, insecure};
@@ -26,7 +25,7 @@ use crate::route_quota::{self as quota, Holder};
 use crate::ticket::Bounds;
 use crate::token::{Authenticated, Runtime};
 use crate::upstream::{Forward, Offer, Reply, UpstreamFailure};
-pub use counters::LedgerCall;
+pub use counters::{Asked, LedgerCall};
 use counters::{Client, Told};
 use forward::{pass_plain, pass_upgrade};
 pub use once::OnceCall;
@@ -49,8 +48,11 @@ pub trait Edge: Runtime {
     /// The upstream's answer, not yet passed on.
     type Upstream;
 
-    /// Asks a ledger. The error is for the log.
-    fn ask(&self, call: &LedgerCall) -> impl Future<Output = Result<Answer, String>>;
+    /// What holds a slot while a socket lives; let go of, the slot is free.
+    type Channel;
+
+    /// Asks a ledger.
+    fn ask(&self, call: &LedgerCall) -> impl Future<Output = Asked<Self::Channel>>;
 
     /// Asks the object of what can be used once. The error is for the log.
     fn ask_once(
@@ -81,23 +83,25 @@ pub trait Edge: Runtime {
 }
 
 /// How a request fared.
-pub struct Journey<U> {
-    pub result: Result<Passage<U>, Rejection>,
+pub struct Journey<E: Edge> {
+    pub result: Result<Passage<E>, Rejection>,
     /// What the ledgers are told behind the answer; see [`Gate::learn`].
     pub behind: Vec<LedgerCall>,
 }
 
 /// How a request passed.
-pub enum Passage<U> {
+pub enum Passage<E: Edge> {
     /// The upstream accepted the socket; answer with this subprotocol. With terms its messages
     /// are inspected.
     Socket {
-        upstream: U,
+        upstream: E::Upstream,
         protocol: Option<String>,
         terms: Option<Terms>,
+        /// What objects of the gate's own have to say of it.
+        channels: Vec<E::Channel>,
     },
     /// A plain request's answer.
-    Plain { upstream: U },
+    Plain { upstream: E::Upstream },
     /// `GET /_portcullis/health`.
     Health { is_healthy: bool },
     /// `POST /_portcullis/ticket`: JSON.
@@ -109,9 +113,10 @@ pub enum Passage<U> {
 }
 
 /// Every check passed. Only [`Gate::journey`] can make one, and only it can be forwarded.
-struct Permit {
+struct Permit<C> {
     authenticated: Authenticated,
     offer: Offer,
+    channels: Vec<C>,
 }
 
 impl Gate {
@@ -170,7 +175,7 @@ impl Gate {
         request: &Request<'_>,
         place: &Place<'_>,
         record: &mut Record,
-    ) -> Journey<E::Upstream> {
+    ) -> Journey<E> {
         let (mut told, mut route_told) = (Told::default(), RouteTold::default());
         let result = self
             .steps(edge, request, place, record, &mut told, &mut route_told)
@@ -188,9 +193,9 @@ impl Gate {
         request: &Request<'_>,
         place: &Place<'_>,
         record: &mut Record,
-        told: &mut Told,
+        told: &mut Told<E::Channel>,
         route_told: &mut RouteTold,
-    ) -> Result<Passage<E::Upstream>, Rejection> {
+    ) -> Result<Passage<E>, Rejection> {
         let origin = request.headers.get("origin");
         record.note_origin(origin.as_deref());
 
@@ -277,7 +282,11 @@ impl Gate {
 
         // 9. counters, then what can be used once
         record.stage = Stage::Counters;
-        let client = Client { address, user };
+        let client = Client {
+            address,
+            user,
+            opens: true,
+        };
         let mut route_failure = None;
         let of_client = self.admit(edge, counting, client, Some(handshake.key), record, told);
         let of_route = self.admit_route(edge, route, route_told, &mut route_failure);
@@ -310,6 +319,7 @@ impl Gate {
         let permit = Permit {
             offer: Offer::new(handshake, &authenticated),
             authenticated,
+            channels: std::mem::take(&mut told.channels),
         };
         pass_upgrade(edge, policy, parameters, request, record, permit).await
     }

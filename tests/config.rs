@@ -96,6 +96,7 @@ fn the_least_settings_give_the_contracts_defaults() {
                 ban: None,
             },
             group: String::new(),
+            most_sockets: None,
         },
         user: Counted::default(),
         ipv6_prefix: Ipv6Prefix::default(),
@@ -306,8 +307,8 @@ fn without_settings_all_that_is_missing_is_told_at_once() {
         "UPSTREAM_URL: it must be set, or UPSTREAM_SERVICE or UPSTREAM_OBJECT; write the server's URL, like \
          \"wss://chat.example.com\"",
         "LEDGER: the Durable Object binding is missing, and RATE_LIMIT_IP, \
-         RATE_LIMIT_USER, BAN_AFTER and KEY_REPLAY_WINDOW count there; bind it to the class Ledger \
-         as the project's wrangler.toml does",
+         RATE_LIMIT_USER, MAX_SOCKETS_IP, MAX_SOCKETS_USER, BAN_AFTER and KEY_REPLAY_WINDOW count \
+         there; bind it to the class Ledger as the project's wrangler.toml does",
     ]);
     assert_eq!(errors, Some(expected));
 }

@@ -2,7 +2,7 @@
 
 use super::reader::Reader;
 
-const SETTINGS: [&str; 47] = [
+const SETTINGS: [&str; 49] = [
     "ALLOWED_ORIGINS",
     "ASSERTION_KEY",
     "AUTH",
@@ -27,6 +27,8 @@ const SETTINGS: [&str; 47] = [
     "MAX_BACKLOG_BYTES",
     "MAX_LIFETIME",
     "MAX_MESSAGE_BYTES",
+    "MAX_SOCKETS_IP",
+    "MAX_SOCKETS_USER",
     "MESSAGE_RATE",
     "ON_LIMITER_FAILURE",
     "ORIGIN_MISSING",
@@ -53,12 +55,7 @@ const SETTINGS: [&str; 47] = [
 ];
 
 /// Settings that this version does not have yet, with the one value that is already true.
-const LATER: [(&str, Option<&str>); 4] = [
-    ("ADMIN_TOKEN", None),
-    ("MAX_SOCKETS_IP", None),
-    ("MAX_SOCKETS_USER", None),
-    ("MODE", Some("enforce")),
-];
+const LATER: [(&str, Option<&str>); 2] = [("ADMIN_TOKEN", None), ("MODE", Some("enforce"))];
 
 /// Shorter names are near too many others to guess at misspellings of them.
 const LEAST_LENGTH_TO_GUESS: usize = 8;

@@ -5,8 +5,9 @@ use std::task::{self, Poll};
 use std::time::Duration;
 
 use portcullis::client::ClientAddress;
-use portcullis::gateway::{Edge, Journey, LedgerCall, OnceCall, Passage, RouteCall, RouteErrand};
-use portcullis::ledger::Answer;
+use portcullis::gateway::{
+    Asked, Edge, Journey, LedgerCall, OnceCall, Passage, RouteCall, RouteErrand,
+};
 use portcullis::live::Terms;
 use portcullis::once;
 use portcullis::record::Record;
@@ -26,6 +27,7 @@ use web_sys::{Response, console};
 use worker::worker_sys::ext::ResponseExt;
 use worker::{Context, Delay};
 
+use crate::channel::Channel;
 use crate::isolate::{self, Isolate};
 use crate::{ledger, live, log, native, once as one_time, route_quota as quota};
 
@@ -278,8 +280,10 @@ impl Runtime for RuntimeEdge<'_> {
 impl Edge for RuntimeEdge<'_> {
     type Upstream = Response;
 
-    async fn ask(&self, call: &LedgerCall) -> Result<Answer, String> {
-        ledger::ask(self.env, call).await
+    type Channel = Channel;
+
+    async fn ask(&self, call: &LedgerCall) -> Asked<Channel> {
+        ledger::ask_and_hold(self.env, self.context, call).await
     }
 
     async fn ask_once(&self, call: &OnceCall) -> Result<once::Answer, String> {
@@ -350,7 +354,7 @@ impl RuntimeEdge<'_> {
     /// Step 11: an answer under the gate's headers. The one place that answers.
     fn respond(
         &self,
-        result: Result<Passage<Response>, Rejection>,
+        result: Result<Passage<Self>, Rejection>,
         record: &mut Record,
     ) -> Result<Response, JsValue> {
         let passed = match result {
@@ -395,7 +399,7 @@ impl RuntimeEdge<'_> {
         )
     }
 
-    fn pass(&self, passage: Passage<Response>, record: &Record) -> Result<Response, Rejection> {
+    fn pass(&self, passage: Passage<Self>, record: &Record) -> Result<Response, Rejection> {
         let stamps = self.stamps;
         let mut own = vec![(REQUEST_ID, record.request_id.clone())];
         own.extend(self.cors.clone());
@@ -407,12 +411,13 @@ impl RuntimeEdge<'_> {
                 upstream,
                 protocol,
                 terms,
+                channels,
             } => {
                 own.extend(protocol.map(|protocol| ("Sec-WebSocket-Protocol", protocol)));
                 match terms {
                     None => pass_on(&upstream, &own, &JsValue::UNDEFINED),
                     Some(terms) => self
-                        .relay(&upstream, &terms, record)
+                        .relay(&upstream, &terms, channels, record)
                         .and_then(|relayed| pass_on(&upstream, &own, &relayed)),
                 }
             }
@@ -440,10 +445,18 @@ impl RuntimeEdge<'_> {
         &self,
         upstream: &Response,
         terms: &Terms,
+        channels: Vec<Channel>,
         admission: &Record,
     ) -> Result<JsValue, JsValue> {
         let context: &JsValue = self.context.as_ref();
-        live::relay(upstream, terms, admission.clone(), self.env, context)
+        live::relay(
+            upstream,
+            terms,
+            channels,
+            admission.clone(),
+            self.env,
+            context,
+        )
     }
 }
 

@@ -1,9 +1,11 @@
 //! The Worker around the decisions: everything that touches the runtime, and nothing that
 //! decides. [`fetch`] translates a request for the core and its result back, [`ledger`] is the
-//! Durable Object that counts, [`once`] the one for what can be used once, [`route_quota`] the one of
+//! Durable Object that counts, [`slot`] the sockets it counts while they live, [`channel`] what ties
+//! one to the object, [`once`] the one for what can be used once, [`route_quota`] the one of
 //! a route, [`live`] starts the relay of an inspected socket, [`log`] writes records, [`native`] has
 //! the few steps that are done in JavaScript because crossing the border costs more than they do.
 
+mod channel;
 mod fetch;
 mod isolate;
 mod ledger;
@@ -12,3 +14,4 @@ mod log;
 mod native;
 mod once;
 mod route_quota;
+mod slot;

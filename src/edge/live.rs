@@ -1,11 +1,14 @@
 //! Starts the relay of an inspected socket, which `relay.js` does.
 
+use std::rc::Rc;
+
 use portcullis::live::{Closed, Terms};
 use portcullis::record::{ClosedRecord, Record};
 use wasm_bindgen::prelude::*;
 use web_sys::Response;
 use worker::worker_sys::ext::ResponseExt;
 
+use crate::channel::Channel;
 use crate::log;
 
 #[wasm_bindgen(module = "/relay.js")]
@@ -25,21 +28,28 @@ extern "C" {
     fn client(this: &Relay) -> JsValue;
 }
 
-/// The socket to answer the client with. `admission` becomes the record of its end.
+/// The socket to answer the client with. `channels` are held while it lives; `admission` becomes the record of its end.
 pub fn relay(
     upstream: &Response,
     terms: &Terms,
+    channels: Vec<Channel>,
     admission: Record,
     env: &JsValue,
     context: &JsValue,
 ) -> Result<JsValue, JsValue> {
     let env = env.clone();
+    let held = Rc::new(channels);
+    let until_end = held.clone();
     let on_end = Closure::once_into_js(move |closed: String| {
         let closed = Closed::from_json(&closed).expect("relay.js writes this JSON");
         let time = js_sys::Date::new_0().to_iso_string().into();
         log::closed(&ClosedRecord::of(admission, closed, time), &env);
+        drop(until_end);
     });
     let socket = JsValue::from(upstream.websocket());
     let relay = start(&socket, &terms.to_json(), context, &on_end)?;
+    for channel in held.iter() {
+        channel.govern(relay.as_ref());
+    }
     Ok(relay.client())
 }

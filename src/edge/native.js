@@ -57,7 +57,7 @@ class TimedOut extends Error {}
  * What `start` gives, if it does in time; else the signal that it got ends its work. That is not
  * left to the signal: a call to an object that was evicted meanwhile hears none.
  */
-function withTimeout(milliseconds, start) {
+export function withTimeout(milliseconds, start) {
   const controller = new AbortController();
   return new Promise((resolve, reject) => {
     const started = start(controller.signal);

@@ -18,8 +18,8 @@ pub(super) async fn pass_upgrade<E: Edge>(
     parameters: &Parameters,
     request: &Request<'_>,
     record: &mut Record,
-    permit: Permit,
-) -> Result<Passage<E::Upstream>, Rejection> {
+    permit: Permit<E::Channel>,
+) -> Result<Passage<E>, Rejection> {
     let mut forward = Forward::upgrade(
         policy.upstream.destination(parameters),
         policy.upstream_timeout,
@@ -45,6 +45,7 @@ pub(super) async fn pass_upgrade<E: Edge>(
                 upstream,
                 protocol,
                 terms: policy.terms(&permit.authenticated, edge.now()),
+                channels: permit.channels,
             })
         }
         Err(rejection) => {
@@ -60,7 +61,7 @@ pub(super) async fn pass_plain<E: Edge>(
     parameters: &Parameters,
     request: &Request<'_>,
     record: &mut Record,
-) -> Result<Passage<E::Upstream>, Rejection> {
+) -> Result<Passage<E>, Rejection> {
     record.stage = Stage::Forward;
     let forward = Forward::plain(
         policy.upstream.destination(parameters),

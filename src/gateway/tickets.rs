@@ -23,8 +23,8 @@ impl Gate {
         request: &Request<'_>,
         route: &Route,
         record: &mut Record,
-        told: &mut Told,
-    ) -> Result<Passage<E::Upstream>, Rejection> {
+        told: &mut Told<E::Channel>,
+    ) -> Result<Passage<E>, Rejection> {
         let policy = &route.policy;
 
         // 4. in place of a handshake: the method. Browsers ask by OPTIONS first.
@@ -67,6 +67,7 @@ impl Gate {
         let client = Client {
             address,
             user: None,
+            opens: false,
         };
         self.admit(edge, &policy.counting, client, None, record, told)
             .await?;
