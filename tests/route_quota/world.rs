@@ -120,7 +120,7 @@ impl World {
                 }
                 Move::Pass(length) => self.pass(length),
                 Move::Jump(part) => {
-                    self.wrong = self.wrong + self.plan.jump * i64::from(part) / 4;
+                    self.wrong += self.plan.jump * i64::from(part) / 4;
                 }
                 Move::Vanish(isolate) => self.vanish(isolate % self.plan.isolates),
                 Move::Evict => self.pool = None,
