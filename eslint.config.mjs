@@ -7,7 +7,13 @@ export default [
   { languageOptions: { globals: globals.node } },
   {
     files: ['src/edge/**/*.js', 'benches/contenders/**/*.js'],
-    languageOptions: { globals: { WebSocketPair: 'readonly', caches: 'readonly' } },
+    languageOptions: {
+      globals: {
+        WebSocketPair: 'readonly',
+        WebSocketRequestResponsePair: 'readonly',
+        caches: 'readonly',
+      },
+    },
   },
   {
     files: ['playground/**/*.js', 'client/**/*.js'],

@@ -138,9 +138,9 @@ impl Policy {
         let authentication = authentication::read(&mut reader);
         let one_time = one_time::read(&mut reader, authentication.iter().flatten().next());
         let upstream = read_upstream(&mut reader);
-        let relay = live::read(&mut reader, authentication.as_ref());
-        let registering = registry::read(&reader, &relay);
         let counting = counting::read(&mut reader, authentication.as_ref());
+        let relay = live::read(&mut reader, authentication.as_ref(), &counting);
+        let registering = registry::read(&reader, &relay);
         let permission = Permission {
             scopes: read_scopes(&mut reader),
             claims: Vec::new(),

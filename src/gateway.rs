@@ -20,7 +20,6 @@ use crate::client::AddressKey;
 use crate::config::{ConfigError, Counting, PlainHttp, RejectWith, Settings, Site};
 use crate::handshake::Handshake;
 use crate::known::Known;
-use crate::ledger::Answer;
 use crate::live::Terms;
 use crate::record::{Record, Stage};
 use crate::registry;
@@ -31,7 +30,7 @@ use crate::route_quota::{self as quota, Holder};
 use crate::ticket::Bounds;
 use crate::token::{Authenticated, Runtime};
 use crate::upstream::{Forward, Offer, Reply, UpstreamFailure};
-pub use counters::LedgerCall;
+pub use counters::{Asked, LedgerCall};
 use counters::{Client, Told};
 use forward::{pass_plain, pass_upgrade};
 pub use once::OnceCall;
@@ -56,17 +55,18 @@ pub trait Edge: Runtime {
     /// The upstream's answer, not yet passed on.
     type Upstream;
 
-    /// Asks a ledger. The error is for the log.
-    fn ask(&self, call: &LedgerCall) -> impl Future<Output = Result<Answer, String>>;
+    /// What ties a live socket to an object; let go of, its slot is free and it is registered no
+    /// more.
+    type Channel;
+
+    /// Asks a ledger.
+    fn ask(&self, call: &LedgerCall) -> impl Future<Output = Asked<Self::Channel>>;
 
     /// Asks the object of what can be used once. The error is for the log.
     fn ask_once(
         &self,
         call: &OnceCall,
     ) -> impl Future<Output = Result<crate::once::Answer, String>>;
-
-    /// What keeps a live socket registered; let go of, it is not any more.
-    type Channel;
 
     /// Asks the registry whether a socket is admitted, and registers it.
     fn register(
@@ -85,6 +85,7 @@ pub trait Edge: Runtime {
 
     /// The request's body, which has no more bytes than this.
     fn body(&self, most_bytes: u32) -> impl Future<Output = Result<String, String>>;
+
     /// Asks the object of a route's quota. The error is for the log.
     fn ask_route(&self, call: &RouteCall) -> impl Future<Output = Result<quota::Answer, String>>;
 
@@ -221,7 +222,7 @@ impl Gate {
         request: &Request<'_>,
         place: &Place<'_>,
         record: &mut Record,
-        told: &mut Told,
+        told: &mut Told<E::Channel>,
         route_told: &mut RouteTold,
     ) -> Result<Passage<E>, Rejection> {
         let origin = request.headers.get("origin");
@@ -322,7 +323,11 @@ impl Gate {
 
         // 9. counters, then what can be used once
         record.stage = Stage::Counters;
-        let client = Client { address, user };
+        let client = Client {
+            address,
+            user,
+            opens: true,
+        };
         let mut route_failure = None;
         let of_client = self.admit(edge, counting, client, Some(handshake.key), record, told);
         let of_route = self.admit_route(edge, route, route_told, &mut route_failure);
@@ -353,14 +358,15 @@ impl Gate {
         let identity = authenticated.identity.as_ref();
         let address = request.address.key(site.elsewhere.counting.ipv6_prefix);
         let place = (*route, parameters);
-        let channels = register(edge, address, place, identity, record).await?;
+        let registered = register(edge, address, place, identity, record).await?;
+        told.channels.extend(registered);
 
         // 10. forward
         record.stage = Stage::Forward;
         let permit = Permit {
             offer: Offer::new(handshake, &authenticated),
             authenticated,
-            channels,
+            channels: std::mem::take(&mut told.channels),
         };
         pass_upgrade(edge, policy, parameters, request, record, permit).await
     }

@@ -4,11 +4,13 @@
 //!
 //! A party has one ledger and in it a journal for each group of routes that count together. One
 //! list of entries answers two questions exactly: how many were admitted in the last window, and
-//! whether a key was among those of the replay window. Failures and bans hold for all groups.
+//! whether a key was among those of the replay window. Failures, bans and the slots of open
+//! sockets hold for all groups.
 
 mod bans;
 mod journal;
 mod moment;
+mod slots;
 mod stored;
 mod terms;
 pub mod wire;
@@ -19,9 +21,11 @@ use std::time::Duration;
 use crate::time::Timestamp;
 use bans::Bans;
 use journal::{Entry, Journal};
+use slots::Slots;
 
 pub use bans::MOST_FAILURES;
 pub use moment::Moment;
+pub use slots::{Channel, LEASE, MOST_SOCKETS, Slot};
 pub use stored::{CorruptRow, Row};
 pub use terms::{BanTerms, Quota, Terms};
 
@@ -50,6 +54,14 @@ pub struct Question {
 pub enum Ask {
     /// To be admitted, and remembered by a mark.
     Admit { mark: Option<Mark> },
+    /// The same with a slot. `counts_refused`: an attempt that gets none for want of a slot counts.
+    Open {
+        mark: Option<Mark>,
+        slot: Slot,
+        counts_refused: bool,
+    },
+    /// A socket that has a slot, or had, comes with a new channel.
+    Attach { slot: Slot },
     /// An attempt that is refused already counts. `is_failure`: towards a ban as well.
     Count { is_failure: bool },
     /// An attempt that was admitted here turned out to be a failure.
@@ -60,6 +72,20 @@ pub enum Ask {
     Lift,
 }
 
+impl Ask {
+    /// The slot that is asked for, which has a channel if it is granted.
+    pub fn slot(self) -> Option<Slot> {
+        match self {
+            Self::Open { slot, .. } | Self::Attach { slot } => Some(slot),
+            Self::Admit { .. }
+            | Self::Count { .. }
+            | Self::Fail
+            | Self::GiveBack { .. }
+            | Self::Lift => None,
+        }
+    }
+}
+
 /// What the ledger says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
@@ -67,6 +93,8 @@ pub enum Answer {
     Counted(Outlook),
     /// The key was admitted before. The attempt counts, and is a failure.
     Replayed(Outlook),
+    /// Refused: all slots are taken.
+    TooManySockets(Outlook),
     /// Refused and not counted; the next attempt after `wait` will be admitted.
     Limited { wait: Duration },
     /// Refused and not counted; no attempt is admitted for so long.
@@ -98,6 +126,7 @@ pub struct Ledger {
     /// By group; none is empty after a step.
     journals: BTreeMap<String, Journal>,
     bans: Bans,
+    slots: Slots,
     /// The number of the next row beside the head.
     next_row: u64,
     /// By the object's clock.
@@ -109,6 +138,7 @@ impl Default for Ledger {
         Self {
             journals: BTreeMap::new(),
             bans: Bans::default(),
+            slots: Slots::default(),
             next_row: stored::HEAD + 1,
             wakes_at: Timestamp::default(),
         }
@@ -120,7 +150,10 @@ impl Ledger {
     pub fn step(&mut self, question: &Question, now: Timestamp) -> (Answer, Change) {
         let now = Moment::new(now, question.now);
         let terms = question.terms;
-        if let Some(journal) = self.journals.get_mut(&question.group) {
+        let has_terms = !matches!(question.ask, Ask::Attach { .. });
+        if let Some(journal) = self.journals.get_mut(&question.group)
+            && has_terms
+        {
             journal.horizon = terms.horizon();
         }
         // Stored as well: after an eviction it would settle anew, and be as old as then.
@@ -130,20 +163,37 @@ impl Ledger {
             ..Change::default()
         };
         let refusal = match question.ask {
-            Ask::Admit { .. } | Ask::Count { .. } => self.refusal(question, now),
+            Ask::Admit { .. } | Ask::Open { .. } | Ask::Count { .. } => self.refusal(question, now),
             Ask::Fail => self.ban(terms, now),
-            Ask::GiveBack { .. } | Ask::Lift => None,
+            Ask::Attach { .. } | Ask::GiveBack { .. } | Ask::Lift => None,
         };
-        let mut is_replayed = false;
+        let (mut is_replayed, mut is_full) = (false, false);
         let is_changed = match (refusal, question.ask) {
             (Some(_), _) => is_settled,
-            (None, Ask::Admit { mark }) => {
+            (None, Ask::Admit { mark } | Ask::Open { mark, .. }) => {
                 is_replayed = self.has(mark, terms, now);
                 let mark = mark.filter(|_| !is_replayed);
                 let is_failure = is_replayed && self.fail(terms, now);
-                self.enter(&question.group, terms, Entry { at: now, mark }, &mut change)
-                    || is_failure
-                    || is_settled
+                let mut counts = true;
+                if let (
+                    false,
+                    Ask::Open {
+                        slot,
+                        counts_refused,
+                        ..
+                    },
+                ) = (is_replayed, question.ask)
+                {
+                    is_full = !self.take_slot(slot, now, &mut change);
+                    counts = !is_full || counts_refused;
+                }
+                let entry = Entry { at: now, mark };
+                let is_entered = counts && self.enter(&question.group, terms, entry, &mut change);
+                is_entered || is_failure || is_settled
+            }
+            (None, Ask::Attach { slot }) => {
+                is_full = !self.take_slot(slot, now, &mut change);
+                is_settled
             }
             (None, Ask::Count { is_failure }) => {
                 let is_failure = is_failure && self.fail(terms, now);
@@ -159,8 +209,11 @@ impl Ledger {
             }
             (None, Ask::Lift) => std::mem::take(&mut self.bans) != Bans::default() || is_settled,
         };
-        if is_changed {
+        let has_slot = question.ask.slot().is_some() && !is_full;
+        if is_changed || has_slot {
             self.wake(now, &mut change);
+        }
+        if is_changed || change.wake_in.is_some() {
             change.write.push(self.head(now));
         }
         let answer = refusal.unwrap_or_else(|| {
@@ -171,9 +224,10 @@ impl Ledger {
                     .and_then(|_| self.bans.left(now))
                     .unwrap_or_default(),
             };
-            match is_replayed {
-                true => Answer::Replayed(outlook),
-                false => Answer::Counted(outlook),
+            match (is_replayed, is_full) {
+                (true, _) => Answer::Replayed(outlook),
+                (false, true) => Answer::TooManySockets(outlook),
+                (false, false) => Answer::Counted(outlook),
             }
         });
         (answer, change)
@@ -196,7 +250,11 @@ impl Ledger {
         });
         let failure = self.bans.failures.back();
         let failure = failure.and_then(|at| at.left(self.bans.window, now));
-        entries.chain(failure).chain(self.bans.left(now)).max()
+        entries
+            .chain(failure)
+            .chain(self.bans.left(now))
+            .chain(self.slots.idle_in(now))
+            .max()
     }
 
     /// A clock that jumped back leaves entries in its future: they become as old as now, which

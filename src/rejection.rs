@@ -56,6 +56,10 @@ pub enum Reason {
         quota: Quota,
         wait: Duration,
     },
+    /// The party holds as many sockets as it may.
+    TooManySockets {
+        party: Party,
+    },
     Banned,
     /// The token was revoked.
     Revoked,
@@ -109,6 +113,7 @@ impl Reason {
             | Self::UpgradeRequired
             | Self::TokenUnverified
             | Self::RateLimited { .. }
+            | Self::TooManySockets { .. }
             | Self::Banned
             | Self::Revoked
             | Self::BadRequest { .. }
@@ -158,7 +163,7 @@ impl Reason {
             | Self::InsufficientScope { .. }
             | Self::Banned => Some(4403),
             Self::NoRoute => Some(4404),
-            Self::RateLimited { .. } => Some(4429),
+            Self::RateLimited { .. } | Self::TooManySockets { .. } => Some(4429),
         }
     }
 
@@ -228,6 +233,14 @@ impl Reason {
                     Party::Route => "Too many connections at the moment.",
                 };
                 ("rate_limited", 429, title)
+            }
+            Self::TooManySockets { party } => {
+                let title = match party {
+                    Party::Address => "Too many open sockets of this address.",
+                    Party::User => "Too many open sockets of this user.",
+                    Party::Route => "Too many open sockets at the moment.",
+                };
+                ("too_many_sockets", 429, title)
             }
             Self::Banned => ("banned", 403, "Banned."),
             Self::Revoked => ("revoked", 401, "The token was revoked."),

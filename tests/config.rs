@@ -87,7 +87,6 @@ fn the_least_settings_give_the_contracts_defaults() {
     assert_eq!(Ok(upstream), url);
     assert_eq!(upstream_timeout, seconds(10));
     let defaults = Counting {
-        route: None,
         address: Counted {
             terms: Terms {
                 quota: Quota::new(60, seconds(60)),
@@ -95,6 +94,7 @@ fn the_least_settings_give_the_contracts_defaults() {
                 ban: None,
             },
             group: String::new(),
+            most_sockets: None,
         },
         user: Counted::default(),
         route: None,
@@ -307,8 +307,8 @@ fn without_settings_all_that_is_missing_is_told_at_once() {
         "UPSTREAM_URL: it must be set, or UPSTREAM_SERVICE or UPSTREAM_OBJECT; write the server's URL, like \
          \"wss://chat.example.com\"",
         "LEDGER: the Durable Object binding is missing, and RATE_LIMIT_IP, \
-         RATE_LIMIT_USER, BAN_AFTER and KEY_REPLAY_WINDOW count there; bind it to the class Ledger \
-         as the project's wrangler.toml does",
+         RATE_LIMIT_USER, MAX_SOCKETS_IP, MAX_SOCKETS_USER, BAN_AFTER and KEY_REPLAY_WINDOW count \
+         there; bind it to the class Ledger as the project's wrangler.toml does",
     ]);
     assert_eq!(errors, Some(expected));
 }

@@ -55,6 +55,15 @@ fn good_values_are_taken() {
         ),
         ("off", ban("off"), None),
     ]);
+    let sockets = |name| {
+        let Counting { address, user, .. } = counting(&[(name, "4096")]);
+        [address.most_sockets, user.most_sockets]
+    };
+    assert_rows([
+        ("address", sockets("MAX_SOCKETS_IP"), [Some(4096), None]),
+        ("user", sockets("MAX_SOCKETS_USER"), [None, Some(4096)]),
+        ("none", sockets("MINE"), [None, None]),
+    ]);
     let prefix = |value| counting(&[("IPV6_PREFIX", value)]).ipv6_prefix;
     assert_rows([
         ("32", prefix("32"), Ipv6Prefix::new(32).expect("sound")),
@@ -64,9 +73,14 @@ fn good_values_are_taken() {
 
 #[test]
 fn bad_values_are_errors() {
+    let sockets = "is no number from 1 to 4096; write one like \"10\", or \"off\"";
     let quota = "is no quota; write one like \"60/1m\"";
     let rows = [
         ("RATE_LIMIT_USER", "5", format!("\"5\" {quota}, or \"off\"")),
+        ("MAX_SOCKETS_IP", "0", format!("\"0\" {sockets}")),
+        ("MAX_SOCKETS_IP", "4097", format!("\"4097\" {sockets}")),
+        ("MAX_SOCKETS_USER", "+5", format!("\"+5\" {sockets}")),
+        ("MAX_SOCKETS_USER", "5/1m", format!("\"5/1m\" {sockets}")),
         (
             "BAN_AFTER",
             "20/1m",
@@ -144,6 +158,13 @@ fn without_users_none_can_be_counted() {
         ("off and off", with_auth("off", "off"), vec![]),
         ("optional", with_auth("optional", "5/1m"), vec![]),
     ]);
+    let mut settings = minimal_with(&[("AUTH", "off"), ("MAX_SOCKETS_USER", "5")]);
+    settings.vars.remove("JWT_SECRET");
+    let told = strings(&[
+        "MAX_SOCKETS_USER: AUTH is off, so there are no users to count; write \"off\", or set \
+         AUTH to required",
+    ]);
+    assert_eq!(read(&settings).err(), Some(told));
 }
 
 #[test]
@@ -156,8 +177,8 @@ fn the_ledgers_binding_is_needed_only_where_something_is_counted() {
     let with = |name, value| [NEITHER[0], NEITHER[1], (name, value)];
     let missing = strings(&[
         "LEDGER: the Durable Object binding is missing, and RATE_LIMIT_IP, \
-         RATE_LIMIT_USER, BAN_AFTER and KEY_REPLAY_WINDOW count there; bind it to the class Ledger \
-         as the project's wrangler.toml does",
+         RATE_LIMIT_USER, MAX_SOCKETS_IP, MAX_SOCKETS_USER, BAN_AFTER and KEY_REPLAY_WINDOW count \
+         there; bind it to the class Ledger as the project's wrangler.toml does",
     ]);
     assert_rows([
         ("both", errors(&[]), missing.clone()),
@@ -175,6 +196,16 @@ fn the_ledgers_binding_is_needed_only_where_something_is_counted() {
         (
             "users",
             errors(&with("RATE_LIMIT_USER", "5/1m")),
+            missing.clone(),
+        ),
+        (
+            "sockets of addresses",
+            errors(&with("MAX_SOCKETS_IP", "5")),
+            missing.clone(),
+        ),
+        (
+            "sockets of users",
+            errors(&with("MAX_SOCKETS_USER", "5")),
             missing.clone(),
         ),
         ("bans", errors(&with("BAN_AFTER", "5/1m for 1m")), missing),

@@ -81,6 +81,16 @@ fn a_limit_implies_that_messages_are_inspected() {
             }),
         ),
         (
+            "sockets of an address",
+            relay(&[("MAX_SOCKETS_IP", "5")]),
+            inspect(none()),
+        ),
+        (
+            "sockets of a user",
+            relay(&[("MAX_SOCKETS_USER", "5")]),
+            inspect(none()),
+        ),
+        (
             "no backlog",
             relay(&[("RELAY", "inspect"), ("MAX_BACKLOG_BYTES", "off")]),
             Relay::Inspect(none()),
@@ -93,6 +103,8 @@ fn a_limit_implies_that_messages_are_inspected() {
                 ("IDLE_TIMEOUT", "off"),
                 ("MAX_LIFETIME", "off"),
                 ("MAX_BACKLOG_BYTES", "off"),
+                ("MAX_SOCKETS_IP", "off"),
+                ("MAX_SOCKETS_USER", "off"),
             ]),
             Relay::Passthrough,
         ),
@@ -183,6 +195,19 @@ fn a_limit_contradicts_passthrough() {
         let problem = format!(
             "RELAY: {name} is set, and what passes through natively can't be limited; write \
              \"inspect\", or remove {name}"
+        );
+        (name, errors(&settings), vec![problem])
+    }));
+}
+
+/// Once coupled natively, a socket's end is not heard of, and its slot would never come free.
+#[test]
+fn a_cap_of_sockets_contradicts_passthrough() {
+    assert_rows(["MAX_SOCKETS_IP", "MAX_SOCKETS_USER"].map(|name| {
+        let settings = minimal_with(&[("RELAY", "passthrough"), (name, "5")]);
+        let problem = format!(
+            "RELAY: {name} is set, and of what passes through natively the gate does not hear \
+             when it ends; write \"inspect\", or remove {name}"
         );
         (name, errors(&settings), vec![problem])
     }));

@@ -281,7 +281,7 @@ fn an_error_is_told_once_by_the_name_of_who_made_it() {
                 two(json!({"path": "/a", "rate_limit_ip": "5/1s"})),
             )),
             strings(&[
-                "LEDGER: the Durable Object binding is missing, and RATE_LIMIT_IP, RATE_LIMIT_USER, BAN_AFTER and KEY_REPLAY_WINDOW count there; bind it to the class Ledger as the project's wrangler.toml does",
+                "LEDGER: the Durable Object binding is missing, and RATE_LIMIT_IP, RATE_LIMIT_USER, MAX_SOCKETS_IP, MAX_SOCKETS_USER, BAN_AFTER and KEY_REPLAY_WINDOW count there; bind it to the class Ledger as the project's wrangler.toml does",
             ]),
         ),
         (

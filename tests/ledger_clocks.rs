@@ -102,9 +102,11 @@ impl World {
                 assert!(wait <= quota.window(), "{wait:?}");
             }
             Answer::Replayed(_) => panic!("nothing is replayed"),
+            Answer::TooManySockets(_) => panic!("no slot is asked for"),
             Answer::Counted(_) => match ask {
                 Ask::Admit { mark } => self.admitted.push((is_apart, now, mark)),
                 Ask::Count { .. } => self.admitted.push((is_apart, now, None)),
+                Ask::Open { .. } | Ask::Attach { .. } => panic!("no slot is asked for"),
                 Ask::Fail | Ask::Lift => {}
                 Ask::GiveBack { mark } => {
                     let mut all = self.admitted.iter();

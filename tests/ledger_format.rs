@@ -5,7 +5,7 @@ mod common;
 
 use common::{assert_rows, ms, seconds};
 use portcullis::ledger::{
-    Answer, Ask, BanTerms, Ledger, Mark, Outlook, Question, Quota, Row, Terms, wire,
+    Answer, Ask, BanTerms, Ledger, Mark, Outlook, Question, Quota, Row, Slot, Terms, wire,
 };
 use portcullis::time::Timestamp;
 
@@ -134,7 +134,28 @@ fn a_question_travels_as_a_path() {
     let hex = "000102030405060708090a0b0c0d0eff";
     let mut of_a_room = question(Ask::Fail, AT);
     of_a_room.group = "/rooms/{room}/é/*".into();
+    let slot = Slot { id: KEY, most: 10 };
+    let open = |mark, counts_refused| Ask::Open {
+        mark,
+        slot,
+        counts_refused,
+    };
     let rows = [
+        (
+            bare(open(Some([0; 16]), true)),
+            format!("/open-counted.{hex}.10/{}/0/0/0/0/0/0/0/", "0".repeat(32)),
+        ),
+        (
+            bare(open(None, false)),
+            format!("/open.{hex}.10//0/0/0/0/0/0/0/"),
+        ),
+        (
+            Question {
+                now: Timestamp(AT),
+                ..bare(Ask::Attach { slot })
+            },
+            format!("/attach/{hex}/10/{AT}"),
+        ),
         (
             question(Ask::Admit { mark: Some(KEY) }, AT),
             format!("/admit/{hex}/{AT}/60/60000/90000/3/30000/3600000/%2Fa"),
@@ -194,6 +215,15 @@ fn what_is_no_question_is_not_read_as_one() {
         "/count/00/0/0/0/0/0/0/0/",
         "/fail/00/0/0/0/0/0/0/0/",
         "/give-back//0/0/0/0/0/0/0/",
+        "/open//0/0/0/0/0/0/0/",
+        "/open.00//0/0/0/0/0/0/0/",
+        "/open.00.x//0/0/0/0/0/0/0/",
+        "/open.00.1.1//0/0/0/0/0/0/0/",
+        "/opened.00.1//0/0/0/0/0/0/0/",
+        "/attach/00/1",
+        "/attach/00/1/x",
+        "/attach/00/1/1/",
+        "/attach//1/1",
     ];
     assert_rows(paths.map(|path| (path, wire::decode_question(path), None)));
 }
@@ -211,6 +241,7 @@ fn an_answer_travels_as_a_word_and_numbers() {
             Answer::Replayed(outlook(1, 3_600_000)),
             "replayed 1 3600000",
         ),
+        (Answer::TooManySockets(outlook(2, 3)), "too-many 2 3"),
         (Answer::Limited { wait: ms(12_345) }, "limited 12345"),
         (Answer::Banned { left: ms(7) }, "banned 7"),
     ];

@@ -32,6 +32,14 @@ fn rate_limited(count: u32, window: u64, wait: u64) -> Reason {
     limited_by(Party::Address, count, window, wait)
 }
 
+fn too_many_sockets(party: Party, of: &str) -> (Reason, Refusal) {
+    let title = format!("Too many open sockets of this {of}.");
+    (
+        Reason::TooManySockets { party },
+        problem(429, "too_many_sockets", &title, &[]),
+    )
+}
+
 fn limited_by(party: Party, count: u32, window: u64, wait: u64) -> Reason {
     Reason::RateLimited {
         party,
@@ -208,6 +216,8 @@ fn every_reason_has_its_status_headers_and_body() {
                 &[("Retry-After", "1")],
             )),
         ),
+        too_many_sockets(Party::Address, "address"),
+        too_many_sockets(Party::User, "user"),
         (
             limited_by(Party::User, 5, 10_000, 2000),
             problem(
@@ -334,6 +344,7 @@ fn every_reason_has_its_status_headers_and_body() {
             | Reason::AmbiguousToken
             | Reason::InsufficientScope { .. }
             | Reason::RateLimited { .. }
+            | Reason::TooManySockets { .. }
             | Reason::Banned
             | Reason::LimiterUnavailable { .. }
             | Reason::UpstreamUnreachable
@@ -429,6 +440,11 @@ fn only_what_the_client_sent_counts_towards_a_ban() {
             false,
         ),
         ("limited", is_failure(rate_limited(1, 1000, 1)), false),
+        (
+            "too many sockets",
+            is_failure(Reason::TooManySockets { party: Party::User }),
+            false,
+        ),
         ("banned", is_failure(Reason::Banned), false),
         ("upstream", is_failure(Reason::UpstreamRefused), false),
     ]);

@@ -11,14 +11,17 @@ use std::time::Duration;
 use base64ct::{Base64, Encoding};
 use portcullis::client::ClientAddress;
 use portcullis::config::{LEDGER_BINDING, Settings, Var};
-use portcullis::gateway::{Edge, Gate, LedgerCall, OnceCall, Passage, RouteCall, RouteErrand};
+use portcullis::gateway::{
+    Asked, Edge, Gate, LedgerCall, OnceCall, Passage, Registered, Registration, RouteCall,
+    RouteErrand,
+};
 use portcullis::ledger::{Answer, Ledger};
 use portcullis::record::Record;
 use portcullis::request::{Headers, Request, RequestUrl};
 use portcullis::time::Timestamp;
 use portcullis::token::{Algorithm, ProviderAnswer, Question, RemoteKeys, Runtime, RuntimeKey};
 use portcullis::upstream::{Forward, Reply, UpstreamFailure};
-use portcullis::{once, route_quota};
+use portcullis::{once, registry, route_quota};
 
 use super::dice::{Dice, Skew};
 
@@ -209,7 +212,9 @@ impl Runtime for World {
 impl Edge for World {
     type Upstream = ();
 
-    async fn ask(&self, call: &LedgerCall) -> Result<Answer, String> {
+    type Channel = ();
+
+    async fn ask(&self, call: &LedgerCall) -> Asked<()> {
         self.calls.set(self.calls.get() + 1);
         let second = self.now.get() / 1000;
         let mut ledgers = self.ledgers.borrow_mut();
@@ -226,7 +231,27 @@ impl Edge for World {
         if let Some(row) = change.write.first() {
             kept.row = row.data.len();
         }
-        Ok(answer)
+        Asked {
+            answer: Ok(answer),
+            channel: None,
+        }
+    }
+
+    async fn register(&self, _: &Registration) -> Registered<()> {
+        unreachable!("no registry here")
+    }
+
+    async fn ask_registry(
+        &self,
+        _: &[u8],
+        _: &registry::Question,
+        _: Duration,
+    ) -> Vec<Result<registry::Answer, String>> {
+        unreachable!("no registry here")
+    }
+
+    async fn body(&self, _: u32) -> Result<String, String> {
+        unreachable!("no bodies here")
     }
 
     async fn ask_once(&self, _: &OnceCall) -> Result<once::Answer, String> {

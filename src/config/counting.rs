@@ -1,4 +1,5 @@
-//! `RATE_LIMIT_IP`, `RATE_LIMIT_USER`, `RATE_LIMIT_ROUTE`, `KEY_REPLAY_WINDOW`, `BAN_AFTER` and how to count.
+//! `RATE_LIMIT_IP`, `RATE_LIMIT_USER`, `RATE_LIMIT_ROUTE`, `MAX_SOCKETS_IP`, `MAX_SOCKETS_USER`,
+//! `KEY_REPLAY_WINDOW`, `BAN_AFTER` and how to count.
 
 use std::time::Duration;
 
@@ -42,6 +43,15 @@ pub struct Counted {
     /// The path of the route that counts apart, since it has a limit of its own; empty for what
     /// counts together.
     pub group: String,
+    /// How many sockets it may hold open at a time, on all routes that have such a cap.
+    pub most_sockets: Option<u32>,
+}
+
+impl Counted {
+    /// Whether there is anything to ask a ledger for.
+    pub fn needs_a_ledger(&self) -> bool {
+        self.terms.need_a_ledger() || self.most_sockets.is_some()
+    }
 }
 
 /// `authentication`: `Some(None)` where it is off; `None` where it is unknown.
@@ -67,11 +77,24 @@ pub(super) fn read(
         quota: reader.or("RATE_LIMIT_USER", None, values::or_off(values::quota)),
         ..Terms::default()
     };
-    if user.quota.is_some() && matches!(authentication, Some(None)) {
-        reader.error(
-            "RATE_LIMIT_USER",
-            "AUTH is off, so there are no users to count; write \"off\", or set AUTH to required",
-        );
+    let mut counted = |terms, name| Counted {
+        terms,
+        group: String::new(),
+        most_sockets: reader.or(name, None, values::or_off(values::socket_count)),
+    };
+    let address = counted(address, "MAX_SOCKETS_IP");
+    let user = counted(user, "MAX_SOCKETS_USER");
+    for (name, is_set) in [
+        ("RATE_LIMIT_USER", user.terms.quota.is_some()),
+        ("MAX_SOCKETS_USER", user.most_sockets.is_some()),
+    ] {
+        if is_set && matches!(authentication, Some(None)) {
+            reader.error(
+                name,
+                "AUTH is off, so there are no users to count; write \"off\", or set AUTH to \
+                 required",
+            );
+        }
     }
     let route = reader.or("RATE_LIMIT_ROUTE", None, values::or_off(values::quota));
     if route.is_some() && !reader.settings.bindings.contains(ROUTE_QUOTA_BINDING) {
@@ -81,22 +104,18 @@ pub(super) fn read(
              the class RouteQuota as the project's wrangler.toml does",
         );
     }
-    let is_needed = address.need_a_ledger() || user.need_a_ledger();
+    let is_needed = address.needs_a_ledger() || user.needs_a_ledger();
     if is_needed && !reader.settings.bindings.contains(LEDGER_BINDING) {
         reader.error(
             LEDGER_BINDING,
-            "the Durable Object binding is missing, and RATE_LIMIT_IP, RATE_LIMIT_USER, BAN_AFTER \
-             and KEY_REPLAY_WINDOW count there; bind it to the class Ledger as the project's \
-             wrangler.toml does",
+            "the Durable Object binding is missing, and RATE_LIMIT_IP, RATE_LIMIT_USER, \
+             MAX_SOCKETS_IP, MAX_SOCKETS_USER, BAN_AFTER and KEY_REPLAY_WINDOW count there; bind \
+             it to the class Ledger as the project's wrangler.toml does",
         );
     }
-    let ungrouped = |terms| Counted {
-        terms,
-        ..Counted::default()
-    };
     Counting {
-        address: ungrouped(address),
-        user: ungrouped(user),
+        address,
+        user,
         route,
         ipv6_prefix: reader.or("IPV6_PREFIX", Ipv6Prefix::default(), values::ipv6_prefix),
         on_failure: reader.or("ON_LIMITER_FAILURE", OnLimiterFailure::Reject, |text| {

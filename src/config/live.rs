@@ -1,7 +1,7 @@
 //! `RELAY` and the limits of live sockets.
 
 use super::reader::Reader;
-use super::values;
+use super::{Counting, values};
 use crate::ledger::Quota;
 use crate::live::{Limits, MOST_MESSAGE_BYTES, Relay};
 use crate::token::Authentication;
@@ -15,6 +15,7 @@ const BACKLOG_BYTES: u32 = MOST_MESSAGE_BYTES;
 pub(super) fn read(
     reader: &mut Reader<'_>,
     authentication: Option<&Option<Authentication>>,
+    counting: &Counting,
 ) -> Relay {
     let message_bytes = limit(reader, "MAX_MESSAGE_BYTES", message_bytes);
     let message_rate = limit(reader, "MESSAGE_RATE", message_rate);
@@ -40,14 +41,21 @@ pub(super) fn read(
         ("CLOSE_ON_EXPIRY", closes_on_expiry),
         ("MAX_BACKLOG_BYTES", is_set(&backlog_bytes)),
     ];
-    let needed_by = needs_messages.into_iter().find(|(_, needs)| *needs);
-    if let (Some((name, _)), Some(false)) = (needed_by, inspects) {
+    let needs_ends = [
+        ("MAX_SOCKETS_IP", counting.address.most_sockets.is_some()),
+        ("MAX_SOCKETS_USER", counting.user.most_sockets.is_some()),
+    ];
+    const NO_LIMIT: &str = "what passes through natively can't be limited";
+    const NO_END: &str = "of what passes through natively the gate does not hear when it ends";
+    let needed_by = needs_messages
+        .map(|(name, needs)| (name, needs, NO_LIMIT))
+        .into_iter()
+        .chain(needs_ends.map(|(name, needs)| (name, needs, NO_END)))
+        .find(|(_, needs, _)| *needs);
+    if let (Some((name, _, why)), Some(false)) = (needed_by, inspects) {
         reader.error(
             "RELAY",
-            format!(
-                "{name} is set, and what passes through natively can't be limited; write \
-                 \"inspect\", or remove {name}"
-            ),
+            format!("{name} is set, and {why}; write \"inspect\", or remove {name}"),
         );
     }
     if !inspects.unwrap_or(needed_by.is_some()) {

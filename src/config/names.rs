@@ -2,7 +2,7 @@
 
 use super::reader::Reader;
 
-const SETTINGS: [&str; 48] = [
+const SETTINGS: [&str; 50] = [
     "ADMIN_TOKEN",
     "ALLOWED_ORIGINS",
     "ASSERTION_KEY",
@@ -28,6 +28,8 @@ const SETTINGS: [&str; 48] = [
     "MAX_BACKLOG_BYTES",
     "MAX_LIFETIME",
     "MAX_MESSAGE_BYTES",
+    "MAX_SOCKETS_IP",
+    "MAX_SOCKETS_USER",
     "MESSAGE_RATE",
     "ON_LIMITER_FAILURE",
     "ORIGIN_MISSING",
@@ -53,12 +55,8 @@ const SETTINGS: [&str; 48] = [
     "UPSTREAM_URL",
 ];
 
-/// Settings that this version does not have yet, with the one value that is already true.
-const LATER: [(&str, Option<&str>); 3] = [
-    ("MAX_SOCKETS_IP", None),
-    ("MAX_SOCKETS_USER", None),
-    ("MODE", Some("enforce")),
-];
+/// Settings of which this version knows only the value that is already true.
+const LATER: [(&str, &str); 1] = [("MODE", "enforce")];
 
 /// Shorter names are near too many others to guess at misspellings of them.
 const LEAST_LENGTH_TO_GUESS: usize = 8;
@@ -68,18 +66,11 @@ const MAX_TYPOS: usize = 2;
 pub(super) fn check(reader: &mut Reader<'_>) {
     let settings = reader.settings;
     for (name, only) in LATER {
-        if !reader.has(name) {
-            continue;
-        }
-        match only {
-            Some(only) => match reader.text(name) {
-                Some(text) if text != only => reader.error(
-                    name,
-                    format!("this version knows only {only:?} here; write that, or remove it"),
-                ),
-                _ => {}
-            },
-            None => reader.error(name, "this version does not have this setting; remove it"),
+        if reader.text(name).is_some_and(|text| text != only) {
+            reader.error(
+                name,
+                format!("this version knows only {only:?} here; write that, or remove it"),
+            );
         }
     }
     for name in settings.vars.keys() {

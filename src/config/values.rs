@@ -7,7 +7,7 @@ use fundu::{DurationParser, TimeUnit};
 use serde_json::{Map, Value};
 
 use crate::client::Ipv6Prefix;
-use crate::ledger::{BanTerms, MOST_FAILURES, Quota};
+use crate::ledger::{BanTerms, MOST_FAILURES, MOST_SOCKETS, Quota};
 use crate::syntax;
 use crate::token::{Algorithm, Key, Source};
 
@@ -114,6 +114,17 @@ pub(super) fn ban(text: &str) -> Result<BanTerms, String> {
 }
 
 /// The leading bits of an IPv6 address that count.
+/// A cap of open sockets.
+pub(super) fn socket_count(text: &str) -> Result<u32, String> {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    let count = text.parse().ok().filter(|_| is_number);
+    count
+        .filter(|count| (1..=MOST_SOCKETS).contains(count))
+        .ok_or_else(|| {
+            format!("{text:?} is no number from 1 to {MOST_SOCKETS}; write one like \"10\"")
+        })
+}
+
 pub(super) fn ipv6_prefix(text: &str) -> Result<Ipv6Prefix, String> {
     let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
     let bits = text.parse().ok().filter(|_| is_number);

@@ -3,7 +3,7 @@
 import { discard } from './native.js';
 
 const PING_EVERY = 20_000;
-/** How long the object may be out of reach. */
+/** How long the object may be out of reach, since it last heard of the channel. */
 const PATIENCE = 45_000;
 const FIRST_PAUSE = 250;
 const LONGEST_PAUSE = 10_000;
@@ -13,7 +13,8 @@ class Channel {
   #endsWhenLost;
   #socket;
   #timer;
-  #lostSince;
+  /** When the object was last known to hear of this channel: a lower bound. */
+  #heard = Date.now();
   #failures = 0;
   #isOver = false;
   /** The expiry that the object moved, in milliseconds since the epoch. */
@@ -63,9 +64,10 @@ class Channel {
 
   #attach(socket) {
     this.#socket = socket;
-    this.#lostSince = undefined;
+    this.#heard = Date.now();
     this.#failures = 0;
     let isAnswered = true;
+    let sent;
     const onLost = () => {
       if (this.#socket === socket) this.#lose();
     };
@@ -74,13 +76,18 @@ class Channel {
     socket.addEventListener('error', onLost);
     socket.addEventListener('message', ({ data }) => {
       if (this.#socket !== socket) return;
-      if (data === 'pong') isAnswered = true;
-      else this.#obey(data);
+      if (data === 'pong') {
+        isAnswered = true;
+        this.#heard = sent;
+      } else {
+        this.#obey(data);
+      }
     });
     const ping = () => {
       try {
         if (!isAnswered) throw new Error('no answer to the last one');
         isAnswered = false;
+        sent = Date.now();
         socket.send('ping');
         this.#timer = setTimeout(ping, PING_EVERY);
       } catch {
@@ -103,13 +110,14 @@ class Channel {
   #lose() {
     clearTimeout(this.#timer);
     this.#drop(1011, 'lost');
-    this.#lostSince ??= Date.now();
-    if (this.#endsWhenLost && Date.now() - this.#lostSince >= PATIENCE) {
+    const left = this.#heard + PATIENCE - Date.now();
+    if (this.#endsWhenLost && left <= 0) {
       this.#end(1013, 'limiter_unavailable', 'its object was out of reach for 45 s');
       return;
     }
     // With jitter: an object that restarts lost all its channels at once.
-    const pause = Math.min(FIRST_PAUSE * 2 ** this.#failures, LONGEST_PAUSE);
+    const longest = this.#endsWhenLost ? Math.min(left, LONGEST_PAUSE) : LONGEST_PAUSE;
+    const pause = Math.min(FIRST_PAUSE * 2 ** this.#failures, longest);
     this.#failures += 1;
     this.#timer = setTimeout(() => this.#reopen(), pause * (0.5 + Math.random()));
   }

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use portcullis::client::ClientAddress;
 use portcullis::gateway::{
-    Edge, Journey, LedgerCall, OnceCall, Passage, Registered, Registration, RouteCall, RouteErrand,
+    Asked, Edge, Journey, LedgerCall, OnceCall, Passage, Registered, Registration, RouteCall,
+    RouteErrand,
 };
-use portcullis::ledger::Answer;
 use portcullis::live::Terms;
 use portcullis::once;
 use portcullis::record::Record;
@@ -284,15 +284,15 @@ impl Runtime for RuntimeEdge<'_> {
 impl Edge for RuntimeEdge<'_> {
     type Upstream = Response;
 
-    async fn ask(&self, call: &LedgerCall) -> Result<Answer, String> {
-        ledger::ask(self.env, call).await
+    type Channel = Channel;
+
+    async fn ask(&self, call: &LedgerCall) -> Asked<Channel> {
+        ledger::ask_and_hold(self.env, self.context, call).await
     }
 
     async fn ask_once(&self, call: &OnceCall) -> Result<once::Answer, String> {
         one_time::ask(self.env, call).await
     }
-
-    type Channel = Channel;
 
     async fn register(&self, registration: &Registration) -> Registered<Channel> {
         live_sockets::register(self.env, registration).await

@@ -4,23 +4,57 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use portcullis::config::LEDGER_BINDING;
-use portcullis::gateway::LedgerCall;
-use portcullis::ledger::{Answer, Change, Ledger as Book, Moment, Question, Row, wire};
+use portcullis::gateway::{Asked, LedgerCall};
+use portcullis::ledger::{
+    Answer, Change, Channel as Found, Ledger as Book, Moment, Question, Row, wire,
+};
+use portcullis::live::End;
 use portcullis::request::RequestUrl;
 use portcullis::time::{Timestamp, millis};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::future_to_promise;
 use worker::worker_sys::DurableObjectState;
-use worker::{Env, Error, Result, State, console_error};
+use worker::{Context, Env, Error, Result, State, console_error};
 
+use crate::channel::Channel;
 use crate::fetch::now;
-use crate::native;
+use crate::{native, slot};
+
+/// Asks a ledger; where that asks for a slot, its channel is held.
+pub async fn ask_and_hold(env: &JsValue, context: &Context, call: &LedgerCall) -> Asked<Channel> {
+    let Some(slot) = call.question.ask.slot() else {
+        return Asked {
+            answer: ask(env, call).await,
+            channel: None,
+        };
+    };
+    let object = match native::object_by_name(&native::binding(env, LEDGER_BINDING), &call.ledger) {
+        Ok(object) => object,
+        Err(error) => {
+            return Asked {
+                answer: Err(native::describe(&error)),
+                channel: None,
+            };
+        }
+    };
+    let first = wire::encode_question(&call.question);
+    let again = wire::attach_prefix(slot);
+    let (ends_when_lost, timeout) = (call.ends_when_lost, millis(call.timeout));
+    let taken = slot::take(context, &object, (&first, &again), ends_when_lost, timeout).await;
+    Asked {
+        answer: taken.text.and_then(|text| read(&text)),
+        channel: taken.channel,
+    }
+}
 
 /// Asks a ledger, or says for the log why there is no answer.
 pub async fn ask(env: &JsValue, call: &LedgerCall) -> std::result::Result<Answer, String> {
     let path = wire::encode_question(&call.question);
-    let answer = send(env, &call.ledger, &path, millis(call.timeout)).await?;
-    wire::decode_answer(&answer).ok_or_else(|| format!("it answered {answer:?}"))
+    read(&send(env, &call.ledger, &path, millis(call.timeout)).await?)
+}
+
+fn read(answer: &str) -> std::result::Result<Answer, String> {
+    wire::decode_answer(answer).ok_or_else(|| format!("it answered {answer:?}"))
 }
 
 async fn send(
@@ -69,9 +103,7 @@ impl Ledger {
 
     pub fn fetch(&self, request: web_sys::Request) -> std::result::Result<JsValue, JsValue> {
         let url = request.url();
-        Ok(native::ledger_answer(
-            &self.0.answer(RequestUrl::split(&url).path)?,
-        ))
+        Ok(self.0.answer(RequestUrl::split(&url).path)?)
     }
 
     pub fn alarm(&self) -> js_sys::Promise {
@@ -81,21 +113,62 @@ impl Ledger {
             Ok(JsValue::UNDEFINED)
         })
     }
+
+    /// Only an isolate that lets its channel go says that the socket is over.
+    #[wasm_bindgen(js_name = webSocketClose)]
+    pub fn web_socket_close(
+        &self,
+        socket: JsValue,
+        code: u16,
+        _reason: JsValue,
+        was_clean: bool,
+    ) -> std::result::Result<(), JsValue> {
+        Ok(self.0.leave(&socket, was_clean && code != LOST)?)
+    }
+
+    #[wasm_bindgen(js_name = webSocketError)]
+    pub fn web_socket_error(&self, socket: JsValue) -> std::result::Result<(), JsValue> {
+        Ok(self.0.leave(&socket, false)?)
+    }
 }
 
+/// With this code an isolate closes a channel that it takes for broken.
+const LOST: u16 = 1011;
+
 impl Object {
-    fn answer(&self, path: &str) -> Result<String> {
+    fn answer(&self, path: &str) -> Result<JsValue> {
         if path == CLOCK_PATH {
-            return Ok(now().0.to_string());
+            return Ok(native::ledger_answer(&now().0.to_string()));
         }
         let question = wire::decode_question(path)
             .ok_or_else(|| Error::from("no question in the path of the ledger's URL"))?;
-        Ok(wire::encode_answer(&self.step(&question)?))
+        let answer = self.step(&question)?;
+        let text = wire::encode_answer(&answer);
+        let Some(slot) = question.ask.slot() else {
+            return Ok(native::ledger_answer(&text));
+        };
+        // Nothing waits between the step and this, so that a slot and its channel are one.
+        if matches!(answer, Answer::Counted(_)) {
+            let id = wire::hex(slot.id);
+            return Ok(slot::accept(self.state.as_raw(), &id, &text)?);
+        }
+        // For a socket that attaches again, and finds its slot taken.
+        let end = End::LimiterUnavailable;
+        let code = end.code().expect("the gate's own");
+        Ok(slot::refuse(&text, &format!("end {code} {}", end.name())))
     }
 
     /// An idle ledger leaves nothing in storage. That is for two clocks to say, as everywhere: a
     /// jump of this one must not forget what still counts.
     async fn alarm(&self) -> Result<()> {
+        if self.has_sockets() {
+            match self.another_clock().await {
+                Ok(other) => self.call_roll(Moment::new(now(), other))?,
+                Err(failure) => {
+                    console_error!("portcullis: sockets are not looked at for now: {failure}");
+                }
+            }
+        }
         let by_this_clock = self.sleep(Moment::new(now(), Moment::MAX.caller()));
         let sleep = match by_this_clock {
             Ok(None) => match self.another_clock().await {
@@ -122,12 +195,64 @@ impl Object {
         Ok(())
     }
 
+    /// A channel is no more. `is_over`: nor is its socket.
+    fn leave(&self, socket: &JsValue, is_over: bool) -> Result<()> {
+        let Some(id) = slot::left(self.state.as_raw(), socket) else {
+            return Ok(());
+        };
+        let id = wire::mark(&id).ok_or_else(|| Error::from("a channel has another name"))?;
+        let mut book = self.book.borrow_mut();
+        let change = self.load(&mut book)?.leave(&id, is_over, now());
+        self.apply(change)
+    }
+
+    fn has_sockets(&self) -> bool {
+        let mut book = self.book.borrow_mut();
+        self.load(&mut book).is_ok_and(|book| book.has_sockets())
+    }
+
+    /// Looks at the channels: who lost his, and who is to lose it.
+    fn call_roll(&self, now: Moment) -> Result<()> {
+        let mut book = self.book.borrow_mut();
+        let change = self.call_roll_of(self.load(&mut book)?, now);
+        self.apply(change)
+    }
+
+    fn call_roll_of(&self, book: &mut Book, now: Moment) -> Change {
+        let state = self.state.as_raw();
+        let open = slot::open_channels(state);
+        let found: Vec<_> = open
+            .chunks_exact(2)
+            .filter_map(|pair| {
+                Some(Found {
+                    id: wire::mark(&pair[0].as_string()?)?,
+                    pinged: Timestamp(pair[1].as_f64()? as u64),
+                })
+            })
+            .collect();
+        let (change, lapsed) = book.call_roll(&found, now);
+        for id in lapsed {
+            slot::close_channels(state, &wire::hex(id));
+        }
+        change
+    }
+
     /// Loads, steps and stores. Nothing in here waits, and an object runs one piece of code at a
     /// time, so no other question can come between; what is stored at once is stored whole, and
     /// before the answer leaves.
     fn step(&self, question: &Question) -> Result<Answer> {
         let mut book = self.book.borrow_mut();
-        let (answer, change) = self.load(&mut book)?.step(question, now());
+        let book = self.load(&mut book)?;
+        if book.needs_a_roll_call(question) {
+            let change = self.call_roll_of(book, Moment::new(now(), question.now));
+            self.apply(change)?;
+        }
+        let (answer, change) = book.step(question, now());
+        self.apply(change)?;
+        Ok(answer)
+    }
+
+    fn apply(&self, change: Change) -> Result<()> {
         let Change {
             write,
             delete,
@@ -136,7 +261,7 @@ impl Object {
         if !write.is_empty() || !delete.is_empty() || wake_in.is_some() {
             self.store(write, delete, wake_in.map(millis))?;
         }
-        Ok(answer)
+        Ok(())
     }
 
     /// How long something still matters, in milliseconds.

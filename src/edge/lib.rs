@@ -1,9 +1,10 @@
 //! The Worker around the decisions: everything that touches the runtime, and nothing that
 //! decides. [`fetch`] translates a request for the core and its result back, [`ledger`] is the
-//! Durable Object that counts, [`once`] the one for what can be used once, [`route_quota`] the one of
-//! a route, [`registry`] the one that knows the live sockets, [`channel`] is what ties a live socket
-//! to an object, [`live`] starts the relay of an inspected socket, [`log`] writes records, [`native`]
-//! has the few steps that are done in JavaScript because crossing the border costs more than they do.
+//! Durable Object that counts, [`slot`] the sockets it counts while they live, [`once`] the one for
+//! what can be used once, [`route_quota`] the one of a route, [`registry`] the one that knows the
+//! live sockets, [`channel`] is what ties a live socket to an object, [`live`] starts the relay of an
+//! inspected socket, [`log`] writes records, [`native`] has the few steps that are done in JavaScript
+//! because crossing the border costs more than they do.
 
 mod channel;
 mod fetch;
@@ -15,3 +16,4 @@ mod native;
 mod once;
 mod registry;
 mod route_quota;
+mod slot;

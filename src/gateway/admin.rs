@@ -71,7 +71,7 @@ impl Gate {
         address: AddressKey,
     ) -> Result<(), Rejection> {
         let call = counting.lift(address, edge.now());
-        match edge.ask(&call).await {
+        match edge.ask(&call).await.answer {
             Ok(answer) => {
                 self.learn(&call, &answer, edge.now());
                 Ok(())

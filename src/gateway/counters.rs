@@ -10,7 +10,7 @@ use super::{Edge, Gate, Passage};
 use crate::client::AddressKey;
 use crate::config::{Counted, Counting, OnLimiterFailure};
 use crate::handshake::Key;
-use crate::ledger::{Answer, Ask, Mark, Question};
+use crate::ledger::{Answer, Ask, Mark, Question, Slot};
 use crate::party::{Party, ledger_of_address, ledger_of_user};
 use crate::record::{Record, Stage};
 use crate::rejection::{Reason, Rejection};
@@ -28,15 +28,37 @@ pub struct LedgerCall {
     pub question: Question,
     /// After this long it counts as unanswered.
     pub timeout: Duration,
+    /// Whether a socket ends whose ledger can't be reached for long.
+    pub ends_when_lost: bool,
+}
+
+/// What a ledger made of a question.
+pub struct Asked<C> {
+    /// The error is for the log.
+    pub answer: Result<Answer, String>,
+    /// Holds the slot that was asked for, or tries to where there was no answer. Let go of, the
+    /// slot is free.
+    pub channel: Option<C>,
 }
 
 /// What the ledgers know of an attempt.
-#[derive(Default)]
-pub(super) struct Told {
+pub(super) struct Told<C> {
     /// The address's was asked to admit it.
     has_attempt: bool,
     /// Gives back what the user's admitted.
     give_back: Option<LedgerCall>,
+    /// The slots that it holds.
+    pub channels: Vec<C>,
+}
+
+impl<C> Default for Told<C> {
+    fn default() -> Self {
+        Self {
+            has_attempt: false,
+            give_back: None,
+            channels: Vec::new(),
+        }
+    }
 }
 
 /// Who asks to be admitted.
@@ -44,6 +66,8 @@ pub(super) struct Client {
     pub address: AddressKey,
     /// The name of the user's ledger, where users are counted and this is one.
     pub user: Option<String>,
+    /// Whether it asks for a socket; else for a ticket, which holds no slot.
+    pub opens: bool,
 }
 
 impl Gate {
@@ -73,7 +97,7 @@ impl Gate {
         now: Timestamp,
     ) -> Result<Option<String>, Rejection> {
         let identity = authenticated.identity.as_ref();
-        let Some(identity) = identity.filter(|_| counting.user.terms.need_a_ledger()) else {
+        let Some(identity) = identity.filter(|_| counting.user.needs_a_ledger()) else {
             return Ok(None);
         };
         let ledger = ledger_of_user(identity).ok_or_else(|| {
@@ -109,14 +133,25 @@ impl Gate {
         client: Client,
         key: Option<Key>,
         record: &mut Record,
-        told: &mut Told,
+        told: &mut Told<E::Channel>,
     ) -> Result<(), Rejection> {
         let terms = counting.address.terms;
         let key = key.filter(|_| terms.replay_window.is_some());
+        let most = counting.address.most_sockets.filter(|_| client.opens);
         let mut calls = Vec::new();
-        if terms.quota.is_some() || terms.ban.is_some() || key.is_some() {
+        if terms.quota.is_some() || terms.ban.is_some() || key.is_some() || most.is_some() {
             told.has_attempt = true;
-            let ask = Ask::Admit { mark: key };
+            let ask = match most {
+                None => Ask::Admit { mark: key },
+                Some(most) => Ask::Open {
+                    mark: key,
+                    slot: Slot {
+                        id: random_mark(edge),
+                        most,
+                    },
+                    counts_refused: true,
+                },
+            };
             calls.push(counting.call_address(client.address, ask, edge.now()));
         }
         if let Some(ledger) = client.user {
@@ -132,7 +167,7 @@ impl Gate {
         counting: &Counting,
         ledger: String,
         record: &mut Record,
-        told: &mut Told,
+        told: &mut Told<E::Channel>,
     ) -> Result<(), Rejection> {
         let call = counting.admit_user(edge, ledger, told);
         self.ask(edge, counting, &[call], record, told).await
@@ -145,11 +180,12 @@ impl Gate {
         counting: &Counting,
         calls: &[LedgerCall],
         record: &mut Record,
-        told: &mut Told,
+        told: &mut Told<E::Channel>,
     ) -> Result<(), Rejection> {
         let mut answers: FuturesOrdered<_> = calls.iter().map(|call| edge.ask(call)).collect();
         for call in calls {
-            let answer = answers.next().await.expect("one for each call");
+            let Asked { answer, channel } = answers.next().await.expect("one for each call");
+            told.channels.extend(channel);
             match answer {
                 Ok(answer) => {
                     self.learn(call, &answer, edge.now());
@@ -173,7 +209,7 @@ impl Gate {
         request: &Request<'_>,
         place: &Place<'_>,
         reached: Stage,
-        told: Told,
+        told: Told<E::Channel>,
         result: &Result<Passage<E>, Rejection>,
         now: Timestamp,
     ) -> Vec<LedgerCall> {
@@ -214,9 +250,9 @@ impl Gate {
     /// Remembers what a ledger's answer says of the attempts to come.
     pub fn learn(&self, call: &LedgerCall, answer: &Answer, now: Timestamp) {
         let (exhausted_for, banned_for) = match *answer {
-            Answer::Counted(outlook) | Answer::Replayed(outlook) => {
-                (Some(outlook.exhausted_for), outlook.banned_for)
-            }
+            Answer::Counted(outlook)
+            | Answer::Replayed(outlook)
+            | Answer::TooManySockets(outlook) => (Some(outlook.exhausted_for), outlook.banned_for),
             Answer::Limited { wait } => (Some(wait), Duration::ZERO),
             Answer::Banned { left } => (None, left),
         };
@@ -237,6 +273,11 @@ impl Gate {
     }
 }
 
+fn random_mark<E: Edge>(edge: &E) -> Mark {
+    let random = edge.random();
+    *random.first_chunk().expect("32 bytes begin with 16")
+}
+
 const KNOWN: &str = "known in this isolate";
 
 impl LedgerCall {
@@ -246,6 +287,9 @@ impl LedgerCall {
             (Answer::Counted(_), _) => Ok(()),
             (Answer::Replayed(_), _) => {
                 Err(Reason::ReplayedKey.because("the address used this key before"))
+            }
+            (Answer::TooManySockets(_), _) => {
+                Err(Reason::TooManySockets { party }.because(format!("the answer of {party}")))
             }
             (Answer::Limited { wait }, Some(quota)) => {
                 Err(Reason::RateLimited { party, quota, wait }
@@ -279,12 +323,26 @@ impl Counting {
     }
 
     /// Asks to admit a user, which from then on may have to be given back.
-    fn admit_user<E: Edge>(&self, edge: &E, ledger: String, told: &mut Told) -> LedgerCall {
-        let random = edge.random();
-        let mark: Mark = *random.first_chunk().expect("32 bytes begin with 16");
+    fn admit_user<E: Edge>(
+        &self,
+        edge: &E,
+        ledger: String,
+        told: &mut Told<E::Channel>,
+    ) -> LedgerCall {
+        let mark = random_mark(edge);
         let call = |ask, ledger| self.call((Party::User, &self.user), ledger, ask, edge.now());
-        told.give_back = Some(call(Ask::GiveBack { mark }, ledger.clone()));
-        call(Ask::Admit { mark: Some(mark) }, ledger)
+        if self.user.terms.quota.is_some() {
+            told.give_back = Some(call(Ask::GiveBack { mark }, ledger.clone()));
+        }
+        let ask = match self.user.most_sockets {
+            None => Ask::Admit { mark: Some(mark) },
+            Some(most) => Ask::Open {
+                mark: Some(mark),
+                slot: Slot { id: mark, most },
+                counts_refused: false,
+            },
+        };
+        call(ask, ledger)
     }
 
     fn call(
@@ -294,7 +352,7 @@ impl Counting {
         ask: Ask,
         now: Timestamp,
     ) -> LedgerCall {
-        let Counted { terms, group } = counted;
+        let Counted { terms, group, .. } = counted;
         LedgerCall {
             party,
             ledger,
@@ -305,6 +363,7 @@ impl Counting {
                 now,
             },
             timeout: self.timeout,
+            ends_when_lost: self.on_failure == OnLimiterFailure::Reject,
         }
     }
 

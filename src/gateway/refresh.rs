@@ -33,7 +33,7 @@ impl Gate {
         (route, parameters): (&Route, &Parameters),
         prefix: Ipv6Prefix,
         record: &mut Record,
-        told: &mut Told,
+        told: &mut Told<E::Channel>,
     ) -> Result<Passage<E>, Rejection> {
         // 4 to 7
         let policy = &route.policy;
@@ -61,6 +61,7 @@ impl Gate {
         let client = Client {
             address,
             user: None,
+            opens: false,
         };
         self.admit(edge, counting, client, None, record, told)
             .await?;

@@ -20,7 +20,7 @@ impl Gate {
         request: &Request<'_>,
         route: &Route,
         record: &mut Record,
-        told: &mut Told,
+        told: &mut Told<E::Channel>,
     ) -> Result<Passage<E>, Rejection> {
         // 4 to 7
         let policy = &route.policy;
@@ -39,6 +39,7 @@ impl Gate {
         let client = Client {
             address,
             user: None,
+            opens: false,
         };
         self.admit(edge, &policy.counting, client, None, record, told)
             .await?;

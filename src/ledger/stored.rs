@@ -7,11 +7,15 @@ use std::time::Duration;
 use super::bans::{Ban, Bans, MOST_FAILURES};
 use super::journal::{Entry, Journal, ROW, Sealed};
 use super::moment::Moment;
+use super::slots::{Lease, MOST_SOCKETS, Slots};
 use super::{Ledger, Mark};
 use crate::time::{Timestamp, millis};
 
 /// The number of the head.
 pub const HEAD: u64 = 0;
+
+/// The number of the row of slots: the last that a double can count.
+pub const SLOTS: u64 = (1 << 53) - 1;
 
 /// What is stored under a number.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +30,8 @@ pub struct CorruptRow(pub u64);
 
 /// Says of an entry's first eight bytes that a mark follows.
 const MARKED: u64 = 1 << 63;
+/// Says of the second eight bytes of a slot's time that it lost its channel.
+const LOST: u64 = 1 << 63;
 
 impl Ledger {
     /// Rebuilds the ledger from its rows in order of their numbers. A row that is none of ours
@@ -59,6 +65,10 @@ impl Ledger {
 
     fn load_row(&mut self, row: &Row) -> Option<()> {
         let mut reader = Reader(&row.data);
+        if row.number == SLOTS {
+            self.slots = reader.slots()?;
+            return Some(());
+        }
         let group = reader.text()?;
         let entries = reader.entries(ROW)?;
         let journal = self.journals.get_mut(&group)?;
@@ -102,6 +112,21 @@ impl Ledger {
             put_entries(&mut data, journal.tail());
         }
         Row { number: HEAD, data }
+    }
+
+    /// The slots as they are now: name, when it was taken or lost.
+    pub(super) fn slots_row(&self) -> Row {
+        let mut data = Vec::new();
+        for (id, Lease { since, is_lost, .. }) in &self.slots.taken {
+            data.extend(id);
+            put(&mut data, since.object().0);
+            let flag = if *is_lost { LOST } else { 0 };
+            put(&mut data, since.caller().0 | flag);
+        }
+        Row {
+            number: SLOTS,
+            data,
+        }
     }
 
     /// A row beside the head as it is now.
@@ -155,6 +180,7 @@ fn read_head(reader: &mut Reader<'_>) -> Option<(Ledger, Moment)> {
         },
         next_row,
         wakes_at,
+        slots: Slots::default(),
     };
     Some((ledger, written))
 }
@@ -209,6 +235,26 @@ impl Reader<'_> {
         let (bytes, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
         str::from_utf8(bytes).ok().map(str::to_owned)
+    }
+
+    fn slots(&mut self) -> Option<Slots> {
+        let mut slots = Slots::default();
+        while !self.0.is_empty() {
+            let id = self.take()?;
+            let object = Timestamp(self.number()?);
+            let caller = self.number()?;
+            let since = Moment::new(object, Timestamp(caller & !LOST));
+            let lease = Lease::new(since, caller & LOST != 0);
+            let is_next = slots
+                .taken
+                .last_key_value()
+                .is_none_or(|(last, _)| *last < id);
+            if !is_next || slots.taken.len() >= MOST_SOCKETS as usize {
+                return None;
+            }
+            slots.taken.insert(id, lease);
+        }
+        Some(slots)
     }
 
     fn entries(&mut self, most: usize) -> Option<Vec<Entry>> {

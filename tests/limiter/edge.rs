@@ -6,14 +6,14 @@ use std::task::Poll;
 use std::time::Duration;
 
 use portcullis::gateway::{
-    Edge, Gate, Journey, LedgerCall, OnceCall, Passage, RouteCall, RouteErrand,
+    Asked, Edge, Gate, Journey, LedgerCall, OnceCall, Passage, Registered, Registration, RouteCall,
+    RouteErrand,
 };
-use portcullis::ledger::Answer;
 use portcullis::record::Record;
 use portcullis::time::Timestamp;
 use portcullis::token::{Algorithm, ProviderAnswer, Question, RemoteKeys, Runtime, RuntimeKey};
 use portcullis::upstream::{Forward, Reply as UpstreamReply, UpstreamFailure};
-use portcullis::{once, party, route_quota};
+use portcullis::{once, party, registry, route_quota};
 
 use super::common::Ask;
 use super::world::{Call, Liar, Reply, World, length};
@@ -138,7 +138,9 @@ impl Runtime for Simulated {
 impl Edge for Simulated {
     type Upstream = ();
 
-    async fn ask(&self, call: &LedgerCall) -> Result<Answer, String> {
+    type Channel = ();
+
+    async fn ask(&self, call: &LedgerCall) -> Asked<()> {
         let number = self.world.send(self.task, Call::Ledger(call.clone()));
         let (reply, decided) = self.wait(number).await;
         let at = match call.party {
@@ -146,10 +148,31 @@ impl Edge for Simulated {
             _ => &self.user_at,
         };
         at.set(decided);
-        match reply {
+        let answer = match reply {
             Reply::Ledger(answer) => Ok(answer),
             _ => Err("timed out".into()),
+        };
+        Asked {
+            answer,
+            channel: None,
         }
+    }
+
+    async fn register(&self, _: &Registration) -> Registered<()> {
+        unreachable!("no registry here")
+    }
+
+    async fn ask_registry(
+        &self,
+        _: &[u8],
+        _: &registry::Question,
+        _: Duration,
+    ) -> Vec<Result<registry::Answer, String>> {
+        unreachable!("no registry here")
+    }
+
+    async fn body(&self, _: u32) -> Result<String, String> {
+        unreachable!("no bodies here")
     }
 
     async fn ask_route(&self, call: &RouteCall) -> Result<route_quota::Answer, String> {
