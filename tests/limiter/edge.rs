@@ -62,7 +62,7 @@ pub fn knock(
             }
             for call in behind {
                 edge.behind(|edge| async move {
-                    if let Ok(answer) = edge.ask(&call).await {
+                    if let Ok(answer) = edge.ask(&call).await.answer {
                         edge.gate.learn(&call, &answer, edge.now());
                     }
                 });
