@@ -15,7 +15,7 @@ use portcullis::gateway::{
     Asked, Edge, Gate, LedgerCall, OnceCall, Passage, Registered, Registration, RouteCall,
     RouteErrand,
 };
-use portcullis::ledger::{Answer, Ledger};
+use portcullis::ledger::Ledger;
 use portcullis::record::Record;
 use portcullis::request::{Headers, Request, RequestUrl};
 use portcullis::time::Timestamp;
@@ -145,7 +145,7 @@ impl World {
         self.calls.set(0);
         let journey = done(gate.journey(self, &request, &place, &mut record));
         for call in journey.behind {
-            let answer = done(self.ask(&call)).expect("a ledger answers");
+            let answer = done(self.ask(&call)).answer.expect("a ledger answers");
             gate.learn(&call, &answer, self.now());
         }
         let mut outcome = self.outcome.borrow_mut();
