@@ -12,7 +12,7 @@ use portcullis::token::{Authentication, Expectations, Issuer, KeySource, RemoteK
 
 const URL: &str = "https://id.example.com/jwks";
 /// Of another key than the tests sign with.
-const OTHER_X: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+const OTHER_X: &str = "WGZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmY";
 const SIGNATURE: &str = "the signature does not verify";
 const NO_KEY: &str = "no key for this alg and kid";
 
