@@ -17,7 +17,7 @@ use worker::worker_sys::DurableObjectState;
 use worker::{Context, Env, Error, Result, State, console_error};
 
 use crate::channel::Channel;
-use crate::fetch::now;
+use crate::runtime::now;
 use crate::{native, slot};
 
 /// Asks a ledger; where that asks for a slot, its channel is held.

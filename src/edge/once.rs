@@ -12,8 +12,8 @@ use worker::{
     durable_object,
 };
 
-use crate::fetch::now;
 use crate::native;
+use crate::runtime::now;
 
 /// An alarm is set no further ahead, and set again when it finds something kept.
 const LONGEST_SLEEP: Duration = Duration::from_hours(24 * 30);

@@ -21,8 +21,8 @@ use worker::{
 };
 
 use crate::channel::Channel;
-use crate::fetch::now;
 use crate::native;
+use crate::runtime::now;
 
 /// What is over is swept out so often.
 const SWEEP_EVERY: Duration = Duration::from_hours(24);

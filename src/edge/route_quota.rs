@@ -14,9 +14,9 @@ use worker::{
     durable_object,
 };
 
-use crate::fetch::now;
 use crate::isolate::Isolate;
 use crate::native;
+use crate::runtime::now;
 
 /// Asks the quota of a route, or says for the log why there is no answer.
 pub async fn ask(env: &JsValue, call: &RouteCall) -> std::result::Result<Answer, String> {
