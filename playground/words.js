@@ -66,6 +66,21 @@ export const REASONS = {
     why: 'Each address has a number of attempts in a time, and refused ones count too. The gate knows exactly when the next one will be admitted.',
     then: 'Wait as long as Retry-After says, then connect again. Trying earlier only gets the same answer.',
   },
+  too_many_sockets: {
+    headline: 'Refused: too many open sockets.',
+    why: 'An address and a user may each hold so many sockets open at a time, and all of these are.',
+    then: 'Close one, then connect again.',
+  },
+  banned: {
+    headline: 'Refused: banned for now.',
+    why: 'Too many attempts of this address were refused, or an administrator banned the address or the user.',
+    then: 'Nothing a client can do. The ban ends by itself, or an administrator lifts it.',
+  },
+  revoked: {
+    headline: 'Refused: the token was revoked.',
+    why: 'An administrator withdrew this token, its session or all tokens of its user so far.',
+    then: 'Log in anew and connect with the new token.',
+  },
   limiter_unavailable: {
     headline: 'Refused: attempts cannot be counted at the moment.',
     why: 'The gate could not ask how many attempts this address made, and rather refuses than admits unseen.',
