@@ -248,8 +248,10 @@ export class PortcullisSocket extends EventTarget {
     try {
       const { token } = await this.#ask('expiring', signal);
       if (token === undefined || token === this.#token) throw new Error('no newer token');
-      const { expires_in: life } = await this.#post('refresh', token, signal);
+      const { expires_in: life, sockets } = await this.#post('refresh', token, signal);
       if (signal.aborted) return;
+      // Such as a token of another subject, or a registry that comes to know its sockets again.
+      if (sockets === 0) throw new Error('the gate moved no socket');
       this.#token = token;
       this.#renewIn(life);
     } catch (error) {

@@ -2,66 +2,20 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { afterEach, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { PortcullisSocket } from '../../client/portcullis.js';
 import { inRoot } from '../../tools/run.mjs';
+import { DEADLINE, echo, last, next, open, several } from '../support/client.mjs';
 import { useGate } from '../support/gate.mjs';
 import { mint, now, SECRET } from '../support/tokens.mjs';
 import { deadPort, useUpstream } from '../support/upstream.mjs';
 
-const DEADLINE = 20_000;
 const vars = {
   AUTH: 'required',
   JWT_SECRET: SECRET,
   ORIGIN_MISSING: 'allow',
   RATE_LIMIT_IP: 'off',
   REJECT_WITH: 'close',
-};
-const opened = new Set();
-afterEach(() => {
-  for (const socket of opened) socket.close();
-  opened.clear();
-});
-
-/** A socket whose events stand in `log`, and which can be waited for. */
-function open(gate, { target = '/', ...options } = {}) {
-  const url = new URL(target, gate.url ?? gate);
-  const socket = new PortcullisSocket(url, {
-    getToken: () => mint(),
-    firstDelay: 1,
-    mostDelay: 8,
-    ...options,
-  });
-  opened.add(socket);
-  const log = [];
-  for (const type of ['open', 'message', 'refused', 'close']) {
-    socket.addEventListener(type, (event) => log.push(event));
-  }
-  return Object.assign(socket, { log });
-}
-const next = async (socket, type, signal = AbortSignal.timeout(DEADLINE)) => {
-  const [event] = await once(socket, type, { signal });
-  return event;
-};
-/** The next so many events of a type. */
-async function several(socket, type, count) {
-  const events = [];
-  while (events.length < count) events.push(await next(socket, type));
-  return events;
-}
-/** The end for good. */
-async function last(socket) {
-  const signal = AbortSignal.timeout(DEADLINE);
-  let close;
-  do close = await next(socket, 'close', signal);
-  while (close.retryIn !== null);
-  assert.equal(socket.readyState, PortcullisSocket.CLOSED);
-  return close;
-}
-const echo = async (socket, text) => {
-  const answer = next(socket, 'message');
-  socket.send(text);
-  return (await answer).data;
 };
 const headerOf = ({ headers }, name) =>
   headers.find(([known]) => known.toLowerCase() === name)?.[1];

@@ -164,17 +164,24 @@ describe('both caps', () => {
   test('a ticket takes no slot; who comes with it does', async () => {
     const [user, address] = [freshUser(), freshAddress()];
     const tickets = [];
-    await repeat(5, async () => tickets.push(await obtain(gate, address, { headers: as(user) })));
-    const use = async (ticket) =>
-      reasonsOf([
-        await gate.connect({
-          target: `/own?ticket=${ticket}`,
-          headers: from(address),
-        }),
-      ])[0];
-    const seen = [];
-    for (const ticket of tickets.slice(0, 3)) seen.push(await use(ticket));
-    assert.deepEqual(seen, ['token_invalid', 'token_invalid', 'token_invalid']);
+    await repeat(4, async () =>
+      tickets.push(await obtain(gate, address, { headers: as(user), query: '?path=/own' })),
+    );
+    const use = () => {
+      const target = `/own?ticket=${tickets.shift()}`;
+      return gate.connect({ headers: from(address), target });
+    };
+    const [first, second, third] = [await use(), await use(), await use()];
+    assert.deepEqual(reasonsOf([first, second, third]), [
+      'admitted',
+      'admitted',
+      'too_many_sockets',
+    ]);
+    assert.equal(JSON.parse(third.body).title, 'Too many open sockets of this user.');
+    first.close();
+    await untilOpen(gate, as(user), { target: '/own' });
+    assert.equal(reasonsOf([await use()])[0], 'too_many_sockets');
+    assert.equal(await ask(second, 'still here'), 'still here');
   });
 });
 
