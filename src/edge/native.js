@@ -145,6 +145,12 @@ export function askOnce(namespace, name, path, body, milliseconds) {
 /** The body of a request as text. */
 export const readBody = (request, mostBytes) => boundedText(request, mostBytes, 'the body');
 
+/** Waits. */
+export const pass = (milliseconds) =>
+  new Promise((resolve) => {
+    setTimeout(resolve, milliseconds);
+  });
+
 /** A Durable Object of a namespace. */
 export function objectByName(namespace, name) {
   return namespace.getByName(name);

@@ -10,8 +10,7 @@ use portcullis::time::millis;
 use wasm_bindgen::JsValue;
 use web_sys::console;
 use worker::{
-    Delay, DurableObject, Env, Error, Request, Response, Result, State, console_error,
-    durable_object,
+    DurableObject, Env, Error, Request, Response, Result, State, console_error, durable_object,
 };
 
 use crate::isolate::Isolate;
@@ -43,7 +42,7 @@ pub async fn run(env: JsValue, isolate: Rc<Isolate>, errand: RouteErrand) {
             alarm,
             timeout,
         } => {
-            Delay::from(after).await;
+            native::pass(millis(after) as f64).await;
             isolate.gate.wake_route(&route, alarm, timeout, now())
         }
     };

@@ -19,8 +19,8 @@ use portcullis::token::{
 use portcullis::upstream::{Destination, Forward, Reply, UpstreamFailure};
 use wasm_bindgen::prelude::*;
 use web_sys::Response;
+use worker::Context;
 use worker::worker_sys::ext::ResponseExt;
-use worker::{Context, Delay};
 
 use crate::channel::Channel;
 use crate::isolate::Isolate;
@@ -165,7 +165,8 @@ impl Edge for RuntimeEdge<'_> {
     }
 
     async fn pass(&self, length: Duration) {
-        Delay::from(length).await;
+        // Not worker's Delay, which is deaf if it is first polled at once, as `fetch` does.
+        native::pass(millis(length) as f64).await;
     }
 
     fn random(&self) -> [u8; 32] {
