@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { describe, test } from 'node:test';
 import { assertAdmitted, assertClosed, assertRefused, requestId } from '../support/answers.mjs';
 import { freshAddress, freshKey, repeat, useGate } from '../support/gate.mjs';
-import { plan, withLedger } from '../support/ledgers.mjs';
+import { ofAddress, plan, withLedger } from '../support/ledgers.mjs';
 import { ask as askForTicket } from '../support/tickets.mjs';
 import { mint, SECRET } from '../support/tokens.mjs';
 import { acceptance, deadPort, useRawUpstream, useUpstream } from '../support/upstream.mjs';
@@ -161,7 +161,7 @@ describe('a ledger that fails a gate that refuses by closing', () => {
   const gate = useGate({ upstream, vars, ...withLedger('Double') });
   test('limiter_unavailable', async () => {
     const address = freshAddress();
-    await plan(gate, { [address]: 'throw' });
+    await plan(gate, { [ofAddress(address)]: 'throw' });
     const headers = { 'retry-after': '30' };
     await assertTold(gate, 'limiter_unavailable', { 'CF-Connecting-IP': address }, { headers });
   });

@@ -22,7 +22,7 @@ describe('a wrong configuration', () => {
       RATE_LIMIT_IP: '0/1m',
       LIMITER_TIMEOUT: '2',
       SECURITY_HEADERS: '{"X-Frame-Options": 7}',
-      MAX_SOCKETS_IP: '5',
+      MAX_SOCKETS_IP: '0',
       MINE: 'is fine',
     },
   }));
