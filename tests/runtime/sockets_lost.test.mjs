@@ -33,7 +33,8 @@ describe('slots', { concurrency: true }, () => {
       const from = { 'CF-Connecting-IP': freshAddress() };
       const first = await openGate({ upstream, vars, persist });
       await repeat(2, async () => assert.equal(reasonOf(await first.knock(from)), 'admitted'));
-      await first.stop();
+      // At once, with its sockets open: closed first, they would give their slots back.
+      await first.miniflare.dispose();
       const second = await openGate({ upstream, vars, persist });
       try {
         assert.equal(reasonOf(await second.knock(from)), 'too_many_sockets');
