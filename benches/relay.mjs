@@ -51,6 +51,8 @@ const CONTENDERS = {
   'Portcullis, inspect with all limits': gate(LIMITS),
 };
 
+const YARDSTICK = 'Bare JavaScript, relayed';
+
 async function open(url) {
   const socket = new WebSocket(String(url).replace('http', 'ws'), {
     origin: ORIGIN,
@@ -165,12 +167,15 @@ async function measure({ rounds, seconds, slow: slowSeconds }) {
           if (round >= 0) turns[name].push(result);
         }
       }
-      say(`\n${title}, echoed: CPU per message, of which a half lies; messages per second`);
+      say(`\n${title}, echoed: messages per second; CPU per message, and as a multiple of`);
+      say(`the same round's of the ${YARDSTICK} one; half of the rounds lie between the bounds`);
       for (const [name, all] of Object.entries(turns)) {
-        const { median, low, high } = quartiles(all.map(({ cpu }) => cpu));
-        const rate = quartiles(all.map((one) => one.rate)).median;
+        const { median: rate } = quartiles(all.map((one) => one.rate));
+        const { median: cpu } = quartiles(all.map((one) => one.cpu));
+        const ratios = all.map((one, round) => one.cpu / turns[YARDSTICK][round].cpu);
+        const { median, low, high } = quartiles(ratios);
         say(
-          `  ${name.padEnd(38)} ${median.toFixed(1)} µs (${low.toFixed(1)}–${high.toFixed(1)}), ${rate.toFixed(0)}/s`,
+          `  ${name.padEnd(38)} ${rate.toFixed(0)}/s, ${cpu.toFixed(1)} µs, ${median.toFixed(2)} (${low.toFixed(2)}–${high.toFixed(2)})`,
         );
       }
     }
@@ -201,6 +206,6 @@ await entry(import.meta.url, async () => {
   await build();
   const text = { type: 'string' };
   const { values } = parseArgs({ options: { rounds: text, seconds: text, slow: text } });
-  const { rounds = 5, seconds = 2, slow = 60 } = values;
+  const { rounds = 25, seconds = 0.5, slow = 60 } = values;
   await measure({ rounds: Number(rounds), seconds: Number(seconds), slow: Number(slow) });
 });
