@@ -110,6 +110,16 @@ async function idle({ url, pid }) {
   return bytes;
 }
 
+/** Memory is measured in a process that nothing used before: what is freed is not given back. */
+async function withFresh(start, url, use) {
+  const worker = await start(url);
+  try {
+    return await use(worker);
+  } finally {
+    await worker.stop();
+  }
+}
+
 /** A client that reads slowly while the server sends what it can. */
 async function slowReader({ url, pid }, server, seconds) {
   const before = residentBytes(pid);
@@ -153,6 +163,11 @@ async function measure({ rounds, seconds, slow: slowSeconds }) {
   const url = `http://127.0.0.1:${server.address().port}`;
   const workers = {};
   try {
+    say(`${IDLE_SOCKETS} idle sockets: memory of each`);
+    for (const [name, start] of Object.entries(CONTENDERS)) {
+      const bytes = await withFresh(start, url, idle);
+      say(`  ${name.padEnd(38)} ${(bytes / 1024).toFixed(1)} KiB`);
+    }
     for (const [name, start] of Object.entries(CONTENDERS)) workers[name] = await start(url);
     for (const [title, message] of [
       ['64 bytes', Buffer.alloc(64, 1)],
@@ -179,16 +194,13 @@ async function measure({ rounds, seconds, slow: slowSeconds }) {
         );
       }
     }
-    say(`\n${IDLE_SOCKETS} idle sockets: memory of each`);
-    for (const [name, worker] of Object.entries(workers)) {
-      say(`  ${name.padEnd(38)} ${((await idle(worker)) / 1024).toFixed(1)} KiB`);
-    }
     echoes = false;
     say(
       `\nA fast sender and a slow reader for ${slowSeconds} s: memory at its peak, and at the end`,
     );
-    for (const [name, worker] of Object.entries(workers)) {
-      const slow = await slowReader(worker, server, slowSeconds);
+    const read = (worker) => slowReader(worker, server, slowSeconds);
+    for (const [name, start] of Object.entries(CONTENDERS)) {
+      const slow = await withFresh(start, url, read);
       const mib = (bytes) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
       say(
         `  ${name.padEnd(38)} +${mib(slow.added)}, +${mib(slow.after)}; sent ${mib(slow.sent)}, read ${mib(slow.read)}, closed with ${slow.ended ?? 'nothing'}`,
