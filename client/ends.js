@@ -21,6 +21,8 @@ const REASONS = {
   upstream_unreachable: 1014,
   upstream_refused: 1014,
   upstream_timeout: 1014,
+  upstream_gone: 1014,
+  backlog: 1013,
   disconnected: 4403,
   message_rate: 1008,
   message_too_big: 1009,
@@ -28,15 +30,26 @@ const REASONS = {
   lifetime: 4408,
 };
 
-const UNAUTHORIZED = 4401;
+/** Close codes of RFC 6455 §7.4.1 that no peer sends, but for the first. */
+export const GOING_AWAY = 1001;
+export const NO_STATUS = 1005;
 export const ABNORMAL = 1006;
+export const UNAUTHORIZED = 4401;
+export const LIMITED = 4429;
 /** Ends after which another attempt may fare better. */
-const PASSING = new Set([1001, 1005, ABNORMAL, 1011, 1012, 1013, 1014, 4408, 4429]);
+const PASSING = new Set([GOING_AWAY, NO_STATUS, ABNORMAL, 1011, 1012, 1013, 1014, 4408, LIMITED]);
 
 /** What to do after an end. */
 export function actionAfter(code) {
   if (code === UNAUTHORIZED) return 'authenticate';
   return PASSING.has(code) ? 'retry' : 'give up';
+}
+
+export class FailedEvent extends Event {
+  constructor({ error }) {
+    super('error');
+    Object.assign(this, { error, message: String(error?.message ?? '') });
+  }
 }
 
 export class RefusedEvent extends Event {

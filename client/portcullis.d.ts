@@ -6,12 +6,15 @@ export type Token = string | { token: string; expiresIn?: number };
 
 export interface PortcullisOptions {
   /** The application's subprotocols. */
-  protocols?: string | string[];
-  /** Asked for each connection. Nothing: connect without a token. */
+  protocols?: string | readonly string[];
+  /** Asked for each connection, and never before. Nothing: connect without a token. */
   getToken?: (occasion: {
     reason: TokenOccasion;
+    /** Attempts in a row that came to nothing. */
+    failures: number;
+    /** Fires when the token is not needed any more. */
     signal: AbortSignal;
-  }) => Token | null | undefined | Promise<Token | null | undefined>;
+  }) => Token | null | undefined | PromiseLike<Token | null | undefined>;
   /**
    * How the gate gets the token: as a subprotocol, or for a one-time ticket. Without `getToken` a
    * ticket is asked for with the page's cookies.
@@ -23,8 +26,10 @@ export interface PortcullisOptions {
   firstDelay?: number;
   /** Milliseconds that any wait is at most, unless the gate told a longer one; 60000. */
   mostDelay?: number;
-  /** Milliseconds that an attempt may take; 20000. */
+  /** Milliseconds that an attempt at a connection or at a renewal may take; 20000. */
   connectTimeout?: number;
+  /** Further close codes after which another attempt follows, such as a server’s own. */
+  retryCodes?: Iterable<number>;
   /** In place of `Math.random`. */
   random?: () => number;
 }
@@ -49,11 +54,21 @@ export type Reason =
   | 'upstream_unreachable'
   | 'upstream_refused'
   | 'upstream_timeout'
+  | 'upstream_gone'
+  | 'backlog'
   | 'disconnected'
   | 'message_rate'
   | 'message_too_big'
   | 'idle'
   | 'lifetime';
+
+/** An attempt or a connection failed. A `close` follows. */
+export interface FailedEvent extends Event {
+  readonly type: 'error';
+  readonly message: string;
+  /** What `getToken` or a request threw, or a `DOMException` where nothing tells more. */
+  readonly error: unknown;
+}
 
 /** The gate refused or ended the connection and said why. A `close` follows. */
 export interface RefusedEvent extends Event {
@@ -76,7 +91,7 @@ export interface ClosedEvent extends Event {
   readonly wasClean: boolean;
   /** Milliseconds until the next attempt; null: there is none. */
   readonly retryIn: number | null;
-  /** What `getToken` or a request threw. */
+  /** As of the `error` before it, if there was one. */
   readonly error?: unknown;
 }
 
@@ -84,12 +99,13 @@ export interface PortcullisEvents {
   /** Each time a connection opens. */
   open: Event;
   message: MessageEvent;
+  error: FailedEvent;
   refused: RefusedEvent;
   close: ClosedEvent;
 }
 
-type Listener<T extends Event> =
-  ((this: PortcullisSocket, event: T) => unknown) | { handleEvent(event: T): unknown };
+type Handler<T extends Event> = (this: PortcullisSocket, event: T) => unknown;
+type Listener<T extends Event> = Handler<T> | { handleEvent(event: T): unknown };
 
 export class PortcullisSocket extends EventTarget {
   static readonly CONNECTING: 0;
@@ -97,30 +113,54 @@ export class PortcullisSocket extends EventTarget {
   static readonly CLOSING: 2;
   static readonly CLOSED: 3;
 
+  readonly CONNECTING: 0;
+  readonly OPEN: 1;
+  readonly CLOSING: 2;
+  readonly CLOSED: 3;
+
   /** `url` as `WebSocket` takes it; http and https count as ws and wss. */
-  constructor(url: string | URL, options?: PortcullisOptions);
+  constructor(url: string | URL, options?: PortcullisOptions | string | readonly string[]);
 
   readonly url: string;
   /** `CONNECTING` while waiting for the next attempt, too. */
   readonly readyState: 0 | 1 | 2 | 3;
   /** Of `protocols`, the one that the server chose, or the empty string. */
   readonly protocol: string;
+  readonly extensions: string;
   readonly bufferedAmount: number;
   binaryType: BinaryType;
+
+  onopen: Handler<Event> | null;
+  onmessage: Handler<MessageEvent> | null;
+  onerror: Handler<FailedEvent> | null;
+  onrefused: Handler<RefusedEvent> | null;
+  onclose: Handler<ClosedEvent> | null;
 
   /** Throws an `InvalidStateError` unless `readyState` is `OPEN`: nothing is kept for later. */
   send(data: string | ArrayBufferLike | Blob | ArrayBufferView): void;
   /** Ends the connection and all attempts at another. */
   close(code?: number, reason?: string): void;
+  /** Another connection now, in place of the present one or of the wait for one. */
+  reconnect(): void;
 
   addEventListener<K extends keyof PortcullisEvents>(
     type: K,
     listener: Listener<PortcullisEvents[K]> | null,
     options?: boolean | AddEventListenerOptions,
   ): void;
+  addEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
   removeEventListener<K extends keyof PortcullisEvents>(
     type: K,
     listener: Listener<PortcullisEvents[K]> | null,
+    options?: boolean | EventListenerOptions,
+  ): void;
+  removeEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
     options?: boolean | EventListenerOptions,
   ): void;
 }

@@ -1,109 +1,96 @@
 // A WebSocket through Portcullis that connects again, hands over tokens, renews them ahead of their
 // expiry and says why it was refused. Runs as it is in browsers and in Node 22 or newer.
 
-import { ABNORMAL, actionAfter, ClosedEvent, isRefusal, Refused, RefusedEvent } from './ends.js';
+import {
+  ABNORMAL,
+  actionAfter,
+  ClosedEvent,
+  FailedEvent,
+  GOING_AWAY,
+  isRefusal,
+  LIMITED,
+  NO_STATUS,
+  Refused,
+  RefusedEvent,
+} from './ends.js';
+import { readOptions, readUrl } from './options.js';
+import { MOST_REFUSED_TOKENS, Renewal } from './renewal.js';
+import { after } from './timer.js';
+import { askFor, Unusable, withTicket } from './tokens.js';
 
-/** So many tokens in a row may be refused. */
-const MOST_REFUSED_TOKENS = 3;
 /** A connection that ended sooner, in milliseconds, counts as a failed attempt. */
 const SHORTEST_SUCCESS = 5_000;
-/** Longer timers fire at once. */
-const LONGEST_TIMER = 2 ** 31 - 1;
+/** RFC 6455 §5.5: what is left of a close frame for the reason, in bytes. */
+const MOST_REASON = 123;
 
-/** RFC 9110 §5.6.2: what a subprotocol may consist of. */
-const SUBPROTOCOL = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-const VISIBLE = /^[\x21-\x7e]+$/;
+const [CONNECTING, OPEN, CLOSING, CLOSED] = [0, 1, 2, 3];
+const STATES = { CONNECTING, OPEN, CLOSING, CLOSED };
+const EVENTS = ['open', 'message', 'error', 'refused', 'close'];
 
-/** A token that can't be sent. Never holds it. */
-class Unusable extends TypeError {}
-
-/** The seconds that a JWT has left by this machine's clock; undefined where it does not say. */
-function lifeOf(token) {
-  try {
-    const payload = token.split('.')[1].replaceAll('-', '+').replaceAll('_', '/');
-    const { exp } = JSON.parse(atob(payload));
-    return typeof exp === 'number' ? exp - Date.now() / 1000 : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Rejects when the signal fires, whatever becomes of the promise. */
-const unless = (signal, promise) =>
-  new Promise((resolve, reject) => {
-    signal.throwIfAborted();
-    const stop = () => reject(signal.reason);
-    signal.addEventListener('abort', stop);
-    promise.finally(() => signal.removeEventListener('abort', stop)).then(resolve, reject);
-  });
+const ERRORS = {
+  late: () => new DOMException('no connection in time', 'TimeoutError'),
+  offline: () => new DOMException('the network is gone', 'NetworkError'),
+  failed: () => new DOMException('the connection failed', 'NetworkError'),
+};
+/** Without a network this machine still reaches itself. */
+const LOOPBACK = /^(localhost|127\.[\d.]+|\[::1\])$/;
+/** What no other attempt mends: such as ws: from a page that came by https. */
+const isHopeless = (error) => error instanceof Unusable || error?.name === 'SecurityError';
 
 export class PortcullisSocket extends EventTarget {
-  static CONNECTING = 0;
-  static OPEN = 1;
-  static CLOSING = 2;
-  static CLOSED = 3;
-
   #url;
   #options;
-  #state = PortcullisSocket.CONNECTING;
+  #state = CONNECTING;
   #binaryType = 'blob';
+  /** By type, what `on…` were set to. */
+  #handlers = {};
   #socket;
   /** Ends all that the present attempt or connection has under way. */
   #attempt;
+  #renewal;
   #openedAt;
-  /** Attempts in a row that came to nothing, and of those the ones that a token was refused to. */
+  /** Attempts in a row that came to nothing, and how many of the last ones a token was refused to. */
   #failures = 0;
   #refusedTokens = 0;
-  /** While waiting for the next attempt: `due` and `earliest` by the clock, and the timer. */
+  /** Whether that holds for the last token there was. */
+  #needsNewToken = false;
+  /** While waiting for the next attempt: `due` and `earliest` by the clock, and how to end it. */
   #pause;
-  #token;
-  #renewal;
   /** Ends what lives as long as this object. */
   #life = new AbortController();
 
-  constructor(url, options = {}) {
+  static {
+    for (const [name, value] of Object.entries(STATES)) {
+      const constant = { value, enumerable: true };
+      Object.defineProperty(this, name, constant);
+      Object.defineProperty(this.prototype, name, constant);
+    }
+    for (const type of EVENTS) {
+      Object.defineProperty(this.prototype, `on${type}`, {
+        get() {
+          return this.#handlers[type] ?? null;
+        },
+        set(handler) {
+          this.#handle(type, handler);
+        },
+        enumerable: true,
+        configurable: true,
+      });
+    }
+  }
+
+  constructor(url, options) {
     super();
-    this.#url = new URL(url, globalThis.location?.href);
-    this.#url.protocol = this.#url.protocol.replace(/^http/, 'ws');
-    if (!['ws:', 'wss:'].includes(this.#url.protocol) || this.#url.hash) {
-      throw new DOMException('the URL is no WebSocket’s', 'SyntaxError');
-    }
-    const {
-      protocols = [],
-      getToken,
-      handover = 'subprotocol',
-      refresh = true,
-      firstDelay = 1_000,
-      mostDelay = 60_000,
-      connectTimeout = 20_000,
-      random = Math.random,
-    } = options;
-    const own = [protocols].flat();
-    const isSound = (one, at) =>
-      SUBPROTOCOL.test(one) && one !== 'bearer' && own.indexOf(one) === at;
-    if (!own.every(isSound)) {
-      throw new DOMException('a subprotocol is malformed, repeated, or bearer', 'SyntaxError');
-    }
-    if (!['subprotocol', 'ticket'].includes(handover)) {
-      throw new TypeError('handover is neither subprotocol nor ticket');
-    }
-    if (!(firstDelay > 0 && mostDelay >= firstDelay)) {
-      throw new RangeError('firstDelay is not positive, or mostDelay is less');
-    }
-    this.#options = {
-      protocols: own,
-      getToken,
-      handover,
-      refresh,
-      firstDelay,
-      mostDelay,
-      connectTimeout,
-      random,
-    };
+    this.#url = readUrl(url);
+    this.#options = readOptions(options);
     const { signal } = this.#life;
-    globalThis.addEventListener?.('online', this.#hurry, { signal });
-    globalThis.document?.addEventListener('visibilitychange', this.#hurry, { signal });
-    this.#connect('connect');
+    const on = (target, type, listener) => target?.addEventListener?.(type, listener, { signal });
+    on(globalThis, 'online', this.#hurry);
+    on(globalThis, 'pageshow', this.#hurry);
+    on(globalThis.document, 'visibilitychange', this.#hurry);
+    on(globalThis, 'offline', this.#suspend);
+    on(globalThis, 'pagehide', this.#suspend);
+    this.#connect();
   }
 
   get url() {
@@ -117,6 +104,9 @@ export class PortcullisSocket extends EventTarget {
     const chosen = this.#socket?.protocol ?? '';
     return chosen === 'bearer' ? '' : chosen;
   }
+  get extensions() {
+    return this.#socket?.extensions ?? '';
+  }
   get bufferedAmount() {
     return this.#socket?.bufferedAmount ?? 0;
   }
@@ -124,13 +114,14 @@ export class PortcullisSocket extends EventTarget {
     return this.#binaryType;
   }
   set binaryType(type) {
+    if (!['blob', 'arraybuffer'].includes(type)) return;
     this.#binaryType = type;
     if (this.#socket) this.#socket.binaryType = type;
   }
 
   /** Throws where there is no open connection: nothing is kept for a later one. */
   send(data) {
-    if (this.#state !== PortcullisSocket.OPEN) {
+    if (this.#state !== OPEN) {
       throw new DOMException('there is no open connection', 'InvalidStateError');
     }
     this.#socket.send(data);
@@ -141,43 +132,63 @@ export class PortcullisSocket extends EventTarget {
     if (code !== undefined && code !== 1000 && !(code >= 3000 && code <= 4999)) {
       throw new DOMException('the code is neither 1000 nor 3000 to 4999', 'InvalidAccessError');
     }
-    if (this.#state >= PortcullisSocket.CLOSING) return;
-    if (this.#state === PortcullisSocket.OPEN) {
-      this.#socket.close(code, reason);
-      this.#state = PortcullisSocket.CLOSING;
-      clearTimeout(this.#renewal);
-      return;
+    if (new TextEncoder().encode(reason).length > MOST_REASON) {
+      throw new DOMException('the reason is longer than 123 bytes', 'SyntaxError');
     }
-    this.#state = PortcullisSocket.CLOSING;
-    this.#letGo();
-    queueMicrotask(() => this.#end({ code: ABNORMAL }));
+    if (this.#state >= CLOSING) return;
+    const wasOpen = this.#state === OPEN;
+    this.#state = CLOSING;
+    if (wasOpen) {
+      this.#renewal.stop();
+      this.#socket.close(code, reason);
+    } else {
+      this.#letGo();
+      queueMicrotask(() => this.#end({ code: ABNORMAL }));
+    }
   }
 
-  async #connect(why) {
+  /** Another connection now, in place of the present one or of the wait for one. */
+  reconnect() {
+    if (this.#state >= CLOSING) return;
+    if (this.#pause) this.#goBy(this.#pause.earliest);
+    else this.#end({ code: NO_STATUS }, 0);
+  }
+
+  #handle(type, handler) {
+    if (!(type in this.#handlers)) {
+      this.addEventListener(type, (event) => this.#handlers[type]?.call(this, event));
+    }
+    this.#handlers[type] = typeof handler === 'function' ? handler : null;
+  }
+
+  async #connect() {
     const attempt = (this.#attempt = new AbortController());
     const { signal } = attempt;
     const end = (how) => signal.aborted || this.#end(how);
-    const { connectTimeout, protocols } = this.#options;
-    const late = setTimeout(() => {
-      end({ code: ABNORMAL, error: new DOMException('no connection in time', 'TimeoutError') });
-    }, connectTimeout);
-    signal.addEventListener('abort', () => clearTimeout(late));
+    const { connectTimeout, protocols, handover } = this.#options;
+    const isTicket = handover === 'ticket';
+    const noDeadline = after(connectTimeout, () => end({ code: ABNORMAL, error: ERRORS.late() }));
+    signal.addEventListener('abort', noDeadline);
     try {
-      const { token, life } = await this.#ask(why, signal);
-      const isTicket = this.#options.handover === 'ticket';
-      const url = isTicket ? await this.#withTicket(token, signal) : this.url;
-      if (signal.aborted) return;
+      // Who made this object has it by then.
+      await null;
+      signal.throwIfAborted();
+      const reason = this.#needsNewToken ? 'refused' : 'connect';
+      const occasion = { reason, failures: this.#failures, signal };
+      const { token, life } = await askFor(this.#options, occasion);
+      this.#needsNewToken = false;
+      const url = isTicket ? await withTicket(this.#url, token, signal) : this.#url;
+      signal.throwIfAborted();
       const bearer = token !== undefined && !isTicket ? ['bearer', token] : [];
       const socket = new WebSocket(url, [...bearer, ...protocols]);
       this.#socket = socket;
       socket.binaryType = this.#binaryType;
       const on = (type, listener) => socket.addEventListener(type, listener, { signal });
       on('open', () => {
-        clearTimeout(late);
-        this.#state = PortcullisSocket.OPEN;
+        noDeadline();
+        this.#state = OPEN;
         this.#openedAt = performance.now();
-        this.#token = token;
-        this.#renewIn(life);
+        this.#renewal = new Renewal(this.#url, this.#options, token, life);
         this.dispatchEvent(new Event('open'));
       });
       on('message', ({ data, origin }) => {
@@ -191,155 +202,107 @@ export class PortcullisSocket extends EventTarget {
     }
   }
 
-  /** Asks for a token: `{ token, life }`, life in seconds as far as known. */
-  async #ask(reason, signal) {
-    const { getToken, handover } = this.#options;
-    if (!getToken) return {};
-    const given = await unless(signal, Promise.resolve(getToken({ reason, signal })));
-    const { token, expiresIn } = Object(given) === given ? given : { token: given };
-    if (token === undefined || token === null) return {};
-    const form = handover === 'ticket' ? VISIBLE : SUBPROTOCOL;
-    if (typeof token !== 'string' || !form.test(token)) {
-      throw new Unusable(`what getToken gave can’t be handed over by ${handover}`);
+  #letGo() {
+    this.#attempt.abort();
+    this.#renewal?.stop();
+    this.#pause?.cancel();
+    this.#pause = this.#renewal = undefined;
+    if (this.#socket?.readyState < CLOSING) this.#socket.close();
+    this.#socket = undefined;
+  }
+
+  /**
+   * What follows the end of a connection, or of an attempt at one: another attempt after `delay`
+   * milliseconds, or as long as such an end asks for, or none.
+   */
+  #end({ code, reason = '', wasClean = false, error, status, requestId, wait = 0 }, delay) {
+    this.#letGo();
+    // One that lasted is no failure; one that was opened only to be closed is.
+    const least = Math.max(SHORTEST_SUCCESS, this.#bound());
+    if (performance.now() - this.#openedAt > least) this.#failures = this.#refusedTokens = 0;
+    this.#openedAt = undefined;
+
+    const isClosing = this.#state === CLOSING;
+    const action = isClosing ? 'give up' : this.#next(code, error);
+    let retryIn = null;
+    if (action === 'give up') {
+      this.#state = CLOSED;
+      this.#life.abort();
+    } else {
+      this.#state = CONNECTING;
+      this.#needsNewToken ||= action === 'authenticate';
+      retryIn = this.#wait(code, wait, delay);
     }
-    return { token, life: expiresIn ?? lifeOf(token) };
+    const isFailure = code === ABNORMAL && !isClosing;
+    const end = { code, reason, wasClean, error, status, requestId };
+    if (isFailure) end.error ??= ERRORS.failed();
+    if (isFailure) this.dispatchEvent(new FailedEvent(end));
+    if (isRefusal(end)) this.dispatchEvent(new RefusedEvent(end, action));
+    // One of those listeners may have closed it; that has a close of its own.
+    if (this.#state !== CLOSING) this.dispatchEvent(new ClosedEvent(end, retryIn));
   }
 
-  async #withTicket(token, signal) {
-    const { ticket } = await this.#post('ticket', token, signal);
-    if (typeof ticket !== 'string') throw new Error('the gate answered without a ticket');
-    const url = new URL(this.#url);
-    url.search = `${url.search || '?'}${url.search && '&'}ticket=${encodeURIComponent(ticket)}`;
-    return url.href;
+  #next(code, error) {
+    const { getToken, retryCodes } = this.#options;
+    if (isHopeless(error)) return 'give up';
+    const action = retryCodes.has(code) ? 'retry' : actionAfter(code);
+    this.#refusedTokens = action === 'authenticate' ? this.#refusedTokens + 1 : 0;
+    if (action !== 'authenticate') return action;
+    return getToken && this.#refusedTokens < MOST_REFUSED_TOKENS ? action : 'give up';
   }
 
-  async #post(endpoint, token, signal) {
-    const url = new URL(`/_portcullis/${endpoint}`, this.#url);
-    url.protocol = url.protocol.replace('ws', 'http');
-    url.searchParams.set('path', this.#url.pathname);
-    const response = await fetch(url, {
-      method: 'POST',
-      headers: token === undefined ? {} : { Authorization: `Bearer ${token}` },
-      credentials: token === undefined ? 'include' : 'omit',
-      cache: 'no-store',
-      redirect: 'error',
-      signal,
+  /** Plans the next attempt. Gives the milliseconds until then. */
+  #wait(code, told, given) {
+    const { mostDelay, random } = this.#options;
+    // How long a limit holds can’t be read from a close, and more attempts only meet it again.
+    const isUntold = code === LIMITED && told === 0;
+    const least = isUntold ? mostDelay / 2 : told;
+    const jitter = random() * (isUntold ? mostDelay / 2 : this.#bound());
+    // The network’s return calls `hurry`.
+    const delay = given ?? (this.#isOffline() ? Math.max(least, mostDelay) : least + jitter);
+    const now = performance.now();
+    this.#failures += 1;
+    this.#pause = { due: now + delay, earliest: now + least, cancel() {} };
+    this.#goBy(this.#pause.due);
+    return delay;
+  }
+
+  /** Goes on at that time of `performance`, if not earlier. */
+  #goBy(time) {
+    const pause = this.#pause;
+    pause.cancel();
+    pause.due = Math.min(pause.due, time);
+    pause.cancel = after(pause.due - performance.now(), () => {
+      this.#pause = undefined;
+      this.#connect();
     });
-    const body = Object(await response.json().catch(() => undefined));
-    if (!response.ok) throw new Refused(response, body);
-    return body;
   }
 
-  /** Renews the token when most of its life is over, at a moment of its own for each client. */
-  #renewIn(life, failures = 0, told = 0) {
-    const { getToken, refresh, random, firstDelay } = this.#options;
-    if (!getToken || !refresh || !(life > 0) || this.#state !== PortcullisSocket.OPEN) return;
-    const over = performance.now() + life * 1000;
-    const share = 0.7 + 0.2 * random();
-    const delay = failures > 0 ? told + this.#delay(failures - 1) : share * life * 1000;
-    this.#renewal = setTimeout(
-      () => this.#renew(over, failures),
-      Math.min(Math.max(delay, firstDelay), LONGEST_TIMER),
-    );
-  }
-
-  async #renew(over, failures) {
-    const { signal } = this.#attempt;
-    try {
-      const { token } = await this.#ask('expiring', signal);
-      if (token === undefined || token === this.#token) throw new Error('no newer token');
-      const { expires_in: life, sockets } = await this.#post('refresh', token, signal);
-      if (signal.aborted) return;
-      // Such as a token of another subject, or a registry that comes to know its sockets again.
-      if (sockets === 0) throw new Error('the gate moved no socket');
-      this.#token = token;
-      this.#renewIn(life);
-    } catch (error) {
-      const end = error instanceof Refused ? error.end : { code: ABNORMAL, wait: 0 };
-      // Such as that the gate renews nothing for this route.
-      if (signal.aborted || actionAfter(end.code) === 'give up') return;
-      this.#renewIn((over - performance.now()) / 1000, failures + 1, end.wait);
-    }
-  }
-
-  /** Full jitter: anything up to a bound that doubles with each failure. */
-  #delay(failures) {
-    return this.#options.random() * this.#bound(failures);
-  }
-
-  #bound(failures) {
+  /** What full jitter stays below: it doubles with each failure. */
+  #bound(failures = this.#failures) {
     const { firstDelay, mostDelay } = this.#options;
     return Math.min(mostDelay, firstDelay * 2 ** failures);
   }
 
-  #letGo() {
-    this.#attempt.abort();
-    clearTimeout(this.#renewal);
-    clearTimeout(this.#pause?.timer);
-    this.#pause = this.#token = undefined;
-    if (this.#socket?.readyState < 2) this.#socket.close();
-    this.#socket = undefined;
-  }
-
-  /** What follows the end of a connection, or of an attempt at one. */
-  #end({ code, reason = '', wasClean = false, error, status, requestId, wait = 0 }) {
-    const end = { code, reason, wasClean, error, status, requestId };
-    this.#letGo();
-    // One that lasted is no failure; one that was opened only to be closed is.
-    const least = Math.max(SHORTEST_SUCCESS, this.#bound(this.#failures));
-    const lasted = performance.now() - this.#openedAt > least;
-    this.#openedAt = undefined;
-    if (lasted) this.#failures = this.#refusedTokens = 0;
-
-    const isClosing = this.#state === PortcullisSocket.CLOSING;
-    const action = isClosing ? 'give up' : this.#next(code, error);
-    this.#state = PortcullisSocket.CONNECTING;
-    let retryIn = null;
-    if (action === 'give up') {
-      this.#state = PortcullisSocket.CLOSED;
-      this.#life.abort();
-    } else {
-      // The network's return calls `hurry`.
-      const isOffline = globalThis.navigator?.onLine === false;
-      const delay = isOffline ? this.#options.mostDelay : this.#delay(this.#failures);
-      retryIn = Math.min(wait + delay, LONGEST_TIMER);
-      this.#failures += 1;
-      this.#pauseFor(retryIn, wait, action === 'authenticate' ? 'refused' : 'connect');
-    }
-    if (isRefusal(end)) this.dispatchEvent(new RefusedEvent(end, action));
-    this.dispatchEvent(new ClosedEvent(end, retryIn));
-  }
-
-  #next(code, error) {
-    if (error instanceof Unusable) return 'give up';
-    const action = actionAfter(code);
-    if (action !== 'authenticate') return action;
-    this.#refusedTokens += 1;
-    const { getToken } = this.#options;
-    return getToken && this.#refusedTokens < MOST_REFUSED_TOKENS ? action : 'give up';
-  }
-
-  #pauseFor(delay, told, why) {
-    const now = performance.now();
-    this.#pause = { due: now + delay, earliest: now + told, why };
-    this.#setOff();
-  }
-
-  #setOff() {
-    const { due, why } = this.#pause;
-    clearTimeout(this.#pause.timer);
-    const go = () => {
-      this.#pause = undefined;
-      this.#connect(why);
-    };
-    this.#pause.timer = setTimeout(go, Math.max(due - performance.now(), 0));
+  #isOffline() {
+    return globalThis.navigator?.onLine === false && !LOOPBACK.test(this.#url.hostname);
   }
 
   /** The network is back, or the page is looked at: no long wait, but never less than was told. */
   #hurry = ({ type }) => {
     if (!this.#pause || (type === 'visibilitychange' && document.hidden)) return;
-    const soon = Math.max(performance.now(), this.#pause.earliest) + this.#delay(0);
-    this.#pause.due = Math.min(this.#pause.due, soon);
-    this.#setOff();
+    const now = performance.now();
+    this.#goBy(Math.max(now, this.#pause.earliest) + this.#options.random() * this.#bound(0));
+  };
+
+  /**
+   * The network is gone, and an open connection may never tell; or the page, which browsers keep for
+   * a return only where it holds none.
+   */
+  #suspend = ({ type }) => {
+    if (this.#pause || this.#state >= CLOSING) return;
+    const { mostDelay } = this.#options;
+    if (type === 'pagehide') this.#end({ code: GOING_AWAY }, mostDelay);
+    else if (this.#isOffline()) this.#end({ code: ABNORMAL, error: ERRORS.offline() }, mostDelay);
   };
 }

@@ -1,0 +1,76 @@
+// Keeping the token of an open connection ahead of its expiry.
+
+import { actionAfter, Refused, UNAUTHORIZED } from './ends.js';
+import { after, within } from './timer.js';
+import { askFor, post } from './tokens.js';
+
+/** So many tokens in a row may be refused. */
+export const MOST_REFUSED_TOKENS = 3;
+
+/** Renews a token that the gate took, again and again, until it is stopped. */
+export class Renewal {
+  #url;
+  #options;
+  #token;
+  /** When the token ends, by the clock of `performance`. */
+  #over;
+  #refusedTokens = 0;
+  #cancel;
+  #life = new AbortController();
+
+  /** `life` in seconds; without it nothing is renewed. */
+  constructor(url, options, token, life) {
+    this.#url = url;
+    this.#options = options;
+    this.#begin(token, life);
+  }
+
+  stop() {
+    this.#life.abort();
+    this.#cancel?.();
+  }
+
+  #begin(token, life) {
+    this.#token = token;
+    this.#over = performance.now() + life * 1000;
+    // At a moment of its own for each client.
+    this.#plan(0.7 + 0.2 * this.#options.random());
+  }
+
+  /** The next attempt, after a share of what is left, and no sooner than was told. */
+  #plan(share, told = 0) {
+    const { refresh, getToken, firstDelay } = this.#options;
+    const left = this.#over - performance.now();
+    if (!refresh || !getToken || this.#life.signal.aborted || !(left > 0)) return;
+    this.#cancel = after(Math.max(share * left, firstDelay, told), () => this.#renew());
+  }
+
+  async #renew() {
+    const { signal } = this.#life;
+    const { connectTimeout, random } = this.#options;
+    try {
+      const { token, life } = await within(connectTimeout, signal, (limited) => this.#ask(limited));
+      this.#refusedTokens = 0;
+      this.#begin(token, life);
+    } catch (error) {
+      const { code, wait } = error instanceof Refused ? error.end : {};
+      this.#refusedTokens = code === UNAUTHORIZED ? this.#refusedTokens + 1 : 0;
+      // Such as that the gate renews nothing for this route.
+      const isHopeless = code !== undefined && actionAfter(code) === 'give up';
+      if (isHopeless || this.#refusedTokens === MOST_REFUSED_TOKENS) return;
+      this.#plan(0.3 + 0.3 * random(), wait);
+    }
+  }
+
+  async #ask(signal) {
+    const reason = this.#refusedTokens > 0 ? 'refused' : 'expiring';
+    const { token, isTold } = await askFor(this.#options, { reason, failures: 0, signal });
+    if (token === undefined || (token === this.#token && !isTold)) {
+      throw new Error('no newer token');
+    }
+    const { expires_in: life, sockets } = await post('refresh', this.#url, token, signal);
+    // Such as a token of another subject, or a registry that comes to know its sockets again.
+    if (sockets === 0) throw new Error('the gate moved no socket');
+    return { token, life };
+  }
+}

@@ -1,0 +1,77 @@
+// Tokens: asked for from the application, and handed to the gate's endpoints.
+
+import { Refused } from './ends.js';
+import { fits } from './options.js';
+
+/** A token that can't be sent. Never holds it. */
+export class Unusable extends TypeError {}
+
+/**
+ * The seconds that a JWT has left by this machine's clock, and at most those that it was made for;
+ * those alone where the clock must be wrong, for the gate takes the token. Undefined where it does
+ * not say.
+ */
+function lifeOf(token) {
+  try {
+    const payload = token.split('.')[1].replaceAll('-', '+').replaceAll('_', '/');
+    const { exp, iat } = JSON.parse(atob(payload));
+    if (typeof exp !== 'number') return undefined;
+    const whole = typeof iat === 'number' ? exp - iat : Infinity;
+    const left = exp - Date.now() / 1000;
+    return left > 0 || whole === Infinity ? Math.min(left, whole) : whole;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Rejects when the signal fires, whatever becomes of the promise. */
+const unless = (signal, promise) =>
+  new Promise((resolve, reject) => {
+    const stop = () => reject(signal.reason);
+    signal.addEventListener('abort', stop);
+    promise.finally(() => signal.removeEventListener('abort', stop)).then(resolve, reject);
+    if (signal.aborted) stop();
+  });
+
+/**
+ * What `getToken` gives: `{ token, life, isTold }`, life in seconds as far as known, and whether
+ * `getToken` told it. Nothing where there is no token.
+ */
+export async function askFor(options, occasion) {
+  const { getToken, handover } = options;
+  if (!getToken) return {};
+  const given = await unless(occasion.signal, Promise.resolve(getToken(occasion)));
+  const { token, expiresIn } = Object(given) === given ? given : { token: given };
+  if (token === undefined || token === null) return {};
+  if (!fits(token, options)) {
+    throw new Unusable(`what getToken gave can’t be handed over by ${handover}`);
+  }
+  return { token, life: expiresIn ?? lifeOf(token), isTold: expiresIn !== undefined };
+}
+
+/** Asks one of the gate's endpoints about the path of a socket. Throws a `Refused`. */
+export async function post(endpoint, socketUrl, token, signal) {
+  const url = new URL(`/_portcullis/${endpoint}`, socketUrl);
+  url.protocol = url.protocol.replace('ws', 'http');
+  url.searchParams.set('path', socketUrl.pathname);
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: token === undefined ? {} : { Authorization: `Bearer ${token}` },
+    credentials: token === undefined ? 'include' : 'omit',
+    cache: 'no-store',
+    redirect: 'error',
+    signal,
+  });
+  const body = Object(await response.json().catch(() => undefined));
+  if (!response.ok) throw new Refused(response, body);
+  return body;
+}
+
+/** The URL of a socket with a ticket for it. */
+export async function withTicket(socketUrl, token, signal) {
+  const { ticket } = await post('ticket', socketUrl, token, signal);
+  if (typeof ticket !== 'string') throw new Error('the gate answered without a ticket');
+  const url = new URL(socketUrl);
+  url.search = `${url.search || '?'}${url.search && '&'}ticket=${encodeURIComponent(ticket)}`;
+  return url;
+}
