@@ -1,4 +1,4 @@
-// npm run lint: formatting and lints of JavaScript and Rust, the edge for WASM
+// npm run lint: formatting and lints of JavaScript, types and Rust, the edge for WASM
 // with the compiler that builds it. All are run, also after one has failed.
 import { entry, filesIn, inRoot, say, show } from './run.mjs';
 import { forWasm, wasmClippy } from './rust.mjs';
@@ -32,6 +32,7 @@ await entry(import.meta.url, async () => {
   const checks = {
     prettier: ['prettier', ['--check', '.'], env],
     eslint: ['eslint', ['.'], env],
+    'types of the client': ['tsc', ['-p', 'tests/types'], env],
     rustfmt: ['cargo', ['fmt', '--all', '--check'], env],
     'rustfmt of the tools': ['rustfmt', ['--edition', '2024', '--check', ...rust], env],
     'clippy of the core': [
