@@ -172,6 +172,7 @@ stream.addEventListener('gate', ({ data }) => {
   // After another npm start the gate may be elsewhere, where this page may not connect to.
   if (gate && gate !== url) location.reload();
   gate = url;
+  $('example').search = new URLSearchParams({ gate: url });
   $('gate').dataset.state = state;
   $('gate').textContent = GATE[state](url);
 });

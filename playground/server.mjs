@@ -24,6 +24,18 @@ const PAGE = {
   '/answer.css': 'answer.css',
   '/icon.svg': 'icon.svg',
 };
+// The browser module with its example.
+const CLIENT = [
+  'example/index.html',
+  'example/example.js',
+  'portcullis.js',
+  'ends.js',
+  'options.js',
+  'renewal.js',
+  'timer.js',
+  'tokens.js',
+];
+for (const name of CLIENT) PAGE[`/client/${name}`] = `../client/${name}`;
 // What the other origin serves: the same machine by another name, and another origin to a browser.
 const STRANGER = { '/stranger': 'stranger.html', '/stranger.js': 'stranger.js' };
 
@@ -155,7 +167,13 @@ export async function startServer({ port: wanted, key }) {
       return plain(response, 421, `This is the playground of this machine: ${home.href}\n`);
     }
     if (isRead && PAGE[pathname]) {
-      const policy = { sources: `'self' ${gate}`, frames: away.origin, ancestors: "'none'" };
+      // The module asks the gate for tickets, too.
+      const endpoints = pathname.startsWith('/client/') ? ` ${gate.replace('ws', 'http')}` : '';
+      const policy = {
+        sources: `'self' ${gate}${endpoints}`,
+        frames: away.origin,
+        ancestors: "'none'",
+      };
       return file(response, PAGE[pathname], policy);
     }
     if (pathname !== '/token' && pathname !== '/events')
