@@ -26,7 +26,8 @@ before(async () => {
   });
   pages.listen(0, '127.0.0.1');
   await once(pages, 'listening');
-  browser = await launch();
+  // Pages that are left are kept for a return, as in everybody’s browser.
+  browser = await launch({ ignoreDefaultArgs: ['--disable-back-forward-cache'] });
 });
 after(async () => {
   await browser?.close();
@@ -167,25 +168,30 @@ describe('a page', () => {
 
   // With waits of an hour, only what cuts them short lets it connect again.
   const patient = { firstDelay: 1, mostDelay: 3_600_000 };
-  test('without a network waits for it', async () => {
-    const page = await visit();
-    await open(page, gate, patient);
-    await until(page, 'open');
+  /** The gate by a name that is not known for this machine's own. */
+  const remote = () => ({ ...patient, target: `//gate.localhost:${gate.url.port}/` });
+  const lose = async (page) => {
     await context.setOffline(true);
     await page.waitForFunction(() => !navigator.onLine);
-    for (const client of upstream.sockets.clients) client.terminate();
-    const [{ retryIn }] = await until(page, 'close');
-    assert.equal(retryIn, 3_600_000);
+  };
+
+  test('without a network waits for it', async () => {
+    const page = await visit();
+    await open(page, gate, remote());
+    await until(page, 'open');
+    // The connection itself is not ended by this, and would not tell.
+    await lose(page);
+    const [{ code, retryIn }] = await until(page, 'close');
+    assert.deepEqual([code, retryIn], [1006, 3_600_000]);
     await context.setOffline(false);
     await until(page, 'open', 2);
+    assert.equal(await say(page, 'back'), 'back');
   });
   test('that is looked at again does not wait long', async () => {
     const page = await visit();
-    await open(page, gate, patient);
+    await open(page, gate, remote());
     await until(page, 'open');
-    await context.setOffline(true);
-    await page.waitForFunction(() => !navigator.onLine);
-    for (const client of upstream.sockets.clients) client.terminate();
+    await lose(page);
     await until(page, 'close');
     // The network is back without a word of it.
     await page.evaluate(() => {
@@ -196,5 +202,35 @@ describe('a page', () => {
     await context.setOffline(false);
     await page.evaluate(() => globalThis.document.dispatchEvent(new Event('visibilitychange')));
     await until(page, 'open', 2);
+  });
+  test('needs no network for a gate of its own machine', async () => {
+    const page = await visit();
+    await open(page, gate, patient);
+    await until(page, 'open');
+    await lose(page);
+    for (const client of upstream.sockets.clients) client.terminate();
+    const [{ retryIn }] = await until(page, 'close');
+    assert.ok(retryIn <= 1, `${retryIn} ms`);
+  });
+  test('that is left holds no connection, and connects again when it is returned to', async () => {
+    const page = await visit();
+    await open(page, gate, patient);
+    await until(page, 'open');
+    const closed = [...upstream.sockets.clients].map((client) => once(client, 'close'));
+    await page.goto(`http://127.0.0.1:${pages.address().port}/`);
+    await Promise.all(closed);
+    await page.goBack({ waitUntil: 'commit' });
+    await page.waitForFunction(() => globalThis.until !== undefined);
+    await until(page, 'open', 2);
+    const [{ code, retryIn }] = await until(page, 'close');
+    assert.deepEqual([code, retryIn], [1001, 3_600_000]);
+    assert.equal(await say(page, 'back'), 'back');
+  });
+  test('reads a 1006 alone of what is refused by HTTP', async () => {
+    const page = await visit();
+    // An upgrade of what takes none is refused by HTTP in any case.
+    await open(page, gate, { ...patient, target: '/_portcullis/ticket' });
+    const [{ code, reason }] = await until(page, 'close');
+    assert.deepEqual([code, reason], [1006, '']);
   });
 });

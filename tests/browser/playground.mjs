@@ -13,8 +13,12 @@ const FLAGS = [
   '--disable-sync',
 ];
 
-export const launch = async () =>
-  playwright.launch({ executablePath: process.env.CHROMIUM ?? (await chromium()), args: FLAGS });
+export const launch = async (options) =>
+  playwright.launch({
+    executablePath: process.env.CHROMIUM ?? (await chromium()),
+    args: FLAGS,
+    ...options,
+  });
 
 /** Opens the playground in a new profile; `complaints` collects what the page logs as errors. */
 export async function open(browser, url, options = {}) {
