@@ -216,6 +216,11 @@ describe('a page', () => {
     const page = await visit();
     await open(page, gate, patient);
     await until(page, 'open');
+    // Not every browser tells of it by this one.
+    await page.evaluate(() => {
+      const hide = (event) => event.stopImmediatePropagation();
+      globalThis.document.addEventListener('visibilitychange', hide, { capture: true });
+    });
     const closed = [...upstream.sockets.clients].map((client) => once(client, 'close'));
     await page.goto(`http://127.0.0.1:${pages.address().port}/`);
     await Promise.all(closed);
@@ -225,6 +230,28 @@ describe('a page', () => {
     const [{ code, retryIn }] = await until(page, 'close');
     assert.deepEqual([code, retryIn], [1001, 3_600_000]);
     assert.equal(await say(page, 'back'), 'back');
+  });
+  test('has sockets in a worker, too', async () => {
+    const page = await visit();
+    const answer = await page.evaluate(
+      ([url, token]) => {
+        const work = async ({ data: [from, ...given] }) => {
+          const { PortcullisSocket } = await import(from);
+          const socket = new PortcullisSocket(given[0], { getToken: () => given[1] });
+          socket.onopen = () => socket.send('from a worker');
+          socket.onmessage = ({ data }) => globalThis.postMessage(data);
+          socket.onrefused = ({ reason }) => globalThis.postMessage(reason);
+        };
+        const script = new Blob([`onmessage = ${work}`], { type: 'text/javascript' });
+        const worker = new globalThis.Worker(URL.createObjectURL(script));
+        return new Promise((resolve) => {
+          worker.onmessage = ({ data }) => resolve(data);
+          worker.postMessage([`${globalThis.location.origin}/portcullis.js`, url, token]);
+        });
+      },
+      [gate.url.href, mint()],
+    );
+    assert.equal(answer, 'from a worker');
   });
   test('reads a 1006 alone of what is refused by HTTP', async () => {
     const page = await visit();
