@@ -30,10 +30,11 @@ const REASONS = {
   lifetime: 4408,
 };
 
-/** Close codes of RFC 6455 §7.4.1 that no peer sends, but for the first. */
+/** Of RFC 6455 §7.4.1. The last two are never sent. */
 export const GOING_AWAY = 1001;
 export const NO_STATUS = 1005;
 export const ABNORMAL = 1006;
+/** Of the gate. */
 export const UNAUTHORIZED = 4401;
 export const LIMITED = 4429;
 /** Ends after which another attempt may fare better. */

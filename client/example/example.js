@@ -32,7 +32,7 @@ socket.onclose = ({ code, retryIn }) => {
 function log(text) {
   const line = document.createElement('li');
   line.textContent = text;
-  $('log').append(line);
+  $('messages').append(line);
   line.scrollIntoView({ block: 'nearest' });
   // Before the first event there is no socket yet.
   queueMicrotask(() => ($('state').textContent = STATES[socket.readyState]));

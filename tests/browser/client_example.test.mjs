@@ -18,7 +18,8 @@ after(async () => {
 describe('the example', () => {
   it('is reached from the playground, talks, is refused, comes back and ends', async () => {
     const { page, complaints, close } = await open(browser, demo.playgroundUrl);
-    const says = (text, at = 0) => page.locator('#log li', { hasText: text }).nth(at).waitFor();
+    const says = (text, at = 0) =>
+      page.locator('#messages li', { hasText: text }).nth(at).waitFor();
     try {
       await page.getByRole('link', { name: 'The browser module at work' }).click();
       await says('asked for a token: connect');

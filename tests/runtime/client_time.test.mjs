@@ -104,7 +104,7 @@ describe('a renewal', () => {
    * A renewal for `sub` whose first `asks` tokens are asked for at once. `getToken` gets the number
    * of the question. Gives the occasions.
    */
-  const renew = (t, { sub, getToken, asks, token = mint({ sub }) }) => {
+  const renew = (t, { sub, getToken, asks, token = mint({ sub }), ...more }) => {
     const occasions = [];
     const options = readOptions({
       getToken({ reason }) {
@@ -112,9 +112,9 @@ describe('a renewal', () => {
         return getToken(occasions.length);
       },
       firstDelay: 1,
-      connectTimeout: 1_000,
       // Below 0 comes to no share at all of the time that is left.
       random: () => (occasions.length < asks ? -3.5 : 0),
+      ...more,
     });
     const url = new URL('/', gate.url);
     url.protocol = 'ws:';
@@ -138,7 +138,8 @@ describe('a renewal', () => {
     test(`whose token ${what} is tried again`, async (t) => {
       await live(gate, { sub });
       const getToken = (time) => (time === 1 ? first() : mint({ sub, exp: now() + 600 }));
-      const occasions = renew(t, { sub, getToken, asks: 2 });
+      // As long for the one that is answered.
+      const occasions = renew(t, { sub, getToken, asks: 3, connectTimeout: 3_000 });
       await refreshed(sub);
       assert.deepEqual([...new Set(occasions)], ['expiring']);
       assert.ok(occasions.length > 1);
