@@ -6,7 +6,7 @@ use super::reader::Reader;
 use super::values;
 use crate::ticket::PARAMETER;
 use crate::time::Timestamp;
-use crate::token::{Authentication, Identity, Source};
+use crate::token::{Authentication, Identity, Sessions, Source};
 
 /// The Durable Object binding that keeps what can be used once.
 pub const ONE_TIME_BINDING: &str = "ONE_TIME";
@@ -59,10 +59,12 @@ pub(super) fn read(reader: &mut Reader<'_>, authentication: Option<&Authenticati
              TICKET_TTL to off",
         );
     }
-    // Both hold for all issuers alike.
-    let expectations = authentication
-        .and_then(|auth| auth.issuers.first())
-        .map(|issuer| &issuer.expectations);
+    // Both hold for all issuers alike, and for sessions.
+    let expectations = authentication.and_then(|auth| {
+        let of_issuers = auth.issuers.iter().map(|issuer| &issuer.expectations);
+        let of_sessions = auth.sessions.iter().map(Sessions::expectations);
+        of_issuers.chain(of_sessions).next()
+    });
     OneTime {
         ticket_ttl,
         rejects_replay: rejects_replay && authentication.is_some(),
