@@ -243,7 +243,7 @@ fn read_upstream(reader: &mut Reader<'_>) -> Option<Upstream> {
     let plaintext_is_allowed = reader.or("UPSTREAM_PLAINTEXT", false, values::boolean);
     let service = reader.text("UPSTREAM_SERVICE");
     if let Some(name) = &service
-        && !reader.settings.bindings.contains(name)
+        && !reader.is_bound(name)
     {
         reader.error(
             "UPSTREAM_SERVICE",
@@ -252,7 +252,7 @@ fn read_upstream(reader: &mut Reader<'_>) -> Option<Upstream> {
     }
     let object = reader.parse("UPSTREAM_OBJECT", ObjectUpstream::parse);
     if let Some(object) = &object
-        && !reader.settings.bindings.contains(&object.binding)
+        && !reader.is_bound(&object.binding)
     {
         reader.error(
             "UPSTREAM_OBJECT",
@@ -282,6 +282,14 @@ fn read_upstream(reader: &mut Reader<'_>) -> Option<Upstream> {
     let service = service.map(Upstream::Service);
     url.or(service).or(object.map(Upstream::Object))
 }
+
+/// Durable Objects of the gate's own: where one is missing, that is the whole gate's matter.
+const OBJECTS: [&str; 4] = [
+    LEDGER_BINDING,
+    ONE_TIME_BINDING,
+    REGISTRY_BINDING,
+    ROUTE_QUOTA_BINDING,
+];
 
 /// Where sockets can go; exactly one of them is set.
 const UPSTREAMS: [&str; 3] = ["UPSTREAM_URL", "UPSTREAM_SERVICE", "UPSTREAM_OBJECT"];
