@@ -131,6 +131,7 @@ impl Policy {
     /// Reads all settings; the errors are complete.
     pub fn read(settings: &Settings) -> Result<Self, Vec<ConfigError>> {
         let mut reader = Reader::new(settings);
+        read_mode(&mut reader);
         names::check(&mut reader);
 
         let require_tls = read_require_tls(&mut reader);
@@ -210,6 +211,16 @@ fn read_scopes(reader: &mut Reader<'_>) -> Vec<String> {
         );
     }
     scopes
+}
+
+/// So far the value that is always true is all there is.
+fn read_mode(reader: &mut Reader<'_>) {
+    if reader.text("MODE").is_some_and(|mode| mode != "enforce") {
+        reader.error(
+            "MODE",
+            "this version knows only \"enforce\" here; write that, or remove it",
+        );
+    }
 }
 
 fn read_require_tls(reader: &mut Reader<'_>) -> bool {
