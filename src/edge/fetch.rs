@@ -5,6 +5,7 @@ use std::task::{self, Poll};
 
 use portcullis::client::ClientAddress;
 use portcullis::gateway::{Journey, LedgerCall, Passage};
+use portcullis::ledger::Ask;
 use portcullis::live::Terms;
 use portcullis::record::Record;
 use portcullis::rejection::{Reason, Rejection, refusal};
@@ -95,13 +96,17 @@ async fn answer(
     Ok(response)
 }
 
-/// Tells a ledger of a refused attempt behind its answer.
+/// Tells a ledger behind the answer what became of an attempt.
 async fn tell_behind(env: JsValue, isolate: Rc<Isolate>, call: LedgerCall) {
     match ledger::ask(&env, &call).await {
         Ok(answer) => isolate.gate.learn(&call, &answer, now()),
         Err(failure) => {
-            let party = call.party;
-            let text = format!("portcullis: a refused attempt went uncounted: {party}: {failure}");
+            let lapse = match call.question.ask {
+                Ask::GiveBack { .. } => "an admission was not given back",
+                Ask::Fail => "a failure went uncounted",
+                _ => "a refused attempt went uncounted",
+            };
+            let text = format!("portcullis: {lapse}: {}: {failure}", call.party);
             console::warn_1(&text.into());
         }
     }
