@@ -23,12 +23,13 @@ use crate::known::Known;
 use crate::live::Terms;
 use crate::record::{Record, Stage};
 use crate::registry;
-use crate::rejection::{Reason, Rejection, insecure};
+use crate::rejection::{Reason, Rejection};
 use crate::request::Request;
 use crate::route::{Endpoint, Place, is_admin, is_health};
 use crate::route_quota::{self as quota, Holder};
 use crate::ticket::Bounds;
 use crate::token::{Authenticated, Runtime};
+use crate::transport;
 use crate::upstream::{Forward, Offer, Reply, UpstreamFailure};
 pub use counters::{Asked, LedgerCall};
 use counters::{Client, Told};
@@ -243,9 +244,7 @@ impl Gate {
             Some((_, route)) => route.policy.require_tls,
             None => site.elsewhere.require_tls,
         };
-        if require_tls && !request.url.is_tls() {
-            return Err(insecure(request));
-        }
+        transport::check(require_tls, request)?;
 
         // 3. route
         record.stage = Stage::Route;
