@@ -21,29 +21,31 @@ use crate::runtime::now;
 use crate::{native, slot};
 
 /// Asks a ledger; where that asks for a slot, its channel is held.
-pub async fn ask_and_hold(env: &JsValue, context: &Context, call: &LedgerCall) -> Asked<Channel> {
+pub async fn ask_and_hold(
+    env: &JsValue,
+    context: &Context,
+    call: &LedgerCall,
+) -> Asked<Answer, Channel> {
     let Some(slot) = call.question.ask.slot() else {
         return Asked {
             answer: ask(env, call).await,
             channel: None,
         };
     };
-    let object = match native::object_by_name(&native::binding(env, LEDGER_BINDING), &call.ledger) {
-        Ok(object) => object,
-        Err(error) => {
-            return Asked {
-                answer: Err(native::describe(&error)),
-                channel: None,
-            };
-        }
-    };
-    let first = wire::encode_question(&call.question);
-    let again = wire::attach_prefix(slot);
-    let (ends_when_lost, timeout) = (call.ends_when_lost, millis(call.timeout));
-    let taken = slot::take(context, &object, (&first, &again), ends_when_lost, timeout).await;
+    let Asked { answer, channel } = slot::take(
+        context,
+        (&native::binding(env, LEDGER_BINDING), &call.ledger),
+        (
+            &wire::encode_question(&call.question),
+            &wire::attach_prefix(slot),
+        ),
+        call.ends_when_lost,
+        millis(call.timeout),
+    )
+    .await;
     Asked {
-        answer: taken.text.and_then(|text| read(&text)),
-        channel: taken.channel,
+        answer: answer.and_then(|text| read(&text)),
+        channel,
     }
 }
 

@@ -4,19 +4,17 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use portcullis::gateway::{
-    Asked, Edge, LedgerCall, OnceCall, Registered, Registration, RouteCall, RouteErrand,
+    Asked, Edge, LedgerCall, OnceCall, Registration, RouteCall, RouteErrand,
 };
-use portcullis::once;
-use portcullis::registry;
 use portcullis::request::{Headers, Request, Snapshot};
 use portcullis::route::Place;
-use portcullis::route_quota;
 use portcullis::time::{Timestamp, millis};
 use portcullis::token::{
     Algorithm, FETCH_TIMEOUT, MOST_ANSWER_BYTES, ProviderAnswer, Question, RemoteKeys, Runtime,
     RuntimeKey,
 };
 use portcullis::upstream::{Destination, Forward, Reply, UpstreamFailure};
+use portcullis::{ledger as book, once, registry, route_quota};
 use wasm_bindgen::prelude::*;
 use web_sys::Response;
 use worker::Context;
@@ -127,7 +125,7 @@ impl Edge for RuntimeEdge<'_> {
 
     type Channel = Channel;
 
-    async fn ask(&self, call: &LedgerCall) -> Asked<Channel> {
+    async fn ask(&self, call: &LedgerCall) -> Asked<book::Answer, Channel> {
         ledger::ask_and_hold(self.env, self.context, call).await
     }
 
@@ -135,7 +133,7 @@ impl Edge for RuntimeEdge<'_> {
         one_time::ask(self.env, call).await
     }
 
-    async fn register(&self, registration: &Registration) -> Registered<Channel> {
+    async fn register(&self, registration: &Registration) -> Asked<registry::Answer, Channel> {
         live_sockets::register(self.env, registration).await
     }
 
@@ -169,7 +167,7 @@ impl Edge for RuntimeEdge<'_> {
         native::pass(millis(length) as f64).await;
     }
 
-    fn random(&self) -> [u8; 32] {
+    fn random<const N: usize>(&self) -> [u8; N] {
         random()
     }
 
