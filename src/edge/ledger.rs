@@ -66,10 +66,7 @@ async fn send(
     milliseconds: u64,
 ) -> std::result::Result<String, String> {
     let namespace = native::binding(env, LEDGER_BINDING);
-    native::ask_ledger(&namespace, name, path, milliseconds as f64)
-        .await
-        .map(|answer| answer.as_string().unwrap_or_default())
-        .map_err(|error| native::describe(&error))
+    native::text(native::ask_by_path(&namespace, name, path, milliseconds as f64).await)
 }
 
 /// What is counted of one party. It stands in storage, so that eviction forgets nothing; `book`
@@ -140,14 +137,14 @@ const LOST: u16 = 1011;
 impl Object {
     fn answer(&self, path: &str) -> Result<JsValue> {
         if path == CLOCK_PATH {
-            return Ok(native::ledger_answer(&now().0.to_string()));
+            return Ok(native::answer_by_header(&now().0.to_string()).into());
         }
         let question = wire::decode_question(path)
             .ok_or_else(|| Error::from("no question in the path of the ledger's URL"))?;
         let answer = self.step(&question)?;
         let text = wire::encode_answer(&answer);
         let Some(slot) = question.ask.slot() else {
-            return Ok(native::ledger_answer(&text));
+            return Ok(native::answer_by_header(&text).into());
         };
         // Nothing waits between the step and this, so that a slot and its channel are one.
         if matches!(answer, Answer::Counted(_)) {
