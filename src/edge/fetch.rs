@@ -1,7 +1,6 @@
 //! A request from the runtime's form to the core's, and the core's result back.
 
 use std::rc::Rc;
-use std::task::{self, Poll};
 
 use portcullis::client::ClientAddress;
 use portcullis::gateway::{Journey, LedgerCall, Passage};
@@ -12,31 +11,26 @@ use portcullis::rejection::{Reason, Rejection, refusal};
 use portcullis::request::{Headers, Request, RequestUrl, Snapshot};
 use portcullis::time::millis;
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::future_to_promise;
 use web_sys::{Response, console};
 use worker::Context;
 
 use crate::channel::Channel;
 use crate::isolate::{self, Isolate};
+use crate::promise::at_once_or_promised;
 use crate::runtime::{RuntimeEdge, RuntimeHeaders, header_lines, now, random};
 use crate::{ledger, live, log, native};
 
-/// The Worker's handler: an answer at once where nothing is waited for, else a promise of it.
+/// The Worker's handler.
 #[wasm_bindgen]
 pub fn fetch(
     request: web_sys::Request,
     env: JsValue,
     context: worker::worker_sys::Context,
 ) -> Result<JsValue, JsValue> {
-    let mut answer = Box::pin(async move {
+    at_once_or_promised(async move {
         let context = Context::new(context);
         answer(request, env, context).await.map(JsValue::from)
-    });
-    let mut at_once = task::Context::from_waker(task::Waker::noop());
-    match answer.as_mut().poll(&mut at_once) {
-        Poll::Ready(answer) => answer,
-        Poll::Pending => Ok(future_to_promise(answer).into()),
-    }
+    })
 }
 
 async fn answer(

@@ -15,6 +15,7 @@ mod live;
 mod log;
 mod native;
 mod once;
+mod promise;
 mod provider;
 mod registry;
 mod route_quota;

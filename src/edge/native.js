@@ -161,12 +161,6 @@ export async function boundedText(response, mostBytes, what) {
 /** The body of a request as text. */
 export const readBody = (request, mostBytes) => boundedText(request, mostBytes, 'the body');
 
-/** Waits. */
-export const pass = (milliseconds) =>
-  new Promise((resolve) => {
-    setTimeout(resolve, milliseconds);
-  });
-
 /** A Durable Object of a namespace. */
 export function objectByName(namespace, name) {
   return namespace.getByName(name);

@@ -102,8 +102,6 @@ extern "C" {
     #[wasm_bindgen(catch, js_name = readBody)]
     pub async fn read_body(request: &Request, most_bytes: u32) -> Result<JsValue, JsValue>;
 
-    pub async fn pass(milliseconds: f64);
-
     #[wasm_bindgen(catch, js_name = objectByName)]
     pub fn object_by_name(namespace: &JsValue, name: &str) -> Result<JsValue, JsValue>;
 

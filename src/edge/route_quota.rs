@@ -10,7 +10,8 @@ use portcullis::time::millis;
 use wasm_bindgen::JsValue;
 use web_sys::console;
 use worker::{
-    DurableObject, Env, Error, Request, Response, Result, State, console_error, durable_object,
+    Delay, DurableObject, Env, Error, Request, Response, Result, State, console_error,
+    durable_object,
 };
 
 use crate::isolate::Isolate;
@@ -40,7 +41,7 @@ pub async fn run(env: JsValue, isolate: Rc<Isolate>, errand: RouteErrand) {
             alarm,
             timeout,
         } => {
-            native::pass(millis(after) as f64).await;
+            Delay::from(after).await;
             isolate.gate.wake_route(&route, alarm, timeout, now())
         }
     };

@@ -15,8 +15,8 @@ use portcullis::upstream::{Destination, Forward, Reply, UpstreamFailure};
 use portcullis::{ledger as book, once, registry, route_quota};
 use wasm_bindgen::prelude::*;
 use web_sys::Response;
-use worker::Context;
 use worker::worker_sys::ext::ResponseExt;
+use worker::{Context, Delay};
 
 use crate::channel::Channel;
 use crate::isolate::Isolate;
@@ -146,8 +146,7 @@ impl Edge for RuntimeEdge<'_> {
     }
 
     async fn pass(&self, length: Duration) {
-        // Not worker's Delay, which is deaf if it is first polled at once, as `fetch` does.
-        native::pass(millis(length) as f64).await;
+        Delay::from(length).await;
     }
 
     fn random<const N: usize>(&self) -> [u8; N] {
