@@ -131,6 +131,7 @@ impl Policy {
     /// Reads all settings; the errors are complete.
     pub fn read(settings: &Settings) -> Result<Self, Vec<ConfigError>> {
         let mut reader = Reader::new(settings);
+        read_mode(&mut reader);
         names::check(&mut reader);
 
         let require_tls = read_require_tls(&mut reader);
@@ -212,6 +213,16 @@ fn read_scopes(reader: &mut Reader<'_>) -> Vec<String> {
     scopes
 }
 
+/// So far the value that is always true is all there is.
+fn read_mode(reader: &mut Reader<'_>) {
+    if reader.text("MODE").is_some_and(|mode| mode != "enforce") {
+        reader.error(
+            "MODE",
+            "this version knows only \"enforce\" here; write that, or remove it",
+        );
+    }
+}
+
 fn read_require_tls(reader: &mut Reader<'_>) -> bool {
     reader.or("REQUIRE_TLS", true, values::boolean)
 }
@@ -243,7 +254,7 @@ fn read_upstream(reader: &mut Reader<'_>) -> Option<Upstream> {
     let plaintext_is_allowed = reader.or("UPSTREAM_PLAINTEXT", false, values::boolean);
     let service = reader.text("UPSTREAM_SERVICE");
     if let Some(name) = &service
-        && !reader.settings.bindings.contains(name)
+        && !reader.is_bound(name)
     {
         reader.error(
             "UPSTREAM_SERVICE",
@@ -252,7 +263,7 @@ fn read_upstream(reader: &mut Reader<'_>) -> Option<Upstream> {
     }
     let object = reader.parse("UPSTREAM_OBJECT", ObjectUpstream::parse);
     if let Some(object) = &object
-        && !reader.settings.bindings.contains(&object.binding)
+        && !reader.is_bound(&object.binding)
     {
         reader.error(
             "UPSTREAM_OBJECT",
@@ -282,6 +293,14 @@ fn read_upstream(reader: &mut Reader<'_>) -> Option<Upstream> {
     let service = service.map(Upstream::Service);
     url.or(service).or(object.map(Upstream::Object))
 }
+
+/// Durable Objects of the gate's own: where one is missing, that is the whole gate's matter.
+const OBJECTS: [&str; 4] = [
+    LEDGER_BINDING,
+    ONE_TIME_BINDING,
+    REGISTRY_BINDING,
+    ROUTE_QUOTA_BINDING,
+];
 
 /// Where sockets can go; exactly one of them is set.
 const UPSTREAMS: [&str; 3] = ["UPSTREAM_URL", "UPSTREAM_SERVICE", "UPSTREAM_OBJECT"];

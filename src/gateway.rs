@@ -22,21 +22,21 @@ use crate::handshake::Handshake;
 use crate::known::Known;
 use crate::live::Terms;
 use crate::record::{Record, Stage};
-use crate::registry;
-use crate::rejection::{Reason, Rejection, insecure};
+use crate::rejection::{Reason, Rejection};
 use crate::request::Request;
 use crate::route::{Endpoint, Place, is_admin, is_health};
 use crate::route_quota::{self as quota, Holder};
 use crate::ticket::Bounds;
 use crate::token::{Authenticated, Runtime};
 use crate::upstream::{Forward, Offer, Reply, UpstreamFailure};
-pub use counters::{Asked, LedgerCall};
+use crate::{ledger, registry, transport};
+pub use counters::LedgerCall;
 use counters::{Client, Told};
 use forward::{pass_plain, pass_upgrade};
 pub use once::OnceCall;
 use once::{Bearer, admit_once, spend};
+pub use registration::Registration;
 use registration::register;
-pub use registration::{Registered, Registration};
 pub use route_quota::{RouteCall, RouteErrand};
 use route_quota::{RouteTold, in_order};
 
@@ -60,7 +60,7 @@ pub trait Edge: Runtime {
     type Channel;
 
     /// Asks a ledger.
-    fn ask(&self, call: &LedgerCall) -> impl Future<Output = Asked<Self::Channel>>;
+    fn ask(&self, call: &LedgerCall) -> impl Future<Output = Asked<ledger::Answer, Self::Channel>>;
 
     /// Asks the object of what can be used once. The error is for the log.
     fn ask_once(
@@ -72,7 +72,7 @@ pub trait Edge: Runtime {
     fn register(
         &self,
         registration: &Registration,
-    ) -> impl Future<Output = Registered<Self::Channel>>;
+    ) -> impl Future<Output = Asked<registry::Answer, Self::Channel>>;
 
     /// Asks objects of the registry, side by side. The errors are for the log and for an
     /// administrator.
@@ -95,8 +95,8 @@ pub trait Edge: Runtime {
     /// Waits.
     fn pass(&self, length: Duration) -> impl Future<Output = ()>;
 
-    /// 32 bytes that nobody can guess.
-    fn random(&self) -> [u8; 32];
+    /// Bytes that nobody can guess.
+    fn random<const N: usize>(&self) -> [u8; N];
 
     /// Sends the request on, without following redirects.
     fn forward(
@@ -106,6 +106,14 @@ pub trait Edge: Runtime {
 
     /// Lets go of an answer that is not passed on, so that the upstream keeps nothing open for it.
     fn discard(&self, upstream: Self::Upstream);
+}
+
+/// What came of a question that may be for a channel.
+pub struct Asked<A, C> {
+    /// The error is for the log.
+    pub answer: Result<A, String>,
+    /// Of a socket that is not refused; where there was no answer, it tries on.
+    pub channel: Option<C>,
 }
 
 /// How a request fared.
@@ -243,9 +251,7 @@ impl Gate {
             Some((_, route)) => route.policy.require_tls,
             None => site.elsewhere.require_tls,
         };
-        if require_tls && !request.url.is_tls() {
-            return Err(insecure(request));
-        }
+        transport::check(require_tls, request)?;
 
         // 3. route
         record.stage = Stage::Route;
@@ -333,7 +339,7 @@ impl Gate {
         let of_route = self.admit_route(edge, route, route_told, &mut route_failure);
         in_order(of_client, of_route).await?;
         if let Some(failure) = route_failure {
-            counting.lapse(record, failure)?;
+            counting.lapse(record, "uncounted", failure)?;
         }
         let authenticated = match bearer {
             Bearer::Verified(authenticated) => authenticated,
@@ -343,7 +349,7 @@ impl Gate {
                     origin,
                     route: route.pattern.clone(),
                 };
-                let found = spend(edge, &ticket, &bounds, counting.timeout, record).await?;
+                let found = spend(edge, &ticket, &bounds, counting, record).await?;
                 permit_for(&found)?;
                 if let Some(user) = self.check_user(counting, &found, record, edge.now())? {
                     self.admit_user(edge, counting, user, record, told).await?;

@@ -1,5 +1,7 @@
 //! The opening handshake, as far as a Worker sees it (RFC 6455 §4.2.1).
 
+use std::collections::BTreeSet;
+
 use base64ct::{Base64, Encoding};
 
 use crate::rejection::{Reason, Rejection};
@@ -92,14 +94,14 @@ fn allows_upgrade(connection: &str) -> bool {
 }
 
 fn parse_protocols(value: &str) -> Option<Vec<String>> {
-    let mut protocols = Vec::new();
-    for protocol in syntax::list(value) {
-        if !syntax::is_token(protocol) || protocols.iter().any(|known| known == protocol) {
-            return None;
-        }
-        protocols.push(protocol.to_owned());
-    }
-    Some(protocols)
+    // A header can name tens of thousands: to look through a list for each would take seconds.
+    let mut known = BTreeSet::new();
+    syntax::list(value)
+        .map(|protocol| {
+            let is_sound = syntax::is_token(protocol) && known.insert(protocol);
+            is_sound.then(|| protocol.to_owned())
+        })
+        .collect()
 }
 
 /// `Digest` and its kind separate their parameters by commas; the two schemes that a gate may

@@ -32,4 +32,5 @@ mod syntax;
 pub mod ticket;
 pub mod time;
 pub mod token;
+mod transport;
 pub mod upstream;

@@ -13,7 +13,7 @@ use crate::time::{Timestamp, millis};
 pub const MOST_MESSAGE_BYTES: u32 = 32 << 20;
 /// What the platform keeps of a queued message beside its bytes, as measured; so that a backlog
 /// of many small messages is bounded too.
-pub const MESSAGE_OVERHEAD: u32 = 128;
+const MESSAGE_OVERHEAD: u32 = 128;
 /// For so long a side may take to answer a close.
 const CLOSE_WAIT: Duration = Duration::from_secs(10);
 

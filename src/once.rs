@@ -9,9 +9,6 @@ use std::fmt;
 
 use crate::time::Timestamp;
 
-/// No later time is kept: the last that a JavaScript `Date` can hold.
-const LATEST: Timestamp = Timestamp(8_640_000_000_000_000);
-
 /// What is asked of a name.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Question {
@@ -24,7 +21,7 @@ pub enum Question {
 impl Question {
     pub fn keep(until: Timestamp, content: String) -> Self {
         Self::Keep {
-            until: until.min(LATEST),
+            until: until.min(Timestamp::LATEST),
             content,
         }
     }

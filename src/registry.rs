@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use crate::client::AddressKey;
 use crate::time::Timestamp;
 use crate::token::Identity;
-pub use marks::{End, KICK_LASTS, LATEST, MOST_MARKS, Mark, Marked, Named, Verb, judge};
+pub use marks::{End, KICK_LASTS, MOST_MARKS, Mark, Marked, Named, Verb, judge};
 pub use wire::{Answer, Opening, Question};
 
 /// So many objects, named by their numbers, share the live sockets.

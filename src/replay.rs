@@ -10,7 +10,7 @@ use crate::time::Timestamp;
 use crate::token::Identity;
 
 /// Longer ids are refused, in bytes.
-pub const MAX_ID_BYTES: usize = 256;
+const MAX_ID_BYTES: usize = 256;
 
 /// Machines' clocks differ: a `jti` is kept so much longer than its token is accepted.
 const CLOCK_SLACK: Duration = Duration::from_secs(60);

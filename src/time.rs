@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 pub struct Timestamp(pub u64);
 
 impl Timestamp {
+    /// The last time that a JavaScript `Date` can hold. No later one is kept anywhere.
+    pub const LATEST: Self = Self(8_640_000_000_000_000);
+
     /// As RFC 3339 writes it, in UTC: `2026-01-02T03:04:05.678Z`.
     pub fn to_rfc3339(self) -> String {
         let (days, rest) = (self.0 / DAY, self.0 % DAY);

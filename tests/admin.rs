@@ -5,7 +5,7 @@ mod common;
 use common::{Ask, NOW, assert_rows, seconds, strings};
 use portcullis::admin::{AdminToken, Command, Filter, Party};
 use portcullis::client::{ClientAddress, Ipv6Prefix};
-use portcullis::registry::{Claim, Key, LATEST};
+use portcullis::registry::{Claim, Key};
 use portcullis::rejection::Reason;
 use portcullis::time::Timestamp;
 
@@ -119,7 +119,7 @@ fn address(text: &str) -> portcullis::client::AddressKey {
 #[test]
 fn sockets_are_named_by_one_thing() {
     let list = |filter| Ok(Command::List(Some(filter)));
-    let sub = |text: &str| Filter::Subject(text.to_owned());
+    let sub = |text: &str| Filter::Of(Party::Subject(text.to_owned()));
     let wrong = |text: &str| Err(text.to_owned());
     assert_rows([
         ("all", read("GET", "sockets", ""), Ok(Command::List(None))),
@@ -132,17 +132,17 @@ fn sockets_are_named_by_one_thing() {
         (
             "ip",
             read("GET", "sockets?ip=192.0.2.7", ""),
-            list(Filter::Address(address("192.0.2.7"))),
+            list(Filter::Of(Party::Address(address("192.0.2.7")))),
         ),
         (
             "IPv6",
             read("GET", "sockets?ip=2001:db8::1", ""),
-            list(Filter::Address(address("2001:db8::2"))),
+            list(Filter::Of(Party::Address(address("2001:db8::2")))),
         ),
         (
             "its network",
             read("GET", "sockets?ip=2001:db8::/64", ""),
-            list(Filter::Address(address("2001:db8::2"))),
+            list(Filter::Of(Party::Address(address("2001:db8::2")))),
         ),
         (
             "id",
@@ -286,14 +286,14 @@ fn revocations_name_a_claim_or_a_time() {
         (
             r#"{"jti":"t"}"#,
             claim(Claim::Token, None, "t"),
-            LATEST,
+            Timestamp::LATEST,
             month,
             "jti \"t\"",
         ),
         (
             r#"{"sid":"s","iss":"i"}"#,
             claim(Claim::Session, Some("i"), "s"),
-            LATEST,
+            Timestamp::LATEST,
             month,
             "sid \"s\", iss \"i\"",
         ),

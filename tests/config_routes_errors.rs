@@ -285,6 +285,13 @@ fn an_error_is_told_once_by_the_name_of_who_made_it() {
             ]),
         ),
         (
+            "no object for what is used once",
+            errors(two(json!({"path": "/a", "ticket_ttl": "5s"}))),
+            strings(&[
+                "ONE_TIME: the Durable Object binding is missing, and TICKET_TTL and JWT_REPLAY need it; bind it to the class OneTime as the project's wrangler.toml does",
+            ]),
+        ),
+        (
             "no upstream",
             errors_of(&with_routes(
                 no_upstream,

@@ -2,8 +2,9 @@
 
 mod common;
 
-use common::{RFC8037_D, RFC8037_X, assert_rows, read, settings, strings};
+use common::{NOW, RFC8037_D, RFC8037_X, assert_rows, object, read, seconds, settings, strings};
 use portcullis::config::{Settings, Site};
+use portcullis::token::Identity;
 
 const BASE: [(&str, &str); 2] = [
     ("ALLOWED_ORIGINS", "https://app.example.com"),
@@ -30,6 +31,29 @@ fn sessions_alone_are_enough_to_tell_clients_by() {
     assert!(off.authentication.is_none());
     let neither = read(&with(&[])).err().unwrap_or_default();
     assert!(neither[0].contains("SESSION_URL"), "{neither:?}");
+}
+
+/// By this a live socket ends, a ticket runs out, and a `jti` is forgotten.
+#[test]
+fn a_session_stops_being_accepted_by_the_same_settings_as_a_token() {
+    let of_now = |age: u64| format!(r#"{{"iat": {}}}"#, NOW.0 / 1000 - age);
+    let session = |age| Identity {
+        subject: None,
+        scopes: Vec::new(),
+        claims: object(&of_now(age)),
+        expires: NOW + seconds(600),
+    };
+    let ends = |vars: &[(&str, &str)], age| {
+        let policy = read(&with(&[&[URL, AUTH], vars].concat())).expect("sound");
+        policy.one_time.accepted_until(&session(age))
+    };
+    let (leeway, max_age) = (("JWT_LEEWAY", "30s"), ("JWT_MAX_AGE", "5m"));
+    assert_rows([
+        ("plain", ends(&[], 0), NOW + seconds(600)),
+        ("leeway", ends(&[leeway], 0), NOW + seconds(630)),
+        ("age", ends(&[max_age], 100), NOW + seconds(200)),
+        ("both", ends(&[leeway, max_age], 100), NOW + seconds(230)),
+    ]);
 }
 
 #[test]

@@ -12,8 +12,7 @@ use base64ct::{Base64, Encoding};
 use portcullis::client::ClientAddress;
 use portcullis::config::{LEDGER_BINDING, Settings, Var};
 use portcullis::gateway::{
-    Asked, Edge, Gate, LedgerCall, OnceCall, Passage, Registered, Registration, RouteCall,
-    RouteErrand,
+    Asked, Edge, Gate, LedgerCall, OnceCall, Passage, Registration, RouteCall, RouteErrand,
 };
 use portcullis::ledger::Ledger;
 use portcullis::record::Record;
@@ -21,7 +20,7 @@ use portcullis::request::{Headers, Request, RequestUrl};
 use portcullis::time::Timestamp;
 use portcullis::token::{Algorithm, ProviderAnswer, Question, RemoteKeys, Runtime, RuntimeKey};
 use portcullis::upstream::{Forward, Reply, UpstreamFailure};
-use portcullis::{once, registry, route_quota};
+use portcullis::{ledger, once, registry, route_quota};
 
 use super::dice::{Dice, Skew};
 
@@ -214,7 +213,7 @@ impl Edge for World {
 
     type Channel = ();
 
-    async fn ask(&self, call: &LedgerCall) -> Asked<()> {
+    async fn ask(&self, call: &LedgerCall) -> Asked<ledger::Answer, ()> {
         self.calls.set(self.calls.get() + 1);
         let second = self.now.get() / 1000;
         let mut ledgers = self.ledgers.borrow_mut();
@@ -237,7 +236,7 @@ impl Edge for World {
         }
     }
 
-    async fn register(&self, _: &Registration) -> Registered<()> {
+    async fn register(&self, _: &Registration) -> Asked<registry::Answer, ()> {
         unreachable!("no registry here")
     }
 
@@ -266,8 +265,8 @@ impl Edge for World {
 
     async fn pass(&self, _: Duration) {}
 
-    fn random(&self) -> [u8; 32] {
-        [0; 32]
+    fn random<const N: usize>(&self) -> [u8; N] {
+        [0; N]
     }
 
     async fn forward(&self, _: &Forward<'_>) -> Result<(Reply, ()), UpstreamFailure> {

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::PREFIX;
 use crate::client::{AddressKey, ClientAddress, Ipv6Prefix};
 use crate::config::positive_duration;
-use crate::registry::{Claim, Key, LATEST};
+use crate::registry::{Claim, Key};
 use crate::rejection::{Reason, Rejection};
 use crate::request::Request;
 use crate::strict_json;
@@ -47,13 +47,12 @@ pub enum Command {
 /// Which sockets are meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Filter {
-    Subject(String),
-    Address(AddressKey),
+    Of(Party),
     /// The request id of its upgrade.
     Id(String),
 }
 
-/// Who is banned: an address as it is counted, or a subject.
+/// Who is meant: an address as it is counted, or a subject.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Party {
     Address(AddressKey),
@@ -75,8 +74,7 @@ pub struct Revocation {
 impl Filter {
     pub fn key(&self) -> Key {
         match self {
-            Self::Subject(subject) => Key::claim(Claim::Subject, None, subject),
-            Self::Address(address) => Key::address(*address),
+            Self::Of(party) => party.key(),
             Self::Id(id) => Key::socket(id),
         }
     }
@@ -94,8 +92,7 @@ impl Party {
 impl fmt::Display for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Subject(subject) => write!(f, "sub {subject:?}"),
-            Self::Address(address) => write!(f, "ip {address}"),
+            Self::Of(party) => party.fmt(f),
             Self::Id(id) => write!(f, "id {id:?}"),
         }
     }
@@ -222,14 +219,15 @@ impl<'a> Query<'a> {
         self.only(&["sub", "ip", "id"])?;
         match self.0.as_slice() {
             [] => Ok(None),
-            [(name, value)] => match name.as_ref() {
-                "sub" => Ok(Some(Filter::Subject(value.to_string()))),
-                "id" => Ok(Some(Filter::Id(value.to_string()))),
-                _ => match read_address(value, prefix) {
-                    Some(address) => Ok(Some(Filter::Address(address))),
-                    None => Err(bad(format!("ip: {value:?} is no IP address"))),
-                },
-            },
+            [(name, value)] => Ok(Some(match name.as_ref() {
+                "sub" => Filter::Of(Party::Subject(value.to_string())),
+                "id" => Filter::Id(value.to_string()),
+                _ => {
+                    let address = read_address(value, prefix);
+                    let wrong = || bad(format!("ip: {value:?} is no IP address"));
+                    Filter::Of(Party::Address(address.ok_or_else(wrong)?))
+                }
+            })),
             _ => Err(bad("write one of sub, ip and id")),
         }
     }
@@ -326,7 +324,7 @@ fn revocation(members: &Map<String, Value>, now: Timestamp) -> Result<Revocation
             let before = before.unwrap_or(Timestamp(now.0 + 1));
             (Key::claim(Claim::Subject, issuer, value), before)
         }
-        ([(claim, value)], None) => (Key::claim(*claim, issuer, value), LATEST),
+        ([(claim, value)], None) => (Key::claim(*claim, issuer, value), Timestamp::LATEST),
         ([(claim, _)], Some(_)) => {
             let name = claim.name();
             return Err(bad(format!("before does not go with {name}; remove one")));
@@ -339,7 +337,7 @@ fn revocation(members: &Map<String, Value>, now: Timestamp) -> Result<Revocation
         .map(|(claim, value)| format!("{} {value:?}", claim.name()))
         .collect();
     words.extend(issuer.map(|issuer| format!("iss {issuer:?}")));
-    if before != LATEST {
+    if before != Timestamp::LATEST {
         let (seconds, rest) = (before.0 / 1000, before.0 % 1000);
         words.push(format!("issued before {seconds}.{rest:03}"));
     }

@@ -97,21 +97,14 @@ pub(super) fn read(
         }
     }
     let route = reader.or("RATE_LIMIT_ROUTE", None, values::or_off(values::quota));
-    if route.is_some() && !reader.settings.bindings.contains(ROUTE_QUOTA_BINDING) {
-        reader.error(
-            ROUTE_QUOTA_BINDING,
-            "the Durable Object binding is missing, and RATE_LIMIT_ROUTE counts there; bind it to \
-             the class RouteQuota as the project's wrangler.toml does",
-        );
+    if route.is_some() {
+        let why = "RATE_LIMIT_ROUTE counts there";
+        reader.require_object(ROUTE_QUOTA_BINDING, "RouteQuota", why);
     }
-    let is_needed = address.needs_a_ledger() || user.needs_a_ledger();
-    if is_needed && !reader.settings.bindings.contains(LEDGER_BINDING) {
-        reader.error(
-            LEDGER_BINDING,
-            "the Durable Object binding is missing, and RATE_LIMIT_IP, RATE_LIMIT_USER, \
-             MAX_SOCKETS_IP, MAX_SOCKETS_USER, BAN_AFTER and KEY_REPLAY_WINDOW count there; bind \
-             it to the class Ledger as the project's wrangler.toml does",
-        );
+    if address.needs_a_ledger() || user.needs_a_ledger() {
+        let why = "RATE_LIMIT_IP, RATE_LIMIT_USER, MAX_SOCKETS_IP, MAX_SOCKETS_USER, BAN_AFTER \
+                   and KEY_REPLAY_WINDOW count there";
+        reader.require_object(LEDGER_BINDING, "Ledger", why);
     }
     Counting {
         address,

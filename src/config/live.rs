@@ -85,9 +85,9 @@ fn is_set<T>(limit: &Option<Option<T>>) -> bool {
 }
 
 fn byte_count(text: &str) -> Result<u32, String> {
-    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
-    let count = text.parse().ok().filter(|count| is_number && *count > 0);
-    count.ok_or_else(|| format!("{text:?} is no number of bytes; write one like \"65536\""))
+    values::whole_number::<u32>(text)
+        .filter(|count| *count > 0)
+        .ok_or_else(|| format!("{text:?} is no number of bytes; write one like \"65536\""))
 }
 
 fn message_bytes(text: &str) -> Result<u32, String> {

@@ -2,7 +2,7 @@
 
 use super::reader::Reader;
 
-const SETTINGS: [&str; 50] = [
+const SETTINGS: [&str; 51] = [
     "ADMIN_TOKEN",
     "ALLOWED_ORIGINS",
     "ASSERTION_KEY",
@@ -31,6 +31,7 @@ const SETTINGS: [&str; 50] = [
     "MAX_SOCKETS_IP",
     "MAX_SOCKETS_USER",
     "MESSAGE_RATE",
+    "MODE",
     "ON_LIMITER_FAILURE",
     "ORIGIN_MISSING",
     "PLAIN_HTTP",
@@ -55,24 +56,13 @@ const SETTINGS: [&str; 50] = [
     "UPSTREAM_URL",
 ];
 
-/// Settings of which this version knows only the value that is already true.
-const LATER: [(&str, &str); 1] = [("MODE", "enforce")];
-
 /// Shorter names are near too many others to guess at misspellings of them.
 const LEAST_LENGTH_TO_GUESS: usize = 8;
 const MAX_TYPOS: usize = 2;
 
-/// Reports settings of later versions and names that are close to a setting's.
+/// Reports names that are close to a setting's.
 pub(super) fn check(reader: &mut Reader<'_>) {
     let settings = reader.settings;
-    for (name, only) in LATER {
-        if reader.text(name).is_some_and(|text| text != only) {
-            reader.error(
-                name,
-                format!("this version knows only {only:?} here; write that, or remove it"),
-            );
-        }
-    }
     for name in settings.vars.keys() {
         if let Some(meant) = nearest(name) {
             reader.error(
@@ -86,24 +76,20 @@ pub(super) fn check(reader: &mut Reader<'_>) {
 /// Whether a route may have a setting of its own by this name. `ROUTES` can't hold itself, and
 /// administrators are those of the whole gate.
 pub(super) fn is_for_a_route(name: &str) -> bool {
-    !["ROUTES", "ADMIN_TOKEN"].contains(&name) && all().any(|setting| setting == name)
-}
-
-fn all() -> impl Iterator<Item = &'static str> {
-    SETTINGS
-        .into_iter()
-        .chain(LATER.into_iter().map(|(name, _)| name))
+    !["ROUTES", "ADMIN_TOKEN"].contains(&name) && SETTINGS.contains(&name)
 }
 
 /// The setting that a foreign name was probably meant to be.
 fn nearest(name: &str) -> Option<&'static str> {
-    if all().any(|setting| setting == name) {
+    if SETTINGS.contains(&name) {
         return None;
     }
-    all()
+    let mut settings = SETTINGS.into_iter();
+    settings
         .find(|setting| fold(name) == fold(setting))
         .or_else(|| {
-            all()
+            SETTINGS
+                .into_iter()
                 .filter(|setting| setting.len() >= LEAST_LENGTH_TO_GUESS)
                 .map(|setting| (strsim::osa_distance(&name.to_uppercase(), setting), setting))
                 .filter(|(typos, _)| *typos <= MAX_TYPOS)

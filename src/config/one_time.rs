@@ -6,7 +6,7 @@ use super::reader::Reader;
 use super::values;
 use crate::ticket::PARAMETER;
 use crate::time::Timestamp;
-use crate::token::{Authentication, Identity, Source};
+use crate::token::{Authentication, Identity, Sessions, Source};
 
 /// The Durable Object binding that keeps what can be used once.
 pub const ONE_TIME_BINDING: &str = "ONE_TIME";
@@ -32,7 +32,7 @@ impl OneTime {
 /// Without tokens there is nothing to use once. Tickets need a binding: where it is missing
 /// there are none, unless they were asked for.
 pub(super) fn read(reader: &mut Reader<'_>, authentication: Option<&Authentication>) -> OneTime {
-    let is_bound = reader.settings.bindings.contains(ONE_TIME_BINDING);
+    let is_bound = reader.is_bound(ONE_TIME_BINDING);
     let ttl = reader.or(
         "TICKET_TTL",
         Some(Duration::from_secs(15)),
@@ -42,12 +42,9 @@ pub(super) fn read(reader: &mut Reader<'_>, authentication: Option<&Authenticati
         values::one_of(text, &[("allow", false), ("reject", true)])
     });
     let tickets_are_asked_for = ttl.is_some() && reader.has("TICKET_TTL");
-    if !is_bound && (tickets_are_asked_for || rejects_replay) {
-        reader.error(
-            ONE_TIME_BINDING,
-            "the Durable Object binding is missing, and TICKET_TTL and JWT_REPLAY need it; bind \
-             it to the class OneTime as the project's wrangler.toml does",
-        );
+    if tickets_are_asked_for || rejects_replay {
+        let why = "TICKET_TTL and JWT_REPLAY need it";
+        reader.require_object(ONE_TIME_BINDING, "OneTime", why);
     }
     let ticket_ttl = ttl.filter(|_| is_bound && authentication.is_some());
     let is_ticket = |source: &Source| *source == Source::Query(PARAMETER.to_owned());
@@ -59,10 +56,12 @@ pub(super) fn read(reader: &mut Reader<'_>, authentication: Option<&Authenticati
              TICKET_TTL to off",
         );
     }
-    // Both hold for all issuers alike.
-    let expectations = authentication
-        .and_then(|auth| auth.issuers.first())
-        .map(|issuer| &issuer.expectations);
+    // Both hold for all issuers alike, and for sessions.
+    let expectations = authentication.and_then(|auth| {
+        let of_issuers = auth.issuers.iter().map(|issuer| &issuer.expectations);
+        let of_sessions = auth.sessions.iter().map(Sessions::expectations);
+        of_issuers.chain(of_sessions).next()
+    });
     OneTime {
         ticket_ttl,
         rejects_replay: rejects_replay && authentication.is_some(),

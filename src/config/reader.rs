@@ -29,6 +29,23 @@ impl<'a> Reader<'a> {
         self.settings.vars.contains_key(name)
     }
 
+    pub fn is_bound(&self, binding: &str) -> bool {
+        self.settings.bindings.contains(binding)
+    }
+
+    /// Reports a Durable Object's binding that is missing; `why` says what for.
+    pub fn require_object(&mut self, binding: &str, class: &str, why: &str) {
+        if !self.is_bound(binding) {
+            self.error(
+                binding,
+                format!(
+                    "the Durable Object binding is missing, and {why}; bind it to the class \
+                     {class} as the project's wrangler.toml does"
+                ),
+            );
+        }
+    }
+
     pub fn has_error(&self, name: &str) -> bool {
         self.errors.iter().any(|error| error.setting == name)
     }

@@ -68,7 +68,7 @@ fn print(rules: &Value) -> String {
 
 /// Only of sockets that are inspected does the gate see the end, and can it make one.
 pub(super) fn read(reader: &Reader<'_>, relay: &Relay) -> Registering {
-    let is_bound = reader.settings.bindings.contains(REGISTRY_BINDING);
+    let is_bound = reader.is_bound(REGISTRY_BINDING);
     let is_judged = is_bound && reader.has("ADMIN_TOKEN");
     let rules = RULES.map(|name| match reader.settings.vars.get(name) {
         None => Value::Null,
@@ -87,12 +87,6 @@ pub(super) fn read(reader: &Reader<'_>, relay: &Relay) -> Registering {
 
 pub(super) fn read_admin_token(reader: &mut Reader<'_>) -> Option<AdminToken> {
     let token = reader.secret("ADMIN_TOKEN", AdminToken::parse)?;
-    if !reader.settings.bindings.contains(REGISTRY_BINDING) {
-        reader.error(
-            REGISTRY_BINDING,
-            "the Durable Object binding is missing, and ADMIN_TOKEN needs it; bind it to the \
-             class Registry as the project's wrangler.toml does",
-        );
-    }
+    reader.require_object(REGISTRY_BINDING, "Registry", "ADMIN_TOKEN needs it");
     Some(token)
 }

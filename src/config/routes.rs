@@ -6,8 +6,7 @@ use super::names;
 use super::reader::Reader;
 use super::registry;
 use super::{
-    ConfigError, Counting, LEDGER_BINDING, Policy, ROUTE_QUOTA_BINDING, RejectWith, Settings, Var,
-    counting,
+    ConfigError, Counting, OBJECTS, Policy, RejectWith, Settings, UPSTREAMS, Var, counting,
 };
 use crate::admin::AdminToken;
 use crate::permission::read_claims;
@@ -109,10 +108,7 @@ impl Site {
         let nobody_needs_a_token = routes
             .iter()
             .all(|route| route.policy.authentication.is_none());
-        if let Some(name) = KEY_SOURCES
-            .into_iter()
-            .chain(["SESSION_URL"])
-            .find(|name| settings.vars.contains_key(*name))
+        if let Some(name) = trusted(settings)
             && nobody_needs_a_token
         {
             warnings.push(format!(
@@ -144,15 +140,18 @@ fn error(setting: impl Into<String>, problem: impl Into<String>) -> ConfigError 
 
 /// What is wrong with global variables by themselves. What is missing a route may have.
 fn global_errors(settings: &Settings) -> Vec<ConfigError> {
-    let has_keys = KEY_SOURCES
-        .iter()
-        .chain(&["SESSION_URL"])
-        .any(|name| settings.vars.contains_key(*name));
     let mut errors = Policy::read(settings).err().unwrap_or_default();
     errors.retain(|error| {
-        settings.vars.contains_key(&error.setting) && (has_keys || error.setting != "AUTH")
+        settings.vars.contains_key(&error.setting)
+            && (trusted(settings).is_some() || error.setting != "AUTH")
     });
     errors
+}
+
+/// A setting by which tokens or sessions are trusted, if there is one.
+fn trusted(settings: &Settings) -> Option<&'static str> {
+    let mut names = KEY_SOURCES.into_iter().chain(["SESSION_URL"]);
+    names.find(|name| settings.vars.contains_key(*name))
 }
 
 /// A route's path and members.
@@ -203,8 +202,7 @@ fn add(
                 let is_global = settings.vars.contains_key(&found.setting)
                     && !members.contains_key(&found.setting.to_ascii_lowercase())
                     && alone.contains(&found);
-                let is_binding =
-                    [LEDGER_BINDING, ROUTE_QUOTA_BINDING].contains(&found.setting.as_str());
+                let is_binding = OBJECTS.contains(&found.setting.as_str());
                 if is_global || is_binding {
                     return found;
                 }
@@ -266,7 +264,7 @@ fn overlay(settings: &Settings, members: &Map<String, Value>) -> (Settings, Vec<
     overlay.vars.remove(NAME);
     // A route with an upstream or keys of its own inherits none beside them.
     let has_own = |name: &str| members.contains_key(&name.to_ascii_lowercase());
-    for alternatives in [&super::UPSTREAMS[..], &KEY_SOURCES] {
+    for alternatives in [&UPSTREAMS[..], &KEY_SOURCES] {
         if alternatives.iter().any(|name| has_own(name)) {
             for name in alternatives {
                 overlay.vars.remove(*name);

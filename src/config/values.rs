@@ -1,5 +1,6 @@
 //! The forms of single values. Errors say what is wrong and what would be right.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use base64ct::{Base64, Encoding};
@@ -41,6 +42,12 @@ pub(super) fn or_off<T>(
             .map(Some)
             .map_err(|problem| format!("{problem}, or \"off\"")),
     }
+}
+
+/// Digits alone: a sign is none.
+pub(super) fn whole_number<T: FromStr>(text: &str) -> Option<T> {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| is_number)
 }
 
 /// `500ms`, `30s`, `5m`, `1h` or `7d`: a whole number and a unit.
@@ -86,10 +93,7 @@ pub(crate) fn positive_duration(text: &str) -> Result<Duration, String> {
 pub(super) fn quota(text: &str) -> Result<Quota, String> {
     let wrong = || format!("{text:?} is no quota; write one like \"60/1m\"");
     let (count, window) = text.split_once('/').ok_or_else(wrong)?;
-    if !count.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(wrong());
-    }
-    let count = count.parse().map_err(|_| wrong())?;
+    let count = whole_number(count).ok_or_else(wrong)?;
     Quota::new(count, duration(window)?).ok_or_else(|| {
         format!("{text:?} would admit nobody or everybody; write one like \"60/1m\"")
     })
@@ -113,22 +117,19 @@ pub(super) fn ban(text: &str) -> Result<BanTerms, String> {
     Ok(terms)
 }
 
-/// The leading bits of an IPv6 address that count.
 /// A cap of open sockets.
 pub(super) fn socket_count(text: &str) -> Result<u32, String> {
-    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
-    let count = text.parse().ok().filter(|_| is_number);
-    count
+    whole_number(text)
         .filter(|count| (1..=MOST_SOCKETS).contains(count))
         .ok_or_else(|| {
             format!("{text:?} is no number from 1 to {MOST_SOCKETS}; write one like \"10\"")
         })
 }
 
+/// The leading bits of an IPv6 address that count.
 pub(super) fn ipv6_prefix(text: &str) -> Result<Ipv6Prefix, String> {
-    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
-    let bits = text.parse().ok().filter(|_| is_number);
-    bits.and_then(Ipv6Prefix::new)
+    whole_number(text)
+        .and_then(Ipv6Prefix::new)
         .ok_or_else(|| format!("{text:?} is no number from 32 to 128; write one like \"56\""))
 }
 

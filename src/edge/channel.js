@@ -1,6 +1,6 @@
 // A WebSocket from an isolate to a Durable Object of the gate's own, held while a client's socket
 // lives: by it the object knows that the socket does, and tells what is to become of it.
-import { discard } from './native.js';
+import { discard, withTimeout } from './native.js';
 
 const PING_EVERY = 20_000;
 /** How long the object may be out of reach, since it last heard of the channel. */
@@ -26,7 +26,7 @@ class Channel {
   constructor(open, first, endsWhenLost) {
     this.#open = open;
     this.#endsWhenLost = endsWhenLost;
-    if (first) this.#attach(first.webSocket);
+    if (first) this.#attach(first);
     else this.#lose();
   }
 
@@ -138,8 +138,23 @@ class Channel {
 }
 
 /**
- * Opens a channel and holds it: one that is lost is opened again. Resolves to `channel` and
- * `response`, or to `failure` where the object did not answer; then the channel tries on. Without
+ * Asks the object of this name for a channel, by a new stub: one that failed once fails for ever.
+ * `onSocket` gets the channel's socket, one that came too late as well.
+ */
+export function connect(namespace, name, url, milliseconds, onSocket) {
+  return withTimeout(milliseconds, async (signal) => {
+    const headers = { Upgrade: 'websocket' };
+    const response = await namespace.getByName(name).fetch(url, { headers, signal });
+    if (response.webSocket) onSocket?.(response.webSocket);
+    // It came too late, and nobody takes it.
+    if (signal.aborted) discard(response);
+    return response;
+  });
+}
+
+/**
+ * Opens a channel and holds it: one that is lost is opened again. Resolves to `text`, the object's
+ * answer, and `channel`, or to `failure` where it did not answer; then the channel tries on. Without
  * a channel the object refused.
  *
  * `open({ again, expires })` resolves to the object's Response. It has a `webSocket`, or refuses;
@@ -149,14 +164,14 @@ class Channel {
  */
 export async function hold(open, endsWhenLost) {
   let response;
-  let failure;
   try {
     response = await open({ again: false, expires: 0 });
-    if (!response.webSocket) return { response };
-  } catch (error) {
-    failure = error;
+  } catch (failure) {
+    return { failure, channel: new Channel(open, undefined, endsWhenLost) };
   }
-  return { response, failure, channel: new Channel(open, response, endsWhenLost) };
+  const text = response.headers.get('answer') ?? `status ${response.status}`;
+  if (!response.webSocket) return { text };
+  return { text, channel: new Channel(open, response.webSocket, endsWhenLost) };
 }
 
 /** From now on the object's word is done to the relay. */

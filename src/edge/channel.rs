@@ -1,6 +1,10 @@
 //! Channels, which `channel.js` holds: they tie a live socket to an object of the gate's own.
 
+use js_sys::Reflect;
+use portcullis::gateway::Asked;
 use wasm_bindgen::prelude::*;
+
+use crate::native;
 
 #[wasm_bindgen(module = "/channel.js")]
 extern "C" {
@@ -15,14 +19,26 @@ extern "C" {
 pub struct Channel(JsValue);
 
 impl Channel {
-    /// One of `channel.js`; `None` if it is undefined.
-    pub fn held(channel: JsValue) -> Option<Self> {
-        (!channel.is_undefined()).then(|| Self(channel))
-    }
-
     /// From now on the object's word is done to this relay.
     pub fn govern(&self, relay: &JsValue) {
         govern_relay(&self.0, relay);
+    }
+}
+
+/// What JavaScript came by: `{ text }` or `{ failure }`, with a `channel` or none.
+pub fn asked(result: &JsValue) -> Asked<String, Channel> {
+    let member = |name: &str| {
+        let member = Reflect::get(result, &name.into()).unwrap_or_default();
+        (!member.is_undefined()).then_some(member)
+    };
+    Asked {
+        answer: match member("failure") {
+            Some(failure) => Err(native::describe(&failure)),
+            None => Ok(member("text")
+                .and_then(|text| text.as_string())
+                .unwrap_or_default()),
+        },
+        channel: member("channel").map(Channel),
     }
 }
 

@@ -1,41 +1,36 @@
 //! A request from the runtime's form to the core's, and the core's result back.
 
 use std::rc::Rc;
-use std::task::{self, Poll};
 
 use portcullis::client::ClientAddress;
 use portcullis::gateway::{Journey, LedgerCall, Passage};
+use portcullis::ledger::Ask;
 use portcullis::live::Terms;
 use portcullis::record::Record;
 use portcullis::rejection::{Reason, Rejection, refusal};
 use portcullis::request::{Headers, Request, RequestUrl, Snapshot};
 use portcullis::time::millis;
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::future_to_promise;
 use web_sys::{Response, console};
 use worker::Context;
 
 use crate::channel::Channel;
 use crate::isolate::{self, Isolate};
+use crate::promise::at_once_or_promised;
 use crate::runtime::{RuntimeEdge, RuntimeHeaders, header_lines, now, random};
 use crate::{ledger, live, log, native};
 
-/// The Worker's handler: an answer at once where nothing is waited for, else a promise of it.
+/// The Worker's handler.
 #[wasm_bindgen]
 pub fn fetch(
     request: web_sys::Request,
     env: JsValue,
     context: worker::worker_sys::Context,
 ) -> Result<JsValue, JsValue> {
-    let mut answer = Box::pin(async move {
+    at_once_or_promised(async move {
         let context = Context::new(context);
         answer(request, env, context).await.map(JsValue::from)
-    });
-    let mut at_once = task::Context::from_waker(task::Waker::noop());
-    match answer.as_mut().poll(&mut at_once) {
-        Poll::Ready(answer) => answer,
-        Poll::Pending => Ok(future_to_promise(answer).into()),
-    }
+    })
 }
 
 async fn answer(
@@ -95,13 +90,17 @@ async fn answer(
     Ok(response)
 }
 
-/// Tells a ledger of a refused attempt behind its answer.
+/// Tells a ledger behind the answer what became of an attempt.
 async fn tell_behind(env: JsValue, isolate: Rc<Isolate>, call: LedgerCall) {
     match ledger::ask(&env, &call).await {
         Ok(answer) => isolate.gate.learn(&call, &answer, now()),
         Err(failure) => {
-            let party = call.party;
-            let text = format!("portcullis: a refused attempt went uncounted: {party}: {failure}");
+            let lapse = match call.question.ask {
+                Ask::GiveBack { .. } => "an admission was not given back",
+                Ask::Fail => "a failure went uncounted",
+                _ => "a refused attempt went uncounted",
+            };
+            let text = format!("portcullis: {lapse}: {}: {failure}", call.party);
             console::warn_1(&text.into());
         }
     }

@@ -15,6 +15,7 @@ use wasm_bindgen::JsValue;
 use web_sys::console;
 
 use crate::native;
+use crate::runtime::header_lines;
 
 /// The gate, and constants that live on the JavaScript side so that they cross once.
 pub struct Isolate {
@@ -116,11 +117,8 @@ fn array(names: impl IntoIterator<Item = &'static str>) -> JsValue {
 }
 
 fn stamps(headers: &SecurityHeaders, hidden: &JsValue) -> JsValue {
-    let lines: Vec<_> = headers
-        .iter()
-        .map(|(name, value)| format!("{name}: {value}"))
-        .collect();
-    native::stamps_of(&lines.join("\n"), hidden)
+    let headers: Vec<_> = headers.iter().collect();
+    native::stamps_of(&header_lines(&headers), hidden)
 }
 
 /// Configuration errors or warnings, once per isolate.

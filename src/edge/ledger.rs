@@ -21,29 +21,31 @@ use crate::runtime::now;
 use crate::{native, slot};
 
 /// Asks a ledger; where that asks for a slot, its channel is held.
-pub async fn ask_and_hold(env: &JsValue, context: &Context, call: &LedgerCall) -> Asked<Channel> {
+pub async fn ask_and_hold(
+    env: &JsValue,
+    context: &Context,
+    call: &LedgerCall,
+) -> Asked<Answer, Channel> {
     let Some(slot) = call.question.ask.slot() else {
         return Asked {
             answer: ask(env, call).await,
             channel: None,
         };
     };
-    let object = match native::object_by_name(&native::binding(env, LEDGER_BINDING), &call.ledger) {
-        Ok(object) => object,
-        Err(error) => {
-            return Asked {
-                answer: Err(native::describe(&error)),
-                channel: None,
-            };
-        }
-    };
-    let first = wire::encode_question(&call.question);
-    let again = wire::attach_prefix(slot);
-    let (ends_when_lost, timeout) = (call.ends_when_lost, millis(call.timeout));
-    let taken = slot::take(context, &object, (&first, &again), ends_when_lost, timeout).await;
+    let Asked { answer, channel } = slot::take(
+        context,
+        (&native::binding(env, LEDGER_BINDING), &call.ledger),
+        (
+            &wire::encode_question(&call.question),
+            &wire::attach_prefix(slot),
+        ),
+        call.ends_when_lost,
+        millis(call.timeout),
+    )
+    .await;
     Asked {
-        answer: taken.text.and_then(|text| read(&text)),
-        channel: taken.channel,
+        answer: answer.and_then(|text| read(&text)),
+        channel,
     }
 }
 
@@ -64,10 +66,7 @@ async fn send(
     milliseconds: u64,
 ) -> std::result::Result<String, String> {
     let namespace = native::binding(env, LEDGER_BINDING);
-    native::ask_ledger(&namespace, name, path, milliseconds as f64)
-        .await
-        .map(|answer| answer.as_string().unwrap_or_default())
-        .map_err(|error| native::describe(&error))
+    native::text(native::ask_by_path(&namespace, name, path, milliseconds as f64).await)
 }
 
 /// What is counted of one party. It stands in storage, so that eviction forgets nothing; `book`
@@ -138,14 +137,14 @@ const LOST: u16 = 1011;
 impl Object {
     fn answer(&self, path: &str) -> Result<JsValue> {
         if path == CLOCK_PATH {
-            return Ok(native::ledger_answer(&now().0.to_string()));
+            return Ok(native::answer_by_header(&now().0.to_string()).into());
         }
         let question = wire::decode_question(path)
             .ok_or_else(|| Error::from("no question in the path of the ledger's URL"))?;
         let answer = self.step(&question)?;
         let text = wire::encode_answer(&answer);
         let Some(slot) = question.ask.slot() else {
-            return Ok(native::ledger_answer(&text));
+            return Ok(native::answer_by_header(&text).into());
         };
         // Nothing waits between the step and this, so that a slot and its channel are one.
         if matches!(answer, Answer::Counted(_)) {

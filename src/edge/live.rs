@@ -10,6 +10,7 @@ use worker::worker_sys::ext::ResponseExt;
 
 use crate::channel::Channel;
 use crate::log;
+use crate::runtime::now;
 
 #[wasm_bindgen(module = "/relay.js")]
 extern "C" {
@@ -28,7 +29,8 @@ extern "C" {
     fn client(this: &Relay) -> JsValue;
 }
 
-/// The socket to answer the client with. `channels` are held while it lives; `admission` becomes the record of its end.
+/// The socket to answer the client with. `channels` are held while it lives; `admission` becomes
+/// the record of its end.
 pub fn relay(
     upstream: &Response,
     terms: &Terms,
@@ -42,7 +44,7 @@ pub fn relay(
     let until_end = held.clone();
     let on_end = Closure::once_into_js(move |closed: String| {
         let closed = Closed::from_json(&closed).expect("relay.js writes this JSON");
-        let time = js_sys::Date::new_0().to_iso_string().into();
+        let time = now().to_rfc3339();
         log::closed(&ClosedRecord::of(admission, closed, time), &env);
         drop(until_end);
     });

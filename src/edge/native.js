@@ -100,20 +100,23 @@ export function forward(service, request, url, owned, remove, set, milliseconds)
   );
 }
 
-/** Asks the ledger of this name; its answer stands in a header, so that no body is awaited. */
-export async function askLedger(namespace, name, path, milliseconds) {
+/**
+ * Asks the object of this name by a path; its answer stands in a header, so that no body is
+ * awaited.
+ */
+export async function askByPath(namespace, name, path, milliseconds) {
   const response = await withTimeout(milliseconds, (signal) =>
-    namespace.getByName(name).fetch(`https://ledger${path}`, { signal }),
+    namespace.getByName(name).fetch(`https://object${path}`, { signal }),
   );
   return response.headers.get('answer') ?? `status ${response.status}`;
 }
 
-// A ledger's rows stand in the key-value store, whose table costs nothing to make. Numbers are
+// An object's rows stand in the key-value store, whose table costs nothing to make. Numbers are
 // padded, so that the keys are in their order.
 const ROW_DIGITS = 16;
 const rowKey = (number) => `${number}`.padStart(ROW_DIGITS, '0');
 
-/** A ledger's rows in order: number, bytes, number, bytes … */
+/** An object's rows in order: number, bytes, number, bytes … */
 export function loadRows({ kv }) {
   return [...kv.list()].flatMap(([key, data]) => [Number(key), data]);
 }
@@ -128,8 +131,8 @@ export function storeRows(storage, write, remove, wakeIn) {
   if (wakeIn !== undefined) storage.setAlarm(Date.now() + wakeIn).catch(() => {});
 }
 
-/** An answer as `askLedger` reads it. */
-export function ledgerAnswer(answer) {
+/** An answer as `askByPath` reads it. */
+export function answerByHeader(answer) {
   return new Response(null, { headers: { answer } });
 }
 
@@ -142,14 +145,21 @@ export function askOnce(namespace, name, path, body, milliseconds) {
   });
 }
 
+/** The body of a request or response as text; longer ones, and what is no UTF-8, are errors. */
+export async function boundedText(response, mostBytes, what) {
+  const decoder = new TextDecoder('utf-8', { fatal: true });
+  let text = '';
+  let bytes = 0;
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.byteLength;
+    if (bytes > mostBytes) throw new Error(`${what} is longer than ${mostBytes} bytes`);
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
+}
+
 /** The body of a request as text. */
 export const readBody = (request, mostBytes) => boundedText(request, mostBytes, 'the body');
-
-/** Waits. */
-export const pass = (milliseconds) =>
-  new Promise((resolve) => {
-    setTimeout(resolve, milliseconds);
-  });
 
 /** A Durable Object of a namespace. */
 export function objectByName(namespace, name) {
@@ -265,144 +275,4 @@ export function importKey(jwk, algorithm) {
 /** Verifies with SubtleCrypto, which reads the bytes before it returns. */
 export function verifySignature(key, algorithm, signature, signed) {
   return crypto.subtle.verify(ALGORITHMS[algorithm], key, signature, signed);
-}
-
-/** Fetches under way by what they are for, and when they began. */
-const fetches = new Map();
-
-/**
- * What `start` gives, one run at a time for an id: who asks meanwhile gets the same. One whose
- * request was cancelled never ends, so it is joined only as long as it could still end well.
- */
-function shared(id, milliseconds, start) {
-  const now = Date.now();
-  let fetching = fetches.get(id);
-  if (!fetching || now - fetching.since > milliseconds) {
-    fetching = { since: now };
-    fetching.result = withTimeout(milliseconds, start).finally(() => {
-      if (fetches.get(id) === fetching) fetches.delete(id);
-    });
-    fetches.set(id, fetching);
-  }
-  return fetching.result;
-}
-
-/**
- * A JWK Set as `<when the provider gave it, in milliseconds>`, `<max-age or nothing>` and its text,
- * with line breaks between: from the platform's cache if that has one newer than `newerThan`
- * milliseconds, else from the provider. One fetch at a time for a URL.
- */
-export function fetchKeySet(url, newerThan, milliseconds, mostBytes) {
-  const result = shared(
-    `keys ${newerThan} ${url}`,
-    milliseconds,
-    async (signal) =>
-      (await sharedKeySet(url, newerThan, mostBytes)) ?? loadKeySet(url, mostBytes, signal),
-  );
-  return withTimeout(milliseconds, () => result);
-}
-
-async function loadKeySet(url, mostBytes, signal) {
-  const response = await fetch(url, {
-    headers: { Accept: 'application/jwk-set+json, application/json' },
-    redirect: 'manual',
-    signal,
-    // Not from that of fetch, which would keep what no one found sound.
-    cf: { cacheTtl: -1 },
-  });
-  if (response.status !== 200) {
-    response.body?.cancel().catch(() => {});
-    throw new Error(`the provider answered ${response.status}`);
-  }
-  const since = Date.now();
-  const text = await boundedText(response, mostBytes, 'the key set');
-  const maxAge = /(?:^|[\s,])max-age=(\d{1,9})(?:[\s,]|$)/i.exec(
-    response.headers.get('cache-control') ?? '',
-  );
-  return `${since}\n${maxAge?.[1] ?? ''}\n${text}`;
-}
-
-/**
- * The platform's cache: isolates of a data centre share what one of them fetched. Where there is
- * none, as on workers.dev, or it is slow or broken, each asks the provider.
- */
-const CACHE = 'portcullis';
-const CACHE_MILLISECONDS = 500;
-const SINCE = 'Portcullis-Since';
-const MAX_AGE = 'Portcullis-Max-Age';
-
-async function sharedKeySet(url, newerThan, mostBytes) {
-  if (newerThan === Infinity) return undefined;
-  try {
-    return await withTimeout(CACHE_MILLISECONDS, async () => {
-      const cache = await caches.open(CACHE);
-      const response = await cache.match(url);
-      const since = Number(response?.headers.get(SINCE));
-      if (!(since > newerThan)) {
-        response?.body?.cancel().catch(() => {});
-        return undefined;
-      }
-      const text = await boundedText(response, mostBytes, 'the cached key set');
-      return `${since}\n${response.headers.get(MAX_AGE)}\n${text}`;
-    });
-  } catch {
-    return undefined;
-  }
-}
-
-/** Gives a set that was found sound to the other isolates, for so many seconds. */
-export async function shareKeySet(url, text, maxAge, since, seconds) {
-  const headers = {
-    'Content-Type': 'application/jwk-set+json',
-    'Cache-Control': `max-age=${seconds}`,
-    [SINCE]: since,
-    [MAX_AGE]: maxAge,
-  };
-  try {
-    const cache = await caches.open(CACHE);
-    await cache.put(url, new Response(text, { headers }));
-  } catch {
-    // The others ask the provider.
-  }
-}
-
-async function boundedText(response, mostBytes, what) {
-  const decoder = new TextDecoder('utf-8', { fatal: true });
-  let text = '';
-  let bytes = 0;
-  for await (const chunk of response.body ?? []) {
-    bytes += chunk.byteLength;
-    if (bytes > mostBytes) throw new Error(`${what} is longer than ${mostBytes} bytes`);
-    text += decoder.decode(chunk, { stream: true });
-  }
-  return text + decoder.decode();
-}
-
-/**
- * A provider's answer about a session as `<status>`, `<content type>` and the body of a 200, with
- * line breaks between. One question at a time for a print. It goes on when the request that asked
- * first is cancelled: others may wait for it.
- */
-export function introspect(url, authorization, form, print, context, milliseconds, mostBytes) {
-  const id = `session ${[...print].join(' ')}`;
-  const result = shared(id, milliseconds, async (signal) => {
-    const response = await fetch(url, {
-      method: 'POST',
-      headers: {
-        Accept: 'application/json',
-        Authorization: authorization,
-        'Content-Type': 'application/x-www-form-urlencoded',
-      },
-      body: form,
-      redirect: 'manual',
-      signal,
-    });
-    const { status, headers, body } = response;
-    let text = '';
-    if (status === 200) text = await boundedText(response, mostBytes, "the provider's answer");
-    else body?.cancel().catch(() => {});
-    return `${status}\n${headers.get('content-type') ?? ''}\n${text}`;
-  });
-  context.waitUntil(result.catch(() => {}));
-  return withTimeout(milliseconds, () => result);
 }

@@ -31,8 +31,8 @@ extern "C" {
         milliseconds: f64,
     ) -> Result<JsValue, JsValue>;
 
-    #[wasm_bindgen(catch, js_name = askLedger)]
-    pub async fn ask_ledger(
+    #[wasm_bindgen(catch, js_name = askByPath)]
+    pub async fn ask_by_path(
         namespace: &JsValue,
         name: &str,
         path: &str,
@@ -50,8 +50,8 @@ extern "C" {
         wake_in: Option<f64>,
     ) -> Result<(), JsValue>;
 
-    #[wasm_bindgen(js_name = ledgerAnswer)]
-    pub fn ledger_answer(answer: &str) -> JsValue;
+    #[wasm_bindgen(js_name = answerByHeader)]
+    pub fn answer_by_header(answer: &str) -> Response;
 
     #[wasm_bindgen(catch, js_name = askOnce)]
     pub async fn ask_once(
@@ -99,32 +99,8 @@ extern "C" {
         signed: &[u8],
     ) -> Result<JsValue, JsValue>;
 
-    #[wasm_bindgen(catch, js_name = fetchKeySet)]
-    pub async fn fetch_key_set(
-        url: &str,
-        newer_than: f64,
-        milliseconds: f64,
-        most_bytes: u32,
-    ) -> Result<JsValue, JsValue>;
-
-    #[wasm_bindgen(js_name = shareKeySet)]
-    pub async fn share_key_set(url: &str, text: &str, max_age: &str, since: f64, seconds: f64);
-
-    #[wasm_bindgen(catch)]
-    pub async fn introspect(
-        url: &str,
-        authorization: &str,
-        form: &str,
-        print: &[u8],
-        context: &JsValue,
-        milliseconds: f64,
-        most_bytes: u32,
-    ) -> Result<JsValue, JsValue>;
-
     #[wasm_bindgen(catch, js_name = readBody)]
     pub async fn read_body(request: &Request, most_bytes: u32) -> Result<JsValue, JsValue>;
-
-    pub async fn pass(milliseconds: f64);
 
     #[wasm_bindgen(catch, js_name = objectByName)]
     pub fn object_by_name(namespace: &JsValue, name: &str) -> Result<JsValue, JsValue>;
@@ -145,6 +121,13 @@ extern "C" {
 /// A binding of the environment; undefined where there is none.
 pub fn binding(env: &JsValue, name: &str) -> JsValue {
     js_sys::Reflect::get(env, &name.into()).unwrap_or_default()
+}
+
+/// A text that JavaScript came by; the error is for the log.
+pub fn text(result: Result<JsValue, JsValue>) -> Result<String, String> {
+    result
+        .map(|text| text.as_string().unwrap_or_default())
+        .map_err(|error| describe(&error))
 }
 
 /// What a JavaScript exception says, for the log.

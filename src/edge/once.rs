@@ -24,12 +24,9 @@ pub async fn ask(env: &JsValue, call: &OnceCall) -> std::result::Result<Answer, 
     let namespace = native::binding(env, ONE_TIME_BINDING);
     let (path, content) = wire::encode_question(&call.question);
     let milliseconds = millis(call.timeout) as f64;
-    let answer = native::ask_once(&namespace, &call.name, &path, content, milliseconds)
-        .await
-        .map_err(|error| native::describe(&error))?
-        .as_string()
-        .unwrap_or_default();
-    wire::decode_answer(&answer).ok_or_else(|| "the object answered nonsense".to_owned())
+    let answer = native::ask_once(&namespace, &call.name, &path, content, milliseconds).await;
+    wire::decode_answer(&native::text(answer)?)
+        .ok_or_else(|| "the object answered nonsense".to_owned())
 }
 
 /// What is kept under one name. A question for nothing writes nothing.

@@ -1,5 +1,5 @@
 // Questions to the registry's objects.
-import { hold } from './channel.js';
+import { connect, hold } from './channel.js';
 import { withTimeout } from './native.js';
 
 /** The answers of all these objects: `{ text }` or `{ failure }` each, in their order. */
@@ -17,19 +17,12 @@ export async function askRegistry(namespace, shards, question, milliseconds) {
   return results.map(({ value, reason }) => (reason ? { failure: reason } : { text: value }));
 }
 
-/**
- * Asks whether a socket is admitted, and registers it. Resolves to `text`, the answer, or
- * `failure`, and the `channel` of one that is not refused.
- */
-export async function register(namespace, shard, entry, endsWhenLost, milliseconds) {
-  const object = namespace.getByName(String(shard));
-  const open = (state) =>
-    withTimeout(milliseconds, (signal) => {
-      // A request for a socket has no body.
-      const query = new URLSearchParams({ entry, ...state });
-      const headers = { Upgrade: 'websocket' };
-      return object.fetch(`https://registry/?${query}`, { headers, signal });
-    });
-  const { response, failure, channel } = await hold(open, endsWhenLost);
-  return { text: response?.headers.get('answer'), failure, channel };
+/** Asks whether a socket is admitted, and registers it by a channel, as `hold` does. */
+export function register(namespace, shard, entry, endsWhenLost, milliseconds) {
+  const open = (state) => {
+    // A request for a socket has no body.
+    const query = new URLSearchParams({ entry, ...state });
+    return connect(namespace, String(shard), `https://registry/?${query}`, milliseconds);
+  };
+  return hold(open, endsWhenLost);
 }

@@ -1,28 +1,29 @@
 //! The Durable Objects that know the live sockets, revocations and bans, and how an isolate asks
 //! them.
 
-use std::cell::Cell;
+mod marks;
+
 use std::time::Duration;
 
-use js_sys::Reflect;
 use portcullis::config::REGISTRY_BINDING;
-use portcullis::gateway::{Registered, Registration};
+use portcullis::gateway::{Asked, Registration};
 use portcullis::registry::{
-    Answer, End, Entry, Key, MOST_MARKS, Mark, Marked, Named, Opening, Question, Socket, judge,
+    Answer, End, Entry, Key, Mark, Marked, Named, Opening, Question, Socket, judge,
 };
 use portcullis::request::RequestUrl;
-use portcullis::time::{Timestamp, millis};
+use portcullis::time::millis;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use worker::worker_sys::WebSocketRequestResponsePair;
 use worker::{
-    DurableObject, Env, Error, Request, Response, Result, SqlStorage, SqlStorageValue, State,
-    WebSocket, WebSocketIncomingMessage, WebSocketPair, durable_object,
+    DurableObject, Env, Error, Request, Response, Result, State, WebSocket,
+    WebSocketIncomingMessage, WebSocketPair, durable_object,
 };
 
-use crate::channel::Channel;
+use crate::channel::{Channel, asked};
 use crate::native;
 use crate::runtime::now;
+use marks::Marks;
 
 /// What is over is swept out so often.
 const SWEEP_EVERY: Duration = Duration::from_hours(24);
@@ -59,18 +60,18 @@ pub async fn ask(
     let results = ask_registry(&namespace, shards, &question, millis(timeout) as f64).await;
     js_sys::Array::from(&results)
         .iter()
-        .map(|result| answer_of(&result))
+        .map(|result| read(asked(&result)).answer)
         .collect()
 }
 
 /// Asks whether a socket is admitted, and registers it where it is to have a channel.
-pub async fn register(env: &JsValue, call: &Registration) -> Registered<Channel> {
+pub async fn register(env: &JsValue, call: &Registration) -> Asked<Answer, Channel> {
     if !call.with_channel {
         let question = Question::Admit {
             entry: call.entry.clone(),
         };
         let mut answers = ask(env, &[call.shard], &question, call.timeout).await;
-        return Registered {
+        return Asked {
             answer: answers.remove(0),
             channel: None,
         };
@@ -84,25 +85,15 @@ pub async fn register(env: &JsValue, call: &Registration) -> Registered<Channel>
         millis(call.timeout) as f64,
     )
     .await;
-    let channel = member(&result, "channel");
-    Registered {
-        answer: answer_of(&result),
-        channel: Channel::held(channel),
-    }
+    read(asked(&result))
 }
 
-fn member(object: &JsValue, name: &str) -> JsValue {
-    Reflect::get(object, &name.into()).unwrap_or_default()
-}
-
-/// From `{ text }` or `{ failure }`.
-fn answer_of(result: &JsValue) -> std::result::Result<Answer, String> {
-    let failure = member(result, "failure");
-    if !failure.is_undefined() {
-        return Err(native::describe(&failure));
+fn read(Asked { answer, channel }: Asked<String, Channel>) -> Asked<Answer, Channel> {
+    let nonsense = || "the registry answered nonsense".to_owned();
+    Asked {
+        answer: answer.and_then(|text| Answer::from_json(&text).ok_or_else(nonsense)),
+        channel,
     }
-    let text = member(result, "text").as_string().unwrap_or_default();
-    Answer::from_json(&text).ok_or_else(|| "the registry answered nonsense".to_owned())
 }
 
 /// One of the registry's objects. Marks stand in SQLite and are looked up there, so that an object
@@ -111,9 +102,7 @@ fn answer_of(result: &JsValue) -> std::result::Result<Answer, String> {
 #[durable_object]
 pub struct Registry {
     state: State,
-    has_table: Cell<bool>,
-    /// How many marks are stored, once counted.
-    marks: Cell<Option<u32>>,
+    marks: Marks,
 }
 
 impl DurableObject for Registry {
@@ -122,11 +111,8 @@ impl DurableObject for Registry {
         if let Ok(pair) = WebSocketRequestResponsePair::new("ping", "pong") {
             state.set_websocket_auto_response(&pair);
         }
-        Self {
-            state,
-            has_table: Cell::new(false),
-            marks: Cell::new(None),
-        }
+        let marks = Marks::new(state.storage().sql());
+        Self { state, marks }
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
@@ -146,7 +132,7 @@ impl DurableObject for Registry {
     }
 
     async fn alarm(&self) -> Result<Response> {
-        if self.sweep()? > 0 {
+        if self.marks.sweep()? > 0 {
             self.state.storage().set_alarm(SWEEP_EVERY).await?;
         }
         Response::empty()
@@ -227,7 +213,7 @@ impl Registry {
     fn judge(&self, entry: &Entry, again: bool) -> Result<std::result::Result<(), End>> {
         let questions = entry.questions(again);
         let mut found = Vec::new();
-        for (name, mark) in self.load(&questions)? {
+        for (name, mark) in self.marks.load(&questions)? {
             let named = questions.iter().find(|named| named.name() == name);
             found.extend(named.map(|named| (named.verb, mark)));
         }
@@ -237,7 +223,7 @@ impl Registry {
     /// Stores a mark and ends the sockets that it hits.
     fn mark(&self, named: &Named, mark: Mark, spoken: bool) -> Result<Answer> {
         let now = now();
-        let stored = self.load(std::slice::from_ref(named))?;
+        let stored = self.marks.load(std::slice::from_ref(named))?;
         let stored = stored.into_iter().next().map(|(_, mark)| mark);
         let before = if spoken {
             Mark::spoken(stored, now)
@@ -250,7 +236,7 @@ impl Registry {
             is_new,
         } = given.over(named.verb, stored);
         // A ban that is lifted needs no room for long.
-        if stored.is_none() && mark.until > now && !self.has_room()? {
+        if stored.is_none() && mark.until > now && !self.marks.have_room()? {
             return Ok(Answer::Full);
         }
         let mut ended = 0;
@@ -264,9 +250,7 @@ impl Registry {
         }
         // Last, for what is sent after a write waits until that is safe.
         if is_new {
-            self.store(named, mark)?;
-            self.marks
-                .update(|marks| marks.map(|count| count + u32::from(stored.is_none())));
+            self.marks.store(named, mark, stored.is_none())?;
         }
         Ok(Answer::Marked {
             mark: given,
@@ -317,82 +301,4 @@ fn tell(channel: &WebSocket, message: &str) {
 
 fn is_open(channel: &WebSocket) -> bool {
     channel.as_ref().ready_state() == worker::web_sys::WebSocket::OPEN
-}
-
-/// Marks in SQLite, by their names.
-impl Registry {
-    /// The storage with its table.
-    fn sql(&self) -> Result<SqlStorage> {
-        let sql = self.state.storage().sql();
-        if !self.has_table.replace(true) {
-            sql.exec(
-                "CREATE TABLE IF NOT EXISTS marks (name TEXT PRIMARY KEY, \
-                 before INTEGER NOT NULL, until INTEGER NOT NULL) WITHOUT ROWID",
-                None,
-            )?;
-        }
-        Ok(sql)
-    }
-
-    fn load(&self, names: &[Named]) -> Result<Vec<(String, Mark)>> {
-        let names: Vec<_> = names.iter().map(Named::name).collect();
-        let names = serde_json::to_string(&names)?;
-        let rows = self.sql()?.exec(
-            "SELECT name, before, until FROM marks \
-             WHERE name IN (SELECT value FROM json_each(?))",
-            vec![names.into()],
-        )?;
-        let mut found = Vec::new();
-        for columns in rows.raw() {
-            match columns?.as_slice() {
-                [
-                    SqlStorageValue::String(name),
-                    SqlStorageValue::Integer(before),
-                    SqlStorageValue::Integer(until),
-                ] => {
-                    let mark = Mark {
-                        before: Timestamp(*before as u64),
-                        until: Timestamp(*until as u64),
-                    };
-                    found.push((name.clone(), mark));
-                }
-                _ => return Err(Error::from("a stored mark has other types")),
-            }
-        }
-        Ok(found)
-    }
-
-    fn store(&self, named: &Named, mark: Mark) -> Result<()> {
-        let columns = vec![
-            named.name().into(),
-            SqlStorageValue::Integer(mark.before.0 as i64),
-            SqlStorageValue::Integer(mark.until.0 as i64),
-        ];
-        let insert = "INSERT OR REPLACE INTO marks VALUES (?, ?, ?)";
-        self.sql()?.exec(insert, columns)?;
-        Ok(())
-    }
-
-    fn has_room(&self) -> Result<bool> {
-        let count = match self.marks.get() {
-            Some(count) if count < MOST_MARKS => count,
-            // What is over needs no room.
-            _ => self.sweep()?,
-        };
-        Ok(count < MOST_MARKS)
-    }
-
-    /// Forgets what is over; gives how many marks are left.
-    fn sweep(&self) -> Result<u32> {
-        let sql = self.sql()?;
-        let now = SqlStorageValue::Integer(now().0 as i64);
-        sql.exec("DELETE FROM marks WHERE until <= ?", vec![now])?;
-        let mut rows = sql.exec("SELECT COUNT(*) FROM marks", None)?.raw();
-        let count = match rows.next().transpose()?.as_deref() {
-            Some([SqlStorageValue::Integer(count)]) => *count as u32,
-            _ => return Err(Error::from("marks can't be counted")),
-        };
-        self.marks.set(Some(count));
-        Ok(count)
-    }
 }

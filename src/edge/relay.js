@@ -218,7 +218,8 @@ class Relay {
       code: name === 'client_gone' ? 1006 : code,
       client: this.#near.traffic,
       upstream: this.#far.traffic,
-      duration: Date.now() - this.#opened,
+      // The clock may have been set back meanwhile.
+      duration: Math.max(0, Date.now() - this.#opened),
     };
     this.#onEnd(JSON.stringify(closed));
   }

@@ -10,7 +10,8 @@ use portcullis::time::millis;
 use wasm_bindgen::JsValue;
 use web_sys::console;
 use worker::{
-    DurableObject, Env, Error, Request, Response, Result, State, console_error, durable_object,
+    Delay, DurableObject, Env, Error, Request, Response, Result, State, console_error,
+    durable_object,
 };
 
 use crate::isolate::Isolate;
@@ -19,16 +20,14 @@ use crate::runtime::now;
 
 /// Asks the quota of a route, or says for the log why there is no answer.
 pub async fn ask(env: &JsValue, call: &RouteCall) -> std::result::Result<Answer, String> {
-    let answer = native::ask_ledger(
+    let answer = native::ask_by_path(
         &native::binding(env, ROUTE_QUOTA_BINDING),
         &call.route,
         &wire::encode_question(&call.question),
         millis(call.timeout) as f64,
     )
-    .await
-    .map_err(|error| native::describe(&error))?
-    .as_string()
-    .unwrap_or_default();
+    .await;
+    let answer = native::text(answer)?;
     wire::decode_answer(&answer).ok_or_else(|| format!("it answered {answer:?}"))
 }
 
@@ -42,7 +41,7 @@ pub async fn run(env: JsValue, isolate: Rc<Isolate>, errand: RouteErrand) {
             alarm,
             timeout,
         } => {
-            native::pass(millis(after) as f64).await;
+            Delay::from(after).await;
             isolate.gate.wake_route(&route, alarm, timeout, now())
         }
     };
@@ -89,10 +88,7 @@ impl DurableObject for RouteQuota {
             let wake_in = alarm_is_missing.then(|| millis(pool.horizon()));
             self.store(&row, wake_in)?;
         }
-        let response = Response::empty()?;
-        let answer = wire::encode_answer(&answer);
-        response.headers().set("answer", &answer)?;
-        Ok(response)
+        Ok(native::answer_by_header(&wire::encode_answer(&answer)).into())
     }
 
     /// An idle quota leaves nothing in storage.

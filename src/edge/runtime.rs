@@ -1,30 +1,26 @@
 //! What the core takes of the runtime: clock, randomness, keys, objects and the upstream.
 
+use std::fmt::Display;
 use std::rc::Rc;
 use std::time::Duration;
 
 use portcullis::gateway::{
-    Asked, Edge, LedgerCall, OnceCall, Registered, Registration, RouteCall, RouteErrand,
+    Asked, Edge, LedgerCall, OnceCall, Registration, RouteCall, RouteErrand,
 };
-use portcullis::once;
-use portcullis::registry;
 use portcullis::request::{Headers, Request, Snapshot};
 use portcullis::route::Place;
-use portcullis::route_quota;
 use portcullis::time::{Timestamp, millis};
-use portcullis::token::{
-    Algorithm, FETCH_TIMEOUT, MOST_ANSWER_BYTES, ProviderAnswer, Question, RemoteKeys, Runtime,
-    RuntimeKey,
-};
+use portcullis::token::{Algorithm, ProviderAnswer, Question, RemoteKeys, Runtime, RuntimeKey};
 use portcullis::upstream::{Destination, Forward, Reply, UpstreamFailure};
+use portcullis::{ledger as book, once, registry, route_quota};
 use wasm_bindgen::prelude::*;
 use web_sys::Response;
-use worker::Context;
 use worker::worker_sys::ext::ResponseExt;
+use worker::{Context, Delay};
 
 use crate::channel::Channel;
 use crate::isolate::Isolate;
-use crate::key_set::{fetch_keys, share_keys};
+use crate::provider::{self, fetch_keys, share_keys};
 use crate::{ledger, native, once as one_time, registry as live_sockets, route_quota as quota};
 
 pub fn random<const N: usize>() -> [u8; N] {
@@ -106,19 +102,7 @@ impl Runtime for RuntimeEdge<'_> {
     }
 
     async fn introspect(&self, question: &Question<'_>) -> Result<ProviderAnswer, String> {
-        let context: &JsValue = self.context.as_ref();
-        native::introspect(
-            question.url,
-            question.authorization,
-            &question.form,
-            &question.print,
-            context,
-            millis(FETCH_TIMEOUT) as f64,
-            MOST_ANSWER_BYTES,
-        )
-        .await
-        .map(|lines| provider_answer(&lines.as_string().unwrap_or_default()))
-        .map_err(|error| native::describe(&error))
+        provider::introspect(question, self.context).await
     }
 }
 
@@ -127,7 +111,7 @@ impl Edge for RuntimeEdge<'_> {
 
     type Channel = Channel;
 
-    async fn ask(&self, call: &LedgerCall) -> Asked<Channel> {
+    async fn ask(&self, call: &LedgerCall) -> Asked<book::Answer, Channel> {
         ledger::ask_and_hold(self.env, self.context, call).await
     }
 
@@ -135,7 +119,7 @@ impl Edge for RuntimeEdge<'_> {
         one_time::ask(self.env, call).await
     }
 
-    async fn register(&self, registration: &Registration) -> Registered<Channel> {
+    async fn register(&self, registration: &Registration) -> Asked<registry::Answer, Channel> {
         live_sockets::register(self.env, registration).await
     }
 
@@ -149,10 +133,7 @@ impl Edge for RuntimeEdge<'_> {
     }
 
     async fn body(&self, most_bytes: u32) -> Result<String, String> {
-        native::read_body(self.request, most_bytes)
-            .await
-            .map(|text| text.as_string().unwrap_or_default())
-            .map_err(|error| native::describe(&error))
+        native::text(native::read_body(self.request, most_bytes).await)
     }
 
     async fn ask_route(&self, call: &RouteCall) -> Result<route_quota::Answer, String> {
@@ -165,11 +146,10 @@ impl Edge for RuntimeEdge<'_> {
     }
 
     async fn pass(&self, length: Duration) {
-        // Not worker's Delay, which is deaf if it is first polled at once, as `fetch` does.
-        native::pass(millis(length) as f64).await;
+        Delay::from(length).await;
     }
 
-    fn random(&self) -> [u8; 32] {
+    fn random<const N: usize>(&self) -> [u8; N] {
         random()
     }
 
@@ -216,20 +196,9 @@ impl Edge for RuntimeEdge<'_> {
     }
 }
 
-/// From `<status>`, a line break, `<content type>`, a line break, and the body.
-fn provider_answer(lines: &str) -> ProviderAnswer {
-    let (status, rest) = lines.split_once('\n').unwrap_or_default();
-    let (content_type, body) = rest.split_once('\n').unwrap_or_default();
-    ProviderAnswer {
-        status: status.parse().unwrap_or_default(),
-        content_type: content_type.to_owned(),
-        body: body.to_owned(),
-    }
-}
-
 /// `Name: value` in lines; no part can hold a line break, since each was checked or came as a
 /// header.
-pub fn header_lines(headers: &[(&str, String)]) -> String {
+pub fn header_lines<N: Display, V: Display>(headers: &[(N, V)]) -> String {
     let lines: Vec<_> = headers
         .iter()
         .map(|(name, value)| format!("{name}: {value}"))

@@ -1,6 +1,5 @@
 // Slots of open sockets: how an isolate takes one, and what their object sees of the channels.
-import { hold } from './channel.js';
-import { discard, withTimeout } from './native.js';
+import { connect, hold } from './channel.js';
 
 /** How long a ledger may take to answer to a socket that attaches again, in milliseconds. */
 const LONGEST_AGAIN = 5_000;
@@ -13,28 +12,19 @@ const closed = (socket) =>
   });
 
 /**
- * Asks a ledger for a slot by the path `first`, and holds it by a channel. Resolves to `text`, the
- * answer, or `failure`, and the `channel` of a slot that is not refused. `again`: the path to
- * attach again, but for the time.
+ * Asks a ledger for a slot by the path `first`, and holds it by a channel, as `hold` does. `again`:
+ * the path to attach again, but for the time.
  */
-export async function takeSlot(context, ledger, first, again, endsWhenLost, milliseconds) {
+export function takeSlot(context, namespace, name, first, again, endsWhenLost, milliseconds) {
   const open = (state) => {
     const path = state.again ? `${again}${Date.now()}` : first;
     const longest = state.again ? Math.min(milliseconds, LONGEST_AGAIN) : milliseconds;
-    return withTimeout(longest, async (signal) => {
-      const headers = { Upgrade: 'websocket' };
-      const response = await ledger.fetch(`https://ledger${path}`, { headers, signal });
-      // Without it the request's end would cut the channel before its close is on the way, and
-      // what is cut off is free only when its lease is over.
-      if (response.webSocket) context.waitUntil(closed(response.webSocket));
-      // It came too late, and nobody takes it.
-      if (signal.aborted) discard(response);
-      return response;
-    });
+    // Without it the request's end would cut the channel before its close is on the way, and what
+    // is cut off is free only when its lease is over.
+    const linger = (socket) => context.waitUntil(closed(socket));
+    return connect(namespace, name, `https://ledger${path}`, longest, linger);
   };
-  const { response, failure, channel } = await hold(open, endsWhenLost);
-  const text = response && (response.headers.get('answer') ?? `status ${response.status}`);
-  return { text, failure, channel };
+  return hold(open, endsWhenLost);
 }
 
 const TAG = 'socket';

@@ -2,12 +2,13 @@
 
 use std::cell::Cell;
 
-use js_sys::{Promise, Reflect};
+use js_sys::Promise;
+use portcullis::gateway::Asked;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use worker::Context;
 
-use crate::channel::Channel;
+use crate::channel::{Channel, asked};
 use crate::native;
 
 #[wasm_bindgen(module = "/slot.js")]
@@ -15,7 +16,8 @@ extern "C" {
     #[wasm_bindgen(js_name = takeSlot)]
     fn take_slot(
         context: &JsValue,
-        ledger: &JsValue,
+        namespace: &JsValue,
+        name: &str,
         first: &str,
         again: &str,
         ends_when_lost: bool,
@@ -42,14 +44,6 @@ extern "C" {
     pub fn close_channels(state: &JsValue, id: &str);
 }
 
-/// What came of asking for a slot.
-pub struct Taken {
-    /// The answer; the error is for the log.
-    pub text: Result<String, String>,
-    /// Of a slot that is not refused.
-    pub channel: Option<Channel>,
-}
-
 /// A question that is under way. If nobody waits for its answer any more, the slot that it gets
 /// is let go behind the client's.
 struct Asking<'a> {
@@ -66,25 +60,25 @@ impl Drop for Asking<'_> {
         let result = self.result.clone();
         self.context.wait_until(async move {
             if let Ok(result) = JsFuture::from(result).await {
-                drop(taken(&result));
+                drop(asked(&result));
             }
         });
     }
 }
 
-/// Asks a ledger for a slot. `paths`: to ask, and to attach again.
+/// Asks the ledger of a name for a slot. `paths`: to ask, and to attach again.
 pub async fn take(
     context: &Context,
-    ledger: &JsValue,
-    paths: (&str, &str),
+    (namespace, name): (&JsValue, &str),
+    (first, again): (&str, &str),
     ends_when_lost: bool,
     milliseconds: u64,
-) -> Taken {
-    let (first, again) = paths;
+) -> Asked<String, Channel> {
     let asking = Asking {
         result: take_slot(
             context.as_ref(),
-            ledger,
+            namespace,
+            name,
             first,
             again,
             ends_when_lost,
@@ -96,24 +90,10 @@ pub async fn take(
     let result = JsFuture::from(asking.result.clone()).await;
     asking.is_answered.set(true);
     match result {
-        Ok(result) => taken(&result),
-        Err(error) => Taken {
-            text: Err(native::describe(&error)),
+        Ok(result) => asked(&result),
+        Err(error) => Asked {
+            answer: Err(native::describe(&error)),
             channel: None,
         },
-    }
-}
-
-/// From `{ text, failure, channel }`.
-fn taken(result: &JsValue) -> Taken {
-    let member = |name: &str| Reflect::get(result, &name.into()).unwrap_or_default();
-    let failure = member("failure");
-    let text = match failure.is_undefined() {
-        true => Ok(member("text").as_string().unwrap_or_default()),
-        false => Err(native::describe(&failure)),
-    };
-    Taken {
-        text,
-        channel: Channel::held(member("channel")),
     }
 }

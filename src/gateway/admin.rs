@@ -1,5 +1,6 @@
 //! `/_portcullis/admin/`: what an administrator does to all objects of the registry.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -60,9 +61,7 @@ impl Gate {
         record.note_administered(said);
         Ok(Passage::Json { json })
     }
-}
 
-impl Gate {
     /// Lifts the ban that an address's own failures brought.
     async fn lift<E: Edge>(
         &self,
@@ -152,10 +151,8 @@ impl<E: Edge> Objects<'_, E> {
             mark,
             spoken: false,
         };
-        let all: Vec<_> = (0..SHARDS).collect();
-        self.marked(&all, &question)
-            .await
-            .map(|(_, sockets)| sockets)
+        let (_, sockets) = self.marked(0..SHARDS, &question).await?;
+        Ok(sockets)
     }
 
     /// Bans, or with a time that has passed lifts a ban. Of two that are about one party the later
@@ -170,14 +167,18 @@ impl<E: Edge> Objects<'_, E> {
             spoken,
         };
         let first = question(Timestamp::default(), true);
-        let (mark, sockets) = self.marked(&[0], &first).await?;
-        let others: Vec<_> = (1..SHARDS).collect();
-        let (_, more) = self.marked(&others, &question(mark.before, false)).await?;
+        let (mark, sockets) = self.marked(0..1, &first).await?;
+        let others = question(mark.before, false);
+        let (_, more) = self.marked(1..SHARDS, &others).await?;
         Ok(sockets + more)
     }
 
     /// Asks these objects to set a mark: the first one's mark, and how many sockets all ended.
-    async fn marked(&self, shards: &[u8], question: &Question) -> Result<(Mark, u64), Rejection> {
+    async fn marked(
+        &self,
+        shards: Range<u8>,
+        question: &Question,
+    ) -> Result<(Mark, u64), Rejection> {
         let mut first = None;
         let mut ended = 0;
         for answer in self.ask(shards, question).await? {
@@ -200,10 +201,9 @@ impl<E: Edge> Objects<'_, E> {
             key,
             most: MOST_LISTED,
         };
-        let all: Vec<_> = (0..SHARDS).collect();
         let mut found: Vec<Socket> = Vec::new();
         let mut truncated = false;
-        for answer in self.ask(&all, &question).await? {
+        for answer in self.ask(0..SHARDS, &question).await? {
             match answer {
                 Answer::Listed {
                     sockets,
@@ -225,11 +225,12 @@ impl<E: Edge> Objects<'_, E> {
     }
 
     /// The answers of all these objects, or which of them gave none.
-    async fn ask(&self, shards: &[u8], question: &Question) -> Result<Vec<Answer>, Rejection> {
-        let answers = self.edge.ask_registry(shards, question, self.timeout).await;
+    async fn ask(&self, shards: Range<u8>, question: &Question) -> Result<Vec<Answer>, Rejection> {
+        let shards: Vec<_> = shards.collect();
+        let answers = self.edge.ask_registry(&shards, question, self.timeout);
         let mut given = Vec::new();
         let mut failures = Vec::new();
-        for (shard, answer) in shards.iter().zip(answers) {
+        for (shard, answer) in shards.iter().zip(answers.await) {
             match answer {
                 Ok(answer) => given.push(answer),
                 Err(failure) => failures.push(format!("object {shard}: {failure}")),

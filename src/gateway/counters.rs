@@ -6,11 +6,11 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
 
-use super::{Edge, Gate, Passage};
+use super::{Asked, Edge, Gate, Passage};
 use crate::client::AddressKey;
 use crate::config::{Counted, Counting, OnLimiterFailure};
 use crate::handshake::Key;
-use crate::ledger::{Answer, Ask, Mark, Question, Slot};
+use crate::ledger::{Answer, Ask, Question, Slot};
 use crate::party::{Party, ledger_of_address, ledger_of_user};
 use crate::record::{Record, Stage};
 use crate::rejection::{Reason, Rejection};
@@ -30,15 +30,6 @@ pub struct LedgerCall {
     pub timeout: Duration,
     /// Whether a socket ends whose ledger can't be reached for long.
     pub ends_when_lost: bool,
-}
-
-/// What a ledger made of a question.
-pub struct Asked<C> {
-    /// The error is for the log.
-    pub answer: Result<Answer, String>,
-    /// Holds the slot that was asked for, or tries to where there was no answer. Let go of, the
-    /// slot is free.
-    pub channel: Option<C>,
 }
 
 /// What the ledgers know of an attempt.
@@ -146,7 +137,7 @@ impl Gate {
                 Some(most) => Ask::Open {
                     mark: key,
                     slot: Slot {
-                        id: random_mark(edge),
+                        id: edge.random(),
                         most,
                     },
                     counts_refused: true,
@@ -195,7 +186,10 @@ impl Gate {
                     }
                     verdict?;
                 }
-                Err(failure) => counting.lapse(record, format!("{}: {failure}", call.party))?,
+                Err(failure) => {
+                    let failure = format!("{}: {failure}", call.party);
+                    counting.lapse(record, "uncounted", failure)?;
+                }
             }
         }
         Ok(())
@@ -273,11 +267,6 @@ impl Gate {
     }
 }
 
-fn random_mark<E: Edge>(edge: &E) -> Mark {
-    let random = edge.random();
-    *random.first_chunk().expect("32 bytes begin with 16")
-}
-
 const KNOWN: &str = "known in this isolate";
 
 impl LedgerCall {
@@ -329,7 +318,7 @@ impl Counting {
         ledger: String,
         told: &mut Told<E::Channel>,
     ) -> LedgerCall {
-        let mark = random_mark(edge);
+        let mark = edge.random();
         let call = |ask, ledger| self.call((Party::User, &self.user), ledger, ask, edge.now());
         if self.user.terms.quota.is_some() {
             told.give_back = Some(call(Ask::GiveBack { mark }, ledger.clone()));
@@ -367,17 +356,26 @@ impl Counting {
         }
     }
 
-    /// What becomes of an attempt that a counter fails to count.
-    pub(super) fn lapse(&self, record: &mut Record, failure: String) -> Result<(), Rejection> {
+    /// What becomes of an attempt where an object gives no answer: it is refused, or admitted
+    /// `without` that, in words.
+    pub(super) fn lapse(
+        &self,
+        record: &mut Record,
+        without: &str,
+        failure: String,
+    ) -> Result<(), Rejection> {
         match self.on_failure {
-            OnLimiterFailure::Reject => Err(Reason::LimiterUnavailable {
-                retry_after: self.timeout,
-            }
-            .because(failure)),
+            OnLimiterFailure::Reject => Err(self.unavailable(failure)),
             OnLimiterFailure::Admit => {
-                record.note_lapse(format!("admitted uncounted: {failure}"));
+                record.note_lapse(format!("admitted {without}: {failure}"));
                 Ok(())
             }
         }
+    }
+
+    /// The same of what can't be done without an answer.
+    pub(super) fn unavailable(&self, failure: String) -> Rejection {
+        let retry_after = self.timeout;
+        Reason::LimiterUnavailable { retry_after }.because(failure)
     }
 }

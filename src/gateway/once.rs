@@ -11,6 +11,7 @@ use crate::rejection::{Reason, Rejection};
 use crate::replay::Use;
 use crate::request::Request;
 use crate::ticket::{Bounds, Grant, Ticket};
+use crate::time::Timestamp;
 use crate::token::{Authenticated, Credential};
 
 /// A question to the object of a name.
@@ -81,20 +82,20 @@ pub(super) async fn spend<E: Edge>(
     edge: &E,
     ticket: &Ticket,
     bounds: &Bounds,
-    timeout: Duration,
+    counting: &Counting,
     record: &mut Record,
 ) -> Result<Authenticated, Rejection> {
     let call = OnceCall {
         name: ticket.name(),
         question: Question::Take,
-        timeout,
+        timeout: counting.timeout,
     };
     let grant = match edge.ask_once(&call).await {
         Ok(Answer::Given(content)) => Grant::redeem(&content, bounds)?,
         Ok(_) => {
             return Err(Reason::TokenInvalid.because("the ticket is unknown, spent or expired"));
         }
-        Err(failure) => return Err(unavailable(timeout, failure)),
+        Err(failure) => return Err(counting.unavailable(failure)),
     };
     (record.alg, record.kid) = (grant.alg, grant.kid);
     record.note_identity(&grant.identity);
@@ -124,21 +125,26 @@ pub(super) async fn admit_once<E: Edge>(
         Ok(other) => format!("it answered {other:?}"),
         Err(failure) => failure,
     };
-    counting.lapse(record, format!("the object of the jti: {failure}"))
+    let failure = format!("the object of the jti: {failure}");
+    counting.lapse(record, "uncounted", failure)
 }
 
-/// Keeps what a new ticket stands for.
-pub(super) async fn keep<E: Edge>(edge: &E, call: &OnceCall) -> Result<(), Rejection> {
-    match edge.ask_once(call).await {
-        Ok(Answer::Kept) => Ok(()),
-        Ok(other) => Err(unavailable(
-            call.timeout,
-            format!("the object of the ticket answered {other:?}"),
-        )),
-        Err(failure) => Err(unavailable(call.timeout, failure)),
-    }
-}
-
-pub(super) fn unavailable(retry_after: Duration, failure: String) -> Rejection {
-    Reason::LimiterUnavailable { retry_after }.because(failure)
+/// Keeps until a time what a new ticket stands for.
+pub(super) async fn keep<E: Edge>(
+    edge: &E,
+    ticket: &Ticket,
+    (until, content): (Timestamp, String),
+    counting: &Counting,
+) -> Result<(), Rejection> {
+    let call = OnceCall {
+        name: ticket.name(),
+        question: Question::keep(until, content),
+        timeout: counting.timeout,
+    };
+    let failure = match edge.ask_once(&call).await {
+        Ok(Answer::Kept) => return Ok(()),
+        Ok(other) => format!("the object of the ticket answered {other:?}"),
+        Err(failure) => failure,
+    };
+    Err(counting.unavailable(failure))
 }

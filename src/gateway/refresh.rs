@@ -4,12 +4,12 @@ use serde::Serialize;
 
 use super::counters::{Client, Told};
 use super::endpoints::Caller;
-use super::once::{admit_once, unavailable};
-use super::registration::refusal_of;
+use super::once::admit_once;
+use super::registration::{entry, refusal_of};
 use super::{Edge, Gate, Passage};
 use crate::client::Ipv6Prefix;
 use crate::record::{Outcome, Record, Stage};
-use crate::registry::{Answer, Arrival, Entry, Question, party_of, session_of};
+use crate::registry::{Answer, Question, party_of, session_of};
 use crate::rejection::{Reason, Rejection};
 use crate::replay::Use;
 use crate::request::Request;
@@ -30,12 +30,13 @@ impl Gate {
         &self,
         edge: &E,
         request: &Request<'_>,
-        (route, parameters): (&Route, &Parameters),
+        place: (&Route, &Parameters),
         prefix: Ipv6Prefix,
         record: &mut Record,
         told: &mut Told<E::Channel>,
     ) -> Result<Passage<E>, Rejection> {
         // 4 to 7
+        let (route, parameters) = place;
         let policy = &route.policy;
         let title = "A refresh is asked for by POST.";
         let identity = match self.caller(edge, request, policy, title, record).await? {
@@ -69,21 +70,10 @@ impl Gate {
         if policy.one_time.rejects_replay {
             admit_once(edge, Use::of(&identity, until)?, counting, record).await?;
         }
-        let realm = policy.registering.realm(&policy.permission, parameters);
-        let entry = Entry::new(
-            &Arrival {
-                id: &record.request_id,
-                address: request.address.key(prefix),
-                route: &route.pattern,
-                origin: record.origin.as_deref(),
-                realm: &realm,
-                now: edge.now(),
-            },
-            Some((&identity, until)),
-        );
         let shard = party.shard();
+        let address = request.address.key(prefix);
         let question = Question::Prolong {
-            entry,
+            entry: entry(edge.now(), address, place, Some(&identity), record),
             party,
             session: session_of(&identity),
         };
@@ -106,6 +96,6 @@ impl Gate {
             None => "the registry did not answer".into(),
         };
         // Nothing was prolonged, whatever the failure policy says.
-        Err(unavailable(counting.timeout, failure))
+        Err(counting.unavailable(failure))
     }
 }

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::Edge;
-use super::once::unavailable;
+use super::{Asked, Edge};
 use crate::client::AddressKey;
 use crate::config::OnLimiterFailure;
 use crate::record::Record;
 use crate::registry::{Answer, Arrival, End, Entry, shard_of};
 use crate::rejection::{Reason, Rejection};
 use crate::route::{Parameters, Route};
+use crate::time::Timestamp;
 use crate::token::Identity;
 
 /// A socket to be admitted, and registered where it has a channel.
@@ -26,65 +26,62 @@ pub struct Registration {
     pub timeout: Duration,
 }
 
-/// What came of it.
-pub struct Registered<C> {
-    /// The error is for the log.
-    pub answer: Result<Answer, String>,
-    /// Tries on where there was no answer. Let go of, the socket is not registered any more.
-    pub channel: Option<C>,
-}
-
-/// Asks the registry about an upgrade, where that is needed. `address`: as the whole gate counts
-/// it, whatever the route says, for an administrator knows no other.
-pub(super) async fn register<E: Edge>(
-    edge: &E,
+/// A socket as the registry knows it. `address`: as the whole gate counts it, whatever the route
+/// says, for an administrator knows no other.
+pub(super) fn entry(
+    now: Timestamp,
     address: AddressKey,
     (route, parameters): (&Route, &Parameters),
     identity: Option<&Identity>,
-    record: &mut Record,
-) -> Result<Vec<E::Channel>, Rejection> {
+    record: &Record,
+) -> Entry {
     let policy = &route.policy;
+    let arrival = Arrival {
+        id: &record.request_id,
+        address,
+        route: &route.pattern,
+        origin: record.origin.as_deref(),
+        realm: &policy.registering.realm(&policy.permission, parameters),
+        now,
+    };
+    Entry::new(
+        &arrival,
+        identity.map(|identity| (identity, policy.one_time.accepted_until(identity))),
+    )
+}
+
+/// Asks the registry about an upgrade, where that is needed; `address` as for [`entry`].
+pub(super) async fn register<E: Edge>(
+    edge: &E,
+    address: AddressKey,
+    place: (&Route, &Parameters),
+    identity: Option<&Identity>,
+    record: &mut Record,
+) -> Result<Option<E::Channel>, Rejection> {
+    let policy = &place.0.policy;
     let registering = &policy.registering;
     // Without revocations only what expires is of interest.
     let may_expire = registering.is_held && identity.is_some();
     if !registering.is_judged && !may_expire {
-        return Ok(Vec::new());
+        return Ok(None);
     }
-    let entry = Entry::new(
-        &Arrival {
-            id: &record.request_id,
-            address,
-            route: &route.pattern,
-            origin: record.origin.as_deref(),
-            realm: &registering.realm(&policy.permission, parameters),
-            now: edge.now(),
-        },
-        identity.map(|identity| (identity, policy.one_time.accepted_until(identity))),
-    );
     let counting = &policy.counting;
     let registration = Registration {
         shard: shard_of(identity, address),
-        entry,
+        entry: entry(edge.now(), address, place, identity, record),
         with_channel: registering.is_held,
         ends_when_lost: counting.on_failure == OnLimiterFailure::Reject,
         timeout: counting.timeout,
     };
-    let Registered { answer, channel } = edge.register(&registration).await;
+    let Asked { answer, channel } = edge.register(&registration).await;
     let failure = match answer {
-        Ok(Answer::Admitted) => return Ok(channel.into_iter().collect()),
+        Ok(Answer::Admitted) => return Ok(channel),
         Ok(Answer::Refused { end }) => return Err(refusal_of(end)),
         Ok(other) => format!("the registry answered {other:?}"),
         Err(failure) => failure,
     };
-    match counting.on_failure {
-        OnLimiterFailure::Reject => Err(unavailable(counting.timeout, failure)),
-        OnLimiterFailure::Admit => {
-            record.note_lapse(format!(
-                "admitted without a look into the registry: {failure}"
-            ));
-            Ok(channel.into_iter().collect())
-        }
-    }
+    counting.lapse(record, "without a look into the registry", failure)?;
+    Ok(channel)
 }
 
 pub(super) fn refusal_of(end: End) -> Rejection {

@@ -85,11 +85,9 @@ impl Gate {
         loop {
             let (decision, errands) = {
                 let mut holders = self.holders.borrow_mut();
-                let holder = holders.entry(pattern.clone()).or_insert_with(|| {
-                    let random = edge.random();
-                    let isolate = random.first_chunk().expect("32 bytes begin with 8");
-                    Holder::new(quota, u64::from_be_bytes(*isolate))
-                });
+                let holder = holders
+                    .entry(pattern.clone())
+                    .or_insert_with(|| Holder::new(quota, u64::from_be_bytes(edge.random())));
                 holder.decide(waited, edge.now(), timeout)
             };
             for errand in errands {

@@ -2,9 +2,8 @@
 
 use super::counters::{Client, Told};
 use super::endpoints::Caller;
-use super::once::{OnceCall, keep};
+use super::once::keep;
 use super::{Edge, Gate, Passage};
-use crate::once::Question;
 use crate::record::{Outcome, Record, Stage};
 use crate::rejection::{Reason, Rejection};
 use crate::request::Request;
@@ -56,12 +55,8 @@ impl Gate {
             alg: record.alg.clone(),
             kid: record.kid.clone(),
         };
-        let call = OnceCall {
-            name: ticket.name(),
-            question: Question::keep(until, grant.store(bounds)),
-            timeout: policy.counting.timeout,
-        };
-        keep(edge, &call).await?;
+        let content = grant.store(bounds);
+        keep(edge, &ticket, (until, content), &policy.counting).await?;
         record.outcome = Outcome::Issued;
         Ok(Passage::Json {
             json: ticket.answer(until.since(now)),

@@ -10,9 +10,6 @@ use crate::time::Timestamp;
 /// Marks that one object keeps at most.
 pub const MOST_MARKS: u32 = 100_000;
 
-/// No later time is kept: the last that a JavaScript `Date` can hold.
-pub const LATEST: Timestamp = Timestamp(8_640_000_000_000_000);
-
 /// A socket that lost its channel has this long to come back, and must not outlive a
 /// disconnection that happened meanwhile.
 pub const KICK_LASTS: Duration = Duration::from_secs(60);

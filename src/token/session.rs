@@ -90,6 +90,10 @@ impl Sessions {
         }
     }
 
+    pub fn expectations(&self) -> &Expectations {
+        &self.expectations
+    }
+
     /// Whom the session `id` names, by what is remembered or by asking the provider.
     pub async fn identify<R: Runtime>(
         &self,

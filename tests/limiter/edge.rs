@@ -6,14 +6,13 @@ use std::task::Poll;
 use std::time::Duration;
 
 use portcullis::gateway::{
-    Asked, Edge, Gate, Journey, LedgerCall, OnceCall, Passage, Registered, Registration, RouteCall,
-    RouteErrand,
+    Asked, Edge, Gate, Journey, LedgerCall, OnceCall, Passage, Registration, RouteCall, RouteErrand,
 };
 use portcullis::record::Record;
 use portcullis::time::Timestamp;
 use portcullis::token::{Algorithm, ProviderAnswer, Question, RemoteKeys, Runtime, RuntimeKey};
 use portcullis::upstream::{Forward, Reply as UpstreamReply, UpstreamFailure};
-use portcullis::{once, party, registry, route_quota};
+use portcullis::{ledger, once, party, registry, route_quota};
 
 use super::common::Ask;
 use super::world::{Call, Liar, Reply, World, length};
@@ -140,7 +139,7 @@ impl Edge for Simulated {
 
     type Channel = ();
 
-    async fn ask(&self, call: &LedgerCall) -> Asked<()> {
+    async fn ask(&self, call: &LedgerCall) -> Asked<ledger::Answer, ()> {
         let number = self.world.send(self.task, Call::Ledger(call.clone()));
         let (reply, decided) = self.wait(number).await;
         let at = match call.party {
@@ -158,7 +157,7 @@ impl Edge for Simulated {
         }
     }
 
-    async fn register(&self, _: &Registration) -> Registered<()> {
+    async fn register(&self, _: &Registration) -> Asked<registry::Answer, ()> {
         unreachable!("no registry here")
     }
 
@@ -219,8 +218,8 @@ impl Edge for Simulated {
         unreachable!("nothing is used once here")
     }
 
-    fn random(&self) -> [u8; 32] {
-        let mut bytes = [0; 32];
+    fn random<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
         for byte in &mut bytes {
             *byte = self.world.roll(255) as u8;
         }

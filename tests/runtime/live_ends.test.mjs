@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { describe, test } from 'node:test';
+import { MODULES } from '../../tools/gate.mjs';
+import { inRoot } from '../../tools/run.mjs';
 import { requestId } from '../support/answers.mjs';
 import { closeFrame, closing, frame } from '../support/closing.mjs';
-import { useGate } from '../support/gate.mjs';
+import { ask, useGate } from '../support/gate.mjs';
 import { acceptance, useRawUpstream, useUpstream } from '../support/upstream.mjs';
 
 /** Resolves with what a TCP socket sends, once it holds `bytes`. */
@@ -147,5 +149,30 @@ describe('a client that does not do its part', () => {
     assert.equal(reason, 'backlog');
     assert.ok(sent.bytes <= 32 << 20, `${sent.bytes} bytes were taken`);
     await once(client.resume(), 'close');
+  });
+});
+
+// The gate under a clock that a correction sets back: each look at it shows an earlier time.
+const CLOCK = `
+  export { default } from './main.js';
+  export * from './main.js';
+  let time = Date.now();
+  Date.now = () => (time -= 1000);`;
+
+describe('a socket whose clock is set back', () => {
+  const upstream = useUpstream();
+  const contents = { type: 'ESModule', path: inRoot('build', 'clock.js'), contents: CLOCK };
+  const gate = useGate({
+    upstream,
+    vars: { RELAY: 'inspect' },
+    gate: { modules: [contents, ...MODULES] },
+  });
+  test('was open for no time, and its end is recorded', async () => {
+    const client = await gate.connect();
+    assert.equal(await ask(client, 'hello'), 'hello');
+    client.close(1000, 'bye');
+    const closed = await gate.log.closed(requestId({ headers: client.answer }));
+    assert.equal(closed.reason, 'client_closed');
+    assert.equal(closed.duration_ms, 0);
   });
 });

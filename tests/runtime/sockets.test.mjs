@@ -301,6 +301,24 @@ describe('a cap whose ledger fails', () => {
     sockets[0].close();
     await untilOpen(gate, as(freshUser(), from(address)));
   });
+  test('that breaks while it is asked gets its channels back as well', async () => {
+    const address = freshAddress();
+    const socket = await open(gate, as(freshUser(), from(address)));
+    const name = ofAddress(address);
+    await plan(gate, { [name]: 'abort' });
+    await evict(gate, name, 'close');
+    const untilAsked = async (count) => {
+      const deadline = performance.now() + 15_000;
+      while ((await calls(gate, name)).length < count) {
+        assert.ok(performance.now() < deadline, 'nothing came');
+      }
+    };
+    // What opened the socket, and a first try that found it broken.
+    await untilAsked(2);
+    await plan(gate, { [name]: 'real' });
+    await untilAsked(3);
+    assert.equal(await ask(socket, 'still here'), 'still here');
+  });
 });
 
 describe('a cap with ON_LIMITER_FAILURE=admit', () => {
