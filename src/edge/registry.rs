@@ -9,6 +9,7 @@ use portcullis::config::REGISTRY_BINDING;
 use portcullis::gateway::{Registered, Registration};
 use portcullis::registry::{
     Answer, End, Entry, Key, MOST_MARKS, Mark, Marked, Named, Opening, Question, Socket, judge,
+    oldest,
 };
 use portcullis::request::RequestUrl;
 use portcullis::time::{Timestamp, millis};
@@ -203,13 +204,10 @@ impl Registry {
                 spoken,
             } => self.mark(&named, mark, spoken)?,
             Question::List { key, most } => {
-                let mut sockets: Vec<_> = self.sockets(key.as_ref())?;
-                let truncated = sockets.len() > most;
-                sockets.truncate(most);
-                Answer::Listed {
-                    sockets: sockets.into_iter().map(|(_, socket)| socket).collect(),
-                    truncated,
-                }
+                // The platform gives the newest first.
+                let found = self.sockets(key.as_ref())?.into_iter();
+                let (sockets, truncated) = oldest(found.map(|(_, socket)| socket).collect(), most);
+                Answer::Listed { sockets, truncated }
             }
             Question::Prolong {
                 entry,
@@ -244,11 +242,10 @@ impl Registry {
         } else {
             mark.before
         };
-        let given = Mark { before, ..mark };
         let Marked {
             stored: mark,
             is_new,
-        } = given.over(named.verb, stored);
+        } = Mark { before, ..mark }.over(named.verb, stored);
         // A ban that is lifted needs no room for long.
         if stored.is_none() && mark.until > now && !self.has_room()? {
             return Ok(Answer::Full);
@@ -269,7 +266,7 @@ impl Registry {
                 .update(|marks| marks.map(|count| count + u32::from(stored.is_none())));
         }
         Ok(Answer::Marked {
-            mark: given,
+            mark,
             sockets: ended,
         })
     }
