@@ -1,4 +1,4 @@
-// Questions to the registry's objects.
+// Questions to the registry's objects, and the channels that they accept.
 import { hold } from './channel.js';
 import { withTimeout } from './native.js';
 
@@ -32,4 +32,12 @@ export async function register(namespace, shard, entry, endsWhenLost, millisecon
     });
   const { response, failure, channel } = await hold(open, endsWhenLost);
   return { text: response?.headers.get('answer'), failure, channel };
+}
+
+/** Accepts the channel of a socket that is found by these tags; `socket` tells of it. */
+export function acceptSocket(state, tags, socket, answer) {
+  const { 0: client, 1: server } = new WebSocketPair();
+  state.acceptWebSocket(server, tags);
+  server.serializeAttachment(socket);
+  return new Response(null, { status: 101, webSocket: client, headers: { answer } });
 }

@@ -18,7 +18,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use worker::worker_sys::WebSocketRequestResponsePair;
 use worker::{
     DurableObject, Env, Error, Request, Response, Result, SqlStorage, SqlStorageValue, State,
-    WebSocket, WebSocketIncomingMessage, WebSocketPair, durable_object,
+    WebSocket, WebSocketIncomingMessage, durable_object,
 };
 
 use crate::channel::Channel;
@@ -46,6 +46,15 @@ extern "C" {
         ends_when_lost: bool,
         milliseconds: f64,
     ) -> JsValue;
+
+    /// The answer with a channel, or an error where the object holds as many as it can.
+    #[wasm_bindgen(catch, js_name = acceptSocket)]
+    fn accept_socket(
+        state: &JsValue,
+        tags: Vec<String>,
+        socket: &str,
+        answer: &str,
+    ) -> std::result::Result<web_sys::Response, JsValue>;
 }
 
 /// Asks these objects of the registry. An error says for the log why there is no answer.
@@ -181,15 +190,10 @@ impl Registry {
             headers.set("message", &end.message())?;
             return Ok(response);
         }
-        let WebSocketPair { client, server } = WebSocketPair::new()?;
-        let tags: Vec<_> = entry.keys.iter().map(Key::as_str).collect();
-        self.state.accept_websocket_with_tags(&server, &tags);
-        server.serialize_attachment(entry.socket.to_json())?;
-        let response = Response::from_websocket(client)?;
-        response
-            .headers()
-            .set("answer", &Answer::Admitted.to_json())?;
-        Ok(response)
+        let tags = entry.keys.iter().map(|key| key.as_str().to_owned());
+        let (socket, answer) = (entry.socket.to_json(), Answer::Admitted.to_json());
+        let accepted = accept_socket(self.state.as_raw(), tags.collect(), &socket, &answer)?;
+        Ok(accepted.into())
     }
 
     fn answer(&self, question: Question) -> Result<Answer> {

@@ -118,6 +118,57 @@ describe('what an administrator is answered', () => {
   }
 });
 
+/** A Worker that asks an object of the registry to register a socket with so many tags. */
+const ASKER = `
+export default {
+  async fetch(request, { REGISTRY }) {
+    const keys = await request.json();
+    const socket = {
+      id: 'a', sub: null, sid: null, ip: '192.0.2.1', route: '/', origin: null, since: 1,
+      expires: null, has_token: false, issued: null, realm: '',
+    };
+    const entry = JSON.stringify({ socket, keys });
+    const query = new URLSearchParams({ entry, again: false, expires: 0 });
+    const headers = { Upgrade: 'websocket' };
+    const asked = REGISTRY.getByName('0').fetch('https://registry/?' + query, { headers });
+    return asked.then(
+      (response) => new Response(response.headers.get('answer')),
+      (error) => new Response(error.message),
+    );
+  },
+};`;
+
+describe('an object of the registry that can’t take a socket', () => {
+  const upstream = useUpstream();
+  const gate = useGate({
+    upstream,
+    vars: WATCHED,
+    workers: [
+      {
+        name: 'asker',
+        modules: true,
+        script: ASKER,
+        compatibilityDate: '2026-07-15',
+        durableObjects: {
+          REGISTRY: { className: 'Registry', scriptName: 'gate', useSQLite: true },
+        },
+        unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],
+      },
+    ],
+  });
+
+  test('says so, and others are taken', async () => {
+    const url = await gate.miniflare.unsafeGetDirectURL('asker');
+    const register = async (count) => {
+      const body = JSON.stringify(Array.from({ length: count }, (_, at) => `tag ${at}`));
+      return (await fetch(url, { method: 'POST', body })).text();
+    };
+    // As with more sockets than an object holds, the platform accepts none with so many tags.
+    assert.match(await register(11), /more than 10 tags/);
+    assert.equal(await register(10), '"admitted"');
+  });
+});
+
 describe('the slot of a socket is free', () => {
   const upstream = useUpstream();
   const gate = useGate({
