@@ -26,6 +26,13 @@ pub enum Relay {
     Inspect(Limits),
 }
 
+impl Relay {
+    /// Whether sockets end with their tokens.
+    pub fn closes_on_expiry(&self) -> bool {
+        matches!(self, Self::Inspect(limits) if limits.closes_on_expiry)
+    }
+}
+
 /// `MAX_MESSAGE_BYTES`, `MESSAGE_RATE`, `IDLE_TIMEOUT`, `MAX_LIFETIME`, `CLOSE_ON_EXPIRY` and
 /// `MAX_BACKLOG_BYTES`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -241,10 +241,12 @@ impl Routes {
         }
     }
 
-    /// The same for a refresh, which needs live sockets that are known.
+    /// The same for a refresh, which needs live sockets that expire and are known.
     fn find_for_refresh(&self, query: &str) -> Place<'_> {
+        let refreshes =
+            |policy: &Policy| policy.registering.is_held && policy.relay.closes_on_expiry();
         match self.named(query) {
-            Some((number, parameters)) if self.routes[number].policy.registering.is_held => {
+            Some((number, parameters)) if refreshes(&self.routes[number].policy) => {
                 Place::Refresh {
                     number,
                     route: &self.routes[number],

@@ -197,7 +197,9 @@ impl Authentication {
                 Ok(Authenticated::default())
             };
         };
-        let identity = self.identify(runtime, credential.token(), record).await?;
+        let identity = self
+            .identify(runtime, credential.token(), false, record)
+            .await?;
         Ok(Authenticated {
             identity: Some(identity),
             credential: Some(credential),
@@ -205,17 +207,22 @@ impl Authentication {
     }
 
     /// The same for a request that is no upgrade: its token is mandatory and stands in a header
-    /// or cookie, for a URL is no place to show a token in.
+    /// or cookie, for a URL is no place to show a token in. `anew`: what is remembered of a
+    /// session does not count.
     pub async fn check_plain<R: Runtime>(
         &self,
         runtime: &R,
         request: &Request<'_>,
+        anew: bool,
         record: &mut Record,
     ) -> Result<Identity, Rejection> {
         let is_plain = |source: &&Source| matches!(source, Source::Header | Source::Cookie(_));
         let sources: Vec<_> = self.sources.iter().filter(is_plain).cloned().collect();
         match Credential::find(&sources, request, &[])? {
-            Some(credential) => self.identify(runtime, credential.token(), record).await,
+            Some(credential) => {
+                let token = credential.token();
+                self.identify(runtime, token, anew, record).await
+            }
             None => Err(Reason::TokenMissing.because("no token in a header or cookie")),
         }
     }
@@ -231,11 +238,16 @@ impl Authentication {
         &self,
         runtime: &R,
         token: &str,
+        anew: bool,
         record: &mut Record,
     ) -> Result<Identity, Rejection> {
         Ok(match &self.sessions {
             Some(sessions) if self.issuers.is_empty() || !jws::is_jwt(token) => {
-                sessions.identify(runtime, token).await?
+                if anew {
+                    sessions.identify_anew(runtime, token).await?
+                } else {
+                    sessions.identify(runtime, token).await?
+                }
             }
             _ => self.verify(runtime, token, record).await?,
         })

@@ -231,6 +231,21 @@ fn bans_are_of_an_address_or_a_subject_for_a_time() {
             ban(Party::Address(address("2001:db8::")), seconds(3600)),
         ),
         (
+            "a network of many",
+            read("PUT", "bans/192.0.2.0/24", ""),
+            wrong("\"192.0.2.0/24\" is a network that can't be banned; write an address"),
+        ),
+        (
+            "a longer one of IPv6",
+            read("DELETE", "bans/2001:db8::%2F48", ""),
+            wrong("\"2001:db8::/48\" is a network that can't be banned; write an address"),
+        ),
+        (
+            "a subject like a network",
+            read("PUT", "bans/192.0.2.0/team", ""),
+            ban(sub("192.0.2.0/team"), seconds(3600)),
+        ),
+        (
             "slashes and UTF-8",
             read("PUT", "bans/a/b%2Fc%C3%BC", ""),
             ban(sub("a/b/cü"), seconds(3600)),

@@ -5,8 +5,8 @@ mod common;
 use common::{NOW, assert_rows, cases, ms, object, seconds};
 use portcullis::client::{ClientAddress, Ipv6Prefix};
 use portcullis::registry::{
-    Arrival, Claim, End, Entry, Key, Mark, Named, SHARDS, Verb, judge, party_of, session_of,
-    shard_of,
+    Arrival, Claim, End, Entry, Key, Mark, Named, SHARDS, Socket, Verb, judge, oldest, party_of,
+    session_of, shard_of,
 };
 use portcullis::time::Timestamp;
 use portcullis::token::Identity;
@@ -228,10 +228,18 @@ fn a_disconnection_is_asked_for_only_by_who_was_admitted_before() {
         before: NOW,
         until: after(1),
     };
-    assert_eq!(
-        judge(&alice().socket, &[(Verb::Kick, mark)], NOW),
-        Err(End::Kicked)
-    );
+    let opened = |since| {
+        let socket = Socket {
+            since,
+            ..alice().socket
+        };
+        judge(&socket, &[(Verb::Kick, mark)], NOW)
+    };
+    assert_rows([
+        ("before", opened(NOW), Err(End::Kicked)),
+        ("by another clock", opened(after(1_000)), Err(End::Kicked)),
+        ("come back since", opened(after(1_001)), Ok(())),
+    ]);
 }
 
 #[test]
@@ -287,6 +295,33 @@ fn sockets_are_found_by_what_their_objects_are_named_by() {
         })
         .collect();
     assert_eq!(shards.len(), usize::from(SHARDS));
+}
+
+#[test]
+fn the_oldest_sockets_are_listed_in_whatever_order_they_are_found() {
+    let socket = |id: &str, since| Socket {
+        id: id.into(),
+        since: after(since),
+        ..alice().socket
+    };
+    let list = |found, most| {
+        let (listed, truncated) = oldest(found, most);
+        let ids = listed.into_iter().map(|socket| socket.id);
+        (ids.collect::<Vec<_>>().join(" "), truncated)
+    };
+    let found = || {
+        vec![
+            socket("d", 9),
+            socket("c", 5),
+            socket("b", 5),
+            socket("a", 7),
+        ]
+    };
+    assert_rows([
+        ("all", list(found(), 4), ("b c a d".into(), false)),
+        ("some", list(found(), 3), ("b c a".into(), true)),
+        ("none", list(Vec::new(), 3), (String::new(), false)),
+    ]);
 }
 
 #[test]

@@ -245,14 +245,24 @@ fn read_address(text: &str, prefix: Ipv6Prefix) -> Option<AddressKey> {
     }
 }
 
-/// What reads as an address is one, everything else a subject.
+/// What reads as an address is one, everything else a subject. Only other networks are neither: who
+/// wrote one would take it for banned.
 fn read_party(path: &str, prefix: Ipv6Prefix) -> Result<Party, Rejection> {
     let text = percent_decode_str(path)
         .decode_utf8()
         .map_err(|_| bad("what is banned is no UTF-8"))?;
-    Ok(match read_address(&text, prefix) {
-        Some(address) => Party::Address(address),
-        None => Party::Subject(text.into_owned()),
+    match read_address(&text, prefix) {
+        Some(address) => Ok(Party::Address(address)),
+        None if is_network(&text) => Err(bad(format!(
+            "{text:?} is a network that can't be banned; write an address"
+        ))),
+        None => Ok(Party::Subject(text.into_owned())),
+    }
+}
+
+fn is_network(text: &str) -> bool {
+    text.split_once('/').is_some_and(|(address, bits)| {
+        address.parse::<IpAddr>().is_ok() && bits.parse::<u8>().is_ok()
     })
 }
 

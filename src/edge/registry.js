@@ -1,4 +1,4 @@
-// Questions to the registry's objects.
+// Questions to the registry's objects, and the channels that they accept.
 import { connect, hold } from './channel.js';
 import { withTimeout } from './native.js';
 
@@ -25,4 +25,12 @@ export function register(namespace, shard, entry, endsWhenLost, milliseconds) {
     return connect(namespace, String(shard), `https://registry/?${query}`, milliseconds);
   };
   return hold(open, endsWhenLost);
+}
+
+/** Accepts the channel of a socket that is found by these tags; `socket` tells of it. */
+export function acceptSocket(state, tags, socket, answer) {
+  const { 0: client, 1: server } = new WebSocketPair();
+  state.acceptWebSocket(server, tags);
+  server.serializeAttachment(socket);
+  return new Response(null, { status: 101, webSocket: client, headers: { answer } });
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use portcullis::config::REGISTRY_BINDING;
 use portcullis::gateway::{Asked, Registration};
 use portcullis::registry::{
-    Answer, End, Entry, Key, Mark, Marked, Named, Opening, Question, Socket, judge,
+    Answer, End, Entry, Key, Mark, Marked, Named, Opening, Question, Socket, judge, oldest,
 };
 use portcullis::request::RequestUrl;
 use portcullis::time::millis;
@@ -17,7 +17,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use worker::worker_sys::WebSocketRequestResponsePair;
 use worker::{
     DurableObject, Env, Error, Request, Response, Result, State, WebSocket,
-    WebSocketIncomingMessage, WebSocketPair, durable_object,
+    WebSocketIncomingMessage, durable_object,
 };
 
 use crate::channel::{Channel, asked};
@@ -46,6 +46,15 @@ extern "C" {
         ends_when_lost: bool,
         milliseconds: f64,
     ) -> JsValue;
+
+    /// The answer with a channel, or an error where the object holds as many as it can.
+    #[wasm_bindgen(catch, js_name = acceptSocket)]
+    fn accept_socket(
+        state: &JsValue,
+        tags: Vec<String>,
+        socket: &str,
+        answer: &str,
+    ) -> std::result::Result<web_sys::Response, JsValue>;
 }
 
 /// Asks these objects of the registry. An error says for the log why there is no answer.
@@ -166,15 +175,10 @@ impl Registry {
             headers.set("message", &end.message())?;
             return Ok(response);
         }
-        let WebSocketPair { client, server } = WebSocketPair::new()?;
-        let tags: Vec<_> = entry.keys.iter().map(Key::as_str).collect();
-        self.state.accept_websocket_with_tags(&server, &tags);
-        server.serialize_attachment(entry.socket.to_json())?;
-        let response = Response::from_websocket(client)?;
-        response
-            .headers()
-            .set("answer", &Answer::Admitted.to_json())?;
-        Ok(response)
+        let tags = entry.keys.iter().map(|key| key.as_str().to_owned());
+        let (socket, answer) = (entry.socket.to_json(), Answer::Admitted.to_json());
+        let accepted = accept_socket(self.state.as_raw(), tags.collect(), &socket, &answer)?;
+        Ok(accepted.into())
     }
 
     fn answer(&self, question: Question) -> Result<Answer> {
@@ -189,13 +193,10 @@ impl Registry {
                 spoken,
             } => self.mark(&named, mark, spoken)?,
             Question::List { key, most } => {
-                let mut sockets: Vec<_> = self.sockets(key.as_ref())?;
-                let truncated = sockets.len() > most;
-                sockets.truncate(most);
-                Answer::Listed {
-                    sockets: sockets.into_iter().map(|(_, socket)| socket).collect(),
-                    truncated,
-                }
+                // The platform gives the newest first.
+                let found = self.sockets(key.as_ref())?.into_iter();
+                let (sockets, truncated) = oldest(found.map(|(_, socket)| socket).collect(), most);
+                Answer::Listed { sockets, truncated }
             }
             Question::Prolong {
                 entry,
@@ -230,11 +231,10 @@ impl Registry {
         } else {
             mark.before
         };
-        let given = Mark { before, ..mark };
         let Marked {
             stored: mark,
             is_new,
-        } = given.over(named.verb, stored);
+        } = Mark { before, ..mark }.over(named.verb, stored);
         // A ban that is lifted needs no room for long.
         if stored.is_none() && mark.until > now && !self.marks.have_room()? {
             return Ok(Answer::Full);
@@ -253,7 +253,7 @@ impl Registry {
             self.marks.store(named, mark, stored.is_none())?;
         }
         Ok(Answer::Marked {
-            mark: given,
+            mark,
             sockets: ended,
         })
     }

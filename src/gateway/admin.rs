@@ -11,7 +11,7 @@ use crate::client::AddressKey;
 use crate::config::{Counting, Site};
 use crate::record::{Record, Stage};
 use crate::registry::{
-    Answer, KICK_LASTS, Key, MOST_LISTED, Mark, Named, Question, SHARDS, Socket, Verb,
+    Answer, KICK_LASTS, Key, MOST_LISTED, Mark, Named, Question, SHARDS, Socket, Verb, oldest,
 };
 use crate::rejection::{Reason, Rejection};
 use crate::request::Request;
@@ -101,7 +101,7 @@ impl<E: Edge> Objects<'_, E> {
                     before: now,
                     until: now + KICK_LASTS,
                 };
-                let disconnected = self.mark(Verb::Kick, filter.key(), mark).await?;
+                let (_, disconnected) = self.mark(Verb::Kick, filter.key(), mark).await?;
                 let said = format!("disconnected {filter}: {disconnected} sockets");
                 Ok((json(&Disconnected { disconnected }), said))
             }
@@ -126,14 +126,13 @@ impl<E: Edge> Objects<'_, E> {
             }
             Command::Revoke(revocation) => {
                 let said = revocation.to_string();
-                let until = now + revocation.lasts;
                 let mark = Mark {
                     before: revocation.before,
-                    until,
+                    until: now + revocation.lasts,
                 };
-                let disconnected = self.mark(Verb::Revoke, revocation.key, mark).await?;
+                let (mark, disconnected) = self.mark(Verb::Revoke, revocation.key, mark).await?;
                 let revoked = Revoked {
-                    until: seconds(until),
+                    until: seconds(mark.until),
                     disconnected,
                 };
                 Ok((
@@ -144,15 +143,14 @@ impl<E: Edge> Objects<'_, E> {
         }
     }
 
-    /// Sets a mark in every object; gives how many sockets it ended.
-    async fn mark(&self, verb: Verb, key: Key, mark: Mark) -> Result<u64, Rejection> {
+    /// Sets a mark in every object; gives what is stored now, and how many sockets it ended.
+    async fn mark(&self, verb: Verb, key: Key, mark: Mark) -> Result<(Mark, u64), Rejection> {
         let question = Question::Mark {
             named: Named { verb, key },
             mark,
             spoken: false,
         };
-        let (_, sockets) = self.marked(0..SHARDS, &question).await?;
-        Ok(sockets)
+        self.marked(0..SHARDS, &question).await
     }
 
     /// Bans, or with a time that has passed lifts a ban. Of two that are about one party the later
@@ -215,12 +213,10 @@ impl<E: Edge> Objects<'_, E> {
                 other => return Err(nonsense(&other)),
             }
         }
-        found.sort_by(|one, other| (one.since, &one.id).cmp(&(other.since, &other.id)));
-        truncated |= found.len() > MOST_LISTED;
-        found.truncate(MOST_LISTED);
+        let (found, more) = oldest(found, MOST_LISTED);
         Ok(Listed {
             sockets: found.into_iter().map(Shown::from).collect(),
-            truncated,
+            truncated: truncated || more,
         })
     }
 

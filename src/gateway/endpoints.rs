@@ -11,6 +11,24 @@ use crate::request::Request;
 use crate::route::Place;
 use crate::token::{Authentication, Identity};
 
+/// What a client shows its token for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Errand {
+    Ticket,
+    /// A later end, so it matters how long the token lives by now.
+    Refresh,
+}
+
+impl Errand {
+    /// What other methods than POST are told.
+    fn title(self) -> &'static str {
+        match self {
+            Self::Ticket => "A ticket is asked for by POST.",
+            Self::Refresh => "A refresh is asked for by POST.",
+        }
+    }
+}
+
 /// Who asks an endpoint.
 pub(super) enum Caller {
     /// A browser, whether it may ask.
@@ -19,18 +37,19 @@ pub(super) enum Caller {
 }
 
 impl Gate {
-    /// Steps 4 to 7 under a route's settings. `title`: what other methods than POST are told.
+    /// Steps 4 to 7 under a route's settings.
     pub(super) async fn caller<E: Edge>(
         &self,
         edge: &E,
         request: &Request<'_>,
         policy: &Policy,
-        title: &'static str,
+        errand: Errand,
         record: &mut Record,
     ) -> Result<Caller, Rejection> {
         // 4. in place of a handshake: the method. Browsers ask by OPTIONS first.
         record.stage = Stage::Handshake;
         if !matches!(request.method, "POST" | "OPTIONS") {
+            let title = errand.title();
             let allow = "POST, OPTIONS";
             return Err(Reason::WrongMethod { title, allow }.because("the method is not POST"));
         }
@@ -54,7 +73,10 @@ impl Gate {
         let Some(authentication) = &policy.authentication else {
             return Err(Reason::NoRoute.because("the route has no tokens"));
         };
-        let identity = authentication.check_plain(edge, request, record).await?;
+        let anew = errand == Errand::Refresh;
+        let identity = authentication
+            .check_plain(edge, request, anew, record)
+            .await?;
         record.note_identity(&identity);
         if policy.one_time.rejects_replay {
             // Whether it can be admitted at all is known before anything is asked.

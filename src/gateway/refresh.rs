@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::counters::{Client, Told};
-use super::endpoints::Caller;
+use super::endpoints::{Caller, Errand};
 use super::once::admit_once;
 use super::registration::{entry, refusal_of};
 use super::{Edge, Gate, Passage};
@@ -38,8 +38,10 @@ impl Gate {
         // 4 to 7
         let (route, parameters) = place;
         let policy = &route.policy;
-        let title = "A refresh is asked for by POST.";
-        let identity = match self.caller(edge, request, policy, title, record).await? {
+        let caller = self
+            .caller(edge, request, policy, Errand::Refresh, record)
+            .await?;
+        let identity = match caller {
             Caller::Known(identity) => identity,
             Caller::Preflight => return Ok(Passage::Preflight),
         };

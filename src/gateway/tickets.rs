@@ -1,7 +1,7 @@
 //! `/_portcullis/ticket`: a one-time ticket for who shows a token.
 
 use super::counters::{Client, Told};
-use super::endpoints::Caller;
+use super::endpoints::{Caller, Errand};
 use super::once::keep;
 use super::{Edge, Gate, Passage};
 use crate::record::{Outcome, Record, Stage};
@@ -23,8 +23,10 @@ impl Gate {
     ) -> Result<Passage<E>, Rejection> {
         // 4 to 7
         let policy = &route.policy;
-        let title = "A ticket is asked for by POST.";
-        let identity = match self.caller(edge, request, policy, title, record).await? {
+        let caller = self
+            .caller(edge, request, policy, Errand::Ticket, record)
+            .await?;
+        let identity = match caller {
             Caller::Known(identity) => identity,
             Caller::Preflight => return Ok(Passage::Preflight),
         };

@@ -14,6 +14,9 @@ pub const MOST_MARKS: u32 = 100_000;
 /// disconnection that happened meanwhile.
 pub const KICK_LASTS: Duration = Duration::from_secs(60);
 
+/// The clocks of two isolates differ by less.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(1);
+
 /// What a mark does to what it fits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -40,8 +43,8 @@ impl Verb {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mark {
-    /// Of a revocation: tokens issued earlier are meant. Of a ban: when it was spoken; of two the
-    /// later one counts.
+    /// Of a revocation: tokens issued earlier are meant. Of a ban or a disconnection: when it was
+    /// spoken; of two bans the later one counts.
     pub before: Timestamp,
     /// From then on it is as if it was not there.
     pub until: Timestamp,
@@ -160,8 +163,12 @@ impl Entry {
 
 /// Whether a socket is admitted under the marks found for it; a ban is told first.
 pub fn judge(socket: &Socket, found: &[(Verb, Mark)], now: Timestamp) -> Result<(), End> {
+    // Who was disconnected and came back is not meant, though it may lose its channel too.
+    let is_meant =
+        |verb: Verb, mark: &Mark| verb != Verb::Kick || socket.since <= mark.before + CLOCKS_DIFFER;
     let ends = found.iter();
     match ends
+        .filter(|(verb, mark)| is_meant(*verb, mark))
         .filter_map(|(verb, mark)| mark.hits(*verb, socket, now))
         .min()
     {

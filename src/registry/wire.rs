@@ -36,7 +36,7 @@ pub enum Answer {
     Refused {
         end: End,
     },
-    /// `sockets`: how many were ended.
+    /// `mark`: what is stored now. `sockets`: how many were ended.
     Marked {
         mark: Mark,
         sockets: u64,

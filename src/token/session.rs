@@ -112,6 +112,17 @@ impl Sessions {
         self.take(question.print, answer, runtime.now())
     }
 
+    /// The same by what the provider says now, which may be more than is remembered.
+    pub async fn identify_anew<R: Runtime>(
+        &self,
+        runtime: &R,
+        id: &str,
+    ) -> Result<Identity, TokenFault> {
+        let question = self.question(id)?;
+        let answer = runtime.introspect(&question).await;
+        self.take(question.print, answer, runtime.now())
+    }
+
     fn question(&self, id: &str) -> Result<Question<'_>, TokenFault> {
         if id.is_empty() {
             return Err(TokenFault::invalid("the session id is empty"));
