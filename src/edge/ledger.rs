@@ -28,19 +28,20 @@ pub async fn ask_and_hold(env: &JsValue, context: &Context, call: &LedgerCall) -
             channel: None,
         };
     };
-    let object = match native::object_by_name(&native::binding(env, LEDGER_BINDING), &call.ledger) {
-        Ok(object) => object,
-        Err(error) => {
-            return Asked {
-                answer: Err(native::describe(&error)),
-                channel: None,
-            };
-        }
-    };
+    let ledgers = native::binding(env, LEDGER_BINDING);
     let first = wire::encode_question(&call.question);
     let again = wire::attach_prefix(slot);
     let (ends_when_lost, timeout) = (call.ends_when_lost, millis(call.timeout));
-    let taken = slot::take(context, &object, (&first, &again), ends_when_lost, timeout).await;
+    let paths = (first.as_str(), again.as_str());
+    let taken = slot::take(
+        context,
+        &ledgers,
+        &call.ledger,
+        paths,
+        ends_when_lost,
+        timeout,
+    )
+    .await;
     Asked {
         answer: taken.text.and_then(|text| read(&text)),
         channel: taken.channel,

@@ -22,14 +22,13 @@ export async function askRegistry(namespace, shards, question, milliseconds) {
  * `failure`, and the `channel` of one that is not refused.
  */
 export async function register(namespace, shard, entry, endsWhenLost, milliseconds) {
-  const object = namespace.getByName(String(shard));
-  const open = (state) =>
-    withTimeout(milliseconds, (signal) => {
-      // A request for a socket has no body.
-      const query = new URLSearchParams({ entry, ...state });
-      const headers = { Upgrade: 'websocket' };
-      return object.fetch(`https://registry/?${query}`, { headers, signal });
-    });
-  const { response, failure, channel } = await hold(open, endsWhenLost);
-  return { text: response?.headers.get('answer'), failure, channel };
+  const open = (state, signal) => {
+    // A request for a socket has no body.
+    const query = new URLSearchParams({ entry, ...state });
+    const headers = { Upgrade: 'websocket' };
+    // A stub whose object broke is of no use any more: each time a new one.
+    const object = namespace.getByName(String(shard));
+    return object.fetch(`https://registry/?${query}`, { headers, signal });
+  };
+  return hold(open, endsWhenLost, milliseconds);
 }

@@ -1,9 +1,5 @@
 // Slots of open sockets: how an isolate takes one, and what their object sees of the channels.
 import { hold } from './channel.js';
-import { discard, withTimeout } from './native.js';
-
-/** How long a ledger may take to answer to a socket that attaches again, in milliseconds. */
-const LONGEST_AGAIN = 5_000;
 
 /** Resolves when a channel is closed on both sides. */
 const closed = (socket) =>
@@ -13,28 +9,23 @@ const closed = (socket) =>
   });
 
 /**
- * Asks a ledger for a slot by the path `first`, and holds it by a channel. Resolves to `text`, the
- * answer, or `failure`, and the `channel` of a slot that is not refused. `again`: the path to
- * attach again, but for the time.
+ * Asks the ledger of this name for a slot by the path `first`, and holds it by a channel. Resolves
+ * to `text`, the answer, or `failure`, and the `channel` of a slot that is not refused. `again`: the
+ * path to attach again, but for the time.
  */
-export async function takeSlot(context, ledger, first, again, endsWhenLost, milliseconds) {
-  const open = (state) => {
+export async function takeSlot(context, ledgers, name, first, again, endsWhenLost, milliseconds) {
+  const open = async (state, signal) => {
     const path = state.again ? `${again}${Date.now()}` : first;
-    const longest = state.again ? Math.min(milliseconds, LONGEST_AGAIN) : milliseconds;
-    return withTimeout(longest, async (signal) => {
-      const headers = { Upgrade: 'websocket' };
-      const response = await ledger.fetch(`https://ledger${path}`, { headers, signal });
-      // Without it the request's end would cut the channel before its close is on the way, and
-      // what is cut off is free only when its lease is over.
-      if (response.webSocket) context.waitUntil(closed(response.webSocket));
-      // It came too late, and nobody takes it.
-      if (signal.aborted) discard(response);
-      return response;
-    });
+    const headers = { Upgrade: 'websocket' };
+    // A stub whose object broke is of no use any more: each time a new one.
+    const ledger = ledgers.getByName(name);
+    const response = await ledger.fetch(`https://ledger${path}`, { headers, signal });
+    // Without it the request's end would cut the channel before its close is on the way, and
+    // what is cut off is free only when its lease is over.
+    if (response.webSocket) context.waitUntil(closed(response.webSocket));
+    return response;
   };
-  const { response, failure, channel } = await hold(open, endsWhenLost);
-  const text = response && (response.headers.get('answer') ?? `status ${response.status}`);
-  return { text, failure, channel };
+  return hold(open, endsWhenLost, milliseconds);
 }
 
 const TAG = 'socket';

@@ -15,7 +15,8 @@ extern "C" {
     #[wasm_bindgen(js_name = takeSlot)]
     fn take_slot(
         context: &JsValue,
-        ledger: &JsValue,
+        ledgers: &JsValue,
+        name: &str,
         first: &str,
         again: &str,
         ends_when_lost: bool,
@@ -72,10 +73,11 @@ impl Drop for Asking<'_> {
     }
 }
 
-/// Asks a ledger for a slot. `paths`: to ask, and to attach again.
+/// Asks the ledger of this name for a slot. `paths`: to ask, and to attach again.
 pub async fn take(
     context: &Context,
-    ledger: &JsValue,
+    ledgers: &JsValue,
+    name: &str,
     paths: (&str, &str),
     ends_when_lost: bool,
     milliseconds: u64,
@@ -84,7 +86,8 @@ pub async fn take(
     let asking = Asking {
         result: take_slot(
             context.as_ref(),
-            ledger,
+            ledgers,
+            name,
             first,
             again,
             ends_when_lost,
