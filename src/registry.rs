@@ -151,6 +151,14 @@ impl Socket {
     }
 }
 
+/// The oldest of these sockets in their order, so many at most, and whether there are more.
+pub fn oldest(mut sockets: Vec<Socket>, most: usize) -> (Vec<Socket>, bool) {
+    sockets.sort_by(|one, other| (one.since, &one.id).cmp(&(other.since, &other.id)));
+    let are_more = sockets.len() > most;
+    sockets.truncate(most);
+    (sockets, are_more)
+}
+
 /// A socket and all that it is found by.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -198,6 +198,13 @@ fn sockets_are_named_by_one_thing() {
     ]);
 }
 
+fn of_address(text: &str) -> Party {
+    Party::Address {
+        address: ClientAddress::parse(Some(text)),
+        key: address(text),
+    }
+}
+
 #[test]
 fn bans_are_of_an_address_or_a_subject_for_a_time() {
     let ban = |party, lasts| Ok(Command::Ban { party, lasts });
@@ -223,12 +230,27 @@ fn bans_are_of_an_address_or_a_subject_for_a_time() {
         (
             "an address",
             read("PUT", "bans/192.0.2.7", ""),
-            ban(Party::Address(address("192.0.2.7")), seconds(3600)),
+            ban(of_address("192.0.2.7"), seconds(3600)),
         ),
         (
             "a network",
             read("PUT", "bans/2001:db8::%2F64", ""),
-            ban(Party::Address(address("2001:db8::")), seconds(3600)),
+            ban(of_address("2001:db8::"), seconds(3600)),
+        ),
+        (
+            "a network that is not counted as one",
+            read("DELETE", "bans/2001:db8::/56", ""),
+            wrong("\"2001:db8::/56\" is no network that is counted as one; write an address in it"),
+        ),
+        (
+            "nor is one of these",
+            read("PUT", "bans/192.0.2.0/24", ""),
+            wrong("\"192.0.2.0/24\" is no network that is counted as one; write an address in it"),
+        ),
+        (
+            "an address and more",
+            read("PUT", "bans/192.0.2.7/alice", ""),
+            ban(sub("192.0.2.7/alice"), seconds(3600)),
         ),
         (
             "slashes and UTF-8",
@@ -239,6 +261,11 @@ fn bans_are_of_an_address_or_a_subject_for_a_time() {
             "lifting",
             read("DELETE", "bans/alice", ""),
             Ok(Command::Lift(sub("alice"))),
+        ),
+        (
+            "lifting that of an address, which routes may count otherwise",
+            read("DELETE", "bans/2001:db8::7", ""),
+            Ok(Command::Lift(of_address("2001:db8::7"))),
         ),
         (
             "both",

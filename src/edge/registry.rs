@@ -9,6 +9,7 @@ use portcullis::config::REGISTRY_BINDING;
 use portcullis::gateway::{Registered, Registration};
 use portcullis::registry::{
     Answer, End, Entry, Key, MOST_MARKS, Mark, Marked, Named, Opening, Question, Socket, judge,
+    oldest,
 };
 use portcullis::request::RequestUrl;
 use portcullis::time::{Timestamp, millis};
@@ -203,13 +204,10 @@ impl Registry {
                 spoken,
             } => self.mark(&named, mark, spoken)?,
             Question::List { key, most } => {
-                let mut sockets: Vec<_> = self.sockets(key.as_ref())?;
-                let truncated = sockets.len() > most;
-                sockets.truncate(most);
-                Answer::Listed {
-                    sockets: sockets.into_iter().map(|(_, socket)| socket).collect(),
-                    truncated,
-                }
+                let sockets = self.sockets(key.as_ref())?;
+                let sockets = sockets.into_iter().map(|(_, socket)| socket).collect();
+                let (sockets, truncated) = oldest(sockets, most);
+                Answer::Listed { sockets, truncated }
             }
             Question::Prolong {
                 entry,
@@ -249,8 +247,7 @@ impl Registry {
             stored: mark,
             is_new,
         } = given.over(named.verb, stored);
-        // A ban that is lifted needs no room for long.
-        if stored.is_none() && mark.until > now && !self.has_room()? {
+        if stored.is_none() && !self.has_room()? && mark.needs_room(named.verb, now) {
             return Ok(Answer::Full);
         }
         let mut ended = 0;
