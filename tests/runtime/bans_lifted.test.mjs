@@ -75,6 +75,18 @@ describe('bans of routes with prefixes of their own', () => {
     assert.equal(await knock('/wide', address), 'admitted');
   });
 
+  test('are not an administrator’s own, which hold on all routes alike', async () => {
+    const [ip, beside] = ['2001:db8:13:aa::7', '2001:db8:13:aa:1::'];
+    const targets = ['/', '/wide', '/narrow', '/unbanned'];
+    await done(gate, 'PUT', `bans/${ip}`);
+    for (const target of targets) {
+      for (const from of [ip, beside]) assert.equal(await knock(target, from), 'banned', target);
+      assert.equal(await knock(target, '2001:db8:13:bb::7'), 'admitted', target);
+    }
+    await done(gate, 'DELETE', `bans/${ip}`);
+    for (const target of targets) assert.equal(await knock(target, ip), 'admitted', target);
+  });
+
   test('are not looked for by a network that the gate does not count', async () => {
     for (const method of ['PUT', 'DELETE']) {
       const answer = await administer(gate, method, 'bans/2001:db8:12::/56');

@@ -127,7 +127,7 @@ describe('a word of which one object', () => {
     });
   }
 
-  test('and another fail names both', async () => {
+  test('and another does not hear names both', async () => {
     await plan(gate, { 3: 'throw', 11: 'status 500' });
     const answer = await administer(gate, 'PUT', 'revocations', { body: { jti: fresh('jti') } });
     const { detail } = JSON.parse(answer.body);
@@ -135,7 +135,7 @@ describe('a word of which one object', () => {
     await plan(gate, { 3: 'real', 11: 'real' });
   });
 
-  test('fails is not in the list, which says so', async () => {
+  test('does not hear is no list', async () => {
     await plan(gate, { 3: 'throw' });
     const answer = await administer(gate, 'GET', 'sockets');
     assert.equal(answer.status, 503);
