@@ -1,101 +1,13 @@
-//! Administrators: their token, and what their requests say.
+//! What an administrator's requests say.
 
 mod common;
 
 use common::{Ask, NOW, assert_rows, seconds, strings};
-use portcullis::admin::{AdminToken, Command, Filter, Party};
+use portcullis::admin::{Command, Filter, Party};
 use portcullis::client::{ClientAddress, Ipv6Prefix};
 use portcullis::registry::{Claim, Key, LATEST};
 use portcullis::rejection::Reason;
 use portcullis::time::Timestamp;
-
-const TOKEN: &str = "0123456789abcdef0123456789abcdef";
-
-#[test]
-fn a_token_is_long_enough_and_can_be_sent() {
-    let characters = "it can't be sent in a header: write visible ASCII without spaces and commas";
-    let short = "it is shorter than 32 characters; write a random one, like openssl rand -base64 32 \
-                 gives";
-    let parse = |text: &str| AdminToken::parse(text).map(|_| ());
-    assert_rows([
-        ("32 characters", parse(TOKEN), Ok(())),
-        ("31 characters", parse(&TOKEN[1..]), Err(short.to_owned())),
-        ("nothing", parse(""), Err(short.to_owned())),
-        (
-            "a space",
-            parse(&format!("{TOKEN} ")),
-            Err(characters.to_owned()),
-        ),
-        (
-            "a comma",
-            parse(&format!("{TOKEN},")),
-            Err(characters.to_owned()),
-        ),
-        (
-            "a line break",
-            parse(&format!("{TOKEN}\n")),
-            Err(characters.to_owned()),
-        ),
-        (
-            "no ASCII",
-            parse(&"ü".repeat(32)),
-            Err(characters.to_owned()),
-        ),
-    ]);
-    assert_eq!(
-        format!("{:?}", AdminToken::parse(TOKEN)),
-        "Ok(AdminToken(REDACTED))"
-    );
-}
-
-#[test]
-fn only_its_bearer_is_an_administrator() {
-    let token = AdminToken::parse(TOKEN).expect("sound");
-    let url = format!("https://gate.example/_portcullis/admin/sockets?token={TOKEN}");
-    let plain = || Ask::plain("GET", &url).with("cookie", &format!("ADMIN_TOKEN={TOKEN}"));
-    let with = |value: &str| plain().with("authorization", value);
-    let check = |ask: Ask| {
-        token
-            .check(&ask.request())
-            .map_err(|refused| refused.reason)
-    };
-    assert_rows([
-        ("the token", check(with(&format!("Bearer {TOKEN}"))), Ok(())),
-        (
-            "in any case",
-            check(with(&format!("bearer  {TOKEN} "))),
-            Ok(()),
-        ),
-        ("nothing", check(plain()), Err(Reason::TokenMissing)),
-        (
-            "another scheme",
-            check(with(&format!("Basic {TOKEN}"))),
-            Err(Reason::TokenMissing),
-        ),
-        ("no scheme", check(with(TOKEN)), Err(Reason::TokenMissing)),
-        ("empty", check(with("Bearer ")), Err(Reason::TokenInvalid)),
-        (
-            "shorter",
-            check(with(&format!("Bearer {}", &TOKEN[1..]))),
-            Err(Reason::TokenInvalid),
-        ),
-        (
-            "longer",
-            check(with(&format!("Bearer {TOKEN}0"))),
-            Err(Reason::TokenInvalid),
-        ),
-        (
-            "in capitals",
-            check(with(&format!("Bearer {}", TOKEN.to_uppercase()))),
-            Err(Reason::TokenInvalid),
-        ),
-        (
-            "twice",
-            check(with(&format!("Bearer {TOKEN}, Bearer {TOKEN}"))),
-            Err(Reason::TokenInvalid),
-        ),
-    ]);
-}
 
 /// What a request says, or the detail of what is wrong with it.
 fn read(method: &'static str, path: &str, body: &str) -> Result<Command, String> {
@@ -330,6 +242,13 @@ fn revocations_name_a_claim_or_a_time() {
             just_now,
             month,
             "sub \"a\", issued before 1800000000.001",
+        ),
+        (
+            r#"{"sub":"a","iss":"i"}"#,
+            claim(Claim::Subject, Some("i"), "a"),
+            just_now,
+            month,
+            "sub \"a\", iss \"i\", issued before 1800000000.001",
         ),
         (
             r#"{"sub":"a","before":1700000000}"#,

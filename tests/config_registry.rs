@@ -162,8 +162,9 @@ fn endpoints_are_there_where_they_can_do_something() {
     );
 }
 
-const JWKS: &str = r#"{"keys": [{"kty": "OKP", "crv": "Ed25519",
-    "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+const JWK: &str =
+    r#"{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+const SECRET: &str = r#"{"kty": "oct", "k": "c2VjcmV0IG9mIHRoaXJ0eS10d28gY2hhcmFjdGVycyE"}"#;
 
 /// The realms of sockets to these paths.
 fn realms(routes: &str, paths: &[&str]) -> Vec<String> {
@@ -198,16 +199,23 @@ fn sockets_have_one_realm_where_the_same_tokens_open_them() {
         {"path": "/typ", "jwt_typ": "at+jwt"},
         {"path": "/replay", "jwt_replay": "reject"},
         {"path": "/key", "jwt_secret": "another secret of thirty-two bytes!"},
-        {"path": "/set", "jwt_jwks": JWKS},
+        {"path": "/set", "jwt_jwks": {"keys": [JWK]}},
+        {"path": "/other/set", "jwt_jwks": {"keys": [JWK, SECRET]}},
         {"path": "/url", "jwt_jwks_url": "https://id.example/jwks"},
+        {"path": "/other/url", "jwt_jwks_url": "https://other.example/jwks"},
         {"path": "/issuers", "issuers":
             [{"issuer": "https://id.example", "jwks_url": "https://id.example/jwks"}]},
+        {"path": "/other/issuers", "issuers":
+            [{"issuer": "https://other.example", "jwks_url": "https://id.example/jwks"}]},
         {"path": "/session", "session_url": "https://id.example/session",
+            "session_url_auth": "Bearer x"},
+        {"path": "/other/session", "session_url": "https://other.example/session",
             "session_url_auth": "Bearer x"},
         {"path": "/claims", "claims": {"role": "admin"}},
         {"path": "/rooms/{room}", "claims": {"rooms": {"contains": "{room}"}}},
         {"path": "/any/{room}"}]"#
-        .replace("JWKS", JWKS);
+        .replace("JWK", JWK)
+        .replace("SECRET", SECRET);
     let routes = routes.as_str();
     let same = realms(routes, &["/a", "/b", "/any/1", "/any/2"]);
     assert!(same.iter().all(|realm| *realm == same[0]), "{same:?}");
@@ -223,9 +231,13 @@ fn sockets_have_one_realm_where_the_same_tokens_open_them() {
         "/replay",
         "/key",
         "/set",
+        "/other/set",
         "/url",
+        "/other/url",
         "/issuers",
+        "/other/issuers",
         "/session",
+        "/other/session",
         "/claims",
         "/rooms/1",
         "/rooms/2",

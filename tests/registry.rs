@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::collections::BTreeSet;
+
 use common::{NOW, assert_rows, cases, ms, object, seconds};
 use portcullis::client::{ClientAddress, Ipv6Prefix};
 use portcullis::registry::{
@@ -299,19 +301,34 @@ fn sockets_are_found_by_what_their_objects_are_named_by() {
         shard_of(Some(&alice), address),
         shard_of(Some(&alice), elsewhere)
     );
+    // Another issuer's are others, whatever they are called.
+    let namesake = identity(&ALICE.replace("https://id", "https://other"));
+    assert_ne!(party_of(&namesake), Some(party));
+    assert_ne!(session_of(&namesake), Some(session));
     // Of whom nothing is known but the address.
     let nobody = identity("{}");
     assert_eq!(party_of(&nobody), None);
     assert_eq!(shard_of(Some(&nobody), address), shard_of(None, address));
-    let shards: std::collections::BTreeSet<_> = (0..200)
-        .map(|at| {
-            shard_of(
-                Some(&identity(&json!({"sub": at.to_string()}).to_string())),
-                address,
-            )
-        })
-        .collect();
-    assert_eq!(shards.len(), usize::from(SHARDS));
+    let keys = entry("192.0.2.7", None).keys;
+    assert_eq!(keys, [Key::socket("0123"), Key::address(address)]);
+}
+
+#[test]
+fn all_objects_share_the_sockets() {
+    let address =
+        |at| ClientAddress::parse(Some(&format!("192.0.2.{at}"))).key(Ipv6Prefix::default());
+    let subject = |at: u8| identity(&json!({"sub": at.to_string()}).to_string());
+    let count = |shard_of: &dyn Fn(u8) -> u8| {
+        let shards: BTreeSet<_> = (0..200).map(shard_of).collect();
+        shards.len()
+    };
+    let all = usize::from(SHARDS);
+    assert_eq!(count(&|at| shard_of(Some(&subject(at)), address(0))), all);
+    assert_eq!(count(&|at| shard_of(None, address(at))), all);
+    // What is about everybody is found by no tag, for sockets have none of that.
+    assert_eq!(Key::all().tag(), None);
+    let one = Key::socket("0123");
+    assert_eq!(one.tag(), Some(&one));
 }
 
 #[test]

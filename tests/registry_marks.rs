@@ -28,6 +28,30 @@ fn what_is_over_or_passes_soon_needs_no_room() {
 }
 
 #[test]
+fn what_changes_nothing_is_not_stored_again_and_what_does_is() {
+    let mark = |before, until| Mark {
+        before: after(before),
+        until: after(until),
+    };
+    let is_new = |verb, before, until| {
+        let stored = Some(mark(500, 1000));
+        mark(before, until).over(verb, stored).is_new
+    };
+    assert!(mark(500, 1000).over(Verb::Revoke, None).is_new);
+    assert_rows([
+        ("the same", is_new(Verb::Revoke, 500, 1000), false),
+        ("less", is_new(Verb::Revoke, 400, 900), false),
+        ("of later tokens", is_new(Verb::Revoke, 501, 900), true),
+        ("for longer", is_new(Verb::Revoke, 400, 1001), true),
+        ("the same ban", is_new(Verb::Ban, 500, 1000), false),
+        ("an earlier word", is_new(Verb::Ban, 499, 2000), false),
+        ("a later word", is_new(Verb::Ban, 501, 0), true),
+        ("a longer ban", is_new(Verb::Ban, 500, 1001), true),
+        ("a disconnection", is_new(Verb::Kick, 501, 1001), true),
+    ]);
+}
+
+#[test]
 fn the_later_word_about_a_ban_counts_whatever_the_clocks_say() {
     let ban = Mark {
         before: after(500),
