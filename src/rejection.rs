@@ -72,8 +72,10 @@ pub enum Reason {
     NotDone {
         detail: String,
     },
-    /// There is no room for more revocations and bans.
-    RegistryFull,
+    /// There is no room for more revocations and bans. `detail`: where.
+    RegistryFull {
+        detail: String,
+    },
     /// `retry_after`: when asking again is sensible.
     LimiterUnavailable {
         retry_after: Duration,
@@ -118,7 +120,7 @@ impl Reason {
             | Self::Revoked
             | Self::BadRequest { .. }
             | Self::NotDone { .. }
-            | Self::RegistryFull
+            | Self::RegistryFull { .. }
             | Self::LimiterUnavailable { .. }
             | Self::UpstreamUnreachable
             | Self::UpstreamRefused
@@ -146,7 +148,7 @@ impl Reason {
             | Self::WrongMethod { .. }
             | Self::BadRequest { .. }
             | Self::NotDone { .. }
-            | Self::RegistryFull
+            | Self::RegistryFull { .. }
             | Self::UnsupportedVersion
             | Self::BadHandshake => None,
             Self::Misconfigured => Some(1011),
@@ -250,7 +252,7 @@ impl Reason {
                 503,
                 "Not done everywhere. It is safe to repeat.",
             ),
-            Self::RegistryFull => (
+            Self::RegistryFull { .. } => (
                 "registry_full",
                 507,
                 "There is no room for more revocations and bans.",

@@ -48,7 +48,7 @@ fn every_reason_has_its_code_or_stays_http() {
         (Reason::Revoked, Some(4401)),
         (Reason::BadRequest { detail: "".into() }, None),
         (Reason::NotDone { detail: "".into() }, None),
-        (Reason::RegistryFull, None),
+        (Reason::RegistryFull { detail: "".into() }, None),
         (Reason::UpstreamUnreachable, Some(1014)),
         (Reason::UpstreamRefused, Some(1014)),
         (Reason::UpstreamTimeout, Some(1014)),

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Ask, assert_rows, minimal_with, read};
-use portcullis::config::{REGISTRY_BINDING, Settings, Site};
+use portcullis::config::{ONE_TIME_BINDING, REGISTRY_BINDING, Settings, Site};
 use portcullis::gateway::Gate;
 use portcullis::route::Place;
 
@@ -162,9 +162,15 @@ fn endpoints_are_there_where_they_can_do_something() {
     );
 }
 
+const JWK: &str =
+    r#"{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+const SECRET: &str = r#"{"kty": "oct", "k": "c2VjcmV0IG9mIHRoaXJ0eS10d28gY2hhcmFjdGVycyE"}"#;
+
 /// The realms of sockets to these paths.
 fn realms(routes: &str, paths: &[&str]) -> Vec<String> {
-    let site = Site::read(&bound(&[("ROUTES", routes), EXPIRY])).expect("sound routes");
+    let mut settings = bound(&[("ROUTES", routes), EXPIRY]);
+    settings.bindings.insert(ONE_TIME_BINDING.into());
+    let site = Site::read(&settings).expect("sound routes");
     let realm = |path: &&str| {
         let ask = Ask::plain("GET", &format!("https://gate.example{path}"));
         match site.routes.find(&ask.request()) {
@@ -185,24 +191,62 @@ fn sockets_have_one_realm_where_the_same_tokens_open_them() {
     let routes = r#"[
         {"path": "/a"}, {"path": "/b", "idle_timeout": "1m"},
         {"path": "/scopes", "required_scopes": "x"},
+        {"path": "/issuer", "jwt_issuer": "x"},
         {"path": "/audience", "jwt_audience": "x"},
+        {"path": "/algorithms", "jwt_algorithms": "HS256"},
+        {"path": "/leeway", "jwt_leeway": "1s"},
+        {"path": "/age", "jwt_max_age": "1h"},
+        {"path": "/typ", "jwt_typ": "at+jwt"},
+        {"path": "/replay", "jwt_replay": "reject"},
         {"path": "/key", "jwt_secret": "another secret of thirty-two bytes!"},
+        {"path": "/set", "jwt_jwks": {"keys": [JWK]}},
+        {"path": "/other/set", "jwt_jwks": {"keys": [JWK, SECRET]}},
+        {"path": "/url", "jwt_jwks_url": "https://id.example/jwks"},
+        {"path": "/other/url", "jwt_jwks_url": "https://other.example/jwks"},
+        {"path": "/issuers", "issuers":
+            [{"issuer": "https://id.example", "jwks_url": "https://id.example/jwks"}]},
+        {"path": "/other/issuers", "issuers":
+            [{"issuer": "https://other.example", "jwks_url": "https://id.example/jwks"}]},
+        {"path": "/session", "session_url": "https://id.example/session",
+            "session_url_auth": "Bearer x"},
+        {"path": "/other/session", "session_url": "https://other.example/session",
+            "session_url_auth": "Bearer x"},
         {"path": "/claims", "claims": {"role": "admin"}},
         {"path": "/rooms/{room}", "claims": {"rooms": {"contains": "{room}"}}},
-        {"path": "/any/{room}"}]"#;
+        {"path": "/any/{room}"}]"#
+        .replace("JWK", JWK)
+        .replace("SECRET", SECRET);
+    let routes = routes.as_str();
     let same = realms(routes, &["/a", "/b", "/any/1", "/any/2"]);
     assert!(same.iter().all(|realm| *realm == same[0]), "{same:?}");
     let paths = [
         "/a",
         "/scopes",
+        "/issuer",
         "/audience",
+        "/algorithms",
+        "/leeway",
+        "/age",
+        "/typ",
+        "/replay",
         "/key",
+        "/set",
+        "/other/set",
+        "/url",
+        "/other/url",
+        "/issuers",
+        "/other/issuers",
+        "/session",
+        "/other/session",
         "/claims",
         "/rooms/1",
         "/rooms/2",
     ];
     let mut others = realms(routes, &paths);
-    assert_eq!(others[5], realms(routes, &["/rooms/1"])[0]);
+    assert_eq!(
+        others[paths.len() - 2..],
+        realms(routes, &["/rooms/1", "/rooms/2"])
+    );
     others.sort();
     others.dedup();
     assert_eq!(others.len(), paths.len());

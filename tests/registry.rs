@@ -1,6 +1,8 @@
-//! The registry: whom a mark hits, and that objects agree in whatever order marks arrive.
+//! The registry: whom a mark hits, and how sockets are found and listed.
 
 mod common;
+
+use std::collections::BTreeSet;
 
 use common::{NOW, assert_rows, cases, ms, object, seconds};
 use portcullis::client::{ClientAddress, Ipv6Prefix};
@@ -211,6 +213,31 @@ fn a_mark_that_is_over_hits_nobody_and_a_ban_is_told_first() {
     assert_eq!(judge(socket, &over, NOW), Ok(()));
     let both = [(Verb::Revoke, mark(after(1))), (Verb::Ban, mark(after(1)))];
     assert_eq!(judge(socket, &both, NOW), Err(End::Banned));
+    // Who was disconnected may come back, who was revoked may not: that is told first.
+    let both = [(Verb::Kick, mark(after(1))), (Verb::Revoke, mark(after(1)))];
+    assert_eq!(judge(socket, &both, NOW), Err(End::Revoked));
+}
+
+#[test]
+fn a_list_that_is_cut_has_the_oldest_and_says_so() {
+    let socket = |since: u64, id: &str| Socket {
+        id: id.into(),
+        since: after(since),
+        ..alice().socket
+    };
+    let all = [(3, "c"), (1, "z"), (2, "b"), (1, "a")];
+    let list = |most| {
+        let sockets = all.map(|(since, id)| socket(since, id)).to_vec();
+        let (sockets, are_more) = oldest(sockets, most);
+        let ids: String = sockets.into_iter().map(|socket| socket.id).collect();
+        (ids, are_more)
+    };
+    assert_rows([
+        ("more than fit", list(3), ("azb".to_owned(), true)),
+        ("as many", list(4), ("azbc".to_owned(), false)),
+        ("fewer", list(5), ("azbc".to_owned(), false)),
+        ("none", list(0), (String::new(), true)),
+    ]);
 }
 
 #[test]
@@ -282,19 +309,34 @@ fn sockets_are_found_by_what_their_objects_are_named_by() {
         shard_of(Some(&alice), address),
         shard_of(Some(&alice), elsewhere)
     );
+    // Another issuer's are others, whatever they are called.
+    let namesake = identity(&ALICE.replace("https://id", "https://other"));
+    assert_ne!(party_of(&namesake), Some(party));
+    assert_ne!(session_of(&namesake), Some(session));
     // Of whom nothing is known but the address.
     let nobody = identity("{}");
     assert_eq!(party_of(&nobody), None);
     assert_eq!(shard_of(Some(&nobody), address), shard_of(None, address));
-    let shards: std::collections::BTreeSet<_> = (0..200)
-        .map(|at| {
-            shard_of(
-                Some(&identity(&json!({"sub": at.to_string()}).to_string())),
-                address,
-            )
-        })
-        .collect();
-    assert_eq!(shards.len(), usize::from(SHARDS));
+    let keys = entry("192.0.2.7", None).keys;
+    assert_eq!(keys, [Key::socket("0123"), Key::address(address)]);
+}
+
+#[test]
+fn all_objects_share_the_sockets() {
+    let address =
+        |at| ClientAddress::parse(Some(&format!("192.0.2.{at}"))).key(Ipv6Prefix::default());
+    let subject = |at: u8| identity(&json!({"sub": at.to_string()}).to_string());
+    let count = |shard_of: &dyn Fn(u8) -> u8| {
+        let shards: BTreeSet<_> = (0..200).map(shard_of).collect();
+        shards.len()
+    };
+    let all = usize::from(SHARDS);
+    assert_eq!(count(&|at| shard_of(Some(&subject(at)), address(0))), all);
+    assert_eq!(count(&|at| shard_of(None, address(at))), all);
+    // What is about everybody is found by no tag, for sockets have none of that.
+    assert_eq!(Key::all().tag(), None);
+    let one = Key::socket("0123");
+    assert_eq!(one.tag(), Some(&one));
 }
 
 #[test]
@@ -337,62 +379,8 @@ fn expiry_only_moves_ahead() {
     assert_eq!(without.expires, None);
 }
 
-#[test]
-fn the_later_word_about_a_ban_counts_whatever_the_clocks_say() {
-    let ban = Mark {
-        before: after(500),
-        until: after(1000),
-    };
-    // The object's clock was set back since.
-    let spoken = Mark::spoken(Some(ban), NOW);
-    assert!(spoken > ban.before);
-    let lifted = Mark {
-        before: spoken,
-        until: Timestamp(0),
-    };
-    assert_eq!(lifted.over(Verb::Ban, Some(ban)).stored, lifted);
-    assert_eq!(ban.over(Verb::Ban, Some(lifted)).stored, lifted);
-    assert_eq!(Mark::spoken(Some(ban), after(600)), after(600));
-    assert_eq!(Mark::spoken(None, NOW), NOW);
-}
-
-fn marks() -> impl Strategy<Value = Vec<Mark>> {
-    let mark = (0..5u64, 0..5u64).prop_map(|(before, until)| Mark {
-        before: Timestamp(before),
-        until: Timestamp(until),
-    });
-    prop::collection::vec(mark, 1..6)
-}
-
-fn stored(verb: Verb, marks: &[Mark]) -> Option<Mark> {
-    marks
-        .iter()
-        .fold(None, |stored, mark| Some(mark.over(verb, stored).stored))
-}
-
 proptest! {
     #![proptest_config(cases(500))]
-
-    #[test]
-    fn objects_agree_in_whatever_order_and_however_often_marks_arrive(
-        marks in marks(),
-        shuffled in marks().prop_shuffle(),
-        verb in prop::sample::select(vec![Verb::Ban, Verb::Revoke, Verb::Kick]),
-    ) {
-        let mut all = [marks.clone(), shuffled.clone()].concat();
-        let first = stored(verb, &all);
-        all.reverse();
-        prop_assert_eq!(stored(verb, &all), first);
-        all.extend(shuffled);
-        prop_assert_eq!(stored(verb, &all), first);
-    }
-
-    #[test]
-    fn a_revocation_is_never_narrowed(marks in marks(), more in marks()) {
-        let before = stored(Verb::Revoke, &marks).expect("at least one");
-        let after = stored(Verb::Revoke, &[marks, more].concat()).expect("at least one");
-        prop_assert!(after.before >= before.before && after.until >= before.until);
-    }
 
     #[test]
     fn no_two_keys_read_alike(one in "\\PC{0,12}", two in "\\PC{0,12}", three in "\\PC{0,12}") {

@@ -190,13 +190,13 @@ fn every_reason_has_its_status_headers_and_body() {
             problem(401, "revoked", "The token was revoked.", &INVALID),
         ),
         (
-            Reason::RegistryFull,
-            problem(
+            Reason::RegistryFull { detail: "x".into() },
+            with_detail(problem(
                 507,
                 "registry_full",
                 "There is no room for more revocations and bans.",
                 &[],
-            ),
+            )),
         ),
         (
             Reason::BadRequest { detail: "x".into() },
@@ -331,7 +331,7 @@ fn every_reason_has_its_status_headers_and_body() {
             | Reason::Revoked
             | Reason::BadRequest { .. }
             | Reason::NotDone { .. }
-            | Reason::RegistryFull
+            | Reason::RegistryFull { .. }
             | Reason::UnsupportedVersion
             | Reason::BadHandshake
             | Reason::ReplayedKey

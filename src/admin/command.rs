@@ -52,10 +52,14 @@ pub enum Filter {
     Id(String),
 }
 
-/// Who is meant: an address as it is counted, or a subject.
+/// Who is meant: an address, or a subject.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Party {
-    Address(AddressKey),
+    Address {
+        address: ClientAddress,
+        /// As the whole gate counts it, whatever a route says.
+        key: AddressKey,
+    },
     Subject(String),
 }
 
@@ -81,9 +85,17 @@ impl Filter {
 }
 
 impl Party {
+    /// An address that counts by so much of it.
+    fn counted(address: ClientAddress, prefix: Ipv6Prefix) -> Self {
+        Self::Address {
+            address,
+            key: address.key(prefix),
+        }
+    }
+
     pub fn key(&self) -> Key {
         match self {
-            Self::Address(address) => Key::address(*address),
+            Self::Address { key, .. } => Key::address(*key),
             Self::Subject(subject) => Key::claim(Claim::Subject, None, subject),
         }
     }
@@ -101,7 +113,7 @@ impl fmt::Display for Filter {
 impl fmt::Display for Party {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Address(address) => write!(f, "ip {address}"),
+            Self::Address { key, .. } => write!(f, "ip {key}"),
             Self::Subject(subject) => write!(f, "sub {subject:?}"),
         }
     }
@@ -225,7 +237,7 @@ impl<'a> Query<'a> {
                 _ => {
                     let address = read_address(value, prefix);
                     let wrong = || bad(format!("ip: {value:?} is no IP address"));
-                    Filter::Of(Party::Address(address.ok_or_else(wrong)?))
+                    Filter::Of(Party::counted(address.ok_or_else(wrong)?, prefix))
                 }
             })),
             _ => Err(bad("write one of sub, ip and id")),
@@ -234,15 +246,21 @@ impl<'a> Query<'a> {
 }
 
 /// An address, or the network that it is counted as, in the form that records and lists have.
-fn read_address(text: &str, prefix: Ipv6Prefix) -> Option<AddressKey> {
-    let key = |ip: &str| {
-        let is_address = ip.parse::<IpAddr>().is_ok();
-        is_address.then(|| ClientAddress::parse(Some(ip)).key(prefix))
+fn read_address(text: &str, prefix: Ipv6Prefix) -> Option<ClientAddress> {
+    let (ip, network) = match text.split_once('/') {
+        None => (text, None),
+        Some((ip, _)) => (ip, Some(text)),
     };
-    match text.split_once('/') {
-        None => key(text),
-        Some((network, _)) => key(network).filter(|key| key.to_string() == text),
-    }
+    let is_address = ip.parse::<IpAddr>().is_ok();
+    let address = is_address.then(|| ClientAddress::parse(Some(ip)))?;
+    let is_counted = network.is_none_or(|network| address.key(prefix).to_string() == network);
+    is_counted.then_some(address)
+}
+
+/// Whether a text reads as a network. No subject is meant by one that is not counted as such.
+fn is_network(text: &str) -> bool {
+    text.split_once('/')
+        .is_some_and(|(ip, bits)| ip.parse::<IpAddr>().is_ok() && bits.parse::<u8>().is_ok())
 }
 
 /// What reads as an address is one, everything else a subject. Only other networks are neither: who
@@ -252,18 +270,12 @@ fn read_party(path: &str, prefix: Ipv6Prefix) -> Result<Party, Rejection> {
         .decode_utf8()
         .map_err(|_| bad("what is banned is no UTF-8"))?;
     match read_address(&text, prefix) {
-        Some(address) => Ok(Party::Address(address)),
+        Some(address) => Ok(Party::counted(address, prefix)),
         None if is_network(&text) => Err(bad(format!(
-            "{text:?} is a network that can't be banned; write an address"
+            "{text:?} is no network that is counted as one; write an address in it"
         ))),
         None => Ok(Party::Subject(text.into_owned())),
     }
-}
-
-fn is_network(text: &str) -> bool {
-    text.split_once('/').is_some_and(|(address, bits)| {
-        address.parse::<IpAddr>().is_ok() && bits.parse::<u8>().is_ok()
-    })
 }
 
 fn members(body: &str) -> Result<Map<String, Value>, Rejection> {

@@ -38,11 +38,11 @@ pub struct Elsewhere {
 }
 
 impl Site {
-    /// Whether addresses are banned for their failures, by whatever route.
-    pub fn bans_addresses(&self) -> bool {
+    /// How attempts are counted wherever failures ban their address.
+    pub fn banning(&self) -> impl Iterator<Item = &Counting> {
         let of_routes = self.routes.iter().map(|route| &route.policy.counting);
-        let mut all = of_routes.chain([&self.elsewhere.counting]);
-        all.any(|counting| counting.address.terms.ban.is_some())
+        let all = of_routes.chain([&self.elsewhere.counting]);
+        all.filter(|counting| counting.address.terms.ban.is_some())
     }
 
     /// Reads all settings; the errors are complete and each is told once.

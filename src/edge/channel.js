@@ -5,6 +5,8 @@ import { discard, withTimeout } from './native.js';
 const PING_EVERY = 20_000;
 /** How long the object may be out of reach, since it last heard of the channel. */
 const PATIENCE = 45_000;
+/** How long it may take to answer to a channel that is opened again. */
+const LONGEST_AGAIN = 5_000;
 const FIRST_PAUSE = 250;
 const LONGEST_PAUSE = 10_000;
 
@@ -132,46 +134,46 @@ class Channel {
     }
     if (this.#isOver) discard(response);
     else if (response.webSocket) this.#attach(response.webSocket);
-    else if (response.headers.has('message')) this.#obey(response.headers.get('message'));
-    else this.#lose();
+    else this.#obey(response.headers.get('message'));
   }
 }
 
-/**
- * Asks the object of this name for a channel, by a new stub: one that failed once fails for ever.
- * `onSocket` gets the channel's socket, one that came too late as well.
- */
-export function connect(namespace, name, url, milliseconds, onSocket) {
-  return withTimeout(milliseconds, async (signal) => {
-    const headers = { Upgrade: 'websocket' };
-    const response = await namespace.getByName(name).fetch(url, { headers, signal });
-    if (response.webSocket) onSocket?.(response.webSocket);
-    // It came too late, and nobody takes it.
-    if (signal.aborted) discard(response);
-    return response;
-  });
-}
+/** Asks the object of this name for a channel, by a new stub: one that failed once fails for ever. */
+export const connect = (namespace, name, url, signal) =>
+  namespace.getByName(name).fetch(url, { headers: { Upgrade: 'websocket' }, signal });
 
 /**
- * Opens a channel and holds it: one that is lost is opened again. Resolves to `text`, the object's
- * answer, and `channel`, or to `failure` where it did not answer; then the channel tries on. Without
- * a channel the object refused.
+ * Opens a channel and holds it: one that is lost is opened again. Resolves to `channel` and `text`,
+ * the object's answer, or to `failure` where it gave none in time; then the channel tries on.
+ * Without a channel the object refused.
  *
- * `open({ again, expires })` resolves to the object's Response. It has a `webSocket`, or refuses;
- * a refusal of what was admitted before has the header `message`, with what else the object would
- * say. `expires`: what the object moved the socket's expiry to, or 0. `endsWhenLost`: whether the
- * client's socket ends, with 1013, where the object is out of reach for 45 s.
+ * `open({ again, expires }, signal)` resolves to the object's Response, with the header `answer`.
+ * It has a `webSocket`, or refuses by the header `message`: what becomes of a socket that was
+ * admitted before. Anything else is a failure. `expires`: what the object moved the socket's expiry
+ * to, or 0. `endsWhenLost`: whether the client's socket ends, with 1013, where the object is out of
+ * reach for 45 s. `milliseconds`: how long the object may take to answer.
  */
-export async function hold(open, endsWhenLost) {
-  let response;
+export async function hold(open, endsWhenLost, milliseconds) {
+  const ask = (state) => {
+    const longest = state.again ? Math.min(milliseconds, LONGEST_AGAIN) : milliseconds;
+    return withTimeout(longest, async (signal) => {
+      const response = await open(state, signal);
+      // It came too late, and nobody takes it.
+      if (signal.aborted) discard(response);
+      if (response.webSocket || response.headers.has('message')) return response;
+      throw new Error(
+        `it answered ${response.headers.get('answer') ?? `status ${response.status}`}`,
+      );
+    });
+  };
   try {
-    response = await open({ again: false, expires: 0 });
+    const response = await ask({ again: false, expires: 0 });
+    const text = response.headers.get('answer');
+    if (!response.webSocket) return { text };
+    return { text, channel: new Channel(ask, response.webSocket, endsWhenLost) };
   } catch (failure) {
-    return { failure, channel: new Channel(open, undefined, endsWhenLost) };
+    return { failure, channel: new Channel(ask, undefined, endsWhenLost) };
   }
-  const text = response.headers.get('answer') ?? `status ${response.status}`;
-  if (!response.webSocket) return { text };
-  return { text, channel: new Channel(open, response.webSocket, endsWhenLost) };
 }
 
 /** From now on the object's word is done to the relay. */

@@ -19,12 +19,12 @@ export async function askRegistry(namespace, shards, question, milliseconds) {
 
 /** Asks whether a socket is admitted, and registers it by a channel, as `hold` does. */
 export function register(namespace, shard, entry, endsWhenLost, milliseconds) {
-  const open = (state) => {
+  const open = (state, signal) => {
     // A request for a socket has no body.
     const query = new URLSearchParams({ entry, ...state });
-    return connect(namespace, String(shard), `https://registry/?${query}`, milliseconds);
+    return connect(namespace, String(shard), `https://registry/?${query}`, signal);
   };
-  return hold(open, endsWhenLost);
+  return hold(open, endsWhenLost, milliseconds);
 }
 
 /** Accepts the channel of a socket that is found by these tags; `socket` tells of it. */

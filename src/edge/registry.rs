@@ -235,8 +235,7 @@ impl Registry {
             stored: mark,
             is_new,
         } = Mark { before, ..mark }.over(named.verb, stored);
-        // A ban that is lifted needs no room for long.
-        if stored.is_none() && mark.until > now && !self.marks.have_room()? {
+        if stored.is_none() && !self.marks.have_room()? && mark.needs_room(named.verb, now) {
             return Ok(Answer::Full);
         }
         let mut ended = 0;

@@ -1,9 +1,6 @@
 // Slots of open sockets: how an isolate takes one, and what their object sees of the channels.
 import { connect, hold } from './channel.js';
 
-/** How long a ledger may take to answer to a socket that attaches again, in milliseconds. */
-const LONGEST_AGAIN = 5_000;
-
 /** Resolves when a channel is closed on both sides. */
 const closed = (socket) =>
   new Promise((resolve) => {
@@ -12,19 +9,20 @@ const closed = (socket) =>
   });
 
 /**
+/**
  * Asks a ledger for a slot by the path `first`, and holds it by a channel, as `hold` does. `again`:
  * the path to attach again, but for the time.
  */
 export function takeSlot(context, namespace, name, first, again, endsWhenLost, milliseconds) {
-  const open = (state) => {
+  const open = async (state, signal) => {
     const path = state.again ? `${again}${Date.now()}` : first;
-    const longest = state.again ? Math.min(milliseconds, LONGEST_AGAIN) : milliseconds;
+    const response = await connect(namespace, name, `https://ledger${path}`, signal);
     // Without it the request's end would cut the channel before its close is on the way, and what
     // is cut off is free only when its lease is over.
-    const linger = (socket) => context.waitUntil(closed(socket));
-    return connect(namespace, name, `https://ledger${path}`, longest, linger);
+    if (response.webSocket) context.waitUntil(closed(response.webSocket));
+    return response;
   };
-  return hold(open, endsWhenLost);
+  return hold(open, endsWhenLost, milliseconds);
 }
 
 const TAG = 'socket';

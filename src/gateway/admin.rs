@@ -7,11 +7,12 @@ use serde::Serialize;
 
 use super::{Edge, Gate, Passage};
 use crate::admin::{AdminToken, Command, MOST_BODY_BYTES, Party};
-use crate::client::AddressKey;
-use crate::config::{Counting, Site};
+use crate::client::ClientAddress;
+use crate::config::Site;
 use crate::record::{Record, Stage};
 use crate::registry::{
-    Answer, KICK_LASTS, Key, MOST_LISTED, Mark, Named, Question, SHARDS, Socket, Verb, oldest,
+    Answer, KICK_LASTS, Key, MOST_LISTED, MOST_MARKS, Mark, Named, Question, SHARDS, Socket, Verb,
+    oldest,
 };
 use crate::rejection::{Reason, Rejection};
 use crate::request::Request;
@@ -52,31 +53,35 @@ impl Gate {
             edge,
             timeout: counting.timeout,
         };
-        if let Command::Lift(Party::Address(address)) = &command
-            && site.bans_addresses()
-        {
-            self.lift(edge, counting, *address).await?;
+        if let Command::Lift(Party::Address { address, .. }) = &command {
+            self.lift(edge, site, *address).await?;
         }
         let (json, said) = objects.obey(command).await?;
         record.note_administered(said);
         Ok(Passage::Json { json })
     }
 
-    /// Lifts the ban that an address's own failures brought.
+    /// Lifts the bans that an address's own failures brought: one for each `IPV6_PREFIX` that
+    /// routes count it by.
     async fn lift<E: Edge>(
         &self,
         edge: &E,
-        counting: &Counting,
-        address: AddressKey,
+        site: &Site,
+        address: ClientAddress,
     ) -> Result<(), Rejection> {
-        let call = counting.lift(address, edge.now());
-        match edge.ask(&call).await.answer {
-            Ok(answer) => {
-                self.learn(&call, &answer, edge.now());
-                Ok(())
+        let mut lifted = Vec::new();
+        for counting in site.banning() {
+            let call = counting.lift(address.key(counting.ipv6_prefix), edge.now());
+            if lifted.contains(&call.ledger) {
+                continue;
             }
-            Err(failure) => Err(not_done(format!("{}: {failure}", call.party))),
+            match edge.ask(&call).await.answer {
+                Ok(answer) => self.learn(&call, &answer, edge.now()),
+                Err(failure) => return Err(not_done(format!("{}: {failure}", call.party))),
+            }
+            lifted.push(call.ledger);
         }
+        Ok(())
     }
 }
 
@@ -179,19 +184,27 @@ impl<E: Edge> Objects<'_, E> {
     ) -> Result<(Mark, u64), Rejection> {
         let mut first = None;
         let mut ended = 0;
-        for answer in self.ask(shards, question).await? {
+        let mut full = Vec::new();
+        for (shard, answer) in shards.clone().zip(self.ask(shards, question).await?) {
             match answer {
                 Answer::Marked { mark, sockets } => {
                     first.get_or_insert(mark);
                     ended += sockets;
                 }
-                Answer::Full => {
-                    return Err(Reason::RegistryFull.because("an object of the registry is full"));
-                }
+                Answer::Full => full.push(shard.to_string()),
                 other => return Err(nonsense(&other)),
             }
         }
-        Ok((first.expect("at least one object was asked"), ended))
+        match first {
+            Some(mark) if full.is_empty() => Ok((mark, ended)),
+            _ => {
+                let full = full.join(", ");
+                let detail =
+                    format!("object {full}: {MOST_MARKS} are kept; in the others it may be done");
+                let cause = detail.clone();
+                Err(Reason::RegistryFull { detail }.because(cause))
+            }
+        }
     }
 
     async fn list(&self, key: Option<Key>) -> Result<Listed, Rejection> {
@@ -213,10 +226,10 @@ impl<E: Edge> Objects<'_, E> {
                 other => return Err(nonsense(&other)),
             }
         }
-        let (found, more) = oldest(found, MOST_LISTED);
+        let (sockets, are_more) = oldest(found, MOST_LISTED);
         Ok(Listed {
-            sockets: found.into_iter().map(Shown::from).collect(),
-            truncated: truncated || more,
+            sockets: sockets.into_iter().map(Shown::from).collect(),
+            truncated: truncated || are_more,
         })
     }
 
@@ -259,7 +272,7 @@ fn seconds(at: Timestamp) -> u64 {
 
 fn name(party: &Party) -> String {
     match party {
-        Party::Address(address) => address.to_string(),
+        Party::Address { key, .. } => key.to_string(),
         Party::Subject(subject) => subject.clone(),
     }
 }

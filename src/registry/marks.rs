@@ -100,6 +100,12 @@ impl Mark {
         }
     }
 
+    /// Whether a new one needs a place among those that an object keeps. A ban that is lifted does
+    /// not for long, and disconnections must work however much is revoked.
+    pub fn needs_room(self, verb: Verb, now: Timestamp) -> bool {
+        verb != Verb::Kick && self.until > now
+    }
+
     /// When a ban is spoken that counts over `stored`, whatever clocks say.
     pub fn spoken(stored: Option<Self>, now: Timestamp) -> Timestamp {
         let later = stored.map(|stored| Timestamp(stored.before.0 + 1));

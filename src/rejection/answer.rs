@@ -34,7 +34,9 @@ pub fn refusal(reason: &Reason, request_id: &str) -> Refusal {
         reason: reason.name(),
         request_id,
         detail: match reason {
-            Reason::BadRequest { detail } | Reason::NotDone { detail } => Some(detail),
+            Reason::BadRequest { detail }
+            | Reason::NotDone { detail }
+            | Reason::RegistryFull { detail } => Some(detail),
             _ => None,
         },
     };

@@ -277,7 +277,7 @@ describe('a cap whose ledger fails', () => {
   });
   test('that refuses does not wait for the other, which is let go when it answers', async () => {
     const [address, user] = [freshAddress(), freshUser()];
-    await plan(gate, { [ofAddress(address)]: 'too-many 0 0' });
+    await plan(gate, { [ofAddress(address)]: 'too-many 0 0\nend 1013 limiter_unavailable' });
     await repeat(6, async () => {
       assert.equal(reasonOf(await gate.knock(as(user, from(address)))), 'too_many_sockets');
     });
@@ -328,16 +328,22 @@ describe('a cap with ON_LIMITER_FAILURE=admit', () => {
     vars: caps({ MAX_SOCKETS_IP: '1', LIMITER_TIMEOUT: '400ms', ON_LIMITER_FAILURE: 'admit' }),
     ...withLedger('Double'),
   });
-  test('counts a socket as soon as its ledger answers, and ends what is too many', async () => {
-    const address = freshAddress();
-    await plan(gate, { [ofAddress(address)]: 'throw' });
-    const sockets = [await open(gate, from(address)), await open(gate, from(address))];
-    const ended = Promise.race(sockets.map((socket) => once(socket, 'close')));
-    await plan(gate, { [ofAddress(address)]: 'real' });
-    const [code, reason] = await ended;
-    assert.deepEqual([code, String(reason)], [1013, 'limiter_unavailable']);
-    assert.equal(reasonOf(await gate.knock(from(address))), 'too_many_sockets');
-  });
+  for (const [name, behaviour] of [
+    ['threw', 'throw'],
+    ['aborted itself', 'abort'],
+    ['answered with a status', 'status 500'],
+  ]) {
+    test(`counts a socket whose ledger ${name} as soon as it answers, and ends what is too many`, async () => {
+      const address = freshAddress();
+      await plan(gate, { [ofAddress(address)]: behaviour });
+      const sockets = [await open(gate, from(address)), await open(gate, from(address))];
+      const ended = Promise.race(sockets.map((socket) => once(socket, 'close')));
+      await plan(gate, { [ofAddress(address)]: 'real' });
+      const [code, reason] = await ended;
+      assert.deepEqual([code, String(reason)], [1013, 'limiter_unavailable']);
+      assert.equal(reasonOf(await gate.knock(from(address))), 'too_many_sockets');
+    });
+  }
 });
 
 describe('RELAY=passthrough beside a cap', () => {

@@ -20,8 +20,17 @@ export class Double extends DurableObject {
       case 'throw': throw new Error('thrown on purpose');
       case 'abort': return this.ctx.abort('aborted on purpose');
       case 'status 500': return new Response('', { status: 500 });
-      // A ledger answers in a header, an object of what is used once in the body.
-      default: return new Response(behaviour, { headers: { answer: behaviour.split('\\n')[0] } });
+      // It does as it was told, and nobody learns of it.
+      case 'mute':
+        await this.env.LEDGER.getByName(name).fetch(request);
+        throw new Error('muted on purpose');
+      // A ledger answers in a header, others in the body; who refuses a channel says in another
+      // what becomes of its socket.
+      default: {
+        const [answer, message] = behaviour.split('\\n');
+        const headers = message?.startsWith('end ') ? { answer, message } : { answer };
+        return new Response(behaviour, { headers });
+      }
     }
   }
 }
@@ -54,6 +63,8 @@ const OWN = {
 export const withLedger = (className) => inPlaceOf('LEDGER', className);
 /** The same for the quota of a route. */
 export const withRouteQuota = (className) => inPlaceOf('ROUTE_QUOTA', className);
+/** The same for the registry of live sockets. */
+export const withRegistry = (className) => inPlaceOf('REGISTRY', className);
 /** The same for what can be used once. */
 export const withOneTime = (className) => inPlaceOf('ONE_TIME', className);
 
@@ -87,6 +98,12 @@ export function ofUser(subject, issuer) {
     hash.update(length).update(text ?? '');
   }
   return `user ${hash.digest('hex')}`;
+}
+
+/** The name of the registry's object that keeps the sockets of a subject. */
+export function registryOf(subject, issuer = '') {
+  const key = `sub ${issuer.length}:${issuer} ${subject.length}:${subject}`;
+  return String(createHash('sha256').update(key).digest()[0] % 16);
 }
 
 /** Says what the double does by the names of objects (`*`: for all others). */

@@ -1,4 +1,4 @@
-// A look into the storage of Durable Objects, while they use it.
+// A look into the storage of Durable Objects while they use it, and changes while they don't.
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -23,10 +23,28 @@ export function rowsIn(folder) {
   return counts.reduce((sum, count) => sum + count, 0);
 }
 
+/**
+ * Does this to the database of each object under `folder` that has such a table, or to so many of
+ * them; nothing may run there. Gives what came of it.
+ */
+export function change(folder, table, work, most = Infinity) {
+  const databases = filesOfObjects(folder).map((file) => new DatabaseSync(file, { timeout: 5000 }));
+  try {
+    const chosen = databases.filter((database) => tablesOf(database).includes(table));
+    return chosen.slice(0, most).map(work);
+  } finally {
+    for (const database of databases) database.close();
+  }
+}
+
 function byObject(folder, look) {
+  return filesOfObjects(folder).map((file) => patiently(() => open(file, look)));
+}
+
+function filesOfObjects(folder) {
   const files = readdirSync(folder, { recursive: true });
   const ofObjects = files.filter((name) => /[0-9a-f]{64}\.sqlite$/.test(name));
-  return ofObjects.map((file) => patiently(() => open(join(folder, file), look)));
+  return ofObjects.map((name) => join(folder, name));
 }
 
 // A reader that comes amid a write finds a journal that only a writer could roll back.
