@@ -113,7 +113,7 @@ describe('what an administrator is answered', () => {
     test(`about the network ${network} is not that it is banned`, async () => {
       const answer = await administer(gate, 'PUT', `bans/${network}`);
       assert.equal(answer.status, 400);
-      assert.match(JSON.parse(answer.body).detail, /is a network/);
+      assert.match(JSON.parse(answer.body).detail, /is no network that is counted/);
     });
   }
 });
