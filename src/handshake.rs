@@ -1,6 +1,7 @@
 //! The opening handshake, as far as a Worker sees it (RFC 6455 §4.2.1).
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use base64ct::{Base64, Encoding};
 
@@ -12,13 +13,24 @@ use crate::syntax;
 pub type Key = [u8; 16];
 
 /// A well-formed handshake.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Handshake {
     pub key: Key,
     /// The subprotocols offered, in the client's order.
     pub protocols: Vec<String>,
     /// The names of the extensions offered.
     pub extensions: Vec<String>,
+}
+
+/// A token may be among the subprotocols.
+impl fmt::Debug for Handshake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handshake")
+            .field("key", &format_args!("REDACTED"))
+            .field("protocols", &format_args!("REDACTED"))
+            .field("extensions", &self.extensions)
+            .finish()
+    }
 }
 
 impl Handshake {

@@ -1,5 +1,7 @@
 //! A request as the core sees it.
 
+use std::fmt;
+
 use crate::client::ClientAddress;
 use crate::syntax;
 
@@ -35,11 +37,21 @@ pub const READ: [&str; 12] = [
 
 /// Method, URL and the headers of [`READ`] in one text: each look-up of one alone would cross
 /// from WASM to JavaScript and back.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Snapshot<'a> {
     pub method: &'a str,
     pub url: &'a str,
     headers: Vec<Option<&'a str>>,
+}
+
+impl fmt::Debug for Snapshot<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot")
+            .field("method", &self.method)
+            .field("url", &RequestUrl::split(self.url))
+            .field("headers", &format_args!("REDACTED"))
+            .finish()
+    }
 }
 
 impl<'a> Snapshot<'a> {
@@ -79,7 +91,7 @@ impl Request<'_> {
 }
 
 /// The parts of an absolute URL that the runtime has already parsed and normalised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct RequestUrl<'a> {
     /// `http` or `https`.
     pub scheme: &'a str,
@@ -89,6 +101,17 @@ pub struct RequestUrl<'a> {
     pub path: &'a str,
     /// Without the question mark; `None` where there is none.
     pub query: Option<&'a str>,
+}
+
+impl fmt::Debug for RequestUrl<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestUrl")
+            .field("scheme", &self.scheme)
+            .field("authority", &self.authority)
+            .field("path", &self.path)
+            .field("query", &self.query.map(|_| format_args!("REDACTED")))
+            .finish()
+    }
 }
 
 impl<'a> RequestUrl<'a> {

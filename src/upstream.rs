@@ -2,6 +2,7 @@
 
 mod reply;
 
+use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -210,7 +211,7 @@ fn is_loopback(host: &str) -> bool {
 }
 
 /// What the edge is to send, relative to the request it got.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Forward<'a> {
     pub to: Destination<'a>,
     pub url: String,
@@ -218,6 +219,19 @@ pub struct Forward<'a> {
     pub remove: Vec<&'static str>,
     pub set: Vec<(&'static str, String)>,
     pub timeout: Duration,
+}
+
+impl fmt::Debug for Forward<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.set.iter().map(|(name, _)| name).collect();
+        f.debug_struct("Forward")
+            .field("to", &self.to)
+            .field("url", &RequestUrl::split(&self.url))
+            .field("remove", &self.remove)
+            .field("set", &names)
+            .field("timeout", &self.timeout)
+            .finish()
+    }
 }
 
 impl<'a> Forward<'a> {

@@ -353,3 +353,9 @@ fn the_first_fault_decides() {
     fix("host", &|ask| ask.with("host", "gate.example"), sound());
     assert_rows(rows);
 }
+
+#[test]
+fn a_token_among_the_subprotocols_is_not_printed() {
+    let printed = format!("{:?}", with(&["bearer", "secret"], &[]));
+    assert!(!printed.contains("secret"), "{printed}");
+}

@@ -152,3 +152,13 @@ fn a_snapshot_tells_an_absent_header_from_an_empty_one() {
     assert_eq!(Snapshot::parse("GET\nhttps://a.test/"), None);
     assert_eq!(Snapshot::parse(&format!("{lines}\nmore")), None);
 }
+
+#[test]
+fn what_a_query_and_headers_hold_is_not_printed() {
+    let mut lines = vec!["GET", "https://a.test/b?token=secret"];
+    lines.extend(READ.map(|_| "secret"));
+    let lines = lines.join("\n");
+    let printed = format!("{:?}", Snapshot::parse(&lines));
+    assert!(printed.contains("/b"), "{printed}");
+    assert!(!printed.contains("secret"), "{printed}");
+}
