@@ -78,3 +78,22 @@ mod token_vectors;
 mod upstream;
 mod upstream_reply;
 mod upstream_url;
+
+/// A file that is no module here would never run.
+#[test]
+fn every_file_is_a_module() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/host");
+    let files = std::fs::read_dir(folder).expect("this folder");
+    let names = files.map(|file| {
+        file.expect("a file")
+            .file_name()
+            .into_string()
+            .expect("UTF-8")
+    });
+    let modules: Vec<_> = include_str!("main.rs").lines().collect();
+    let left_out: Vec<_> = names
+        .filter_map(|name| name.strip_suffix(".rs").map(|name| format!("mod {name};")))
+        .filter(|module| module != "mod main;" && !modules.contains(&module.as_str()))
+        .collect();
+    assert_eq!(left_out, Vec::<String>::new());
+}
