@@ -1,6 +1,8 @@
 //! The simulation of limits: `cargo bench --bench limits`. It drives the decisions themselves,
 //! prints what they cost, and draws docs/limits.svg.
 
+#[path = "../../tests/host/common/counters.rs"]
+mod counters;
 mod dice;
 mod flood;
 mod plot;

@@ -15,6 +15,8 @@ use flood::Crowd;
 use portcullis::ledger::Quota;
 use route::Load;
 
+use crate::common::counters;
+
 #[test]
 fn a_routes_quota_holds_and_is_asked_for_seldom() {
     for (count, window) in [(500, 1), (30_000, 60)] {

@@ -7,9 +7,9 @@ use portcullis::token::{
     Question,
 };
 
+use crate::common::counters::ready;
 use crate::common::provider::{
-    ADA, INACTIVE, Provider, check, gate, invalid, json, owner, ready, sessions, sessions_with,
-    unverified,
+    ADA, INACTIVE, Provider, check, gate, invalid, json, owner, sessions, sessions_with, unverified,
 };
 use crate::common::{
     Ask, NOW, NOW_SECONDS, SECRET, assert_rows, base64url, hs256, seconds, strings,

@@ -2,6 +2,7 @@
 
 pub mod book;
 pub mod claims;
+pub mod counters;
 pub mod provider;
 pub mod runtime;
 pub mod vectors;

@@ -1,9 +1,7 @@
 //! A provider of sessions in a test's hands, and a gate that asks it.
 
 use std::cell::{Cell, RefCell};
-use std::pin::pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use portcullis::record::Record;
@@ -14,6 +12,7 @@ use portcullis::token::{
     Runtime, RuntimeKey, Sessions, Source,
 };
 
+use super::counters::ready;
 use super::{Ask, NOW, seconds};
 
 /// A provider in a test's hands, that gives the same answer until it gets another.
@@ -85,14 +84,6 @@ impl Runtime for Provider {
             question.form.clone(),
         ));
         self.answer.borrow().clone()
-    }
-}
-
-/// What a future gives that waits for nothing.
-pub fn ready<T>(future: impl Future<Output = T>) -> T {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(value) => value,
-        Poll::Pending => panic!("it waits"),
     }
 }
 

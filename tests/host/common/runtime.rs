@@ -2,9 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::pin::pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use jwt_compact::alg::Ed25519;
@@ -17,15 +15,8 @@ use portcullis::token::{
     KeyRing, KeySource, ProviderAnswer, Question, RemoteKeys, Runtime, RuntimeKey, Source,
 };
 
+use super::counters::ready;
 use super::{Ask, NOW};
-
-/// Runs a future that waits for nothing but this test's own runtime.
-pub fn block_on<F: Future>(future: F) -> F::Output {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => output,
-        Poll::Pending => panic!("nothing here waits"),
-    }
-}
 
 /// A question to the runtime's cryptography.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -190,7 +181,7 @@ pub fn check(
 ) -> (Result<Authenticated, Rejection>, Record) {
     let request = ask.request();
     let mut record = Record::begin(ask.key(), "id", String::new());
-    let checked = block_on(gate.check(bench, &request, protocols, &mut record));
+    let checked = ready(gate.check(bench, &request, protocols, &mut record));
     (checked, record)
 }
 

@@ -5,9 +5,7 @@ mod mutate;
 use std::collections::HashSet;
 use std::env;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::pin::pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use portcullis::client::{ClientAddress, Ipv6Prefix};
@@ -20,6 +18,7 @@ use portcullis::token::{
 };
 use serde_json::{Value, json};
 
+use crate::common::counters::ready;
 use crate::common::runtime::verifies_ed25519;
 use crate::common::{RFC8037_X, SECRET, Signer, base64url, rfc8037_key};
 
@@ -198,7 +197,7 @@ impl Harness {
             "id",
             String::new(),
         );
-        match finish(gate.check(&FakeRuntime, &request, &[], &mut record)) {
+        match ready(gate.check(&FakeRuntime, &request, &[], &mut record)) {
             Ok(authenticated) => Ok(authenticated.identity.expect("whom it names").expires),
             Err(rejection) => {
                 let is_of_a_token = matches!(
@@ -262,14 +261,6 @@ impl Runtime for FakeRuntime {
 
     async fn introspect(&self, _: &Question<'_>) -> Result<ProviderAnswer, String> {
         Err("no session is trusted here".into())
-    }
-}
-
-/// Nothing in here waits.
-fn finish<T>(future: impl Future<Output = T>) -> T {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(value) => value,
-        Poll::Pending => panic!("it waits"),
     }
 }
 

@@ -5,18 +5,15 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use portcullis::gateway::{
-    Asked, Edge, Gate, Journey, LedgerCall, OnceCall, Passage, Registered, Registration, RouteCall,
-    RouteErrand,
-};
+use portcullis::gateway::{Gate, Journey, LedgerCall, Passage, RouteCall, RouteErrand};
+use portcullis::ledger::Answer;
 use portcullis::record::Record;
 use portcullis::time::Timestamp;
-use portcullis::token::{Algorithm, ProviderAnswer, Question, RemoteKeys, Runtime, RuntimeKey};
-use portcullis::upstream::{Forward, Reply as UpstreamReply, UpstreamFailure};
-use portcullis::{once, party, registry, route_quota};
+use portcullis::{party, route_quota};
 
 use super::world::{Call, Liar, Reply, World, length};
 use crate::common::Ask;
+use crate::common::counters::{Counters, Counting};
 
 #[derive(Clone)]
 pub struct Simulated {
@@ -50,7 +47,7 @@ pub fn knock(
             let mut record = Record::begin(key, "id", String::new());
             let Journey { result, behind } = edge
                 .gate
-                .journey(&edge, &request, &place, &mut record)
+                .journey(&Counting(&edge), &request, &place, &mut record)
                 .await;
             match result {
                 Ok(Passage::Socket { .. }) => {
@@ -62,7 +59,7 @@ pub fn knock(
             }
             for call in behind {
                 edge.behind(|edge| async move {
-                    if let Ok(answer) = edge.ask(&call).await.answer {
+                    if let Ok(answer) = edge.ask(&call).await {
                         edge.gate.learn(&call, &answer, edge.now());
                     }
                 });
@@ -110,37 +107,13 @@ impl Simulated {
     }
 }
 
-impl Runtime for Simulated {
+impl Counters for Simulated {
     fn now(&self) -> Timestamp {
         let is_wrong = self.world.weather.liar == Liar::Isolate(self.isolate);
         self.world.clock(is_wrong)
     }
 
-    async fn verify(
-        &self,
-        _: &Rc<RuntimeKey>,
-        _: Algorithm,
-        _: &[u8],
-        _: &[u8],
-    ) -> Result<bool, String> {
-        unreachable!("the core verifies HS256 itself")
-    }
-
-    async fn fetch_keys(&self, _: &Rc<RemoteKeys>, _: bool) {}
-
-    fn fetch_keys_behind(&self, _: &Rc<RemoteKeys>) {}
-
-    async fn introspect(&self, _: &Question<'_>) -> Result<ProviderAnswer, String> {
-        unreachable!("no sessions here")
-    }
-}
-
-impl Edge for Simulated {
-    type Upstream = ();
-
-    type Channel = ();
-
-    async fn ask(&self, call: &LedgerCall) -> Asked<()> {
+    async fn ask(&self, call: &LedgerCall) -> Result<Answer, String> {
         let number = self.world.send(self.task, Call::Ledger(call.clone()));
         let (reply, decided) = self.wait(number).await;
         let at = match call.party {
@@ -148,31 +121,10 @@ impl Edge for Simulated {
             _ => &self.user_at,
         };
         at.set(decided);
-        let answer = match reply {
+        match reply {
             Reply::Ledger(answer) => Ok(answer),
             _ => Err("timed out".into()),
-        };
-        Asked {
-            answer,
-            channel: None,
         }
-    }
-
-    async fn register(&self, _: &Registration) -> Registered<()> {
-        unreachable!("no registry here")
-    }
-
-    async fn ask_registry(
-        &self,
-        _: &[u8],
-        _: &registry::Question,
-        _: Duration,
-    ) -> Vec<Result<registry::Answer, String>> {
-        unreachable!("no registry here")
-    }
-
-    async fn body(&self, _: u32) -> Result<String, String> {
-        unreachable!("no bodies here")
     }
 
     async fn ask_route(&self, call: &RouteCall) -> Result<route_quota::Answer, String> {
@@ -215,10 +167,6 @@ impl Edge for Simulated {
         self.route_at.set(self.world.now.get());
     }
 
-    async fn ask_once(&self, _: &OnceCall) -> Result<once::Answer, String> {
-        unreachable!("nothing is used once here")
-    }
-
     fn random(&self) -> [u8; 32] {
         let mut bytes = [0; 32];
         for byte in &mut bytes {
@@ -226,16 +174,4 @@ impl Edge for Simulated {
         }
         bytes
     }
-
-    async fn forward(&self, _: &Forward<'_>) -> Result<(UpstreamReply, ()), UpstreamFailure> {
-        let reply = UpstreamReply {
-            status: 101,
-            has_socket: true,
-            protocol: None,
-            extensions: None,
-        };
-        Ok((reply, ()))
-    }
-
-    fn discard(&self, (): ()) {}
 }
