@@ -1,10 +1,10 @@
 //! Whose tokens are trusted: issuers with keys of their own, and types of tokens.
 
 use portcullis::config::{Settings, Var};
-use portcullis::rejection::{Reason, Rejection};
 use portcullis::token::Authentication;
 use serde_json::{Value, json};
 
+use crate::common::claims::invalid;
 use crate::common::runtime::{Bench, admit};
 use crate::common::{
     self, RFC8037_X, Signer, assert_rows, base64url, minimal_with, read, rfc8037_key,
@@ -35,10 +35,6 @@ fn with_issuers(vars: &[(&str, &str)], issuers: &Value) -> Settings {
         .vars
         .insert("ISSUERS".into(), Var::Json(issuers.clone()));
     settings
-}
-
-fn invalid(cause: &str) -> Result<(), Rejection> {
-    Err(Reason::TokenInvalid.because(cause.to_owned()))
 }
 
 fn payload(claims: &Value) -> String {

@@ -1,8 +1,9 @@
 //! Which key verifies a token, and what is remembered of it.
 
-use portcullis::rejection::{Reason, Rejection};
+use portcullis::rejection::Reason;
 use portcullis::token::{Algorithm, Authentication, Expectations, Key};
 
+use crate::common::claims::invalid;
 use crate::common::runtime::{Bench, admit, gate_with};
 use crate::common::{
     RFC8037_X, SECRET, Signer, assert_rows, base64url, object, rfc8037_key, signing_input,
@@ -49,10 +50,6 @@ fn token(algorithm: &str, more: &str) -> String {
         "EdDSA" => Signer::Ed25519(&rfc8037_key()).token(&header, PAYLOAD),
         _ => signing_input(&header, PAYLOAD) + "." + &base64url([9; 64]),
     }
-}
-
-fn invalid(cause: &str) -> Result<(), Rejection> {
-    Err(Reason::TokenInvalid.because(cause.to_owned()))
 }
 
 /// The runtime says yes to everything: only the key itself can refuse.

@@ -8,6 +8,7 @@ use portcullis::token::{
     Authentication, Document, Expectations, Fetch, Issuer, KeySource, RemoteKeys,
 };
 
+use crate::common::claims::invalid;
 use crate::common::runtime::{Bench, admit, gate_of};
 use crate::common::{NOW, RFC8037_X, Signer, assert_rows, ms, rfc8037_key, seconds};
 
@@ -230,10 +231,6 @@ fn gate() -> Authentication {
 fn token(id: &str) -> String {
     let header = format!(r#"{{"alg":"EdDSA","kid":"{id}"}}"#);
     Signer::Ed25519(&rfc8037_key()).token(&header, r#"{"exp":1900000000}"#)
-}
-
-fn invalid(cause: &str) -> Result<(), Rejection> {
-    Err(Reason::TokenInvalid.because(cause.to_owned()))
 }
 
 /// One isolate's day: each step says when, by which key's token, what is answered and fetched.

@@ -1,8 +1,9 @@
 //! The form of a token: segments, base64url, JSON, size and signature.
 
-use portcullis::rejection::{Reason, Rejection};
+use portcullis::rejection::Rejection;
 use portcullis::token::{Authentication, Expectations, Key, MAX_TOKEN_BYTES};
 
+use crate::common::claims::{ada, invalid};
 use crate::common::runtime::{gate_with, subject_of as admit};
 use crate::common::{
     RFC8037_X, SECRET, Signer, assert_rows, base64url, hs256, object, rfc8037_key, signing_input,
@@ -18,14 +19,6 @@ fn gate() -> Authentication {
         Key::from_jwk(&object(&jwk)).expect("sound"),
     ];
     gate_with(keys, Expectations::default())
-}
-
-fn ada() -> Result<String, Rejection> {
-    Ok("ada".into())
-}
-
-fn invalid(cause: impl Into<String>) -> Result<String, Rejection> {
-    Err(Reason::TokenInvalid.because(cause.into()))
 }
 
 fn mac(header: &str) -> Result<String, Rejection> {

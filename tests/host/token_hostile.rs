@@ -1,8 +1,9 @@
 //! Tokens that an attacker would try.
 
-use portcullis::rejection::{Reason, Rejection};
+use portcullis::rejection::Rejection;
 use portcullis::token::{Authentication, Expectations, Key};
 
+use crate::common::claims::{ada, invalid};
 use crate::common::runtime::{self, Bench, subject_of as admit};
 use crate::common::{
     Ask, NOW, RFC8037_X, SECRET, Signer, assert_rows, base64url, hs256, object, rfc8037_key,
@@ -26,14 +27,6 @@ fn gate() -> Authentication {
 
 fn gate_with(keys: impl IntoIterator<Item = Key>) -> Authentication {
     runtime::gate_with(keys, Expectations::default())
-}
-
-fn ada() -> Result<String, Rejection> {
-    Ok("ada".into())
-}
-
-fn invalid(cause: impl Into<String>) -> Result<String, Rejection> {
-    Err(Reason::TokenInvalid.because(cause.into()))
 }
 
 fn mac(header: &str) -> Result<String, Rejection> {

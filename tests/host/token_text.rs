@@ -1,8 +1,8 @@
 //! How a token is written: in UTF-8, compared by code points, and nothing within it is a token.
 
-use portcullis::rejection::{Reason, Rejection};
 use portcullis::token::{Authentication, Expectations, Key};
 
+use crate::common::claims::{ada, invalid};
 use crate::common::runtime::{gate_with, subject_of as admit};
 use crate::common::{SECRET, Signer, assert_rows, base64url, hs256, strings};
 
@@ -19,14 +19,6 @@ fn signed(header: &[u8], payload: &[u8]) -> String {
     let message = format!("{}.{}", base64url(header), base64url(payload));
     let signature = base64url(Signer::Hs256(SECRET).signature(&message));
     format!("{message}.{signature}")
-}
-
-fn ada() -> Result<String, Rejection> {
-    Ok("ada".into())
-}
-
-fn invalid(cause: impl Into<String>) -> Result<String, Rejection> {
-    Err(Reason::TokenInvalid.because(cause.into()))
 }
 
 #[test]
