@@ -8,7 +8,7 @@ import { assertAnswer, assertRefused, reasonOf, requestId, STAMPS } from '../sup
 import { openAsserted } from '../support/asserted.mjs';
 import { useGate } from '../support/gate.mjs';
 import { values } from '../support/http.mjs';
-import { mint, now, SECRET } from '../support/tokens.mjs';
+import { now, SECRET, withToken as bearer } from '../support/tokens.mjs';
 import { deadPort, useUpstream } from '../support/upstream.mjs';
 
 const pair = (kid) => {
@@ -21,7 +21,6 @@ const vars = {
   JWT_SECRET: SECRET,
   ASSERTION_KEY: JSON.stringify(signing.jwk),
 };
-const bearer = (claims) => ({ Authorization: `Bearer ${mint(claims)}` });
 
 /** Header and claims of the one assertion that the upstream got for this answer's request. */
 function assertionOf(upstream, answer, isSigned) {
