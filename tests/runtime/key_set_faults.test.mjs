@@ -7,6 +7,7 @@ import { ADMITTED, outcome } from '../support/answers.mjs';
 import { useGate } from '../support/gate.mjs';
 import { internet, useServer } from '../support/internet.mjs';
 import { makeKey, sign } from '../support/keys.mjs';
+import { until } from '../support/until.mjs';
 import { useUpstream } from '../support/upstream.mjs';
 
 const SITE = 'https://id.example';
@@ -147,16 +148,11 @@ describe('a provider that is down', () => {
     },
     ...internet({ [SITE]: server.url }),
   }));
-  /** Knocks until it is admitted; resolves to how long that took. */
-  async function admission(target, token) {
-    const began = performance.now();
-    for (;;) {
-      const [reason, cause] = await outcome(gate, token, target);
-      const took = performance.now() - began;
-      if (reason === 'admitted') return took;
-      assert.ok(took < 4 * TIMEOUT, cause);
-    }
-  }
+  const admission = (target, token) =>
+    until(
+      () => outcome(gate, token, target),
+      ([reason]) => reason === 'admitted',
+    );
 
   test('the last good set serves, without one nobody gets in, and both recover', async () => {
     const token = await sign(good);

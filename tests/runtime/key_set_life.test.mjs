@@ -102,7 +102,8 @@ describe('a key set by URL', { concurrency: true }, () => {
         assert.deepEqual(await outcome(gate, await sign(one)), ADMITTED);
         const { headers } = await cached(gate, url, Boolean);
         // Until it is refreshed ahead: four fifths of its time, less what passed already.
-        assert.match(headers.get('cache-control'), /^max-age=(480|47\d)$/);
+        const [, left] = /^max-age=(\d+)$/.exec(headers.get('cache-control'));
+        assert.ok(left > 360 && left <= 480, left);
       });
       await server.stop();
       await withAnother(async (gate) => {
