@@ -1,6 +1,7 @@
 // npm test: everything on a fresh clone. Host tests of the core, then the built
 // Worker on workerd and in a browser. With file names as arguments, only those.
 import { readdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { build } from './build.mjs';
 import { chromium } from './chromium.mjs';
 import { node22 } from './node22.mjs';
@@ -32,9 +33,17 @@ const cargoTests = (env) =>
     /^test result: .* (\d+) ignored/gm,
   ]);
 
-const nodeTests = (files, env) =>
+const nodeOptions = [
+  '--test',
+  '--test-reporter=spec',
   // One that waits for what never comes fails, with its name, instead of stopping all.
-  count(node22(), ['--test', '--test-reporter=spec', '--test-timeout=300000', ...files], env, [
+  '--test-timeout=300000',
+  // Much of their time goes by in waits for time itself, so two cores run two files.
+  `--test-concurrency=${Math.max(2, availableParallelism() - 1)}`,
+];
+
+const nodeTests = (files, env) =>
+  count(node22(), [...nodeOptions, ...files], env, [
     /^ℹ pass (\d+)/gm,
     /^ℹ (?:fail|cancelled) (\d+)/gm,
     /^ℹ (?:skipped|todo) (\d+)/gm,

@@ -3,25 +3,17 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::pin::pin;
-use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use base64ct::{Base64, Encoding};
 use portcullis::client::ClientAddress;
 use portcullis::config::{LEDGER_BINDING, Settings, Var};
-use portcullis::gateway::{
-    Asked, Edge, Gate, LedgerCall, OnceCall, Passage, Registration, RouteCall, RouteErrand,
-};
-use portcullis::ledger::Ledger;
+use portcullis::gateway::{Gate, LedgerCall, Passage};
+use portcullis::ledger::{Answer, Ledger};
 use portcullis::record::Record;
 use portcullis::request::{Headers, Request, RequestUrl};
 use portcullis::time::Timestamp;
-use portcullis::token::{Algorithm, ProviderAnswer, Question, RemoteKeys, Runtime, RuntimeKey};
-use portcullis::upstream::{Forward, Reply, UpstreamFailure};
-use portcullis::{ledger, once, registry, route_quota};
 
+use super::counters::{Counters, Counting, ready};
 use super::dice::{Dice, Skew};
 
 const START: u64 = 1_800_000_000_000;
@@ -142,9 +134,9 @@ impl World {
         let key = gate.address_key(&request, &place);
         let mut record = Record::begin(key, "id", String::new());
         self.calls.set(0);
-        let journey = done(gate.journey(self, &request, &place, &mut record));
+        let journey = ready(gate.journey(&Counting(self), &request, &place, &mut record));
         for call in journey.behind {
-            let answer = done(self.ask(&call)).answer.expect("a ledger answers");
+            let answer = ready(self.ask(&call)).expect("a ledger answers");
             gate.learn(&call, &answer, self.now());
         }
         let mut outcome = self.outcome.borrow_mut();
@@ -158,14 +150,6 @@ impl World {
                 outcome.calls_of_refused += self.calls.get();
             }
         }
-    }
-}
-
-/// Runs a future that waits for nothing.
-fn done<F: Future>(future: F) -> F::Output {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => output,
-        Poll::Pending => panic!("nothing here waits"),
     }
 }
 
@@ -184,36 +168,12 @@ impl Headers for Knock {
     }
 }
 
-impl Runtime for World {
+impl Counters for World {
     fn now(&self) -> Timestamp {
         Timestamp(self.now.get())
     }
 
-    async fn verify(
-        &self,
-        _: &Rc<RuntimeKey>,
-        _: Algorithm,
-        _: &[u8],
-        _: &[u8],
-    ) -> Result<bool, String> {
-        unreachable!("no tokens here")
-    }
-
-    async fn fetch_keys(&self, _: &Rc<RemoteKeys>, _: bool) {}
-
-    fn fetch_keys_behind(&self, _: &Rc<RemoteKeys>) {}
-
-    async fn introspect(&self, _: &Question<'_>) -> Result<ProviderAnswer, String> {
-        unreachable!("no sessions here")
-    }
-}
-
-impl Edge for World {
-    type Upstream = ();
-
-    type Channel = ();
-
-    async fn ask(&self, call: &LedgerCall) -> Asked<ledger::Answer, ()> {
+    async fn ask(&self, call: &LedgerCall) -> Result<Answer, String> {
         self.calls.set(self.calls.get() + 1);
         let second = self.now.get() / 1000;
         let mut ledgers = self.ledgers.borrow_mut();
@@ -230,54 +190,6 @@ impl Edge for World {
         if let Some(row) = change.write.first() {
             kept.row = row.data.len();
         }
-        Asked {
-            answer: Ok(answer),
-            channel: None,
-        }
+        Ok(answer)
     }
-
-    async fn register(&self, _: &Registration) -> Asked<registry::Answer, ()> {
-        unreachable!("no registry here")
-    }
-
-    async fn ask_registry(
-        &self,
-        _: &[u8],
-        _: &registry::Question,
-        _: Duration,
-    ) -> Vec<Result<registry::Answer, String>> {
-        unreachable!("no registry here")
-    }
-
-    async fn body(&self, _: u32) -> Result<String, String> {
-        unreachable!("no bodies here")
-    }
-
-    async fn ask_once(&self, _: &OnceCall) -> Result<once::Answer, String> {
-        unreachable!("nothing is used once here")
-    }
-
-    async fn ask_route(&self, _: &RouteCall) -> Result<route_quota::Answer, String> {
-        unreachable!("no route has a quota here")
-    }
-
-    fn run_errand(&self, _: RouteErrand) {}
-
-    async fn pass(&self, _: Duration) {}
-
-    fn random<const N: usize>(&self) -> [u8; N] {
-        [0; N]
-    }
-
-    async fn forward(&self, _: &Forward<'_>) -> Result<(Reply, ()), UpstreamFailure> {
-        let reply = Reply {
-            status: 101,
-            has_socket: true,
-            protocol: None,
-            extensions: None,
-        };
-        Ok((reply, ()))
-    }
-
-    fn discard(&self, (): ()) {}
 }

@@ -1,6 +1,8 @@
 //! The simulation of limits: `cargo bench --bench limits`. It drives the decisions themselves,
 //! prints what they cost, and draws docs/limits.svg.
 
+#[path = "../../tests/host/common/counters.rs"]
+mod counters;
 mod dice;
 mod flood;
 mod plot;
@@ -125,19 +127,9 @@ fn crowds() -> Plot {
     };
     report(among_a_million);
     let mut points = Vec::new();
-    for per_address in [12, 20, 30, 60] {
-        let addresses = 100_000;
-        let flood = Crowd {
-            addresses,
-            skew: 0.0,
-            attempts: addresses as u64 * per_address,
-            quota: "10/1m",
-            ..among_a_million
-        };
-        points.push((per_address as f64, report(flood)));
-    }
-    for per_address in [200, 1000] {
-        let addresses = 2000;
+    let crowded = [12, 20, 30, 60].map(|attempts| (100_000, attempts));
+    let hot = [200, 1000].map(|attempts| (2000, attempts));
+    for (addresses, per_address) in crowded.into_iter().chain(hot) {
         let flood = Crowd {
             addresses,
             skew: 0.0,

@@ -1,39 +1,31 @@
 // The browser module in Chromium, and what a page reads of refusals without it.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import http from 'node:http';
-import { once } from 'node:events';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { inRoot } from '../../tools/run.mjs';
 import { useGate } from '../support/gate.mjs';
-import { mint, SECRET } from '../support/tokens.mjs';
+import { useServer } from '../support/internet.mjs';
+import { mint, REQUIRED } from '../support/tokens.mjs';
 import { useUpstream } from '../support/upstream.mjs';
 import { launch } from './playground.mjs';
 
 let browser;
-let pages;
 let context;
 
+const pages = useServer(({ url }, response) => {
+  const isModule = /^\/\w+\.js$/.test(url);
+  response.setHeader('Content-Type', isModule ? 'text/javascript' : 'text/html');
+  response.end(
+    isModule
+      ? readFileSync(inRoot('client', url.slice(1)))
+      : '<!doctype html><title>A page</title>',
+  );
+});
 before(async () => {
-  pages = http.createServer(({ url }, response) => {
-    const isModule = /^\/\w+\.js$/.test(url);
-    response.setHeader('Content-Type', isModule ? 'text/javascript' : 'text/html');
-    response.end(
-      isModule
-        ? readFileSync(inRoot('client', url.slice(1)))
-        : '<!doctype html><title>A page</title>',
-    );
-  });
-  pages.listen(0, '127.0.0.1');
-  await once(pages, 'listening');
   // Pages that are left are kept for a return, as in everybody’s browser.
   browser = await launch({ ignoreDefaultArgs: ['--disable-back-forward-cache'] });
 });
-after(async () => {
-  await browser?.close();
-  pages?.closeAllConnections();
-  pages?.close();
-});
+after(() => browser?.close());
 beforeEach(async () => {
   context = await browser.newContext();
 });
@@ -42,7 +34,7 @@ afterEach(() => context.close());
 /** A page of this host. */
 async function visit(host = 'localhost') {
   const page = await context.newPage();
-  await page.goto(`http://${host}:${pages.address().port}/`);
+  await page.goto(`http://${host}:${pages.port}/`);
   return page;
 }
 
@@ -92,8 +84,7 @@ const say = (page, text) =>
   }, text);
 
 const vars = {
-  AUTH: 'required',
-  JWT_SECRET: SECRET,
+  ...REQUIRED,
   ALLOWED_ORIGINS: 'http://localhost:*',
   RATE_LIMIT_IP: 'off',
   REJECT_WITH: 'close',

@@ -1,38 +1,29 @@
 // A ticket in a browser: a page of another origin gets one, reads it, and opens a socket with it.
 import assert from 'node:assert/strict';
-import http from 'node:http';
-import { once } from 'node:events';
 import { after, before, describe, test } from 'node:test';
 import { useGate } from '../support/gate.mjs';
-import { mint, SECRET } from '../support/tokens.mjs';
+import { useServer } from '../support/internet.mjs';
+import { mint, REQUIRED } from '../support/tokens.mjs';
 import { useUpstream } from '../support/upstream.mjs';
 import { launch } from './playground.mjs';
 
 let browser;
-let pages;
-
+// Two origins of one server, of which the gate allows the first.
+const pages = useServer((request, response) => {
+  response.setHeader('Content-Type', 'text/html');
+  response.end('<!doctype html><title>A page</title>');
+});
 before(async () => {
-  // Two origins of one server, of which the gate allows the first.
-  pages = http.createServer((request, response) => {
-    response.setHeader('Content-Type', 'text/html');
-    response.end('<!doctype html><title>A page</title>');
-  });
-  pages.listen(0, '127.0.0.1');
-  await once(pages, 'listening');
   browser = await launch();
 });
-after(async () => {
-  await browser?.close();
-  pages?.closeAllConnections();
-  pages?.close();
-});
+after(() => browser?.close());
 
 /** Does in a page of this host what an application would. */
 async function visit(host, url, { headers, cookie }) {
   const context = await browser.newContext();
   try {
     const page = await context.newPage();
-    await page.goto(`http://${host}:${pages.address().port}/`);
+    await page.goto(`http://${host}:${pages.port}/`);
     if (cookie) await context.addCookies([{ ...cookie, url }]);
     return await page.evaluate(
       async ([gate, init]) => {
@@ -60,7 +51,7 @@ async function visit(host, url, { headers, cookie }) {
   }
 }
 
-const vars = { AUTH: 'required', JWT_SECRET: SECRET, ALLOWED_ORIGINS: 'http://localhost:*' };
+const vars = { ...REQUIRED, ALLOWED_ORIGINS: 'http://localhost:*' };
 const withToken = (token) => ({ headers: { Authorization: `Bearer ${token}` } });
 
 describe('a page', () => {

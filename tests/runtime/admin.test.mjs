@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ADMIN_TOKEN, administer, done, WATCHED } from '../support/admin.mjs';
 import { assertAnswer, assertRefused, reasonOf, requestId, STAMPS } from '../support/answers.mjs';
-import { freshAddress, ORIGIN, repeat, useGate } from '../support/gate.mjs';
+import { freshAddress, from as fromAddress, ORIGIN, repeat, useGate } from '../support/gate.mjs';
+import { bearer } from '../support/tokens.mjs';
+import { until } from '../support/until.mjs';
 import { useUpstream } from '../support/upstream.mjs';
 
 const ENDPOINTS = [
@@ -16,7 +18,6 @@ const ENDPOINTS = [
   ['GET', ''],
   ['GET', 'nothing'],
 ];
-const bearer = (token) => ({ Authorization: `Bearer ${token}` });
 
 describe('an administrator', () => {
   const upstream = useUpstream();
@@ -112,7 +113,7 @@ describe('tries with another token', () => {
   });
 
   test('ban their address until that is lifted, and nothing that an administrator does', async () => {
-    const from = (address, more) => ({ headers: { 'CF-Connecting-IP': address, ...more } });
+    const from = (address, more) => ({ headers: fromAddress(address, more) });
     const [wrong, right] = [freshAddress(), freshAddress()];
     await repeat(5, async () => {
       await done(gate, 'GET', 'sockets', from(right));
@@ -122,9 +123,9 @@ describe('tries with another token', () => {
     const attempt = async () =>
       reasonOf(await administer(gate, 'GET', 'sockets', from(wrong, bearer('x'))));
     // What is counted behind an answer is known a moment later.
-    while ((await attempt()) !== 'banned');
+    await until(attempt, (reason) => reason === 'banned');
     assertRefused(await administer(gate, 'GET', 'sockets', from(wrong)), 'banned');
-    assert.equal(reasonOf(await gate.knock({ 'CF-Connecting-IP': wrong })), 'banned');
+    assert.equal(reasonOf(await gate.knock(fromAddress(wrong))), 'banned');
     assert.deepEqual(await done(gate, 'DELETE', `bans/${wrong}`), { lifted: wrong });
     await done(gate, 'GET', 'sockets', from(wrong));
   });

@@ -3,49 +3,28 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as passing } from 'node:timers/promises';
 import { assertRefused, reasonOf, requestId } from '../support/answers.mjs';
-import { freshAddress, freshKey, ORIGIN, repeat, useGate } from '../support/gate.mjs';
+import { freshAddress, freshKey, from as fromAddress, repeat, useGate } from '../support/gate.mjs';
 import { calls, ofAddress, plan, withLedger } from '../support/ledgers.mjs';
-import { bothGates, obtain, use, withSecondGate } from '../support/tickets.mjs';
-import { mint, SECRET } from '../support/tokens.mjs';
+import { ask, obtain, use } from '../support/tickets.mjs';
+import { mint, REQUIRED, withToken } from '../support/tokens.mjs';
+import { until } from '../support/until.mjs';
 import { useUpstream } from '../support/upstream.mjs';
 
-const from = (address, more) => ({
-  'CF-Connecting-IP': address,
-  Authorization: `Bearer ${mint()}`,
-  ...more,
-});
+const from = (address, more) => withToken({}, fromAddress(address, more));
 const EVIL = { Origin: 'https://evil.example' };
-const base = { AUTH: 'required', JWT_SECRET: SECRET };
 
-/** Knocks until the answer is the reason: a failure is told behind its answer. */
-async function until(reason, knock) {
-  const deadline = performance.now() + 15_000;
-  for (;;) {
-    const answer = await knock();
-    if (reasonOf(answer) === reason) return answer;
-    assert.ok(performance.now() < deadline, `still ${reasonOf(answer)}`);
-  }
-}
+/** A failure is told behind its answer. */
+const untilBanned = (knock) => until(knock, (answer) => reasonOf(answer) === 'banned');
 
 describe('a ban', () => {
   const upstream = useUpstream();
   const vars = {
-    ...base,
+    ...REQUIRED,
     BAN_AFTER: '3/1h for 1h',
     RATE_LIMIT_IP: '1000/1h',
     KEY_REPLAY_WINDOW: '1h',
   };
-  const gate = useGate(() => ({
-    upstream,
-    vars,
-    ...withSecondGate({
-      ...vars,
-      ALLOWED_ORIGINS: ORIGIN,
-      REQUIRE_TLS: 'false',
-      LIMITER_TIMEOUT: '30s',
-      UPSTREAM_URL: upstream.url,
-    }),
-  }));
+  const gate = useGate({ upstream, vars, twin: true });
 
   const token = mint({ sub: 'bob', scope: 'other' });
   for (const [name, bad, reason] of [
@@ -57,13 +36,12 @@ describe('a ban', () => {
   ]) {
     test(`follows three attempts with ${name}, in both isolates`, async () => {
       const address = freshAddress();
-      const urls = await bothGates(gate);
       await repeat(3, async (at) => {
-        const refused = await gate.knock(from(address, bad()), { to: urls[at % 2] });
+        const refused = await gate.knock(from(address, bad()), { to: gate.both[at % 2] });
         assert.equal(reasonOf(refused), reason);
       });
-      for (const to of urls) {
-        assertRefused(await until('banned', () => gate.knock(from(address), { to })), 'banned');
+      for (const to of gate.both) {
+        assertRefused(await untilBanned(() => gate.knock(from(address), { to })), 'banned');
       }
       assert.equal(reasonOf(await gate.knock(from(freshAddress()))), 'admitted');
     });
@@ -81,7 +59,7 @@ describe('a ban', () => {
     await repeat(3, async () => {
       assert.equal(reasonOf(await use(gate, ticket, address)), 'token_invalid');
     });
-    await until('banned', () => gate.knock(from(address)));
+    await untilBanned(() => gate.knock(from(address)));
   });
   test('follows no attempts that are good, or on no route', async () => {
     const address = freshAddress();
@@ -93,31 +71,22 @@ describe('a ban', () => {
   test('holds at the endpoint of tickets, and survives the eviction of its object', async () => {
     const address = freshAddress();
     await repeat(3, () => gate.knock(from(address, EVIL)));
-    await until('banned', () => gate.knock(from(address)));
+    await untilBanned(() => gate.knock(from(address)));
     await gate.miniflare.unsafeEvictDurableObject('gate', 'Ledger', { name: ofAddress(address) });
-    const [, second] = await bothGates(gate);
+    const [, second] = gate.both;
     assert.equal(reasonOf(await gate.knock(from(address), { to: second })), 'banned');
-    const answer = await gate.send({
-      method: 'POST',
-      target: '/_portcullis/ticket',
-      headers: Object.entries({
-        Host: 'gate.example',
-        'Content-Length': '0',
-        Origin: ORIGIN,
-        ...from(address),
-      }),
-    });
+    const answer = await ask(gate, { headers: from(address) });
     assert.equal(reasonOf(answer), 'banned');
   });
 });
 
 describe('a short ban', () => {
   const upstream = useUpstream();
-  const gate = useGate({ upstream, vars: { ...base, BAN_AFTER: '2/2s for 2s' } });
+  const gate = useGate({ upstream, vars: { ...REQUIRED, BAN_AFTER: '2/2s for 2s' } });
   test('ends', async () => {
     const address = freshAddress();
     await repeat(2, () => gate.knock(from(address, EVIL)));
-    await until('banned', () => gate.knock(from(address)));
+    await untilBanned(() => gate.knock(from(address)));
     await passing(2000);
     assert.equal(reasonOf(await gate.knock(from(address))), 'admitted');
   });
@@ -125,7 +94,7 @@ describe('a short ban', () => {
 
 describe('an address that is known to be banned', () => {
   const upstream = useUpstream();
-  const vars = { ...base, BAN_AFTER: '2/1h for 1h' };
+  const vars = { ...REQUIRED, BAN_AFTER: '2/1h for 1h' };
   const gate = useGate({ upstream, vars, ...withLedger('Double') });
   test('asks nobody', async () => {
     const address = freshAddress();
@@ -153,12 +122,10 @@ describe('a provider that is down', () => {
     await repeat(4, async () => {
       assert.equal(reasonOf(await gate.knock(from(address))), 'token_invalid');
     });
-    const deadline = performance.now() + 15_000;
-    let paths = [];
-    while (paths.length < 4) {
-      paths = await calls(gate, ofAddress(address));
-      assert.ok(performance.now() < deadline, `${paths}`);
-    }
+    const paths = await until(
+      () => calls(gate, ofAddress(address)),
+      ({ length }) => length >= 4,
+    );
     assert.ok(
       paths.every((path) => path.startsWith('/count/')),
       `${paths}`,

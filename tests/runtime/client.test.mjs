@@ -7,12 +7,11 @@ import { PortcullisSocket } from '../../client/portcullis.js';
 import { inRoot } from '../../tools/run.mjs';
 import { DEADLINE, echo, last, next, open, several } from '../support/client.mjs';
 import { useGate } from '../support/gate.mjs';
-import { mint, now, SECRET } from '../support/tokens.mjs';
+import { mint, now, REQUIRED } from '../support/tokens.mjs';
 import { deadPort, useUpstream } from '../support/upstream.mjs';
 
 const vars = {
-  AUTH: 'required',
-  JWT_SECRET: SECRET,
+  ...REQUIRED,
   ORIGIN_MISSING: 'allow',
   RATE_LIMIT_IP: 'off',
   REJECT_WITH: 'close',

@@ -3,35 +3,20 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { administer, done, echoes, live, WATCHED } from '../support/admin.mjs';
 import { requestId } from '../support/answers.mjs';
-import { freshAddress, ORIGIN, useGate } from '../support/gate.mjs';
-import { bothGates, withSecondGate } from '../support/tickets.mjs';
+import { fresh, freshAddress, ORIGIN, useGate } from '../support/gate.mjs';
 import { now } from '../support/tokens.mjs';
+import { until } from '../support/until.mjs';
 import { useUpstream } from '../support/upstream.mjs';
 
-const settings = (upstream, vars) => ({
-  ...WATCHED,
-  ALLOWED_ORIGINS: ORIGIN,
-  REQUIRE_TLS: 'false',
-  LIMITER_TIMEOUT: '30s',
-  UPSTREAM_TIMEOUT: '30s',
-  UPSTREAM_URL: upstream.url,
-  ...vars,
-});
-
-let subjects = 0;
-const freshSubject = () => `user|${(subjects += 1)}`;
+const freshSubject = () => fresh('user|');
 const query = (filter) => `sockets?${new URLSearchParams(filter)}`;
 
 describe('live sockets, in two isolates', () => {
   const upstream = useUpstream();
-  const gate = useGate(() => ({
-    upstream,
-    vars: WATCHED,
-    ...withSecondGate(settings(upstream)),
-  }));
+  const gate = useGate({ upstream, vars: WATCHED, twin: true });
 
   test('are listed by either, with what is known of them', async () => {
-    const [first, second] = await bothGates(gate);
+    const [first, second] = gate.both;
     const sub = freshSubject();
     const address = freshAddress();
     const exp = now() + 200;
@@ -67,7 +52,7 @@ describe('live sockets, in two isolates', () => {
 
   for (const kind of ['sub', 'ip', 'id']) {
     test(`are closed by ${kind}, wherever they are, and no others`, async () => {
-      const [first, second] = await bothGates(gate);
+      const [first, second] = gate.both;
       const sub = freshSubject();
       const address = freshAddress();
       const open = (to, who, from) =>
@@ -94,7 +79,7 @@ describe('live sockets, in two isolates', () => {
     socket.close();
     await socket.closed;
     const listed = async () => (await done(gate, 'GET', query({ sub }))).sockets;
-    while ((await listed()).length > 0);
+    await until(listed, ({ length }) => length === 0);
   });
 
   test('leave a record that says why they ended', async () => {
@@ -116,7 +101,7 @@ describe('live sockets, in two isolates', () => {
   });
 
   test('a hundred of them', async (t) => {
-    const [first, second] = await bothGates(gate);
+    const [first, second] = gate.both;
     const sub = freshSubject();
     const sockets = [];
     for (let at = 0; at < 100; at += 1) {
@@ -156,7 +141,7 @@ for (const webSockets of ['hibernate', 'close']) {
       const socket = await live(gate, { sub });
       await evictAll();
       const listed = async () => (await done(gate, 'GET', query({ sub }))).sockets;
-      while ((await listed()).length === 0);
+      await until(listed, ({ length }) => length > 0);
       assert.ok(await echoes(socket));
       assert.deepEqual(await done(gate, 'DELETE', query({ sub })), { disconnected: 1 });
       assert.deepEqual(await socket.closed, [4403, 'disconnected']);

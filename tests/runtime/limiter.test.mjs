@@ -1,17 +1,23 @@
 // The quota per address, exactly, and for as long as its window.
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { before, describe, test } from 'node:test';
 import { setTimeout as passing } from 'node:timers/promises';
 import { assertRefused, reasonOf, requestId } from '../support/answers.mjs';
-import { freshAddress, freshKey, openGate, repeat, useGate } from '../support/gate.mjs';
+import {
+  freshAddress,
+  freshKey,
+  from,
+  repeat,
+  UNCOUNTED,
+  useFolder,
+  useGate,
+  withGate,
+} from '../support/gate.mjs';
 import { calls, ofAddress, plan, withLedger } from '../support/ledgers.mjs';
 import { rowsIn } from '../support/sqlite.mjs';
+import { until } from '../support/until.mjs';
 import { useUpstream } from '../support/upstream.mjs';
 
-const from = (address, more) => ({ 'CF-Connecting-IP': address, ...more });
 const reasons = async (gate, count, address) => {
   const answers = Array.from({ length: count }, () => gate.knock(from(address)));
   return (await Promise.all(answers)).map(reasonOf);
@@ -68,34 +74,22 @@ describe('a quota', () => {
 
 describe('a quota over a restart of everything', () => {
   const upstream = useUpstream();
-  const persist = mkdtempSync(join(tmpdir(), 'portcullis-test-'));
-  after(() => rmSync(persist, { recursive: true }));
-  const start = () => openGate({ upstream, persist, vars: { RATE_LIMIT_IP: '3/1h' } });
+  const persist = useFolder();
+  const during = (work) => withGate({ upstream, persist, vars: { RATE_LIMIT_IP: '3/1h' } }, work);
 
   test('goes on where it was, and remembers the keys', async () => {
     const address = freshAddress();
     const key = freshKey();
-    const first = await start();
-    try {
-      assert.equal(
-        reasonOf(await first.knock(from(address, { 'Sec-WebSocket-Key': key }))),
-        'admitted',
-      );
-    } finally {
-      await first.stop();
-    }
-    const second = await start();
-    try {
-      const used = await second.knock(from(address, { 'Sec-WebSocket-Key': key }));
-      assert.equal(reasonOf(used), 'replayed_key');
-      assert.deepEqual((await reasons(second, 3, address)).sort(), [
+    const used = from(address, { 'Sec-WebSocket-Key': key });
+    await during(async (gate) => assert.equal(reasonOf(await gate.knock(used)), 'admitted'));
+    await during(async (gate) => {
+      assert.equal(reasonOf(await gate.knock(used)), 'replayed_key');
+      assert.deepEqual((await reasons(gate, 3, address)).sort(), [
         'admitted',
         'rate_limited',
         'rate_limited',
       ]);
-    } finally {
-      await second.stop();
-    }
+    });
   });
 });
 
@@ -132,21 +126,17 @@ describe('a short quota', () => {
 
 describe('the storage of a ledger', () => {
   const upstream = useUpstream();
-  const persist = mkdtempSync(join(tmpdir(), 'portcullis-test-'));
+  const persist = useFolder();
   const vars = { RATE_LIMIT_IP: '2/2s', KEY_REPLAY_WINDOW: '2s' };
   const gate = useGate({ upstream, persist, vars });
-  after(() => rmSync(persist, { recursive: true }));
 
   test('is emptied once its address is idle, and used again', async () => {
     const address = freshAddress();
     await gate.knock(from(address));
     assert.equal(rowsIn(persist), 1);
     // Nothing tells of the object's alarm but the file itself.
-    const deadline = performance.now() + 15_000;
-    while (rowsIn(persist) > 0) {
-      assert.ok(performance.now() < deadline, 'the attempts were never deleted');
-      await passing(100);
-    }
+    const empty = (rows) => rows === 0;
+    await until(() => rowsIn(persist), empty, { every: 100 });
     assert.deepEqual((await reasons(gate, 3, address)).sort(), [
       'admitted',
       'admitted',
@@ -202,8 +192,7 @@ describe('what an isolate knows', () => {
 
 describe('without a quota and a replay window', () => {
   const upstream = useUpstream();
-  const vars = { RATE_LIMIT_IP: 'off', KEY_REPLAY_WINDOW: 'off' };
-  const gate = useGate({ upstream, vars, ...withLedger('Double') });
+  const gate = useGate({ upstream, vars: UNCOUNTED, ...withLedger('Double') });
   let address;
   before(() => (address = freshAddress()));
 

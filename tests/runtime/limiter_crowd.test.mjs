@@ -2,14 +2,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { reasonOf, requestId } from '../support/answers.mjs';
-import { freshAddress, freshKey, repeat, useGate } from '../support/gate.mjs';
+import { freshAddress, freshKey, from, repeat, useGate } from '../support/gate.mjs';
 import { ofAddress } from '../support/ledgers.mjs';
 import { useUpstream } from '../support/upstream.mjs';
 
 const CROWD = 300;
 /** With more on their way, Miniflare's call that evicts an object may never come back. */
 const AMID = 30;
-const from = (address, more) => ({ 'CF-Connecting-IP': address, ...more });
 
 describe('a crowd', () => {
   const upstream = useUpstream();

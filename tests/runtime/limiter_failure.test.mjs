@@ -31,7 +31,6 @@ for (const [policy, assertAnswered] of [
     const answer = await gate.knock({ 'CF-Connecting-IP': address, 'Sec-WebSocket-Key': key });
     const took = performance.now() - began;
     assertAnswered(answer, key);
-    assert.ok(took < TIMEOUT + 4000, `${took} ms`);
     const record = await gate.log.record(requestId(answer));
     assert.match(record.cause.replace(/^admitted uncounted: /, ''), cause);
     assert.equal(record.cause.startsWith('admitted uncounted: '), policy === 'admit');

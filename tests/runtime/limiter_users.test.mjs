@@ -2,32 +2,35 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { assertAdmitted, assertRefused, reasonOf, requestId } from '../support/answers.mjs';
-import { freshAddress, freshKey, ORIGIN, repeat, useGate } from '../support/gate.mjs';
+import {
+  fresh,
+  freshAddress,
+  freshKey,
+  from,
+  repeat,
+  UNCOUNTED,
+  useGate,
+} from '../support/gate.mjs';
 import { calls, ofAddress, ofUser, plan, withLedger } from '../support/ledgers.mjs';
-import { bothGates, obtain, use, withSecondGate } from '../support/tickets.mjs';
-import { mint, SECRET } from '../support/tokens.mjs';
+import { obtain, use } from '../support/tickets.mjs';
+import { REQUIRED, withToken } from '../support/tokens.mjs';
+import { until } from '../support/until.mjs';
 import { useUpstream } from '../support/upstream.mjs';
 
-let users = 0;
-const freshUser = () => `user-${(users += 1)}`;
-const token = { AUTH: 'required', JWT_SECRET: SECRET };
+const freshUser = () => fresh('user');
 /** Headers of an upgrade of this user from an address; a new one each time unless given. */
-const as = (sub, more) => ({ Authorization: `Bearer ${mint({ sub })}`, ...more });
-const from = (address) => ({ 'CF-Connecting-IP': address });
+const as = (sub, more) => withToken({ sub }, more);
 const asked = async (gate, name) => (await calls(gate, name)).map((path) => path.split('/')[1]);
 /** Waits until the double was asked as often as that. */
-async function untilAsked(gate, name, count) {
-  const deadline = performance.now() + 15_000;
-  for (;;) {
-    const seen = await asked(gate, name);
-    if (seen.length >= count) return seen;
-    assert.ok(performance.now() < deadline, `${name} was asked ${seen}`);
-  }
-}
+const untilAsked = (gate, name, count) =>
+  until(
+    () => asked(gate, name),
+    ({ length }) => length >= count,
+  );
 
 describe('a quota per user', () => {
   const upstream = useUpstream();
-  const gate = useGate({ upstream, vars: { ...token, RATE_LIMIT_USER: '3/1h' } });
+  const gate = useGate({ upstream, vars: { ...REQUIRED, RATE_LIMIT_USER: '3/1h' } });
 
   test('holds across addresses, and for no other user', async () => {
     const user = freshUser();
@@ -47,7 +50,7 @@ describe('a quota per user', () => {
   });
   test('counts a subject within its issuer', async () => {
     const sub = freshUser();
-    const of = (claims) => gate.knock({ Authorization: `Bearer ${mint({ sub, ...claims })}` });
+    const of = (claims) => gate.knock(withToken({ sub, ...claims }));
     await repeat(3, () => of({ iss: 'https://one.example' }));
     assert.equal(reasonOf(await of({ iss: 'https://one.example' })), 'rate_limited');
     assert.equal(reasonOf(await of({ iss: 'https://two.example' })), 'admitted');
@@ -78,7 +81,7 @@ describe('a quota per user', () => {
 
 describe('a quota per user where tokens are optional', () => {
   const upstream = useUpstream();
-  const vars = { ...token, AUTH: 'optional', RATE_LIMIT_USER: '1/1h', RATE_LIMIT_IP: '3/1h' };
+  const vars = { ...REQUIRED, AUTH: 'optional', RATE_LIMIT_USER: '1/1h', RATE_LIMIT_IP: '3/1h' };
   const gate = useGate({ upstream, vars });
   test('counts anonymous clients by their address alone', async () => {
     const address = from(freshAddress());
@@ -94,28 +97,16 @@ describe('a quota per user, of a crowd in two isolates', () => {
   const upstream = useUpstream();
   // Without the hundreds of objects that addresses would take.
   const vars = {
-    ...token,
+    ...REQUIRED,
     RATE_LIMIT_USER: '7/1h',
-    RATE_LIMIT_IP: 'off',
-    KEY_REPLAY_WINDOW: 'off',
+    ...UNCOUNTED,
     LIMITER_TIMEOUT: '60s',
   };
-  const gate = useGate(() => ({
-    upstream,
-    vars,
-    ...withSecondGate({
-      ...vars,
-      ALLOWED_ORIGINS: ORIGIN,
-      REQUIRE_TLS: 'false',
-      UPSTREAM_TIMEOUT: '30s',
-      UPSTREAM_URL: upstream.url,
-    }),
-  }));
+  const gate = useGate({ upstream, vars, twin: true });
   test('admits exactly its count from hundreds of addresses at once', async () => {
-    const urls = await bothGates(gate);
     const user = freshUser();
     const crowd = Array.from({ length: 300 }, (_, at) =>
-      gate.knock(as(user), { to: urls[at % 2] }),
+      gate.knock(as(user), { to: gate.both[at % 2] }),
     );
     const seen = (await Promise.all(crowd)).map(reasonOf);
     assert.equal(seen.filter((reason) => reason === 'admitted').length, 7);
@@ -125,7 +116,7 @@ describe('a quota per user, of a crowd in two isolates', () => {
 
 describe('both quotas', () => {
   const upstream = useUpstream();
-  const vars = { ...token, RATE_LIMIT_IP: '2/1h', RATE_LIMIT_USER: '4/1h' };
+  const vars = { ...REQUIRED, RATE_LIMIT_IP: '2/1h', RATE_LIMIT_USER: '4/1h' };
   const gate = useGate({ upstream, vars, ...withLedger('Double') });
   const policyOf = (answer) => new Map(answer.headers).get('ratelimit-policy');
 
@@ -181,7 +172,7 @@ describe('both quotas', () => {
 describe('a jti that was used before', () => {
   const upstream = useUpstream();
   const vars = {
-    ...token,
+    ...REQUIRED,
     JWT_REPLAY: 'reject',
     RATE_LIMIT_USER: '2/1h',
     BAN_AFTER: '9/1h for 1h',
@@ -190,10 +181,7 @@ describe('a jti that was used before', () => {
   test('takes nothing of its user, and is a failure of its address', async () => {
     const user = freshUser();
     const address = freshAddress();
-    const used = {
-      Authorization: `Bearer ${mint({ sub: user, jti: 'used' })}`,
-      ...from(address),
-    };
+    const used = withToken({ sub: user, jti: 'used' }, from(address));
     assert.equal(reasonOf(await gate.knock(used)), 'admitted');
     assert.equal(reasonOf(await gate.knock(used)), 'token_invalid');
     const of = (ask) => [...Array(2).fill('admit'), ask];
@@ -212,7 +200,7 @@ for (const [policy, assertAnswered] of [
   describe(`ON_LIMITER_FAILURE=${policy}, and the user's ledger`, () => {
     const upstream = useUpstream();
     const vars = {
-      ...token,
+      ...REQUIRED,
       RATE_LIMIT_USER: '5/1h',
       ON_LIMITER_FAILURE: policy,
       LIMITER_TIMEOUT: '400ms',

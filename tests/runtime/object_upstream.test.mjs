@@ -1,9 +1,9 @@
 // UPSTREAM_OBJECT: a Durable Object of another Worker takes the sockets.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { describe as described } from '../../tools/gate.mjs';
 import { assertRefused } from '../support/answers.mjs';
 import { useGate } from '../support/gate.mjs';
+import { withRooms } from '../support/rooms.mjs';
 
 const script = `
   export class Room {
@@ -28,24 +28,7 @@ const ROUTES = [
 ];
 
 describe('UPSTREAM_OBJECT', () => {
-  const gate = useGate({
-    vars: { ROUTES },
-    gate: {
-      durableObjects: {
-        ...described().durableObjects,
-        ROOMS: { className: 'Room', scriptName: 'rooms' },
-      },
-    },
-    workers: [
-      {
-        name: 'rooms',
-        modules: true,
-        script,
-        compatibilityDate: '2026-07-15',
-        durableObjects: { ROOMS: 'Room' },
-      },
-    ],
-  });
+  const gate = useGate({ vars: { ROUTES }, ...withRooms(script) });
   const greeting = async (target) => {
     const client = await gate.connect({ target });
     return new Promise((resolve) => client.once('message', (text) => resolve(String(text))));

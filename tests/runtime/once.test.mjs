@@ -1,9 +1,8 @@
 // What can be used once, across isolates, restarts and failures.
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { setTimeout as passing } from 'node:timers/promises';
 import {
   assertAdmitted,
@@ -12,37 +11,27 @@ import {
   reasonOf,
   requestId,
 } from '../support/answers.mjs';
-import { freshAddress, freshKey, openGate, ORIGIN, useGate } from '../support/gate.mjs';
+import {
+  fresh,
+  freshAddress,
+  freshKey,
+  ORIGIN,
+  UNCOUNTED,
+  useFolder,
+  useGate,
+  withGate,
+} from '../support/gate.mjs';
 import { calls, plan, withOneTime } from '../support/ledgers.mjs';
 import { tablesByObject } from '../support/sqlite.mjs';
-import { ask, bothGates, obtain, use, withSecondGate } from '../support/tickets.mjs';
-import { mint, now, SECRET } from '../support/tokens.mjs';
+import { ask, obtain, use } from '../support/tickets.mjs';
+import { now, REQUIRED, withToken } from '../support/tokens.mjs';
+import { until } from '../support/until.mjs';
 import { useUpstream } from '../support/upstream.mjs';
 
 const CROWD = 100;
 /** No counters, so that all objects are those of what can be used once. */
-const base = {
-  AUTH: 'required',
-  JWT_SECRET: SECRET,
-  RATE_LIMIT_IP: 'off',
-  KEY_REPLAY_WINDOW: 'off',
-};
-const settings = (upstream, vars) => ({
-  ...base,
-  ALLOWED_ORIGINS: ORIGIN,
-  REQUIRE_TLS: 'false',
-  UPSTREAM_URL: upstream.url,
-  ...vars,
-});
-
-let ids = 0;
-const freshId = () => `id-${(ids += 1)}`;
-const withToken = (claims, more) => ({ Authorization: `Bearer ${mint(claims)}`, ...more });
-const temporary = () => {
-  const folder = mkdtempSync(join(tmpdir(), 'portcullis-test-'));
-  after(() => rmSync(folder, { recursive: true }));
-  return folder;
-};
+const base = { ...REQUIRED, ...UNCOUNTED };
+const freshId = () => fresh('id');
 
 /** What a crowd was told, by count. */
 async function tally(knocks) {
@@ -88,20 +77,15 @@ const ways = [
 for (const [name, vars, prepare] of ways) {
   describe(`${name}, in two isolates`, () => {
     const upstream = useUpstream();
-    const gate = useGate(() => ({
-      upstream,
-      vars: { ...base, ...vars },
-      ...withSecondGate(settings(upstream, vars)),
-    }));
+    const gate = useGate({ upstream, vars: { ...base, ...vars }, twin: true });
 
     test('admits exactly one of a crowd', async () => {
-      const urls = await bothGates(gate);
       const attempt = await prepare(gate);
-      const crowd = Array.from({ length: CROWD }, (_, at) => attempt(gate, urls[at % 2]));
+      const crowd = Array.from({ length: CROWD }, (_, at) => attempt(gate, gate.both[at % 2]));
       assert.deepEqual(await tally(crowd), { admitted: 1, token_invalid: CROWD - 1 });
     });
     test('used in one is used in the other', async () => {
-      const [first, second] = await bothGates(gate);
+      const [first, second] = gate.both;
       const attempt = await prepare(gate);
       assert.equal(reasonOf(await attempt(gate, second)), 'admitted');
       assertRefused(await attempt(gate, first), 'token_invalid');
@@ -110,16 +94,8 @@ for (const [name, vars, prepare] of ways) {
 
   describe(`${name}, over a restart of everything`, () => {
     const upstream = useUpstream();
-    const persist = temporary();
-    const start = () => openGate({ upstream, persist, vars: { ...base, ...vars } });
-    const during = async (work) => {
-      const gate = await start();
-      try {
-        return await work(gate);
-      } finally {
-        await gate.stop();
-      }
-    };
+    const persist = useFolder();
+    const during = (work) => withGate({ upstream, persist, vars: { ...base, ...vars } }, work);
 
     test('stays used, and one that was not used is good', async () => {
       const [used, unused] = await during(async (gate) => {
@@ -138,17 +114,9 @@ for (const [name, vars, prepare] of ways) {
 describe('the storage of what can be used once', () => {
   const upstream = useUpstream();
   const stored = (folder) => tablesByObject(folder).flat();
-  async function assertEmptied(folder) {
-    // Nothing tells of an object's alarm but the files themselves.
-    const deadline = performance.now() + 20_000;
-    while (stored(folder).length > 0) {
-      assert.ok(performance.now() < deadline, 'something was never deleted');
-      await passing(100);
-    }
-  }
 
   describe('of tickets', () => {
-    const persist = temporary();
+    const persist = useFolder();
     const gate = useGate({ upstream, persist, vars: { ...base, TICKET_TTL: '2s' } });
     test('holds each until its end, guesses never, and no ticket in the clear', async () => {
       const address = freshAddress();
@@ -160,12 +128,14 @@ describe('the storage of what can be used once', () => {
       for (const file of files.filter((entry) => entry.isFile())) {
         assert.ok(!readFileSync(join(file.parentPath, file.name)).includes(used), file.name);
       }
-      await assertEmptied(persist);
+      // Nothing tells of an object's alarm but the files themselves.
+      const empty = ({ length }) => length === 0;
+      await until(() => stored(persist), empty, { every: 100 });
     });
   });
 
   describe('of ids', () => {
-    const persist = temporary();
+    const persist = useFolder();
     const gate = useGate({ upstream, persist, vars: { ...base, JWT_REPLAY: 'reject' } });
     test('outlives the token', async () => {
       await gate.knock(withToken({ jti: freshId(), exp: now() + 2 }));

@@ -5,7 +5,7 @@ import { describe, test } from 'node:test';
 import { assertRefused, reasonOf } from '../support/answers.mjs';
 import { freshAddress, freshKey, repeat, useGate } from '../support/gate.mjs';
 import { plan, withLedger } from '../support/ledgers.mjs';
-import { mint, SECRET } from '../support/tokens.mjs';
+import { REQUIRED, SECRET, withToken } from '../support/tokens.mjs';
 import { deadPort, useUpstream } from '../support/upstream.mjs';
 
 // What each stage refuses, as changes to a good handshake.
@@ -17,7 +17,7 @@ const BAD = {
   origin: { headers: { Origin: 'https://evil.example' } },
   token: { headers: { Authorization: 'Bearer x' } },
 };
-const GOOD = { Authorization: `Bearer ${mint()}` };
+const GOOD = withToken();
 const both = (...bad) => ({
   request: Object.assign(
     {},
@@ -76,8 +76,7 @@ describe('transport is second', () => {
 describe('route to forward', () => {
   const gate = useGate(async () => ({
     vars: {
-      AUTH: 'required',
-      JWT_SECRET: SECRET,
+      ...REQUIRED,
       RATE_LIMIT_IP: '3/1h',
       UPSTREAM_URL: `ws://127.0.0.1:${await deadPort()}`,
     },
@@ -145,9 +144,9 @@ describe('a refusal waits for no counter that it does not need', () => {
   const gate = useGate(async () => ({
     ...withLedger('Double'),
     vars: {
-      AUTH: 'required',
-      JWT_SECRET: SECRET,
-      LIMITER_TIMEOUT: '8s',
+      ...REQUIRED,
+      // Longer than an answer is waited for.
+      LIMITER_TIMEOUT: '60s',
       UPSTREAM_URL: `ws://127.0.0.1:${await deadPort()}`,
     },
   }));
@@ -158,9 +157,7 @@ describe('a refusal waits for no counter that it does not need', () => {
   ]) {
     test(`${name}: it is answered while the ledger hangs`, async () => {
       await plan(gate, { '*': 'hang' });
-      const began = performance.now();
       assertRefused(await attempt(gate, [bad]), reason);
-      assert.ok(performance.now() - began < 4000, 'it waited');
     });
   }
 });

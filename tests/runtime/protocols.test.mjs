@@ -12,8 +12,8 @@ import mqtt from 'mqtt';
 import { Server } from 'socket.io';
 import { io } from 'socket.io-client';
 import { createWebSocketStream, WebSocket, WebSocketServer } from 'ws';
-import { describe as described } from '../../tools/gate.mjs';
 import { ORIGIN, useGate } from '../support/gate.mjs';
+import { withRooms } from '../support/rooms.mjs';
 import { useUpstream } from '../support/upstream.mjs';
 
 /** An HTTP server for the group of tests that calls this; `attach` gives it its protocol. */
@@ -170,21 +170,7 @@ for (const RELAY of ['passthrough', 'inspect']) {
         ],
       },
       services: { BACKEND: 'rooms' },
-      gate: {
-        durableObjects: {
-          ...described().durableObjects,
-          ROOMS: { className: 'Room', scriptName: 'rooms' },
-        },
-      },
-      workers: [
-        {
-          name: 'rooms',
-          modules: true,
-          script,
-          compatibilityDate: '2026-07-15',
-          durableObjects: { ROOMS: { className: 'Room', useSQLite: true } },
-        },
-      ],
+      ...withRooms(script),
     });
     for (const target of ['/service/kitchen', '/object/kitchen']) {
       test(`takes and gives messages, at ${target}`, async () => {

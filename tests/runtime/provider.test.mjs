@@ -2,11 +2,13 @@
 // and it may rotate them while sockets are open and more are being opened.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { reasonOf, requestId } from '../support/answers.mjs';
+import { ADMITTED, outcome, reasonOf, requestId } from '../support/answers.mjs';
 import { ask, useGate } from '../support/gate.mjs';
 import { internet } from '../support/internet.mjs';
 import { altered, claimsOf, headerOf, makeKey, sign } from '../support/keys.mjs';
 import { AUDIENCE, ELSEWHERE, useProvider } from '../support/provider.mjs';
+import { bearer } from '../support/tokens.mjs';
+import { until } from '../support/until.mjs';
 import { useUpstream } from '../support/upstream.mjs';
 import { values } from '../support/http.mjs';
 
@@ -29,14 +31,6 @@ const trusting = (provider, upstream, vars) =>
       ...internet({ [ISSUER]: provider.url }),
     };
   });
-
-const bearer = (token) => ({ Authorization: `Bearer ${token}` });
-async function outcome(gate, token) {
-  const answer = await gate.knock(bearer(token));
-  const { cause } = await gate.log.record(requestId(answer));
-  return [reasonOf(answer), cause];
-}
-const ADMITTED = ['admitted', null];
 
 for (const alg of ['RS256', 'PS256', 'ES256', 'EdDSA']) {
   describe(`a provider that signs with ${alg}`, () => {
@@ -194,11 +188,8 @@ describe('a rotation of keys', () => {
     const renewed = await provider.token();
     // A made-up kid may have used up the one early refresh, so this is where time passes: knocks
     // until the new key is there.
-    const until = performance.now() + 15_000;
-    let seen;
-    do seen = await outcome(gate, renewed);
-    while (seen[0] !== 'admitted' && performance.now() < until);
-    assert.deepEqual(seen, ADMITTED);
+    const admitted = ([reason]) => reason === 'admitted';
+    assert.deepEqual(await until(() => outcome(gate, renewed), admitted), ADMITTED);
     // It was remembered as verified, and is not any more.
     assert.deepEqual(await outcome(gate, old), ['token_invalid', 'no key for this alg and kid']);
     assert.equal(await ask(socket, 'still here'), 'still here');

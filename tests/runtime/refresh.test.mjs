@@ -10,31 +10,23 @@ import {
   requestId,
   STAMPS,
 } from '../support/answers.mjs';
-import { freshAddress, ORIGIN, useGate } from '../support/gate.mjs';
+import { fresh, ORIGIN, useGate } from '../support/gate.mjs';
 import { values } from '../support/http.mjs';
-import { bothGates, withSecondGate } from '../support/tickets.mjs';
-import { mint, now } from '../support/tokens.mjs';
+import { now, withToken } from '../support/tokens.mjs';
+import { until } from '../support/until.mjs';
 import { useUpstream } from '../support/upstream.mjs';
 
 const EXPIRED = [4401, 'token_expired'];
 const { ADMIN_TOKEN: _, RELAY: __, ...unwatched } = WATCHED;
 const vars = { ...unwatched, CLOSE_ON_EXPIRY: 'true' };
 
-let subjects = 0;
-const freshSubject = () => `user-${(subjects += 1)}`;
+const freshSubject = () => fresh('user');
 
-function refresh(gate, claims, { method = 'POST', query = '', headers, to } = {}) {
-  const all = {
-    Host: 'gate.example',
-    Origin: ORIGIN,
-    'CF-Connecting-IP': freshAddress(),
-    'Content-Length': '0',
-    Authorization: `Bearer ${mint(claims)}`,
-    ...headers,
-  };
-  const pairs = Object.entries(all).filter(([, value]) => value !== null);
-  return gate.send({ method, target: `/_portcullis/refresh${query}`, headers: pairs, to });
-}
+const refresh = (gate, claims, { method = 'POST', query = '', headers, to } = {}) =>
+  gate.call(method, `/_portcullis/refresh${query}`, {
+    headers: withToken(claims, { Origin: ORIGIN, ...headers }),
+    to,
+  });
 
 async function refreshed(...request) {
   const answer = await refresh(...request);
@@ -44,21 +36,10 @@ async function refreshed(...request) {
 
 describe('a refresh, in two isolates', () => {
   const upstream = useUpstream();
-  const gate = useGate(() => ({
-    upstream,
-    vars,
-    ...withSecondGate({
-      ...vars,
-      ALLOWED_ORIGINS: ORIGIN,
-      REQUIRE_TLS: 'false',
-      LIMITER_TIMEOUT: '30s',
-      UPSTREAM_TIMEOUT: '30s',
-      UPSTREAM_URL: upstream.url,
-    }),
-  }));
+  const gate = useGate({ upstream, vars, twin: true });
 
   test('keeps a socket past its first expiry, and others end at theirs', async () => {
-    const [first, second] = await bothGates(gate);
+    const [first, second] = gate.both;
     const [sub, other] = [freshSubject(), freshSubject()];
     const exp = now() + 8;
     const kept = [
@@ -131,7 +112,7 @@ describe('a refresh, in two isolates', () => {
       // Only the one that was asked runs.
       await gate.miniflare.unsafeEvictDurableObject('gate', 'Registry', options).catch(() => {});
     }
-    while ((await refreshed(gate, { sub, exp: exp - 5 })).sockets === 0);
+    await until(async () => (await refreshed(gate, { sub, exp: exp - 5 })).sockets);
     const other = await live(gate, { sub: freshSubject(), exp });
     assert.deepEqual(await other.closed, EXPIRED);
     assert.ok(await echoes(socket));
@@ -200,10 +181,7 @@ describe('a refresh under several rules', () => {
   test('uses its token up where that counts once', async () => {
     const claims = { sub: freshSubject(), jti: freshSubject() };
     assert.equal((await refreshed(gate, claims, to('/once'))).sockets, 0);
-    assertRefused(
-      await gate.knock({ Authorization: `Bearer ${mint(claims)}` }, { target: '/once' }),
-      'token_invalid',
-    );
+    assertRefused(await gate.knock(withToken(claims), { target: '/once' }), 'token_invalid');
     assert.equal(reasonOf(await refresh(gate, claims, to('/once'))), 'token_invalid');
   });
   test('is no endpoint where nothing expires, or no route is', async () => {

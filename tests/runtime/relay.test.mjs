@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { describe, test } from 'node:test';
 import { assertAdmitted, assertRefused, reasonOf, requestId } from '../support/answers.mjs';
-import { ask, freshAddress, freshKey, useGate } from '../support/gate.mjs';
+import { closing } from '../support/closing.mjs';
+import { ask, freshAddress, freshKey, useGate, worker } from '../support/gate.mjs';
 import { values } from '../support/http.mjs';
 import { acceptance, useRawUpstream, useUpstream } from '../support/upstream.mjs';
 
@@ -16,10 +17,6 @@ const messages = (socket, count) =>
       if (seen.length === count) resolve(seen);
     });
   });
-const closing = async (socket) => {
-  const [code, reason] = await once(socket, 'close');
-  return [code, reason.toString()];
-};
 
 const DEFLATE = 'permessage-deflate';
 
@@ -222,7 +219,7 @@ describe('UPSTREAM_SERVICE', () => {
   const gate = useGate({
     vars: { UPSTREAM_SERVICE: 'BACKEND' },
     services: { BACKEND: 'backend' },
-    workers: [{ name: 'backend', modules: true, script, compatibilityDate: '2026-07-15' }],
+    workers: [worker('backend', script)],
   });
 
   test('takes the socket under the client’s own URL', async () => {

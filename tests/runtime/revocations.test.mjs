@@ -1,22 +1,18 @@
 // Revocations and bans: from the moment they are answered, in every isolate, for live sockets too,
 // and over a restart.
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { done, echoes, live, WATCHED } from '../support/admin.mjs';
 import { assertRefused, reasonOf, requestId } from '../support/answers.mjs';
-import { freshAddress, openGate, ORIGIN, useGate } from '../support/gate.mjs';
-import { bothGates, obtain, use, withSecondGate } from '../support/tickets.mjs';
-import { mint, now } from '../support/tokens.mjs';
+import { fresh, freshAddress, useFolder, useGate, withGate } from '../support/gate.mjs';
+import { obtain, use } from '../support/tickets.mjs';
+import { now, withToken } from '../support/tokens.mjs';
+import { until } from '../support/until.mjs';
 import { useUpstream } from '../support/upstream.mjs';
 
 const REVOKED = [4401, 'revoked'];
 const DISCONNECTED = [4403, 'disconnected'];
 
-let names = 0;
-const fresh = (kind) => `${kind}-${(names += 1)}`;
 /** Claims that nobody else has. */
 const claims = (more) => ({
   iss: fresh('https://id'),
@@ -26,18 +22,7 @@ const claims = (more) => ({
   iat: now() - 10,
   ...more,
 });
-const knock = (gate, who, { headers, ...more } = {}) =>
-  gate.knock({ Authorization: `Bearer ${mint(who)}`, ...headers }, more);
-
-const settings = (upstream, vars) => ({
-  ...WATCHED,
-  ALLOWED_ORIGINS: ORIGIN,
-  REQUIRE_TLS: 'false',
-  LIMITER_TIMEOUT: '30s',
-  UPSTREAM_TIMEOUT: '30s',
-  UPSTREAM_URL: upstream.url,
-  ...vars,
-});
+const knock = (gate, who, { headers, ...more } = {}) => gate.knock(withToken(who, headers), more);
 
 /** What is revoked, and of those claims which are spared. */
 const kinds = [
@@ -52,11 +37,11 @@ const kinds = [
 
 describe('a revocation, in two isolates,', () => {
   const upstream = useUpstream();
-  const gate = useGate(() => ({ upstream, vars: WATCHED, ...withSecondGate(settings(upstream)) }));
+  const gate = useGate({ upstream, vars: WATCHED, twin: true });
 
   for (const [name, of, spared] of kinds) {
     test(`by ${name}: ends live sockets and refuses new ones, and spares others`, async () => {
-      const [first, second] = await bothGates(gate);
+      const [first, second] = gate.both;
       const who = claims({ iat: now() - 100 });
       const other = { ...who, ...spared };
       const sockets = [await live(gate, who, { to: first }), await live(gate, who, { to: second })];
@@ -100,27 +85,25 @@ describe('a revocation, in two isolates,', () => {
     assert.equal(reasonOf(await knock(gate, { ...who, iat: undefined })), 'revoked');
     // Tokens say when they were issued in whole seconds.
     const moment = now();
-    while (now() === moment) await knock(gate, who);
+    await until(now, (time) => time > moment, { every: 50 });
     assert.equal(reasonOf(await knock(gate, { ...who, iat: now() })), 'admitted');
   });
 
   test('holds for a ticket that was issued before', async () => {
     const who = claims();
     const address = freshAddress();
-    const headers = { Authorization: `Bearer ${mint(who)}` };
-    const ticket = await obtain(gate, address, { headers });
+    const ticket = await obtain(gate, address, { headers: withToken(who) });
     await done(gate, 'PUT', 'revocations', { body: { jti: who.jti } });
     assertRefused(await use(gate, ticket, address), 'revoked');
   });
 
   test('lets nobody slip through who comes at that moment', async () => {
-    const urls = await bothGates(gate);
     for (let round = 0; round < 5; round += 1) {
       const who = claims();
       const socket = async (at) => {
         const opened = await gate.connect({
-          target: new URL('/', urls[at % 2]).href,
-          headers: { Authorization: `Bearer ${mint(who)}` },
+          target: new URL('/', gate.both[at % 2]).href,
+          headers: withToken(who),
         });
         if (!opened.answer) return reasonOf(opened);
         return new Promise((resolve) => {
@@ -149,7 +132,7 @@ describe('a revocation, in two isolates,', () => {
 
 describe('a ban, in two isolates,', () => {
   const upstream = useUpstream();
-  const gate = useGate(() => ({ upstream, vars: WATCHED, ...withSecondGate(settings(upstream)) }));
+  const gate = useGate({ upstream, vars: WATCHED, twin: true });
 
   for (const [name, party] of [
     ['sub', ({ sub }) => sub],
@@ -158,7 +141,7 @@ describe('a ban, in two isolates,', () => {
     ['IPv6 network', () => '2001:db8:7:2::/64', '2001:db8:7:2::1', '2001:db8:7:2:ffff::2'],
   ].map(([name, party, one, two]) => [name, { party, one, two }])) {
     test(`by ${name}: ends live sockets, refuses new ones, and can be lifted`, async () => {
-      const [first, second] = await bothGates(gate);
+      const [first, second] = gate.both;
       const who = claims();
       const address = party.one ?? freshAddress();
       const open = (from, to) => ({ headers: { 'CF-Connecting-IP': from }, to });
@@ -191,23 +174,18 @@ describe('a ban, in two isolates,', () => {
     const hour = await done(gate, 'PUT', path);
     assert.ok(Math.abs(hour.until - now() - 3600) < 60);
     await done(gate, 'PUT', path, { body: { for: '1s' } });
-    while (reasonOf(await knock(gate, who)) === 'banned');
-    assert.equal(reasonOf(await knock(gate, who)), 'admitted');
+    const seen = await until(
+      async () => reasonOf(await knock(gate, who)),
+      (reason) => reason !== 'banned',
+    );
+    assert.equal(seen, 'admitted');
   });
 });
 
 describe('over a restart of everything', () => {
   const upstream = useUpstream();
-  const persist = mkdtempSync(join(tmpdir(), 'portcullis-test-'));
-  after(() => rmSync(persist, { recursive: true }));
-  const during = async (work) => {
-    const gate = await openGate({ upstream, persist, vars: WATCHED });
-    try {
-      return await work(gate);
-    } finally {
-      await gate.stop();
-    }
-  };
+  const persist = useFolder();
+  const during = (work) => withGate({ upstream, persist, vars: WATCHED }, work);
 
   test('what was revoked and banned stays so', async () => {
     const [revoked, banned, lifted] = [claims(), claims(), claims()];

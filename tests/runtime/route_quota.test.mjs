@@ -1,21 +1,25 @@
 // The quota of a route: exact, lent where many ask, and given back.
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { setTimeout as passing } from 'node:timers/promises';
 import { assertAdmitted, assertRefused, reasonOf, requestId } from '../support/answers.mjs';
-import { freshAddress, freshKey, openGate, repeat, useGate } from '../support/gate.mjs';
+import {
+  freshAddress,
+  freshKey,
+  from,
+  repeat,
+  UNCOUNTED,
+  useFolder,
+  useGate,
+  withGate,
+} from '../support/gate.mjs';
 import { calls, plan, withRouteQuota } from '../support/ledgers.mjs';
 import { rowsIn } from '../support/sqlite.mjs';
-import { bothGates, withSecondGate } from '../support/tickets.mjs';
+import { until } from '../support/until.mjs';
 import { useUpstream } from '../support/upstream.mjs';
 
 const EVERYTHING = '/*';
 const CROWD = 300;
-// A ledger for each of so many addresses would take most of the time.
-const alone = { RATE_LIMIT_IP: 'off', KEY_REPLAY_WINDOW: 'off' };
 const count = (seen, reason) => seen.filter((one) => one === reason).length;
 const knocks = (gate, length, request) =>
   Array.from({ length }, () => gate.knock({}, request).then(reasonOf));
@@ -32,7 +36,7 @@ describe('a small quota of a route', () => {
       { path: '/c', rate_limit_route: '2/1h' },
       { path: '/d', rate_limit_route: 'off' },
     ]),
-    ...alone,
+    ...UNCOUNTED,
   };
   const gate = useGate({ upstream, vars });
 
@@ -65,7 +69,7 @@ describe('a small quota of a route', () => {
 
 describe('a small quota, with its object evicted half-way', () => {
   const upstream = useUpstream();
-  const gate = useGate({ upstream, vars: { RATE_LIMIT_ROUTE: '20/1h', ...alone } });
+  const gate = useGate({ upstream, vars: { RATE_LIMIT_ROUTE: '20/1h', ...UNCOUNTED } });
   test('admits its count and no more', async () => {
     await repeat(11, async () => assert.equal(reasonOf(await gate.knock()), 'admitted'));
     await evict(gate);
@@ -85,36 +89,25 @@ describe('a small quota, with its object evicted half-way', () => {
 
 describe('a quota over a restart of everything', () => {
   const upstream = useUpstream();
-  const persist = mkdtempSync(join(tmpdir(), 'portcullis-test-'));
-  after(() => rmSync(persist, { recursive: true }));
+  const persist = useFolder();
   test('goes on where it was', async () => {
-    const start = () =>
-      openGate({ upstream, persist, vars: { RATE_LIMIT_ROUTE: '3/1h', ...alone } });
-    const first = await start();
-    try {
-      assert.equal(reasonOf(await first.knock()), 'admitted');
-    } finally {
-      await first.stop();
-    }
-    const second = await start();
-    try {
-      const seen = await Promise.all(knocks(second, 4));
+    const options = { upstream, persist, vars: { RATE_LIMIT_ROUTE: '3/1h', ...UNCOUNTED } };
+    await withGate(options, async (gate) => assert.equal(reasonOf(await gate.knock()), 'admitted'));
+    await withGate(options, async (gate) => {
+      const seen = await Promise.all(knocks(gate, 4));
       assert.deepEqual([count(seen, 'admitted'), count(seen, 'rate_limited')], [2, 2]);
-    } finally {
-      await second.stop();
-    }
+    });
   });
 });
 
 describe('a short quota of a route', () => {
   const upstream = useUpstream();
-  const persist = mkdtempSync(join(tmpdir(), 'portcullis-test-'));
+  const persist = useFolder();
   const vars = {
     RATE_LIMIT_ROUTE: '2/2s',
-    ...alone,
+    ...UNCOUNTED,
   };
   const gate = useGate({ upstream, persist, vars });
-  after(() => rmSync(persist, { recursive: true }));
 
   test('admits its whole count again after Retry-After', async () => {
     assert.equal(count(await Promise.all(knocks(gate, 5)), 'admitted'), 2);
@@ -129,31 +122,14 @@ describe('a large quota', () => {
   const upstream = useUpstream();
   const vars = {
     RATE_LIMIT_ROUTE: '400/1h',
-    ...alone,
+    ...UNCOUNTED,
   };
-  const double = withRouteQuota('Double');
-  const second = withSecondGate({
-    ALLOWED_ORIGINS: 'https://app.example',
-    REQUIRE_TLS: 'false',
-    AUTH: 'off',
-    ...vars,
-  });
-  const gate = useGate(() => {
-    const [{ durableObjects, ...other }] = second.workers;
-    const ofQuota = { className: 'Double', scriptName: 'ledgers' };
-    const twin = {
-      ...other,
-      durableObjects: { ...durableObjects, ROUTE_QUOTA: ofQuota },
-      bindings: { ...other.bindings, UPSTREAM_URL: upstream.url },
-    };
-    return { upstream, vars, ...double, workers: [...double.workers, twin] };
-  });
+  const gate = useGate({ upstream, vars, twin: true, ...withRouteQuota('Double') });
 
   test('is never exceeded by two isolates, which ask for few of their admissions', async () => {
-    const urls = await bothGates(gate);
     const seen = [];
     await repeat(12, async () => {
-      const round = urls.flatMap((to) => knocks(gate, 25, { to }));
+      const round = gate.both.flatMap((to) => knocks(gate, 25, { to }));
       seen.push(...(await Promise.all(round)));
     });
     const admitted = count(seen, 'admitted');
@@ -169,7 +145,7 @@ describe('an upgrade that another counter refuses', () => {
   const upstream = useUpstream();
   const gate = useGate({ upstream, vars: { RATE_LIMIT_ROUTE: '3/1h' } });
   test('is given back to the route', async () => {
-    const used = { 'CF-Connecting-IP': freshAddress(), 'Sec-WebSocket-Key': freshKey() };
+    const used = from(freshAddress(), { 'Sec-WebSocket-Key': freshKey() });
     assert.equal(reasonOf(await gate.knock(used)), 'admitted');
     await repeat(5, async () => assert.equal(reasonOf(await gate.knock(used)), 'replayed_key'));
     // What is given back behind an answer comes before the questions of the next.
@@ -181,22 +157,18 @@ describe('an upgrade that another counter refuses', () => {
 
 describe('the storage of a route’s quota', () => {
   const upstream = useUpstream();
-  const persist = mkdtempSync(join(tmpdir(), 'portcullis-test-'));
+  const persist = useFolder();
   const vars = {
     RATE_LIMIT_ROUTE: '2/1s',
-    ...alone,
+    ...UNCOUNTED,
   };
   const gate = useGate({ upstream, persist, vars });
-  after(() => rmSync(persist, { recursive: true }));
   test('is emptied once the route is idle', async () => {
     assert.equal(reasonOf(await gate.knock()), 'admitted');
     assert.equal(rowsIn(persist), 1);
     // Nothing tells of the object's alarms but the file itself.
-    const deadline = performance.now() + 60_000;
-    while (rowsIn(persist) > 0) {
-      assert.ok(performance.now() < deadline, 'the quota was never deleted');
-      await passing(200);
-    }
+    const empty = (rows) => rows === 0;
+    await until(() => rowsIn(persist), empty, { every: 200, within: 60_000 });
   });
 });
 
@@ -213,7 +185,7 @@ for (const [policy, check] of [
       RATE_LIMIT_ROUTE: '100/1h',
       ON_LIMITER_FAILURE: policy,
       LIMITER_TIMEOUT: '400ms',
-      ...alone,
+      ...UNCOUNTED,
     };
     const gate = useGate({ upstream, vars, ...withRouteQuota('Double') });
     for (const [behaviour, cause] of [

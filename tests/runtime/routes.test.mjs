@@ -3,12 +3,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { assertRefused, reasonOf, requestId, STAMPS } from '../support/answers.mjs';
-import { ask, freshAddress, useGate } from '../support/gate.mjs';
+import { ask, freshAddress, useGate, worker } from '../support/gate.mjs';
 import { makeKey, sign } from '../support/keys.mjs';
-import { mint, SECRET } from '../support/tokens.mjs';
+import { REQUIRED, withToken as bearer } from '../support/tokens.mjs';
 import { useUpstream } from '../support/upstream.mjs';
 
-const bearer = (claims) => ({ Authorization: `Bearer ${mint(claims)}` });
 const ELSEWHERE = 'https://other.example';
 const ECHO = `
 export default {
@@ -30,8 +29,7 @@ describe('routes', () => {
   const gate = useGate(() => ({
     upstream: global,
     vars: {
-      AUTH: 'required',
-      JWT_SECRET: SECRET,
+      ...REQUIRED,
       ROUTES: [
         { path: '/chat', upstream_url: chat.url, required_scopes: 'chat:read chat:write' },
         { path: '/rooms/{room}', claims: { rooms: { contains: '{room}' } } },
@@ -49,7 +47,7 @@ describe('routes', () => {
       ],
     },
     services: { ECHO: 'echo' },
-    workers: [{ name: 'echo', modules: true, script: ECHO, compatibilityDate: '2026-07-15' }],
+    workers: [worker('echo', ECHO)],
   }));
   const at = async (target, headers) => reasonOf(await gate.knock(headers, { target }));
 

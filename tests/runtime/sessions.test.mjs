@@ -6,10 +6,12 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { assertRefused, reasonOf, requestId } from '../support/answers.mjs';
 import { handshake, useGate } from '../support/gate.mjs';
 import { requestBytes, values } from '../support/http.mjs';
-import { reaching, sendJson, useProvider } from '../support/session_provider.mjs';
-import { mint, now, SECRET } from '../support/tokens.mjs';
+import { internet } from '../support/internet.mjs';
+import { sendJson, useProvider } from '../support/session_provider.mjs';
+import { bearer, mint, now, SECRET } from '../support/tokens.mjs';
 import { deadPort, useUpstream } from '../support/upstream.mjs';
 
+const reaching = (url) => internet({ 'https://id.example': url });
 const PASSWORD = 'Z2F0ZTpvcGVuIHNlc2FtZQ';
 const vars = {
   AUTH: 'required',
@@ -21,7 +23,6 @@ const vars = {
 let sessions = 0;
 /** A session id that no test used before, with what a form must escape. */
 const freshId = () => `session+${(sessions += 1)}/&=`;
-const bearer = (id) => ({ Authorization: `Bearer ${id}` });
 const cookie = (id) => ({ Cookie: `sid=${id}` });
 
 const useAll = (more = {}) => {
@@ -135,6 +136,19 @@ describe('a session', () => {
 
 describe('one question serves', () => {
   const { provider, gate } = useAll();
+  /** A session whose provider says nothing until `answerNow`. */
+  const held = (id) => {
+    let answer;
+    const isAllowed = new Promise((resolve) => (answer = resolve));
+    provider.say(id, async (response) => {
+      await isAllowed;
+      sendJson(response, { active: true, sub: 'alice' });
+    });
+    return { answerNow: answer };
+  };
+  /** Later requests were answered there, so what came before them was taken in. */
+  const othersWereServed = (to) =>
+    Promise.all(Array.from({ length: 10 }, () => gate.knock(bearer(freshId()), { to })));
 
   test('every request for a while', async () => {
     const id = freshId();
@@ -158,31 +172,29 @@ describe('one question serves', () => {
 
   test('a storm of 50 clients', async () => {
     const id = freshId();
-    provider.say(id, async (response) => {
-      await wait(500);
-      sendJson(response, { active: true, sub: 'alice' });
-    });
+    const { answerNow } = held(id);
     const headers = { headers: cookie(id) };
-    const sockets = await Promise.all(Array.from({ length: 50 }, () => gate.connect(headers)));
+    const clients = Array.from({ length: 50 }, () => gate.connect(headers));
+    await provider.wasAsked(id);
+    await othersWereServed();
+    answerNow();
+    const sockets = await Promise.all(clients);
     assert.deepEqual([...new Set(sockets.map((socket) => socket.readyState))], [1]);
     assert.equal(provider.asked(id).length, 1);
   });
 
   test('those who wait when the client that asked first is gone', async () => {
     const id = freshId();
-    let answerNow;
-    provider.say(id, (response) => {
-      answerNow = () => sendJson(response, { active: true, sub: 'alice' });
-    });
+    const { answerNow } = held(id);
     // Straight to workerd, which then notices that the client is gone.
     const { hostname: host, port } = gate.direct;
     const client = net.connect({ host, port });
     client.write(requestBytes({ headers: handshake(cookie(id)) }));
     await provider.wasAsked(id);
     client.destroy();
-    await wait(200);
+    await othersWereServed(gate.direct);
     const waiting = gate.knock(cookie(id), { to: gate.direct });
-    await wait(200);
+    await othersWereServed(gate.direct);
     answerNow();
     assert.equal(reasonOf(await waiting), 'admitted');
     assert.equal(provider.asked(id).length, 1);

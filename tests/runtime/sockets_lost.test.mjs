@@ -1,13 +1,21 @@
 // Slots whose isolates are no more, or can't reach their ledger: they come free by themselves.
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { reasonOf, requestId } from '../support/answers.mjs';
 import { closing } from '../support/closing.mjs';
-import { ask, freshAddress, openGate, repeat, UNCOUNTED, useGate } from '../support/gate.mjs';
+import {
+  ask,
+  freshAddress,
+  from,
+  openGate,
+  repeat,
+  UNCOUNTED,
+  useFolder,
+  useGate,
+  withGate,
+} from '../support/gate.mjs';
 import { ofAddress, plan, withLedger } from '../support/ledgers.mjs';
+import { until } from '../support/until.mjs';
 import { useUpstream } from '../support/upstream.mjs';
 
 const LEASE = 60_000;
@@ -15,34 +23,29 @@ const vars = { ...UNCOUNTED, MAX_SOCKETS_IP: '2' };
 
 /** Knocks until it is let in, and gives when that was. */
 async function untilAdmitted(gate, headers) {
-  const deadline = performance.now() + LEASE + 20_000;
-  for (;;) {
+  const look = async () => {
     const seen = reasonOf(await gate.knock(headers));
-    if (seen === 'admitted') return performance.now();
-    assert.equal(seen, 'too_many_sockets');
-    assert.ok(performance.now() < deadline, 'no slot came free');
-    await new Promise((resolve) => setTimeout(resolve, 250));
-  }
+    if (seen !== 'admitted') assert.equal(seen, 'too_many_sockets');
+    return seen === 'admitted';
+  };
+  await until(look, Boolean, { every: 250, within: LEASE + 20_000 });
+  return performance.now();
 }
 
 describe('slots', { concurrency: true }, () => {
   describe('of a process that was killed', () => {
     const upstream = useUpstream();
+    const persist = useFolder();
     test('come free within a minute', async () => {
-      const persist = await mkdtemp(join(tmpdir(), 'portcullis-'));
-      const from = { 'CF-Connecting-IP': freshAddress() };
+      const headers = from(freshAddress());
       const first = await openGate({ upstream, vars, persist });
-      await repeat(2, async () => assert.equal(reasonOf(await first.knock(from)), 'admitted'));
+      await repeat(2, async () => assert.equal(reasonOf(await first.knock(headers)), 'admitted'));
       // At once, with its sockets open: closed first, they would give their slots back.
       await first.miniflare.dispose();
-      const second = await openGate({ upstream, vars, persist });
-      try {
-        assert.equal(reasonOf(await second.knock(from)), 'too_many_sockets');
-        await untilAdmitted(second, from);
-      } finally {
-        await second.stop();
-        await rm(persist, { recursive: true });
-      }
+      await withGate({ upstream, vars, persist }, async (second) => {
+        assert.equal(reasonOf(await second.knock(headers)), 'too_many_sockets');
+        await untilAdmitted(second, headers);
+      });
     });
   });
 
@@ -50,8 +53,9 @@ describe('slots', { concurrency: true }, () => {
     const upstream = useUpstream();
     const gate = useGate({ upstream, vars, ...withLedger('Double') });
     test('are held until these ended', async () => {
-      const headers = { 'CF-Connecting-IP': freshAddress() };
-      const name = ofAddress(headers['CF-Connecting-IP']);
+      const address = freshAddress();
+      const headers = from(address);
+      const name = ofAddress(address);
       const sockets = [await gate.connect({ headers }), await gate.connect({ headers })];
       for (const socket of sockets) assert.equal(await ask(socket, 'hello'), 'hello');
       const ended = sockets.map(async (socket) => {

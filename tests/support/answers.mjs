@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { values } from './http.mjs';
+import { bearer } from './tokens.mjs';
 
 const OFF = [
   'accelerometer ambient-light-sensor autoplay battery bluetooth browsing-topics camera display-capture',
@@ -170,3 +171,11 @@ export function assertAdmitted(response, key, headers = {}) {
 export function reasonOf(response) {
   return response.status === 101 ? 'admitted' : JSON.parse(response.body).reason;
 }
+
+/** What becomes of a handshake with this token: the reason, and the cause that the log has. */
+export async function outcome(gate, token, target) {
+  const answer = await gate.knock(bearer(token), { target });
+  const { cause } = await gate.log.record(requestId(answer));
+  return [reasonOf(answer), cause];
+}
+export const ADMITTED = ['admitted', null];

@@ -1,9 +1,13 @@
 // One gate for a group of tests, and the ways to knock at it.
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, afterEach, before } from 'node:test';
 import { WebSocket } from 'ws';
-import { startGate } from '../../tools/gate.mjs';
+import { describe as described, MODULES, NAME, startGate } from '../../tools/gate.mjs';
+import { inRoot } from '../../tools/run.mjs';
 import { exchange, requestBytes } from './http.mjs';
 import { Log } from './log.mjs';
 
@@ -12,6 +16,9 @@ export const ORIGIN = 'https://app.example';
 /** Settings under which no counter is asked, for tests of something else that knock very often. */
 export const UNCOUNTED = { RATE_LIMIT_IP: 'off', KEY_REPLAY_WINDOW: 'off' };
 
+// Past Miniflare's own Worker, which makes a GET of every upgrade and believes X-Forwarded-Proto.
+const DIRECT = [{ host: '127.0.0.1', port: 0 }];
+
 let addresses = 0;
 /** An address that no test used before, so that none runs into another's limits. */
 export function freshAddress() {
@@ -19,14 +26,30 @@ export function freshAddress() {
   return `10.${addresses >> 16}.${(addresses >> 8) & 255}.${addresses & 255}`;
 }
 
+/** Headers of a client at this address. */
+export const from = (address, more) => ({ 'CF-Connecting-IP': address, ...more });
+
 export const freshKey = () => randomBytes(16).toString('base64');
+
+let names = 0;
+/** A name that no test used before: of a user, a session, a token. */
+export const fresh = (kind) => `${kind}-${(names += 1)}`;
+
+/** Headers as pairs: null removes one, an array repeats it. */
+const inPairs = (headers) =>
+  Object.entries(headers).flatMap(([name, value]) =>
+    [value]
+      .flat()
+      .filter((one) => one !== null)
+      .map((one) => [name, one]),
+  );
 
 /**
  * The headers of a good handshake as pairs. `changes` lays over it: null removes, an array
  * repeats. A new key and address each time.
  */
-export function handshake(changes = {}) {
-  const headers = {
+export const handshake = (changes) =>
+  inPairs({
     Host: 'gate.example',
     Upgrade: 'websocket',
     Connection: 'Upgrade',
@@ -35,19 +58,13 @@ export function handshake(changes = {}) {
     Origin: ORIGIN,
     'CF-Connecting-IP': freshAddress(),
     ...changes,
-  };
-  return Object.entries(headers).flatMap(([name, value]) =>
-    [value]
-      .flat()
-      .filter((one) => one !== null)
-      .map((one) => [name, one]),
-  );
-}
+  });
 
 /**
  * A gate for the group of tests that calls this: it starts before them and is stopped after them,
  * and a test that fails shows its log. Origin ORIGIN is allowed, plain http too, AUTH is off; a
- * setting of undefined is left out. Options may be a function, for what is not known earlier.
+ * setting of undefined is left out. `twin` starts the same gate once more, in an isolate of its own
+ * with the same objects. Options may be a function, for what is not known earlier.
  */
 export function useGate(options = {}) {
   const gate = {};
@@ -61,7 +78,52 @@ export function useGate(options = {}) {
   return gate;
 }
 
-export async function openGate({ vars = {}, upstream, gate: own, ...options } = {}) {
+/** A folder for the group of tests that calls this; it is gone after them. */
+export function useFolder() {
+  const folder = mkdtempSync(join(tmpdir(), 'portcullis-test-'));
+  after(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** What `work` gives with a gate of these options, which is stopped then. */
+export async function withGate(options, work) {
+  const gate = await openGate(options);
+  try {
+    return await work(gate);
+  } finally {
+    await gate.stop();
+  }
+}
+
+/** A further Worker for the options of `useGate`. */
+export const worker = (name, script, more) => ({
+  name,
+  modules: true,
+  script,
+  compatibilityDate: '2026-07-15',
+  ...more,
+});
+
+/** The gate as another Worker, with objects of the first: those bound in its place if given. */
+function twinOf(boundInstead, bindings) {
+  const { durableObjects, ...options } = described();
+  const objects = Object.entries({ ...durableObjects, ...boundInstead });
+  const ofTheFirst = objects.map(([name, object]) => [
+    name,
+    { className: object.className ?? object, scriptName: object.scriptName ?? NAME },
+  ]);
+  return {
+    ...options,
+    name: 'twin',
+    modulesRoot: inRoot('build'),
+    modules: MODULES,
+    durableObjects: Object.fromEntries(ofTheFirst),
+    unsafeDirectSockets: DIRECT,
+    bindings,
+  };
+}
+
+export async function openGate({ vars = {}, upstream, gate: own, twin, ...options } = {}) {
   const log = new Log();
   const settings = {
     ALLOWED_ORIGINS: ORIGIN,
@@ -74,12 +136,15 @@ export async function openGate({ vars = {}, upstream, gate: own, ...options } = 
     ...vars,
   };
   const isSet = ([, value]) => value !== undefined;
+  const set = Object.fromEntries(Object.entries(settings).filter(isSet));
   const gate = await startGate({
     onLine: log.add,
     ...options,
-    gate: { unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }], ...own },
-    vars: Object.fromEntries(Object.entries(settings).filter(isSet)),
+    gate: { unsafeDirectSockets: DIRECT, ...own },
+    workers: [...(options.workers ?? []), ...(twin ? [twinOf(own?.durableObjects, set)] : [])],
+    vars: set,
   });
+  const direct = await gate.miniflare.unsafeGetDirectURL(NAME);
   const sockets = new Set();
   const stop = async () => {
     for (const socket of sockets) (socket.destroy ?? socket.terminate).call(socket);
@@ -94,6 +159,16 @@ export async function openGate({ vars = {}, upstream, gate: own, ...options } = 
   };
   /** Sends a handshake, changed as `handshake` says. */
   const knock = (changes, request = {}) => send({ ...request, headers: handshake(changes) });
+  /** Sends a request that is no upgrade, from a new address; `headers` lays over its own. */
+  const call = (method, target, { headers, body = '', to } = {}) => {
+    const all = {
+      Host: 'gate.example',
+      'CF-Connecting-IP': freshAddress(),
+      'Content-Length': String(Buffer.byteLength(body)),
+      ...headers,
+    };
+    return send({ method, target, headers: inPairs(all), body, to });
+  };
 
   /**
    * A real client: resolves to its open socket, whose `answer` is the 101's headers, or to what
@@ -129,13 +204,14 @@ export async function openGate({ vars = {}, upstream, gate: own, ...options } = 
 
   return {
     url: gate.url,
-    // Past Miniflare's own Worker, which makes a GET of every upgrade and believes
-    // X-Forwarded-Proto.
-    direct: await gate.miniflare.unsafeGetDirectURL('gate'),
+    direct,
+    /** Where both isolates are reached, if there is a twin. */
+    both: twin && [direct, await gate.miniflare.unsafeGetDirectURL('twin')],
     miniflare: gate.miniflare,
     log,
     send,
     knock,
+    call,
     connect,
     stop,
   };

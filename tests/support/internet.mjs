@@ -2,6 +2,7 @@
 import http from 'node:http';
 import { once } from 'node:events';
 import { after, before } from 'node:test';
+import { worker } from './gate.mjs';
 
 const SCRIPT = `
 export default {
@@ -19,15 +20,7 @@ export default {
 /** Options of `useGate` by which these origins lead to those of `hosts`. */
 export const internet = (hosts) => ({
   gate: { outboundService: 'internet' },
-  workers: [
-    {
-      name: 'internet',
-      modules: true,
-      script: SCRIPT,
-      compatibilityDate: '2026-07-15',
-      bindings: { HOSTS: hosts },
-    },
-  ],
+  workers: [worker('internet', SCRIPT, { bindings: { HOSTS: hosts } })],
 });
 
 /** A server on a free port for the group of tests that calls this; `handle` may be replaced. */

@@ -1,6 +1,7 @@
 // Durable Objects in place of one of the gate's own: ones that fail in every way, and one that
 // counts the calls it passes on.
 import { createHash } from 'node:crypto';
+import { worker } from './gate.mjs';
 
 const SCRIPT = `
 import { DurableObject } from 'cloudflare:workers';
@@ -74,17 +75,13 @@ const inPlaceOf = (binding, className) => ({
     additionalUnboundDurableObjects: [OWN[binding]],
   },
   workers: [
-    {
-      name: 'ledgers',
-      modules: true,
-      script: SCRIPT,
-      compatibilityDate: '2026-07-15',
+    worker('ledgers', SCRIPT, {
       durableObjects: {
         DOUBLE: 'Double',
         UNBUILT: 'Unbuilt',
         LEDGER: { className: OWN[binding].className, scriptName: 'gate' },
       },
-    },
+    }),
   ],
 });
 

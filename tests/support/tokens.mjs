@@ -31,3 +31,11 @@ export function mint(claims = {}, { alg = 'HS256', key = SECRET, header = {} } =
     key,
   });
 }
+
+/** Headers with this token. */
+export const bearer = (token, more) => ({ Authorization: `Bearer ${token}`, ...more });
+/** Headers with a token of these claims. */
+export const withToken = (claims, more) => bearer(mint(claims), more);
+
+/** Settings by which such a token is required. */
+export const REQUIRED = { AUTH: 'required', JWT_SECRET: SECRET };
