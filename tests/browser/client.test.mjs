@@ -1,5 +1,6 @@
 // The browser module in Chromium, and what a page reads of refusals without it.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { inRoot } from '../../tools/run.mjs';
@@ -213,7 +214,7 @@ describe('a page', () => {
       globalThis.document.addEventListener('visibilitychange', hide, { capture: true });
     });
     const closed = [...upstream.sockets.clients].map((client) => once(client, 'close'));
-    await page.goto(`http://127.0.0.1:${pages.address().port}/`);
+    await page.goto(`http://127.0.0.1:${pages.port}/`);
     await Promise.all(closed);
     await page.goBack({ waitUntil: 'commit' });
     await page.waitForFunction(() => globalThis.until !== undefined);

@@ -5,27 +5,17 @@ import { describe, test } from 'node:test';
 import { administer, ADMIN_TOKEN, done, live, WATCHED } from '../support/admin.mjs';
 import { assertRefused, reasonOf, requestId } from '../support/answers.mjs';
 import { closeFrame } from '../support/closing.mjs';
-import { freshAddress, ORIGIN, UNCOUNTED, useGate } from '../support/gate.mjs';
-import { reaching, useProvider } from '../support/session_provider.mjs';
-import { mint, now, SECRET } from '../support/tokens.mjs';
+import { fresh, freshAddress, ORIGIN, UNCOUNTED, useGate } from '../support/gate.mjs';
+import { internet } from '../support/internet.mjs';
+import { useProvider } from '../support/session_provider.mjs';
+import { bearer, mint, now, SECRET } from '../support/tokens.mjs';
 import { useUpstream } from '../support/upstream.mjs';
 
-let names = 0;
-const freshName = () => `stranger-${(names += 1)}`;
-const bearer = (token) => ({ Authorization: `Bearer ${token}` });
+const freshName = () => fresh('stranger');
 const listed = async (gate, sub) => (await done(gate, 'GET', `sockets?sub=${sub}`)).sockets;
 
-function refresh(gate, token) {
-  const headers = {
-    Host: 'gate.example',
-    Origin: ORIGIN,
-    'CF-Connecting-IP': freshAddress(),
-    'Content-Length': '0',
-    ...bearer(token),
-  };
-  const target = '/_portcullis/refresh';
-  return gate.send({ method: 'POST', target, headers: Object.entries(headers) });
-}
+const refresh = (gate, token) =>
+  gate.call('POST', '/_portcullis/refresh', { headers: bearer(token, { Origin: ORIGIN }) });
 
 describe('a refresh with a session', () => {
   const upstream = useUpstream();
@@ -41,7 +31,7 @@ describe('a refresh with a session', () => {
       CLOSE_ON_EXPIRY: 'true',
       ADMIN_TOKEN,
     },
-    ...reaching(provider.url),
+    ...internet({ 'https://id.example': provider.url }),
   }));
 
   test('moves the end to what its provider says by now', async () => {

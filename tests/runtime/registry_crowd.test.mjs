@@ -5,27 +5,16 @@ import { describe, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { done, live, WATCHED } from '../support/admin.mjs';
 import { reasonOf, requestId } from '../support/answers.mjs';
-import { freshAddress, ORIGIN, useGate } from '../support/gate.mjs';
+import { fresh, freshAddress, useGate } from '../support/gate.mjs';
 import { plan, withRegistry } from '../support/ledgers.mjs';
-import { bothGates, withSecondGate } from '../support/tickets.mjs';
 import { mint, now } from '../support/tokens.mjs';
 import { useUpstream } from '../support/upstream.mjs';
 
 /** Upgrades under way at once, and those that come until the word is answered, at most. */
 const [FIRST, MOST] = [60, 300];
 
-const settings = (upstream) => ({
-  ...WATCHED,
-  ALLOWED_ORIGINS: ORIGIN,
-  REQUIRE_TLS: 'false',
-  LIMITER_TIMEOUT: '60s',
-  UPSTREAM_TIMEOUT: '60s',
-  UPSTREAM_URL: upstream.url,
-});
 const vars = { ...WATCHED, LIMITER_TIMEOUT: '60s', UPSTREAM_TIMEOUT: '60s' };
 
-let names = 0;
-const fresh = (kind) => `${kind}-${(names += 1)}`;
 let time = now() - 10_000;
 const laterTime = () => (time += 10);
 
@@ -75,11 +64,11 @@ function crowd(gate, urls, claims, address, count) {
 
 describe('upgrades under way, in two isolates,', () => {
   const upstream = useUpstream();
-  const gate = useGate(() => ({ upstream, vars, ...withSecondGate(settings(upstream)) }));
+  const gate = useGate({ upstream, vars, twin: true });
 
   for (const { name, common, word, refusal } of words) {
     test(`that are ${name} meanwhile are refused or closed, all of them`, async (t) => {
-      const urls = await bothGates(gate);
+      const urls = gate.both;
       const seen = { refused: 0, closed: 0 };
       // At once, and when a part of them is open.
       for (const early of [0, FIRST / 2]) {
@@ -112,7 +101,7 @@ describe('upgrades under way, in two isolates,', () => {
 describe('upgrades that wait for the server, in two isolates,', () => {
   const held = [];
   const upstream = useUpstream({ verifyClient: (_, accept) => held.push(() => accept(true)) });
-  const gate = useGate(() => ({ upstream, vars, ...withSecondGate(settings(upstream)) }));
+  const gate = useGate({ upstream, vars, twin: true });
   const COUNT = 20;
 
   for (const { name, common, word, refusal } of [
@@ -131,7 +120,7 @@ describe('upgrades that wait for the server, in two isolates,', () => {
     ...words,
   ]) {
     test(`and are ${name} meanwhile, are closed as soon as they are open`, async () => {
-      const urls = await bothGates(gate);
+      const urls = gate.both;
       const [claims, address] = [common(), freshAddress()];
       const ends = crowd(gate, urls, claims, address, COUNT);
       while (held.length < COUNT) await once(upstream.sockets.options.server, 'upgrade');
@@ -150,6 +139,18 @@ describe('upgrades that wait for the server, in two isolates,', () => {
       upstream.sockets.off('connection', onSocket);
     });
   }
+
+  test('and are disconnected by several words at once, are counted by one', async () => {
+    const address = freshAddress();
+    const ends = crowd(gate, gate.both, {}, address, COUNT);
+    while (held.length < COUNT) await once(upstream.sockets.options.server, 'upgrade');
+    const word = () => done(gate, 'DELETE', `sockets?ip=${address}`);
+    const answers = await Promise.all(Array.from({ length: 4 }, word));
+    const sum = answers.reduce((total, { disconnected }) => total + disconnected, 0);
+    assert.equal(sum, COUNT);
+    for (const accept of held.splice(0)) accept();
+    for (const end of await Promise.all(ends)) assert.deepEqual(end, ENDS.banned);
+  });
 });
 
 describe('more live sockets than a list holds', () => {

@@ -2,6 +2,7 @@
 // administrators, and for sockets that live already.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import { administer, done, echoes, live, WATCHED } from '../support/admin.mjs';
 import {
   assertAdmitted,
@@ -125,6 +126,20 @@ for (const [policy, assertAnswered] of [
       const socket = await live(gate, { sub });
       await done(gate, 'DELETE', query(sub));
       assert.deepEqual(await socket.closed, DISCONNECTED);
+    });
+
+    test('an object that comes too late keeps no socket that nobody has', async () => {
+      const sub = freshSubject();
+      const name = registryOf(sub);
+      await plan(gate, { '*': 'real', [name]: 'late' });
+      const socket = await gate.connect({ headers: { Authorization: `Bearer ${mint({ sub })}` } });
+      await plan(gate, { [name]: 'real' });
+      while (!(await calls(gate, name)).includes('late'));
+      const ids = socket.answer ? [requestId({ headers: socket.answer })] : [];
+      assert.equal(ids.length, policy === 'admit' ? 1 : 0);
+      const listed = async () => (await done(gate, 'GET', query(sub))).sockets.map(({ id }) => id);
+      while (!isDeepStrictEqual(await listed(), ids));
+      assert.deepEqual(await done(gate, 'DELETE', query(sub)), { disconnected: ids.length });
     });
 
     for (const behaviour of ['throw', 'abort']) {

@@ -25,6 +25,13 @@ export class Double extends DurableObject {
       case 'mute':
         await this.env.LEDGER.getByName(name).fetch(request);
         throw new Error('muted on purpose');
+      // The same once the plan is another, when nobody may wait for it any more.
+      case 'late': {
+        while (plan.get(name) === 'late') await scheduler.wait(10);
+        const response = await this.env.LEDGER.getByName(name).fetch(request);
+        calls.get(name).push('late');
+        return response;
+      }
       // A ledger answers in a header, others in the body; who refuses a channel says in another
       // what becomes of its socket.
       default: {
