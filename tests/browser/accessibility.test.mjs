@@ -1,9 +1,8 @@
 // The playground for everyone: by keyboard, by screen reader, on a narrow screen, in both schemes.
 /* global document, getComputedStyle -- of the page, where some functions run */
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
-import { startDemo } from '../../playground/demo.mjs';
-import { connect, exchange, launch, open, press } from './playground.mjs';
+import { describe, it } from 'node:test';
+import { connect, exchange, open, press, usePlayground } from './playground.mjs';
 
 const CONTROLS = new Set([
   'button',
@@ -15,16 +14,7 @@ const CONTROLS = new Set([
 ]);
 const NAMED = new Set([...CONTROLS, 'region', 'log', 'table', 'heading', 'progressbar', 'Iframe']);
 
-let browser;
-let demo;
-
-before(async () => {
-  [browser, demo] = await Promise.all([launch(), startDemo()]);
-});
-after(async () => {
-  await browser?.close();
-  await demo?.stop();
-});
+const site = usePlayground();
 
 /** What the browser tells a screen reader. */
 async function accessibilityTree(page) {
@@ -68,7 +58,7 @@ function faintTexts() {
 
 describe('the playground is for everyone', () => {
   it('every control has a name, before and after use', async () => {
-    const { page, close } = await open(browser, demo.playgroundUrl);
+    const { page, close } = await open(site);
     async function check(least) {
       const nodes = await accessibilityTree(page);
       const nameless = nodes.filter(
@@ -89,7 +79,7 @@ describe('the playground is for everyone', () => {
   });
 
   it('ids are unique and what refers to one finds it', async () => {
-    const { page, close } = await open(browser, demo.playgroundUrl);
+    const { page, close } = await open(site);
     const wrong = await page.evaluate(() => {
       const ids = [...document.querySelectorAll('[id]')].map(({ id }) => id);
       const doubled = ids.filter((id, at) => ids.indexOf(id) !== at);
@@ -107,7 +97,7 @@ describe('the playground is for everyone', () => {
   });
 
   it('connects and talks by keyboard alone', async () => {
-    const { page, close } = await open(browser, demo.playgroundUrl);
+    const { page, close } = await open(site);
     await page.keyboard.press('Tab');
     await page.keyboard.press('Enter');
     await page.locator('#text:focus').waitFor();
@@ -123,7 +113,7 @@ describe('the playground is for everyone', () => {
 
   for (const colorScheme of ['light', 'dark']) {
     it(`text stands out in the ${colorScheme} scheme`, async () => {
-      const { page, close } = await open(browser, demo.playgroundUrl, { colorScheme });
+      const { page, close } = await open(site, { colorScheme });
       assert.deepEqual(await page.evaluate(faintTexts), []);
       await connect(page);
       await exchange(page, 'hello');
@@ -138,7 +128,7 @@ describe('the playground is for everyone', () => {
 
   it('fits a narrow screen, where the decision is scrolled into view', async () => {
     const viewport = { width: 320, height: 640 };
-    const { page, close } = await open(browser, demo.playgroundUrl, { viewport });
+    const { page, close } = await open(site, { viewport });
     await press(page, 'Without a token', 'Refused');
     const width = await page.evaluate(() => document.documentElement.scrollWidth);
     assert.equal(width, viewport.width);

@@ -2,17 +2,18 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
+import { afterEach, beforeEach, describe, test } from 'node:test';
 import { inRoot } from '../../tools/run.mjs';
 import { useGate } from '../support/gate.mjs';
 import { useServer } from '../support/internet.mjs';
 import { mint, REQUIRED } from '../support/tokens.mjs';
 import { useUpstream } from '../support/upstream.mjs';
-import { launch } from './playground.mjs';
+import { useBrowser } from './playground.mjs';
 
-let browser;
 let context;
 
+// Pages that are left are kept for a return, as in everybody’s browser.
+const site = useBrowser({ ignoreDefaultArgs: ['--disable-back-forward-cache'] });
 const pages = useServer(({ url }, response) => {
   const isModule = /^\/\w+\.js$/.test(url);
   response.setHeader('Content-Type', isModule ? 'text/javascript' : 'text/html');
@@ -22,13 +23,8 @@ const pages = useServer(({ url }, response) => {
       : '<!doctype html><title>A page</title>',
   );
 });
-before(async () => {
-  // Pages that are left are kept for a return, as in everybody’s browser.
-  browser = await launch({ ignoreDefaultArgs: ['--disable-back-forward-cache'] });
-});
-after(() => browser?.close());
 beforeEach(async () => {
-  context = await browser.newContext();
+  context = await site.browser.newContext();
 });
 afterEach(() => context.close());
 

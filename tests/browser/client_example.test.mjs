@@ -1,23 +1,13 @@
 // The example of the browser module, as npm start serves it.
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
-import { startDemo } from '../../playground/demo.mjs';
-import { launch, open } from './playground.mjs';
+import { describe, it } from 'node:test';
+import { open, usePlayground } from './playground.mjs';
 
-let browser;
-let demo;
-
-before(async () => {
-  [browser, demo] = await Promise.all([launch(), startDemo()]);
-});
-after(async () => {
-  await browser?.close();
-  await demo?.stop();
-});
+const site = usePlayground();
 
 describe('the example', () => {
   it('is reached from the playground, talks, is refused, comes back and ends', async () => {
-    const { page, complaints, close } = await open(browser, demo.playgroundUrl);
+    const { page, complaints, close } = await open(site);
     const says = (text, at = 0) =>
       page.locator('#messages li', { hasText: text }).nth(at).waitFor();
     try {

@@ -1,5 +1,7 @@
-// What the tests of the playground do with its page.
+// A browser, the playground in it, and what tests do with its page.
+import { after, before } from 'node:test';
 import { chromium as playwright } from 'playwright-core';
+import { startDemo } from '../../playground/demo.mjs';
 import { chromium } from '../../tools/chromium.mjs';
 
 // Without these Chromium looks for hosts of the network, which a test has no use for.
@@ -13,15 +15,29 @@ const FLAGS = [
   '--disable-sync',
 ];
 
-export const launch = async (options) =>
-  playwright.launch({
-    executablePath: process.env.CHROMIUM ?? (await chromium()),
-    args: FLAGS,
-    ...options,
+/** A browser, as `browser`, for the group of tests that calls this; `options` are playwright's. */
+export function useBrowser(options) {
+  const site = {};
+  before(async () => {
+    const executablePath = process.env.CHROMIUM ?? (await chromium());
+    site.browser = await playwright.launch({ executablePath, args: FLAGS, ...options });
   });
+  after(() => site.browser?.close());
+  return site;
+}
+
+/** The same with the playground, as `demo`. */
+export function usePlayground() {
+  const site = useBrowser();
+  before(async () => {
+    site.demo = await startDemo();
+  });
+  after(() => site.demo?.stop());
+  return site;
+}
 
 /** Opens the playground in a new profile; `complaints` collects what the page logs as errors. */
-export async function open(browser, url, options = {}) {
+export async function open({ browser, demo }, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
   const page = await context.newPage();
   const complaints = [];
@@ -29,7 +45,7 @@ export async function open(browser, url, options = {}) {
     if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
   });
   page.on('pageerror', (error) => complaints.push(String(error)));
-  await page.goto(url);
+  await page.goto(demo.playgroundUrl);
   await page.getByText(/^The gate is running at ws:/).waitFor();
   return { page, complaints, close: () => context.close() };
 }

@@ -1,28 +1,19 @@
 // A browser at the playground: connecting, and being refused wherever it should be.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { WebSocket } from 'ws';
 import { startDemo } from '../../playground/demo.mjs';
-import { connect, exchange, launch, open, press, shown } from './playground.mjs';
+import { connect, exchange, open, press, shown, usePlayground } from './playground.mjs';
 
 // What Chromium itself writes for each refused handshake; nothing else may be written.
 const REFUSAL = /^WebSocket connection to 'ws:\/\/127\.0\.0\.1:\d+\/\?attempt=[\w-]+' failed: /;
 
-let browser;
-let demo;
-
-before(async () => {
-  [browser, demo] = await Promise.all([launch(), startDemo()]);
-});
-after(async () => {
-  await browser?.close();
-  await demo?.stop();
-});
+const site = usePlayground();
 
 /** Runs `work` on a fresh page, of whose errors only this many refused handshakes are expected. */
-async function onPage(work, { refusals = 0, at = demo, ...options } = {}) {
-  const { page, complaints, close } = await open(browser, at.playgroundUrl, options);
+async function onPage(work, { refusals = 0, at = site.demo, ...options } = {}) {
+  const { page, complaints, close } = await open({ ...site, demo: at }, options);
   await work(page);
   await close();
   assert.deepEqual(
@@ -43,7 +34,7 @@ describe('the playground', () => {
       assert.equal(stopped, undefined);
       assert.equal(record.outcome, 'admitted');
       assert.equal(record.subject, 'ada');
-      assert.equal(record.origin, demo.origin);
+      assert.equal(record.origin, site.demo.origin);
       const told = await page.locator('#told').innerText();
       assert.match(told, /you are ada, with the scopes chat:read and chat:write/);
       assert.ok(told.includes(record.request_id));
@@ -74,7 +65,7 @@ describe('the playground', () => {
       record: {
         reason: 'origin_not_allowed',
         stage: 'origin',
-        origin: () => demo.origin.replace('localhost', '127.0.0.1'),
+        origin: () => site.demo.origin.replace('localhost', '127.0.0.1'),
         alg: '–',
       },
     },
@@ -141,7 +132,7 @@ describe('the playground', () => {
 
   it('shows the attempts of other clients too', () =>
     onPage(async (page) => {
-      const socket = new WebSocket(demo.gateUrl, { origin: 'https://elsewhere.example' });
+      const socket = new WebSocket(site.demo.gateUrl, { origin: 'https://elsewhere.example' });
       const [, response] = await once(socket, 'unexpected-response');
       response.resume();
       assert.equal(response.statusCode, 403);

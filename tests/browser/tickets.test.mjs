@@ -1,26 +1,22 @@
 // A ticket in a browser: a page of another origin gets one, reads it, and opens a socket with it.
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { useGate } from '../support/gate.mjs';
 import { useServer } from '../support/internet.mjs';
 import { mint, REQUIRED } from '../support/tokens.mjs';
 import { useUpstream } from '../support/upstream.mjs';
-import { launch } from './playground.mjs';
+import { useBrowser } from './playground.mjs';
 
-let browser;
+const site = useBrowser();
 // Two origins of one server, of which the gate allows the first.
 const pages = useServer((request, response) => {
   response.setHeader('Content-Type', 'text/html');
   response.end('<!doctype html><title>A page</title>');
 });
-before(async () => {
-  browser = await launch();
-});
-after(() => browser?.close());
 
 /** Does in a page of this host what an application would. */
 async function visit(host, url, { headers, cookie }) {
-  const context = await browser.newContext();
+  const context = await site.browser.newContext();
   try {
     const page = await context.newPage();
     await page.goto(`http://${host}:${pages.port}/`);
