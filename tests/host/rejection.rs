@@ -356,40 +356,20 @@ fn every_reason_has_its_status_headers_and_body() {
 
 #[test]
 fn waits_are_rounded_up_to_whole_seconds() {
-    let headers = |count, window, wait| {
-        let headers = refusal(&rate_limited(count, window, wait), ID).headers;
-        headers[2..]
-            .iter()
-            .map(|(_, value)| value.clone())
-            .collect::<Vec<_>>()
+    let row = |name, [count, window, wait]: [u32; 3], [waited, counted]: [u32; 2]| {
+        let reason = rate_limited(count, window.into(), wait.into());
+        let headers = refusal(&reason, ID).headers.split_off(2);
+        let seen: Vec<_> = headers.into_iter().map(|(_, value)| value).collect();
+        let limit = format!(r#""ip";r=0;t={waited}"#);
+        let policy = format!(r#""ip";q={count};w={counted}"#);
+        (name, seen, vec![waited.to_string(), limit, policy])
     };
-    let expected = |wait: &str, t: &str, policy: &str| common::strings(&[wait, t, policy]);
     assert_rows([
-        (
-            "1 ms",
-            headers(5, 1000, 1),
-            expected("1", r#""ip";r=0;t=1"#, r#""ip";q=5;w=1"#),
-        ),
-        (
-            "1 s",
-            headers(5, 1000, 1000),
-            expected("1", r#""ip";r=0;t=1"#, r#""ip";q=5;w=1"#),
-        ),
-        (
-            "1001 ms",
-            headers(5, 5000, 1001),
-            expected("2", r#""ip";r=0;t=2"#, r#""ip";q=5;w=5"#),
-        ),
-        (
-            "window of 1.5 s",
-            headers(5, 1500, 1500),
-            expected("2", r#""ip";r=0;t=2"#, r#""ip";q=5;w=2"#),
-        ),
-        (
-            "a day",
-            headers(1, 86_400_000, 86_399_001),
-            expected("86400", r#""ip";r=0;t=86400"#, r#""ip";q=1;w=86400"#),
-        ),
+        row("1 ms", [5, 1000, 1], [1, 1]),
+        row("1 s", [5, 1000, 1000], [1, 1]),
+        row("1001 ms", [5, 5000, 1001], [2, 5]),
+        row("window of 1.5 s", [5, 1500, 1500], [2, 2]),
+        row("a day", [1, 86_400_000, 86_399_001], [86_400, 86_400]),
     ]);
 }
 
