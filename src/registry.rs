@@ -83,6 +83,12 @@ impl Key {
         &self.0
     }
 
+    /// Whether it is of one token, by its `jti`: then a socket can have come to it since it was
+    /// opened, and no tag tells.
+    pub fn is_of_token(&self) -> bool {
+        self.0.split(' ').next() == Some(Claim::Token.name())
+    }
+
     /// The number of the object that keeps the sockets of this party.
     pub fn shard(&self) -> u8 {
         Sha256::digest(&self.0)[0] % SHARDS
@@ -140,14 +146,60 @@ pub struct Socket {
     pub issued: Option<Timestamp>,
     /// Equal for sockets that were opened under the same rules.
     pub realm: String,
+    /// The token that moved its expiry last, if one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renewal: Option<Renewal>,
+}
+
+/// A newer token that a live socket lives by, beside the one that opened it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Renewal {
+    /// By its `jti`, two at most. Its issuer, its subject, and its session if it names one, are
+    /// those of the token before.
+    pub keys: Vec<Key>,
+    /// When it was issued, if it says so.
+    pub issued: Option<Timestamp>,
 }
 
 impl Socket {
-    /// Moves its expiry to `until`, if that is later; gives the new one.
-    pub fn prolong(&mut self, until: Timestamp) -> Option<Timestamp> {
-        self.expires.filter(|expires| *expires < until)?;
-        self.expires = Some(until);
-        self.expires
+    /// Moves its expiry to that of a newer token, if that is later; gives what its channel is told
+    /// then: `expires <ms> <JSON>`, with the token.
+    pub fn prolong(&mut self, newer: &Entry) -> Option<String> {
+        let until = newer.socket.expires?;
+        let keys = newer.keys.iter().filter(|key| key.is_of_token());
+        let renewal = Renewal {
+            keys: keys.cloned().collect(),
+            issued: newer.socket.issued,
+        };
+        let message = format!("expires {} {}", until.0, renewal.to_json());
+        self.renew(until, Some(renewal)).then_some(message)
+    }
+
+    /// The same by what its channel was told; whether that is later.
+    fn renew(&mut self, until: Timestamp, renewal: Option<Renewal>) -> bool {
+        let is_later = self.expires.is_some_and(|expires| expires < until);
+        if is_later {
+            self.expires = Some(until);
+            self.renewal = renewal;
+        }
+        is_later
+    }
+
+    /// Whether a newer token with this key moved its expiry last.
+    pub fn is_renewed_by(&self, key: &Key) -> bool {
+        self.renewal_keys().contains(key)
+    }
+
+    fn renewal_keys(&self) -> &[Key] {
+        self.renewal.as_ref().map_or(&[], |renewal| &renewal.keys)
+    }
+
+    /// Whether a token that it lives by was issued earlier, or does not say when.
+    fn was_issued_before(&self, time: Timestamp) -> bool {
+        let newer = self.renewal.as_ref().map(|renewal| renewal.issued);
+        let is_older = |issued: Option<Timestamp>| issued.is_none_or(|issued| issued < time);
+        is_older(self.issued) || newer.is_some_and(is_older)
     }
 }
 
@@ -208,6 +260,7 @@ impl Entry {
             has_token: identity.is_some(),
             issued: identity.and_then(|(identity, _)| identity.issued()),
             realm: arrival.realm.to_owned(),
+            renewal: None,
         };
         Self { socket, keys }
     }

@@ -19,7 +19,7 @@ class Channel {
   #heard = Date.now();
   #failures = 0;
   #isOver = false;
-  /** The expiry that the object moved, in milliseconds since the epoch. */
+  /** What the object said of the expiry that it moved. */
   #expires = 0;
   #relay;
   /** What the object said before there was a relay to do it to. */
@@ -43,11 +43,11 @@ class Channel {
     this.#drop(1000, 'over');
   }
 
-  /** Does what the object says: `end <code> <reason>` or `expires <ms>`. */
+  /** Does what the object says: `end <code> <reason>` or `expires <ms> <by what>`. */
   #obey(message) {
     const [word, number, reason] = message.split(' ');
     if (word === 'expires') {
-      this.#expires = Number(number);
+      this.#expires = message.slice('expires '.length);
       this.#act((relay) => relay.prolong(Number(number)));
     } else if (word === 'end') {
       this.#end(Number(number), reason, 'told by its object');
@@ -149,8 +149,8 @@ export const connect = (namespace, name, url, signal) =>
  *
  * `open({ again, expires }, signal)` resolves to the object's Response, with the header `answer`.
  * It has a `webSocket`, or refuses by the header `message`: what becomes of a socket that was
- * admitted before. Anything else is a failure. `expires`: what the object moved the socket's expiry
- * to, or 0. `endsWhenLost`: whether the client's socket ends, with 1013, where the object is out of
+ * admitted before. Anything else is a failure. `expires`: `<ms> <by what>`, as the object said
+ * when it moved the socket's expiry, or 0. `endsWhenLost`: whether the client's socket ends, with 1013, where the object is out of
  * reach for 45 s. `milliseconds`: how long the object may take to answer.
  */
 export async function hold(open, endsWhenLost, milliseconds) {

@@ -195,7 +195,12 @@ impl Registry {
             Question::List { key, most } => {
                 // The platform gives the newest first.
                 let found = self.sockets(key.as_ref())?.into_iter();
-                let (sockets, truncated) = oldest(found.map(|(_, socket)| socket).collect(), most);
+                // What moved their expiry is not shown, and isolates of before know no such thing.
+                let shown = found.map(|(_, socket)| Socket {
+                    renewal: None,
+                    ..socket
+                });
+                let (sockets, truncated) = oldest(shown.collect(), most);
                 Answer::Listed { sockets, truncated }
             }
             Question::Prolong {
@@ -205,7 +210,7 @@ impl Registry {
             } => match self.judge(&entry, false)? {
                 Err(end) => Answer::Refused { end },
                 Ok(()) => Answer::Prolonged {
-                    sockets: self.prolong(&entry.socket, &party, session.as_ref())?,
+                    sockets: self.prolong(&entry, &party, session.as_ref())?,
                 },
             },
         })
@@ -239,7 +244,7 @@ impl Registry {
             return Ok(Answer::Full);
         }
         let mut ended = 0;
-        for (channel, socket) in self.sockets(named.key.tag())? {
+        for (channel, socket) in self.sockets_about(&named.key)? {
             if let Some(end) = mark.hits(named.verb, &socket, now) {
                 tell(&channel, &end.message());
                 // What was told is no live socket any more, whenever its isolate comes to it.
@@ -257,26 +262,42 @@ impl Registry {
         })
     }
 
-    fn prolong(&self, newer: &Socket, party: &Key, session: Option<&Key>) -> Result<u64> {
+    fn prolong(&self, newer: &Entry, party: &Key, session: Option<&Key>) -> Result<u64> {
         let mut prolonged = 0;
         for (channel, mut socket) in self.sockets(Some(party))? {
-            let is_of = |session: &Key| {
-                let tags = self.state.get_tags(&channel);
-                tags.iter().any(|tag| tag == session.as_str())
-            };
-            if socket.realm != newer.realm || !session.is_none_or(is_of) {
+            let is_of = |session| self.has_tag(&channel, session);
+            if socket.realm != newer.socket.realm || !session.is_none_or(is_of) {
                 continue;
             }
-            if let Some(until) = socket.prolong(newer.expires.unwrap_or_default()) {
+            if let Some(message) = socket.prolong(newer) {
                 channel.serialize_attachment(socket.to_json())?;
-                tell(&channel, &format!("expires {}", until.0));
+                tell(&channel, &message);
             }
             prolonged += 1;
         }
         Ok(prolonged)
     }
 
-    /// The live sockets of a key, or all, with their channels.
+    fn has_tag(&self, channel: &WebSocket, key: &Key) -> bool {
+        let tags = self.state.get_tags(channel);
+        tags.iter().any(|tag| tag == key.as_str())
+    }
+
+    /// The live sockets that a mark for this key is about, with their channels. No tag tells of a
+    /// newer token, for a channel keeps those that it was accepted with.
+    fn sockets_about(&self, key: &Key) -> Result<Vec<(WebSocket, Socket)>> {
+        let mut sockets = self.sockets(key.tag())?;
+        if key.is_of_token() {
+            let mut others = self.sockets(None)?;
+            others.retain(|(channel, socket)| {
+                socket.is_renewed_by(key) && !self.has_tag(channel, key)
+            });
+            sockets.append(&mut others);
+        }
+        Ok(sockets)
+    }
+
+    /// The live sockets with a tag, or all, with their channels.
     fn sockets(&self, key: Option<&Key>) -> Result<Vec<(WebSocket, Socket)>> {
         let channels = match key {
             Some(key) => self.state.get_websockets_with_tag(key.as_str()),

@@ -121,8 +121,8 @@ impl Mark {
             Verb::Ban => Some(End::Banned),
             Verb::Kick => Some(End::Kicked),
             Verb::Revoke => {
-                let is_meant = socket.issued.is_none_or(|issued| issued < self.before);
-                (socket.has_token && is_meant).then_some(End::Revoked)
+                let is_meant = socket.has_token && socket.was_issued_before(self.before);
+                is_meant.then_some(End::Revoked)
             }
         }
     }
@@ -161,7 +161,11 @@ impl Entry {
         } else {
             &[Verb::Ban, Verb::Revoke]
         };
-        let keys = || self.keys.iter().cloned().chain([Key::all()]);
+        let renewal_keys = self.socket.renewal_keys();
+        let keys = || {
+            let named = self.keys.iter().chain(renewal_keys);
+            named.cloned().chain([Key::all()])
+        };
         let of = |verb| keys().map(move |key| Named { verb, key });
         verbs.iter().copied().flat_map(of).collect()
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{End, Entry, Key, Mark, Named, Socket};
+use super::{End, Entry, Key, Mark, Named, Renewal, Socket};
 use crate::time::Timestamp;
 
 /// What an object is asked.
@@ -62,8 +62,8 @@ pub struct Opening {
 }
 
 impl Opening {
-    /// From `entry=<JSON>&again=<boolean>&expires=<ms>`. `expires`: the expiry it was moved to
-    /// meanwhile, or zero. `None` for what is none of ours.
+    /// From `entry=<JSON>&again=<boolean>&expires=<ms> <JSON>`. `expires`: what the
+    /// channel was told by [`Socket::prolong`] last, or zero. `None` for what is none of ours.
     pub fn from_query(query: &str) -> Option<Self> {
         let parameter = |name: &str| {
             let mut pairs = form_urlencoded::parse(query.as_bytes());
@@ -72,8 +72,13 @@ impl Opening {
                 .map(|(_, value)| value)
         };
         let mut entry = Entry::from_json(&parameter("entry")?)?;
-        let moved = parameter("expires")?.parse().ok()?;
-        entry.socket.prolong(Timestamp(moved));
+        let moved = parameter("expires")?;
+        let (until, renewal) = match moved.split_once(' ') {
+            Some((until, renewal)) => (until, Some(Renewal::from_json(renewal)?)),
+            None => (&*moved, None),
+        };
+        let until = Timestamp(until.parse().ok()?);
+        entry.socket.renew(until, renewal);
         Some(Self {
             entry,
             again: parameter("again")?.parse().ok()?,
@@ -95,4 +100,4 @@ macro_rules! as_json {
         }
     )*};
 }
-as_json!(Question, Answer, Entry, Socket);
+as_json!(Question, Answer, Entry, Socket, Renewal);

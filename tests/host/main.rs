@@ -51,6 +51,7 @@ mod record;
 mod registry;
 mod registry_format;
 mod registry_marks;
+mod registry_renewal;
 mod rejection;
 mod remote;
 mod remote_early;

@@ -4,52 +4,15 @@ use std::collections::BTreeSet;
 
 use portcullis::client::{ClientAddress, Ipv6Prefix};
 use portcullis::registry::{
-    Arrival, Claim, End, Entry, Key, Mark, Named, SHARDS, Socket, Verb, judge, oldest, party_of,
-    session_of, shard_of,
+    Claim, End, Entry, Key, Mark, Named, SHARDS, Socket, Verb, judge, oldest, party_of, session_of,
+    shard_of,
 };
 use portcullis::time::Timestamp;
-use portcullis::token::Identity;
 use proptest::prelude::*;
 use serde_json::json;
 
-use crate::common::{NOW, assert_rows, cases, ms, object, seconds};
-
-fn identity(claims: &str) -> Identity {
-    let claims = object(claims);
-    Identity {
-        subject: claims
-            .get("sub")
-            .map(|sub| sub.as_str().expect("a text").to_owned()),
-        scopes: Vec::new(),
-        claims,
-        expires: NOW + seconds(60),
-    }
-}
-
-fn entry(ip: &str, identity: Option<&Identity>) -> Entry {
-    let arrival = Arrival {
-        id: "0123",
-        address: ClientAddress::parse(Some(ip)).key(Ipv6Prefix::default()),
-        route: "/*",
-        origin: Some("https://app.example.com"),
-        realm: "realm",
-        now: NOW,
-    };
-    Entry::new(
-        &arrival,
-        identity.map(|identity| (identity, identity.expires)),
-    )
-}
-
-const ALICE: &str = r#"{"iss":"https://id","sub":"alice","sid":"s1","jti":"t1","iat":1800000000}"#;
-
-fn alice() -> Entry {
-    entry("192.0.2.7", Some(&identity(ALICE)))
-}
-
-fn after(milliseconds: u64) -> Timestamp {
-    NOW + ms(milliseconds)
-}
+use crate::common::registry::{ALICE, after, alice, entry, identity};
+use crate::common::{NOW, assert_rows, cases};
 
 /// What an object says that stored just this.
 fn verdict(entry: &Entry, verb: Verb, key: Key, before: Timestamp) -> Result<(), End> {
@@ -363,19 +326,6 @@ fn the_oldest_sockets_are_listed_in_whatever_order_they_are_found() {
         ("some", list(found(), 3), ("b c a".into(), true)),
         ("none", list(Vec::new(), 3), (String::new(), false)),
     ]);
-}
-
-#[test]
-fn expiry_only_moves_ahead() {
-    let mut socket = alice().socket;
-    assert_eq!(socket.expires, Some(NOW + seconds(60)));
-    assert_eq!(socket.prolong(NOW + seconds(59)), None);
-    assert_eq!(socket.prolong(NOW + seconds(60)), None);
-    assert_eq!(socket.prolong(NOW + seconds(61)), Some(NOW + seconds(61)));
-    assert_eq!(socket.expires, Some(NOW + seconds(61)));
-    let mut without = entry("192.0.2.7", None).socket;
-    assert_eq!(without.prolong(NOW + seconds(61)), None);
-    assert_eq!(without.expires, None);
 }
 
 proptest! {

@@ -3,11 +3,11 @@
 
 use portcullis::client::{ClientAddress, Ipv6Prefix};
 use portcullis::registry::{
-    Answer, Claim, End, Entry, Key, Mark, Named, Opening, Question, Socket, Verb,
+    Answer, Claim, End, Entry, Key, Mark, Named, Opening, Question, Renewal, Socket, Verb,
 };
 use portcullis::time::Timestamp;
 
-use crate::common::{NOW, ms};
+use crate::common::{NOW, assert_rows, ms};
 
 fn entry() -> Entry {
     Entry {
@@ -23,6 +23,7 @@ fn entry() -> Entry {
             has_token: true,
             issued: None,
             realm: "r".into(),
+            renewal: None,
         },
         keys: vec![
             Key::socket("0123"),
@@ -35,6 +36,17 @@ fn entry() -> Entry {
 
 const SOCKET: &str = r#"{"id":"0123","sub":"alice","sid":null,"ip":"192.0.2.7","route":"/*","origin":null,"since":1800000000000,"expires":1800000000005,"has_token":true,"issued":null,"realm":"r"}"#;
 const KEYS: &str = r#"["id 4:0123","ip 13:2001:db8::/64","sub 5:alice","sub 0: 5:alice"]"#;
+
+const RENEWAL: &str = r#"{"keys":["jti 3:b c","jti 0: 3:b c"],"issued":1800000000001}"#;
+
+fn renewal() -> Renewal {
+    Renewal {
+        keys: [None, Some("")]
+            .map(|issuer| Key::claim(Claim::Token, issuer, "b c"))
+            .to_vec(),
+        issued: Some(NOW + ms(1)),
+    }
+}
 
 #[test]
 fn questions_keep_their_form() {
@@ -120,7 +132,7 @@ fn answers_keep_their_form() {
 
 #[test]
 fn a_channel_is_opened_by_the_query_of_a_url() {
-    let query = |expires, again| {
+    let query = |expires: &str, again: &str| {
         let json = entry().to_json();
         form_urlencoded::Serializer::new(String::new())
             .append_pair("entry", &json)
@@ -130,10 +142,57 @@ fn a_channel_is_opened_by_the_query_of_a_url() {
     };
     let opening = Opening::from_query(&query("0", "false")).expect("sound");
     assert_eq!((opening.entry, opening.again), (entry(), false));
-    let moved = Opening::from_query(&query("1800000000009", "true")).expect("sound");
-    assert!(moved.again);
-    assert_eq!(moved.entry.socket.expires, Some(NOW + ms(9)));
-    for wrong in ["", "entry=x", &query("x", "true"), &query("0", "maybe")] {
+    let moved = |expires: &str| {
+        let opening = Opening::from_query(&query(expires, "true")).expect("sound");
+        assert!(opening.again);
+        (opening.entry.socket.expires, opening.entry.socket.renewal)
+    };
+    let later = Some(NOW + ms(9));
+    assert_rows([
+        (
+            "by a token",
+            moved(&format!("1800000000009 {RENEWAL}")),
+            (later, Some(renewal())),
+        ),
+        (
+            "as isolates of before say it",
+            moved("1800000000009"),
+            (later, None),
+        ),
+        (
+            "to what it was before",
+            moved(&format!("1800000000005 {RENEWAL}")),
+            (Some(NOW + ms(5)), None),
+        ),
+    ]);
+    let wrong = ["x", "1800000000009 ", "1800000000009 x", "1800000000009 {}"];
+    let wrong = wrong.map(|expires| query(expires, "true"));
+    for wrong in ["", "entry=x", &query("0", "maybe")]
+        .into_iter()
+        .chain(wrong.iter().map(String::as_str))
+    {
         assert_eq!(Opening::from_query(wrong), None, "{wrong}");
     }
+}
+
+#[test]
+fn what_moved_an_expiry_keeps_its_form_at_a_channel_and_to_its_isolate() {
+    let mut socket = entry().socket;
+    let keys = [Key::address(
+        ClientAddress::parse(Some("192.0.2.9")).key(Ipv6Prefix::default()),
+    )];
+    let newer = Entry {
+        socket: Socket {
+            expires: Some(NOW + ms(9)),
+            issued: renewal().issued,
+            ..entry().socket
+        },
+        keys: keys.into_iter().chain(renewal().keys).collect(),
+    };
+    let message = socket.prolong(&newer);
+    assert_eq!(message, Some(format!("expires 1800000000009 {RENEWAL}")));
+    let json = SOCKET.replace("0005", "0009");
+    let json = json.replace('}', &format!(r#","renewal":{RENEWAL}}}"#));
+    assert_eq!(socket.to_json(), json);
+    assert_eq!(Socket::from_json(&json), Some(socket));
 }

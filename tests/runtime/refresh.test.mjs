@@ -12,11 +12,13 @@ import {
 } from '../support/answers.mjs';
 import { fresh, ORIGIN, useGate } from '../support/gate.mjs';
 import { values } from '../support/http.mjs';
+import { registryOf } from '../support/ledgers.mjs';
 import { now, withToken } from '../support/tokens.mjs';
 import { until } from '../support/until.mjs';
 import { useUpstream } from '../support/upstream.mjs';
 
 const EXPIRED = [4401, 'token_expired'];
+const REVOKED = [4401, 'revoked'];
 const { ADMIN_TOKEN: _, RELAY: __, ...unwatched } = WATCHED;
 const vars = { ...unwatched, CLOSE_ON_EXPIRY: 'true' };
 
@@ -33,6 +35,12 @@ async function refreshed(...request) {
   assert.equal(answer.status, 200, answer.body);
   return JSON.parse(answer.body);
 }
+
+const evict = (gate, sub, webSockets) =>
+  gate.miniflare.unsafeEvictDurableObject('gate', 'Registry', {
+    name: registryOf(sub),
+    webSockets,
+  });
 
 describe('a refresh, in two isolates', () => {
   const upstream = useUpstream();
@@ -107,11 +115,7 @@ describe('a refresh, in two isolates', () => {
     const exp = now() + 10;
     const socket = await live(gate, { sub, exp });
     assert.equal((await refreshed(gate, { sub, exp: exp + 300 })).sockets, 1);
-    for (let shard = 0; shard < 16; shard += 1) {
-      const options = { name: `${shard}`, webSockets: 'close' };
-      // Only the one that was asked runs.
-      await gate.miniflare.unsafeEvictDurableObject('gate', 'Registry', options).catch(() => {});
-    }
+    await evict(gate, sub, 'close');
     await until(async () => (await refreshed(gate, { sub, exp: exp - 5 })).sockets);
     const other = await live(gate, { sub: freshSubject(), exp });
     assert.deepEqual(await other.closed, EXPIRED);
@@ -213,5 +217,108 @@ describe('a refresh under an administrator', () => {
       sockets.map(({ expires }) => expires),
       [exp],
     );
+  });
+});
+
+describe('a live socket that a newer token moved', () => {
+  const upstream = useUpstream();
+  const gate = useGate({
+    upstream,
+    vars: { ...WATCHED, CLOSE_ON_EXPIRY: 'true', LIMITER_TIMEOUT: '20s' },
+    twin: true,
+  });
+
+  /** Claims of a new party's token that opens sockets, and of one that moves their end. */
+  const party = ({ iss } = {}) => {
+    const who = { iss, sub: freshSubject(), jti: freshSubject(), iat: now() - 10 };
+    const exp = now() + 100;
+    return [
+      { ...who, exp },
+      { ...who, jti: `a newer one, ${freshSubject()} Ж`, exp: exp + 200 },
+    ];
+  };
+  /** Revokes; resolves to how many sockets that ended. */
+  const revoke = async (body) => {
+    const ascii = JSON.stringify(body).replaceAll('Ж', '\\u0416');
+    return (await done(gate, 'PUT', 'revocations', { body: ascii })).disconnected;
+  };
+  const moved = async (opener, newer, options) => {
+    const socket = await live(gate, opener, options);
+    assert.ok((await refreshed(gate, newer)).sockets >= 1);
+    return socket;
+  };
+
+  for (const [name, iss, of] of [
+    ['jti', undefined, ({ jti }) => ({ jti })],
+    ['jti of an issuer', 'https://id', ({ iss, jti }) => ({ iss, jti })],
+  ]) {
+    test(`ends with that, by ${name}, and others of its subject do not`, async () => {
+      const [first, second] = gate.both;
+      const [opener, newer] = party({ iss });
+      const long = await live(gate, { ...opener, exp: newer.exp + 1 }, { to: first });
+      const sockets = [
+        await live(gate, opener, { to: first }),
+        await moved(opener, newer, { to: second }),
+      ];
+      const young = await live(gate, opener);
+      for (const body of [{ jti: freshSubject() }, { iss: 'https://other', jti: newer.jti }]) {
+        assert.equal(await revoke(body), 0);
+      }
+      for (const socket of sockets) assert.ok(await echoes(socket));
+      assert.equal(await revoke(of(newer)), 2);
+      for (const { closed } of sockets) assert.deepEqual(await closed, REVOKED);
+      for (const socket of [long, young]) assert.ok(await echoes(socket));
+      assert.equal(reasonOf(await refresh(gate, newer)), 'revoked');
+      assert.equal(await revoke(of(newer)), 0);
+    });
+  }
+
+  test('ends with the one that opened it too, and with the last of several', async () => {
+    const [opener, newer] = party();
+    const last = { ...newer, jti: freshSubject(), exp: newer.exp + 100 };
+    const socket = await moved(opener, newer);
+    await refreshed(gate, last);
+    // It came too late to move anything.
+    await refreshed(gate, { ...last, jti: 'no later', exp: last.exp });
+    for (const jti of [newer.jti, 'no later']) {
+      assert.equal(await revoke({ jti }), 0);
+    }
+    assert.ok(await echoes(socket));
+    assert.equal(await revoke({ jti: last.jti }), 1);
+    assert.deepEqual(await socket.closed, REVOKED);
+    const again = await moved(opener, { ...newer, jti: freshSubject() });
+    assert.equal(await revoke({ jti: opener.jti }), 1);
+    assert.deepEqual(await again.closed, REVOKED);
+  });
+
+  test('by a token of the same jti is ended once', async () => {
+    const [opener, newer] = party();
+    const socket = await moved(opener, { ...newer, jti: opener.jti });
+    assert.equal(await revoke({ jti: opener.jti }), 1);
+    assert.deepEqual(await socket.closed, REVOKED);
+  });
+
+  for (const webSockets of ['hibernate', 'close']) {
+    test(`ends with that after its object was evicted (${webSockets})`, async () => {
+      const [opener, newer] = party();
+      const socket = await moved(opener, newer);
+      const young = await live(gate, opener);
+      await evict(gate, opener.sub, webSockets);
+      const listed = async () => (await done(gate, 'GET', `sockets?sub=${opener.sub}`)).sockets;
+      await until(listed, ({ length }) => length === 2);
+      assert.equal(await revoke({ jti: newer.jti }), 1);
+      assert.deepEqual(await socket.closed, REVOKED);
+      assert.ok(await echoes(young));
+    });
+  }
+
+  test('ends with that where it was revoked while its channel was lost', async () => {
+    const [opener, newer] = party();
+    const socket = await moved(opener, newer);
+    const young = await live(gate, opener);
+    await evict(gate, opener.sub, 'close');
+    await revoke({ jti: newer.jti });
+    assert.deepEqual(await socket.closed, REVOKED);
+    assert.ok(await echoes(young));
   });
 });

@@ -4,6 +4,7 @@ pub mod book;
 pub mod claims;
 pub mod counters;
 pub mod provider;
+pub mod registry;
 pub mod runtime;
 pub mod vectors;
 

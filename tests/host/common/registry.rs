@@ -1,0 +1,46 @@
+//! Live sockets as the registry knows them.
+
+use portcullis::client::{ClientAddress, Ipv6Prefix};
+use portcullis::registry::{Arrival, Entry};
+use portcullis::time::Timestamp;
+use portcullis::token::Identity;
+
+use super::{NOW, ms, object, seconds};
+
+pub fn identity(claims: &str) -> Identity {
+    let claims = object(claims);
+    Identity {
+        subject: claims
+            .get("sub")
+            .map(|sub| sub.as_str().expect("a text").to_owned()),
+        scopes: Vec::new(),
+        claims,
+        expires: NOW + seconds(60),
+    }
+}
+
+pub fn entry(ip: &str, identity: Option<&Identity>) -> Entry {
+    let arrival = Arrival {
+        id: "0123",
+        address: ClientAddress::parse(Some(ip)).key(Ipv6Prefix::default()),
+        route: "/*",
+        origin: Some("https://app.example.com"),
+        realm: "realm",
+        now: NOW,
+    };
+    Entry::new(
+        &arrival,
+        identity.map(|identity| (identity, identity.expires)),
+    )
+}
+
+pub const ALICE: &str =
+    r#"{"iss":"https://id","sub":"alice","sid":"s1","jti":"t1","iat":1800000000}"#;
+
+pub fn alice() -> Entry {
+    entry("192.0.2.7", Some(&identity(ALICE)))
+}
+
+pub fn after(milliseconds: u64) -> Timestamp {
+    NOW + ms(milliseconds)
+}
