@@ -147,7 +147,7 @@ pub struct Socket {
     /// Equal for sockets that were opened under the same rules.
     pub realm: String,
     /// The token that moved its expiry last, if one did.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub renewal: Option<Renewal>,
 }
 

@@ -149,9 +149,9 @@ export const connect = (namespace, name, url, signal) =>
  *
  * `open({ again, expires }, signal)` resolves to the object's Response, with the header `answer`.
  * It has a `webSocket`, or refuses by the header `message`: what becomes of a socket that was
- * admitted before. Anything else is a failure. `expires`: `<ms> <by what>`, as the object said
- * when it moved the socket's expiry, or 0. `endsWhenLost`: whether the client's socket ends, with 1013, where the object is out of
- * reach for 45 s. `milliseconds`: how long the object may take to answer.
+ * admitted before. Anything else is a failure. `expires`: `<ms> <by what>`, as the object said when
+ * it moved the socket's expiry, or 0. `endsWhenLost`: whether the client's socket ends, with 1013,
+ * where the object is out of reach for 45 s. `milliseconds`: how long the object may take to answer.
  */
 export async function hold(open, endsWhenLost, milliseconds) {
   const ask = (state) => {

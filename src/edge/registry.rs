@@ -195,12 +195,7 @@ impl Registry {
             Question::List { key, most } => {
                 // The platform gives the newest first.
                 let found = self.sockets(key.as_ref())?.into_iter();
-                // What moved their expiry is not shown, and isolates of before know no such thing.
-                let shown = found.map(|(_, socket)| Socket {
-                    renewal: None,
-                    ..socket
-                });
-                let (sockets, truncated) = oldest(shown.collect(), most);
+                let (sockets, truncated) = oldest(found.map(|(_, socket)| socket).collect(), most);
                 Answer::Listed { sockets, truncated }
             }
             Question::Prolong {

@@ -62,8 +62,8 @@ pub struct Opening {
 }
 
 impl Opening {
-    /// From `entry=<JSON>&again=<boolean>&expires=<ms> <JSON>`. `expires`: what the
-    /// channel was told by [`Socket::prolong`] last, or zero. `None` for what is none of ours.
+    /// From `entry=<JSON>&again=<boolean>&expires=<ms> <JSON>`. `expires`: what the channel was
+    /// told by [`Socket::prolong`] last, or zero. `None` for what is none of ours.
     pub fn from_query(query: &str) -> Option<Self> {
         let parameter = |name: &str| {
             let mut pairs = form_urlencoded::parse(query.as_bytes());
