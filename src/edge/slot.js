@@ -9,7 +9,6 @@ const closed = (socket) =>
   });
 
 /**
-/**
  * Asks a ledger for a slot by the path `first`, and holds it by a channel, as `hold` does. `again`:
  * the path to attach again, but for the time.
  */
