@@ -3,6 +3,8 @@
 
 #[path = "../../tests/host/common/counters.rs"]
 mod counters;
+#[path = "../../tests/host/common/crowd.rs"]
+mod crowd;
 mod dice;
 mod flood;
 mod plot;

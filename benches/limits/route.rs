@@ -8,6 +8,7 @@ use portcullis::ledger::Quota;
 use portcullis::route_quota::{Alarm, Answer, Decision, Errand, Holder, Pool, Question, Taken};
 use portcullis::time::{Timestamp, millis};
 
+use super::crowd::greatest_crowd;
 use super::dice::{Dice, Skew};
 
 const START: u64 = 1_800_000_000_000;
@@ -236,17 +237,4 @@ impl Fleet {
         self.outcome.admitted += 1;
         self.admitted.push(decided);
     }
-}
-
-/// The most admissions in any half-open interval of this length.
-fn greatest_crowd(mut times: Vec<u64>, window: u64) -> usize {
-    times.sort_unstable();
-    let mut first = 0;
-    let crowd = |(last, at): (usize, &u64)| {
-        while times[first] + window <= *at {
-            first += 1;
-        }
-        last - first + 1
-    };
-    times.iter().enumerate().map(crowd).max().unwrap_or(0)
 }

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use crate::common::book::{Shelf, outlook};
+use crate::common::crowd::greatest_crowd;
 use crate::common::{cases, ms};
 
 /// The row of slots.
@@ -116,16 +117,6 @@ impl Oracle {
             Answer::Counted(known)
         }
     }
-
-    fn greatest_crowd(&self, group: &str, window: u64) -> usize {
-        let of_group = || self.entries.iter().filter(|(_, of, _)| of == group);
-        let inside = |start: u64| {
-            of_group()
-                .filter(|(at, ..)| (start..start + window).contains(at))
-                .count()
-        };
-        of_group().map(|(at, ..)| inside(*at)).max().unwrap_or(0)
-    }
 }
 
 fn mark() -> impl Strategy<Value = Mark> {
@@ -194,7 +185,9 @@ proptest! {
         }
         for (group, quota) in ["", "/a"].into_iter().zip(quotas) {
             if let Some(quota) = quota {
-                let most = oracle.greatest_crowd(group, millis(quota.window()));
+                let of_group = oracle.entries.iter().filter(|(_, of, _)| of == group);
+                let times = of_group.map(|(at, ..)| *at);
+                let most = greatest_crowd(times, millis(quota.window()));
                 prop_assert!(most <= quota.count() as usize);
             }
         }

@@ -14,8 +14,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::TestRunner;
-use world::{Liar, Weather, World, greatest_crowd};
+use world::{Liar, Weather, World};
 
+use crate::common::crowd::greatest_crowd;
 use crate::common::{Ask, SECRET, cases, hs256, settings};
 
 #[derive(Debug, Clone)]
@@ -191,7 +192,7 @@ fn never_one_admission_too_many_for_any_key() {
             };
             let is_uncertain = liar == Liar::RouteQuotas;
             let window = window - if is_uncertain { under_way } else { 0 };
-            let crowd = greatest_crowd(times, window);
+            let crowd = greatest_crowd(times.iter().copied(), window);
             prop_assert!(
                 crowd <= count as usize,
                 "{}: {} of {} in {:?}",

@@ -15,7 +15,7 @@ use flood::Crowd;
 use portcullis::ledger::Quota;
 use route::Load;
 
-use crate::common::counters;
+use crate::common::{counters, crowd};
 
 #[test]
 fn a_routes_quota_holds_and_is_asked_for_seldom() {

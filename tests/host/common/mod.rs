@@ -3,6 +3,7 @@
 pub mod book;
 pub mod claims;
 pub mod counters;
+pub mod crowd;
 pub mod provider;
 pub mod registry;
 pub mod runtime;

@@ -337,19 +337,6 @@ impl World {
     }
 }
 
-/// The most in any half-open interval of this length.
-pub fn greatest_crowd(times: &[u64], window: u64) -> usize {
-    let mut times = times.to_vec();
-    times.sort_unstable();
-    let inside = |from: &u64| {
-        times
-            .iter()
-            .filter(|at| (*from..*from + window).contains(at))
-            .count()
-    };
-    times.iter().map(inside).max().unwrap_or(0)
-}
-
 pub fn length(length: std::time::Duration) -> u64 {
     millis(length)
 }

@@ -380,18 +380,4 @@ impl World {
             }
         }
     }
-
-    /// The most admissions in any half-open interval of this length.
-    pub fn greatest_crowd(&self, window: u64) -> usize {
-        let mut times: Vec<_> = self.admitted.iter().copied().collect();
-        times.sort_unstable();
-        let mut first = 0;
-        let crowd = |(last, at): (usize, &u64)| {
-            while times[first] + window <= *at {
-                first += 1;
-            }
-            last - first + 1
-        };
-        times.iter().enumerate().map(crowd).max().unwrap_or(0)
-    }
 }
