@@ -89,7 +89,7 @@ pub trait Edge: Runtime {
     /// Asks the object of a route's quota. The error is for the log.
     fn ask_route(&self, call: &RouteCall) -> impl Future<Output = Result<quota::Answer, String>>;
 
-    /// Does what is to be done behind the answer; see [`Gate::hear_route`], [`Gate::wake_route`].
+    /// Does what is to be done behind the answer, by [`Gate::perform`].
     fn run_errand(&self, errand: RouteErrand);
 
     /// Waits.

@@ -33,27 +33,17 @@ pub async fn ask(env: &JsValue, call: &RouteCall) -> std::result::Result<Answer,
 
 /// Does what is to be done behind an answer.
 pub async fn run(env: JsValue, isolate: Rc<Isolate>, errand: RouteErrand) {
-    let call = match errand {
-        RouteErrand::Ask(call) => Some(call),
-        RouteErrand::Wake {
-            after,
-            route,
-            alarm,
-            timeout,
-        } => {
-            Delay::from(after).await;
-            isolate.gate.wake_route(&route, alarm, timeout, now())
-        }
+    let pass = async |length| Delay::from(length).await;
+    let ask = async |call: &RouteCall| {
+        ask(&env, call).await.map_err(|failure| {
+            let text = format!(
+                "portcullis: the quota of {} was not told: {failure}",
+                call.route
+            );
+            console::warn_1(&text.into());
+        })
     };
-    let Some(call) = call else { return };
-    let answer = ask(&env, &call).await.map_err(|failure| {
-        let text = format!(
-            "portcullis: the quota of {} was not told: {failure}",
-            call.route
-        );
-        console::warn_1(&text.into());
-    });
-    isolate.gate.hear_route(&call, answer, now());
+    isolate.gate.perform(errand, now, pass, ask).await;
 }
 
 /// One route's quota. It stands in storage, so that eviction forgets nothing; `pool` is a copy of

@@ -23,12 +23,11 @@ pub struct RouteCall {
     pub timeout: Duration,
 }
 
-/// What is to be done behind the answer.
+/// What is to be done behind the answer; see [`Gate::perform`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RouteErrand {
-    /// The answer is for [`Gate::hear_route`].
     Ask(RouteCall),
-    /// After this long, [`Gate::wake_route`].
+    /// Perhaps there is something to ask then.
     Wake {
         after: Duration,
         route: String,
@@ -153,8 +152,35 @@ impl Gate {
         }
     }
 
+    /// Does what is to be done behind the answer: `pass` waits, `ask` asks the object, and tells the
+    /// log where it gives no answer.
+    pub async fn perform(
+        &self,
+        errand: RouteErrand,
+        now: impl Fn() -> Timestamp,
+        pass: impl AsyncFnOnce(Duration),
+        ask: impl AsyncFnOnce(&RouteCall) -> Result<Answer, ()>,
+    ) {
+        let call = match errand {
+            RouteErrand::Ask(call) => Some(call),
+            RouteErrand::Wake {
+                after,
+                route,
+                alarm,
+                timeout,
+            } => {
+                pass(after).await;
+                self.wake_route(&route, alarm, timeout, now())
+            }
+        };
+        if let Some(call) = call {
+            let answer = ask(&call).await;
+            self.hear_route(&call, answer, now());
+        }
+    }
+
     /// Takes in what came of a question that no request waits for.
-    pub fn hear_route(&self, call: &RouteCall, answer: Result<Answer, ()>, now: Timestamp) {
+    fn hear_route(&self, call: &RouteCall, answer: Result<Answer, ()>, now: Timestamp) {
         if let Some(holder) = self.holders.borrow_mut().get_mut(&call.route) {
             match answer {
                 Ok(Answer::Given(given)) => holder.heard(&call.question, &given, now),
@@ -163,8 +189,8 @@ impl Gate {
         }
     }
 
-    /// A timer came; perhaps there is something to ask then.
-    pub fn wake_route(
+    /// A timer came.
+    fn wake_route(
         &self,
         route: &str,
         alarm: Alarm,

@@ -141,23 +141,12 @@ impl Counters for Simulated {
 
     fn run_errand(&self, errand: RouteErrand) {
         self.behind(|edge| async move {
-            let call = match errand {
-                RouteErrand::Ask(call) => Some(call),
-                RouteErrand::Wake {
-                    after,
-                    route,
-                    alarm,
-                    timeout,
-                } => {
-                    let number = edge.world.wake_after(edge.task, length(after));
-                    edge.wait(number).await;
-                    edge.gate.wake_route(&route, alarm, timeout, edge.now())
-                }
+            let pass = async |after| {
+                let number = edge.world.wake_after(edge.task, length(after));
+                edge.wait(number).await;
             };
-            if let Some(call) = call {
-                let answer = edge.ask_route(&call).await.map_err(drop);
-                edge.gate.hear_route(&call, answer, edge.now());
-            }
+            let ask = async |call: &RouteCall| edge.ask_route(call).await.map_err(drop);
+            edge.gate.perform(errand, || edge.now(), pass, ask).await;
         });
     }
 
