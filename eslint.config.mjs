@@ -6,7 +6,7 @@ export default [
   js.configs.recommended,
   { languageOptions: { globals: globals.node } },
   {
-    files: ['src/edge/**/*.js', 'benches/contenders/**/*.js'],
+    files: ['src/worker/js/**/*.js', 'benches/contenders/**/*.js'],
     languageOptions: {
       globals: {
         WebSocketPair: 'readonly',

@@ -23,7 +23,7 @@ import { setup } from './setup.mjs';
 import { targetFeatures } from './wasm.mjs';
 
 const record = inRoot('build/size.json');
-const compiled = inRoot('target/wasm32-unknown-unknown/release/portcullis_edge.wasm');
+const compiled = inRoot('target/wasm32-unknown-unknown/release/portcullis_worker.wasm');
 const shipped = inRoot('build/index_bg.wasm');
 // What rustc turns on for every WASM it makes. wasm-bindgen leaves out what the
 // file does not name, and wasm-opt then writes longer code.
@@ -79,12 +79,12 @@ async function make(env, from) {
   };
   // Verbose, for the compiler's own command line shows whether LTO was asked of it.
   const args = ['--release', '--out-dir', '../../build', '--', '--locked', '--verbose'];
-  const options = { cwd: inRoot('src/edge'), env: { ...env, ...tools } };
+  const options = { cwd: inRoot('src/worker'), env: { ...env, ...tools } };
   const work = () => run('build', cliBin('worker-build'), args, options);
   if (!withLto(await work()) && !withLto(await work())) {
     throw new Failure('It cannot be seen whether the Worker was compiled with LTO.');
   }
-  copyFileSync(inRoot('src/edge/main.js'), inRoot('build/main.js'));
+  copyFileSync(inRoot('src/worker/js/main.js'), inRoot('build/main.js'));
   const bytes = readFileSync(shipped);
   checkFeatures(readFileSync(compiled), 'rustc');
   checkFeatures(bytes, 'wasm-opt');
@@ -106,15 +106,15 @@ async function make(env, from) {
 function withLto(output) {
   const seen = inRoot('target/lto-seen');
   const file = sha256(readFileSync(compiled));
-  const command = output.split('\n').find((line) => line.includes('--crate-name portcullis_edge '));
+  const command = output.split('\n').find((line) => line.includes('--crate-name portcullis_worker '));
   if (command) writeFileSync(seen, command.includes(' -C lto ') ? file : `without ${file}`);
   const verdict = readText(seen);
   if (verdict === `without ${file}`) {
     throw new Failure(
-      'The Worker was compiled without LTO. Is `lto = true` in Cargo.toml, and crate-type = ["cdylib"] alone in src/edge/Cargo.toml?',
+      'The Worker was compiled without LTO. Is `lto = true` in Cargo.toml, and crate-type = ["cdylib"] alone in src/worker/Cargo.toml?',
     );
   }
-  if (verdict !== file) rmSync(join(dirname(compiled), 'deps/portcullis_edge.wasm'));
+  if (verdict !== file) rmSync(join(dirname(compiled), 'deps/portcullis_worker.wasm'));
   return verdict === file;
 }
 

@@ -1,12 +1,12 @@
-// npm run lint: formatting and lints of JavaScript, types and Rust, the edge for WASM
+// npm run lint: formatting and lints of JavaScript, types and Rust, the Worker for WASM
 // with the compiler that builds it. All are run, also after one has failed.
 import { entry, filesIn, inRoot, say, show } from './run.mjs';
 import { forWasm, wasmClippy } from './rust.mjs';
 import { setup } from './setup.mjs';
 
-const edge = [
+const worker = [
   '-p',
-  'portcullis-edge',
+  'portcullis-worker',
   '--target',
   'wasm32-unknown-unknown',
   '--release',
@@ -17,11 +17,11 @@ async function clippyForWasm(env) {
   // As worker-build sets it, so that what it has compiled is not compiled again.
   const wasm = { ...forWasm(env), WASM_BINDGEN_USE_JS_SYS: '1' };
   const driver = await wasmClippy();
-  if (!driver) return ['cargo', ['clippy', ...edge, '--', '-D', 'warnings'], wasm];
+  if (!driver) return ['cargo', ['clippy', ...worker, '--', '-D', 'warnings'], wasm];
   // What `cargo clippy` does, with a clippy that fits the compiler.
   return [
     'cargo',
-    ['check', ...edge],
+    ['check', ...worker],
     { ...wasm, RUSTC_WORKSPACE_WRAPPER: driver, CLIPPY_ARGS: '-D__CLIPPY_HACKERY__warnings' },
   ];
 }
@@ -40,7 +40,7 @@ await entry(import.meta.url, async () => {
       ['clippy', '--all-targets', '--locked', '--', '-D', 'warnings'],
       env,
     ],
-    'clippy of the edge': await clippyForWasm(env),
+    'clippy of the Worker': await clippyForWasm(env),
   };
   const failed = [];
   for (const [name, [command, args, environment]] of Object.entries(checks)) {

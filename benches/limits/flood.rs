@@ -5,13 +5,13 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
 use base64ct::{Base64, Encoding};
-use portcullis::client::ClientAddress;
 use portcullis::config::{LEDGER_BINDING, Settings, Var};
 use portcullis::gateway::{Gate, LedgerCall, Passage};
-use portcullis::ledger::{Answer, Ledger};
+use portcullis::limits::ledger::{Answer, Ledger};
 use portcullis::record::Record;
+use portcullis::request::address::ClientAddress;
 use portcullis::request::{Headers, Request, RequestUrl};
-use portcullis::time::Timestamp;
+use portcullis::util::time::Timestamp;
 
 use super::counters::{Counters, Counting, ready};
 use super::dice::{Dice, Skew};

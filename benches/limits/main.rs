@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use flood::Crowd;
 use plot::{Line, Plot};
-use portcullis::ledger::Quota;
+use portcullis::limits::quota::Quota;
 use route::Load;
 
 /// Cloudflare's list prices in US dollars per million, as its documentation had them in November
@@ -42,8 +42,8 @@ fn main() {
     let routes = routes();
     let crowds = crowds();
     let svg = plot::draw(&[routes, crowds]);
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/limits.svg");
-    std::fs::create_dir_all(concat!(env!("CARGO_MANIFEST_DIR"), "/docs"))
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/limits.svg");
+    std::fs::create_dir_all(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs"))
         .and_then(|()| std::fs::write(path, svg))
         .expect("the plot can be written");
 }

@@ -4,9 +4,11 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::time::Duration;
 
-use portcullis::ledger::Quota;
-use portcullis::route_quota::{Alarm, Answer, Decision, Errand, Holder, Pool, Question, Taken};
-use portcullis::time::{Timestamp, millis};
+use portcullis::limits::quota::Quota;
+use portcullis::limits::route_pool::{
+    Alarm, Answer, Decision, Errand, Holder, Pool, Question, Taken,
+};
+use portcullis::util::time::{Timestamp, millis};
 
 use super::crowd::greatest_crowd;
 use super::dice::{Dice, Skew};

@@ -7,10 +7,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
-use portcullis::time::Timestamp;
 use portcullis::token::{
     Authentication, Document, Expectations, Issuer, Key, KeyRing, KeySource, RemoteKeys, Source,
 };
+use portcullis::util::time::Timestamp;
 use serde_json::{Value, json};
 
 use crate::common::object;

@@ -1,8 +1,8 @@
 //! The decision record.
 
-use portcullis::live::{Closed, Traffic};
 use portcullis::record::{ClosedRecord, Outcome, Record, Stage};
-use portcullis::rejection::Reason;
+use portcullis::relay::{Closed, Traffic};
+use portcullis::response::reason::Reason;
 use portcullis::token::{Identity, TokenHeader};
 use serde_json::Map;
 

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use portcullis::ledger::{Answer, Ask, Change, Ledger, Outlook, Question, Quota, Row, Terms};
-use portcullis::time::Timestamp;
+use portcullis::limits::ledger::{Answer, Ask, Change, Ledger, Outlook, Question, Row};
+use portcullis::limits::quota::{Quota, Terms};
+use portcullis::util::time::Timestamp;
 
 use super::ms;
 

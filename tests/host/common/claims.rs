@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use portcullis::rejection::{Reason, Rejection};
-use portcullis::time::Timestamp;
+use portcullis::response::reason::{Reason, Rejection};
 use portcullis::token::{Authentication, Expectations, Identity, Key};
+use portcullis::util::time::Timestamp;
 use serde_json::Map;
 
 use super::runtime::{admit_at, gate_with};

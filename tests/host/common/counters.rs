@@ -8,11 +8,13 @@ use std::time::Duration;
 use portcullis::gateway::{
     Asked, Edge, LedgerCall, OnceCall, Registration, RouteCall, RouteErrand,
 };
-use portcullis::ledger::Answer;
-use portcullis::time::Timestamp;
+use portcullis::limits::ledger::Answer;
+use portcullis::limits::route_pool;
+use portcullis::one_time::store;
+use portcullis::registry;
 use portcullis::token::{Algorithm, ProviderAnswer, Question, RemoteKeys, Runtime, RuntimeKey};
 use portcullis::upstream::{Forward, Reply, UpstreamFailure};
-use portcullis::{once, registry, route_quota};
+use portcullis::util::time::Timestamp;
 
 /// The time and the counters of a simulated world.
 pub trait Counters {
@@ -20,7 +22,7 @@ pub trait Counters {
 
     fn ask(&self, call: &LedgerCall) -> impl Future<Output = Result<Answer, String>>;
 
-    async fn ask_route(&self, _: &RouteCall) -> Result<route_quota::Answer, String> {
+    async fn ask_route(&self, _: &RouteCall) -> Result<route_pool::Answer, String> {
         unreachable!("no route has a quota here")
     }
 
@@ -72,7 +74,7 @@ impl<T: Counters> Edge for Counting<'_, T> {
         }
     }
 
-    async fn ask_once(&self, _: &OnceCall) -> Result<once::Answer, String> {
+    async fn ask_once(&self, _: &OnceCall) -> Result<store::Answer, String> {
         unreachable!("nothing is used once here")
     }
 
@@ -93,7 +95,7 @@ impl<T: Counters> Edge for Counting<'_, T> {
         unreachable!("no bodies here")
     }
 
-    async fn ask_route(&self, call: &RouteCall) -> Result<route_quota::Answer, String> {
+    async fn ask_route(&self, call: &RouteCall) -> Result<route_pool::Answer, String> {
         self.0.ask_route(call).await
     }
 

@@ -15,10 +15,10 @@ use std::time::Duration;
 use base64ct::{Base64UrlUnpadded, Encoding};
 use jwt_compact::AlgorithmSignature;
 use jwt_compact::alg::{Ed25519, Hs256, Hs256Key, Hs384, Hs384Key, Hs512, Hs512Key};
-use portcullis::client::{AddressKey, ClientAddress, Ipv6Prefix};
 use portcullis::config::{LEDGER_BINDING, Policy, ROUTE_QUOTA_BINDING, Settings, Var};
+use portcullis::request::address::{AddressKey, ClientAddress, Ipv6Prefix};
 use portcullis::request::{Headers, Request, RequestUrl};
-use portcullis::time::Timestamp;
+use portcullis::util::time::Timestamp;
 use proptest::test_runner::Config;
 use serde_json::{Map, Value};
 

@@ -5,12 +5,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use portcullis::record::Record;
-use portcullis::rejection::Rejection;
-use portcullis::time::Timestamp;
+use portcullis::response::reason::Rejection;
 use portcullis::token::{
     Algorithm, Authentication, Expectations, Identity, ProviderAnswer, Question, RemoteKeys,
     Runtime, RuntimeKey, Sessions, Source,
 };
+use portcullis::util::time::Timestamp;
 
 use super::counters::ready;
 use super::{Ask, NOW, seconds};

@@ -1,9 +1,9 @@
 //! Live sockets as the registry knows them.
 
-use portcullis::client::{ClientAddress, Ipv6Prefix};
 use portcullis::registry::{Arrival, Entry};
-use portcullis::time::Timestamp;
+use portcullis::request::address::{ClientAddress, Ipv6Prefix};
 use portcullis::token::Identity;
+use portcullis::util::time::Timestamp;
 
 use super::{NOW, ms, object, seconds};
 

@@ -8,12 +8,12 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use jwt_compact::alg::Ed25519;
 use jwt_compact::{Algorithm as _, AlgorithmSignature};
 use portcullis::record::Record;
-use portcullis::rejection::Rejection;
-use portcullis::time::Timestamp;
+use portcullis::response::reason::Rejection;
 use portcullis::token::{
     Algorithm, Authenticated, Authentication, Document, Expectations, Identity, Issuer, Key,
     KeyRing, KeySource, ProviderAnswer, Question, RemoteKeys, Runtime, RuntimeKey, Source,
 };
+use portcullis::util::time::Timestamp;
 
 use super::counters::ready;
 use super::{Ask, NOW};

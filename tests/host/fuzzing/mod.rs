@@ -8,14 +8,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use portcullis::client::{ClientAddress, Ipv6Prefix};
 use portcullis::record::Record;
-use portcullis::rejection::Reason;
+use portcullis::request::address::{ClientAddress, Ipv6Prefix};
 use portcullis::request::{Headers, Request, RequestUrl};
-use portcullis::time::Timestamp;
+use portcullis::response::reason::Reason;
 use portcullis::token::{
     Algorithm, Authentication, ProviderAnswer, Question, RemoteKeys, Runtime, RuntimeKey,
 };
+use portcullis::util::time::Timestamp;
 use serde_json::{Value, json};
 
 use crate::common::counters::ready;

@@ -1,0 +1,397 @@
+//! A request of an administrator, read strictly: what it does not understand it refuses by name.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use percent_encoding::percent_decode_str;
+use serde_json::{Map, Value};
+
+use super::PREFIX;
+use crate::config::positive_duration;
+use crate::registry::{Claim, Key};
+use crate::request::Request;
+use crate::request::address::{AddressKey, ClientAddress, Ipv6Prefix};
+use crate::response::reason::{Reason, Rejection};
+use crate::util::strict_json;
+use crate::util::time::Timestamp;
+
+/// A longer body is refused.
+pub const MOST_BODY_BYTES: u32 = 16 * 1024;
+
+/// How long a revocation lasts that does not say.
+pub const REVOKED_FOR: Duration = Duration::from_hours(24 * 30);
+
+/// How long a ban lasts that does not say.
+const BANNED_FOR: Duration = Duration::from_hours(1);
+
+/// Clocks differ: a time that is no further ahead is taken for one that has passed.
+const CLOCK_SLACK: Duration = Duration::from_secs(60);
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Tells of the live sockets, or of some.
+    List(Option<Filter>),
+    /// Closes live sockets.
+    Disconnect(Filter),
+    Ban {
+        party: Party,
+        lasts: Duration,
+    },
+    Lift(Party),
+    Revoke(Revocation),
+}
+
+/// Which sockets are meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Filter {
+    Of(Party),
+    /// The request id of its upgrade.
+    Id(String),
+}
+
+/// Who is meant: an address, or a subject.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Party {
+    Address {
+        address: ClientAddress,
+        /// As the whole gate counts it, whatever a route says.
+        key: AddressKey,
+    },
+    Subject(String),
+}
+
+/// Which tokens are revoked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revocation {
+    pub key: Key,
+    /// Those that were issued earlier. One that does not say when it was issued is among them.
+    pub before: Timestamp,
+    /// How long it is remembered.
+    pub lasts: Duration,
+    /// The same in words, for the record.
+    words: String,
+}
+
+impl Filter {
+    pub fn key(&self) -> Key {
+        match self {
+            Self::Of(party) => party.key(),
+            Self::Id(id) => Key::socket(id),
+        }
+    }
+}
+
+impl Party {
+    /// An address that counts by so much of it.
+    fn counted(address: ClientAddress, prefix: Ipv6Prefix) -> Self {
+        Self::Address {
+            address,
+            key: address.key(prefix),
+        }
+    }
+
+    pub fn key(&self) -> Key {
+        match self {
+            Self::Address { key, .. } => Key::address(*key),
+            Self::Subject(subject) => Key::claim(Claim::Subject, None, subject),
+        }
+    }
+}
+
+impl fmt::Display for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Of(party) => party.fmt(f),
+            Self::Id(id) => write!(f, "id {id:?}"),
+        }
+    }
+}
+
+impl fmt::Display for Party {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address { key, .. } => write!(f, "ip {key}"),
+            Self::Subject(subject) => write!(f, "sub {subject:?}"),
+        }
+    }
+}
+
+impl fmt::Display for Revocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words)
+    }
+}
+
+impl Command {
+    /// Whether a request to this path has a body that matters.
+    pub fn has_body(request: &Request<'_>) -> bool {
+        request.method == "PUT"
+    }
+
+    /// Reads what is asked for at `now`. `body`: empty where there is none; `prefix`: how
+    /// much of an IPv6 address counts.
+    pub fn read(
+        request: &Request<'_>,
+        body: &str,
+        prefix: Ipv6Prefix,
+        now: Timestamp,
+    ) -> Result<Self, Rejection> {
+        let path = request.url.path.strip_prefix(PREFIX).unwrap_or_default();
+        let query = Query::read(request.url.query.unwrap_or_default())?;
+        match (path, path.strip_prefix("bans/")) {
+            ("sockets", _) => match request.method {
+                "GET" | "HEAD" => Ok(Self::List(query.filter(prefix)?)),
+                "DELETE" => match query.filter(prefix)? {
+                    Some(filter) => Ok(Self::Disconnect(filter)),
+                    None => Err(bad("name the sockets: one of sub, ip and id in the query")),
+                },
+                _ => Err(wrong_method("GET, HEAD, DELETE")),
+            },
+            ("revocations", _) => match request.method {
+                "PUT" => {
+                    query.nothing()?;
+                    revocation(&members(body)?, now).map(Self::Revoke)
+                }
+                _ => Err(wrong_method("PUT")),
+            },
+            (_, Some(party)) if !party.is_empty() => {
+                let party = read_party(party, prefix)?;
+                match request.method {
+                    "PUT" => Ok(Self::Ban {
+                        party,
+                        lasts: ban_lasts(&query, body)?,
+                    }),
+                    "DELETE" => {
+                        query.nothing()?;
+                        Ok(Self::Lift(party))
+                    }
+                    _ => Err(wrong_method("PUT, DELETE")),
+                }
+            }
+            _ => Err(Reason::NoRoute.because("the administrator's paths know no such one")),
+        }
+    }
+}
+
+fn bad(detail: impl Into<String>) -> Rejection {
+    let detail = detail.into();
+    Reason::BadRequest {
+        detail: detail.clone(),
+    }
+    .because(detail)
+}
+
+fn wrong_method(allow: &'static str) -> Rejection {
+    Reason::WrongMethod {
+        title: "This is done by other methods.",
+        allow,
+    }
+    .because(format!("the method is none of {allow}"))
+}
+
+/// The parameters of a query, each at most once.
+struct Query<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
+
+impl<'a> Query<'a> {
+    fn read(query: &'a str) -> Result<Self, Rejection> {
+        let mut pairs: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::new();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            if pairs.iter().any(|(known, _)| *known == name) {
+                return Err(bad(format!("{name:?} stands twice in the query")));
+            }
+            if value.is_empty() {
+                return Err(bad(format!("{name:?} in the query has no value")));
+            }
+            pairs.push((name, value));
+        }
+        Ok(Self(pairs))
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.0.iter().find(|(known, _)| known == name)?;
+        Some(value)
+    }
+
+    fn only(&self, known: &[&str]) -> Result<(), Rejection> {
+        let mut names = self.0.iter().map(|(name, _)| name);
+        match names.find(|name| !known.contains(&name.as_ref())) {
+            Some(foreign) => Err(bad(format!("{foreign:?} in the query is not known here"))),
+            None => Ok(()),
+        }
+    }
+
+    fn nothing(&self) -> Result<(), Rejection> {
+        self.only(&[])
+    }
+
+    fn filter(&self, prefix: Ipv6Prefix) -> Result<Option<Filter>, Rejection> {
+        self.only(&["sub", "ip", "id"])?;
+        match self.0.as_slice() {
+            [] => Ok(None),
+            [(name, value)] => Ok(Some(match name.as_ref() {
+                "sub" => Filter::Of(Party::Subject(value.to_string())),
+                "id" => Filter::Id(value.to_string()),
+                _ => {
+                    let address = read_address(value, prefix);
+                    let wrong = || bad(format!("ip: {value:?} is no IP address"));
+                    Filter::Of(Party::counted(address.ok_or_else(wrong)?, prefix))
+                }
+            })),
+            _ => Err(bad("write one of sub, ip and id")),
+        }
+    }
+}
+
+/// An address, or the network that it is counted as, in the form that records and lists have.
+fn read_address(text: &str, prefix: Ipv6Prefix) -> Option<ClientAddress> {
+    let (ip, network) = match text.split_once('/') {
+        None => (text, None),
+        Some((ip, _)) => (ip, Some(text)),
+    };
+    let is_address = ip.parse::<IpAddr>().is_ok();
+    let address = is_address.then(|| ClientAddress::parse(Some(ip)))?;
+    let is_counted = network.is_none_or(|network| address.key(prefix).to_string() == network);
+    is_counted.then_some(address)
+}
+
+/// Whether a text reads as a network. No subject is meant by one that is not counted as such.
+fn is_network(text: &str) -> bool {
+    text.split_once('/')
+        .is_some_and(|(ip, bits)| ip.parse::<IpAddr>().is_ok() && bits.parse::<u8>().is_ok())
+}
+
+/// What reads as an address is one, everything else a subject. Only other networks are neither: who
+/// wrote one would take it for banned.
+fn read_party(path: &str, prefix: Ipv6Prefix) -> Result<Party, Rejection> {
+    let text = percent_decode_str(path)
+        .decode_utf8()
+        .map_err(|_| bad("what is banned is no UTF-8"))?;
+    match read_address(&text, prefix) {
+        Some(address) => Ok(Party::counted(address, prefix)),
+        None if is_network(&text) => Err(bad(format!(
+            "{text:?} is no network that is counted as one; write an address in it"
+        ))),
+        None => Ok(Party::Subject(text.into_owned())),
+    }
+}
+
+fn members(body: &str) -> Result<Map<String, Value>, Rejection> {
+    strict_json::object(body.as_bytes()).map_err(|problem| {
+        bad(format!(
+            "the body is no JSON object without duplicates: {problem}"
+        ))
+    })
+}
+
+fn only(members: &Map<String, Value>, known: &[&str]) -> Result<(), Rejection> {
+    match members.keys().find(|name| !known.contains(&name.as_str())) {
+        Some(foreign) => Err(bad(format!(
+            "{foreign:?} is not known here; write {}",
+            known.join(", ")
+        ))),
+        None => Ok(()),
+    }
+}
+
+fn text<'a>(members: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, Rejection> {
+    match members.get(name) {
+        None => Ok(None),
+        Some(Value::String(text)) if !text.is_empty() => Ok(Some(text)),
+        Some(_) => Err(bad(format!("{name} is no text, or an empty one"))),
+    }
+}
+
+fn duration(name: &str, text: &str) -> Result<Duration, Rejection> {
+    positive_duration(text).map_err(|problem| bad(format!("{name}: {problem}")))
+}
+
+/// `?for=1h`, or `{"for": "1h"}`.
+fn ban_lasts(query: &Query<'_>, body: &str) -> Result<Duration, Rejection> {
+    query.only(&["for"])?;
+    let in_body = match body {
+        "" => Map::new(),
+        body => members(body)?,
+    };
+    only(&in_body, &["for"])?;
+    match (query.get("for"), text(&in_body, "for")?) {
+        (None, None) => Ok(BANNED_FOR),
+        (Some(text), None) | (None, Some(text)) => duration("for", text),
+        (Some(_), Some(_)) => Err(bad("for stands in the query and in the body")),
+    }
+}
+
+/// `{"jti": …}`, `{"sid": …}`, `{"sub": …}` or `{"before": …}`, with `iss` and `for` beside;
+/// `sub` and `before` may stand together.
+fn revocation(members: &Map<String, Value>, now: Timestamp) -> Result<Revocation, Rejection> {
+    only(members, &["jti", "sid", "sub", "before", "iss", "for"])?;
+    let mut named = Vec::new();
+    for claim in Claim::ALL {
+        if let Some(value) = text(members, claim.name())? {
+            named.push((claim, value));
+        }
+    }
+    let issuer = text(members, "iss")?;
+    let before = time(members, "before", now)?;
+    let lasts = match text(members, "for")? {
+        Some(text) => duration("for", text)?,
+        None => REVOKED_FOR,
+    };
+    let (key, before) = match (named.as_slice(), before) {
+        ([], Some(before)) => (issuer.map_or_else(Key::all, Key::issuer), before),
+        ([(Claim::Subject, value)], before) => {
+            // What was issued until now, this millisecond included.
+            let before = before.unwrap_or(Timestamp(now.0 + 1));
+            (Key::claim(Claim::Subject, issuer, value), before)
+        }
+        ([(claim, value)], None) => (Key::claim(*claim, issuer, value), Timestamp::LATEST),
+        ([(claim, _)], Some(_)) => {
+            let name = claim.name();
+            return Err(bad(format!("before does not go with {name}; remove one")));
+        }
+        ([], None) => return Err(bad("say what is revoked: jti, sub, sid or before")),
+        ([_, _, ..], _) => return Err(bad("write one of jti, sub and sid")),
+    };
+    let mut words: Vec<_> = named
+        .iter()
+        .map(|(claim, value)| format!("{} {value:?}", claim.name()))
+        .collect();
+    words.extend(issuer.map(|issuer| format!("iss {issuer:?}")));
+    if before != Timestamp::LATEST {
+        let (seconds, rest) = (before.0 / 1000, before.0 % 1000);
+        words.push(format!("issued before {seconds}.{rest:03}"));
+    }
+    Ok(Revocation {
+        key,
+        before,
+        lasts,
+        words: words.join(", "),
+    })
+}
+
+/// A NumericDate (RFC 7519 §2) that has passed.
+fn time(
+    members: &Map<String, Value>,
+    name: &str,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, Rejection> {
+    let Some(value) = members.get(name) else {
+        return Ok(None);
+    };
+    let seconds = value.as_f64().filter(|seconds| *seconds >= 0.0);
+    let Some(seconds) = seconds else {
+        return Err(bad(format!(
+            "{name} is no time; write seconds since 1970, as iat has them"
+        )));
+    };
+    // A cast from float saturates.
+    let at = Timestamp((seconds * 1000.0) as u64);
+    if at > now + CLOCK_SLACK {
+        return Err(bad(format!(
+            "{name} is in the future; write a time in seconds that has passed"
+        )));
+    }
+    Ok(Some(at))
+}

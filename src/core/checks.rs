@@ -1,0 +1,6 @@
+//! The checks that need nothing but the request and the policy.
+
+pub mod handshake;
+pub mod origin;
+pub mod permission;
+pub mod transport;

@@ -1,0 +1,125 @@
+//! The opening handshake, as far as a Worker sees it (RFC 6455 §4.2.1).
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use base64ct::{Base64, Encoding};
+
+use crate::request::Request;
+use crate::request::syntax;
+use crate::response::reason::{Reason, Rejection};
+
+/// The nonce of a `Sec-WebSocket-Key`.
+pub type Key = [u8; 16];
+
+/// A well-formed handshake.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Handshake {
+    pub key: Key,
+    /// The subprotocols offered, in the client's order.
+    pub protocols: Vec<String>,
+    /// The names of the extensions offered.
+    pub extensions: Vec<String>,
+}
+
+/// A token may be among the subprotocols.
+impl fmt::Debug for Handshake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handshake")
+            .field("key", &format_args!("REDACTED"))
+            .field("protocols", &format_args!("REDACTED"))
+            .field("extensions", &self.extensions)
+            .finish()
+    }
+}
+
+impl Handshake {
+    /// Step 4: checks a request that asks for a WebSocket.
+    pub fn read(request: &Request<'_>) -> Result<Self, Rejection> {
+        let header = |name| request.headers.get(name);
+        if request.method != "GET" {
+            return Err(Reason::MethodNotAllowed.because("the method is not GET"));
+        }
+        // workerd opens no socket for an offer of several protocols, neither as a client nor as a
+        // server, so it can't be passed on.
+        if !header("upgrade").is_some_and(|offer| offer.eq_ignore_ascii_case("websocket")) {
+            return Err(malformed("Upgrade offers more than websocket"));
+        }
+        if header("sec-websocket-version").as_deref() != Some("13") {
+            return Err(Reason::UnsupportedVersion.because("Sec-WebSocket-Version is not 13"));
+        }
+        let key = header("sec-websocket-key")
+            .as_deref()
+            .and_then(parse_key)
+            .ok_or_else(|| malformed("Sec-WebSocket-Key is not 16 bytes of base64"))?;
+        if !header("connection").is_some_and(|value| allows_upgrade(&value)) {
+            return Err(malformed("Connection does not name upgrade"));
+        }
+        let protocols = match header("sec-websocket-protocol") {
+            Some(value) => parse_protocols(&value).ok_or_else(|| {
+                malformed("Sec-WebSocket-Protocol is empty, repeated or malformed")
+            })?,
+            None => Vec::new(),
+        };
+        let extensions = match header("sec-websocket-extensions") {
+            Some(value) => syntax::extension_names(&value)
+                .ok_or_else(|| malformed("Sec-WebSocket-Extensions is malformed"))?
+                .into_iter()
+                .map(str::to_owned)
+                .collect(),
+            None => Vec::new(),
+        };
+        if header("content-length").is_some_and(|length| length != "0")
+            || header("transfer-encoding").is_some()
+        {
+            return Err(malformed("the request has a body"));
+        }
+        // No Basic or Bearer credential has a comma; a second header would arrive behind one.
+        if header("host").is_some_and(|host| host.contains(','))
+            || header("authorization").is_some_and(|credential| is_repeated(&credential))
+        {
+            return Err(malformed("Host or Authorization is repeated"));
+        }
+        Ok(Self {
+            key,
+            protocols,
+            extensions,
+        })
+    }
+}
+
+fn malformed(cause: &'static str) -> Rejection {
+    Reason::BadHandshake.because(cause)
+}
+
+/// 24 characters of canonical base64: no spare bits set, so that one nonce has one spelling.
+fn parse_key(value: &str) -> Option<Key> {
+    let mut key = Key::default();
+    let decoded = Base64::decode(value, &mut key).ok()?;
+    (decoded.len() == size_of::<Key>()).then_some(key)
+}
+
+/// The edge may replace `Connection` by `Keep-Alive` before the Worker sees it.
+fn allows_upgrade(connection: &str) -> bool {
+    connection.eq_ignore_ascii_case("keep-alive")
+        || syntax::list(connection).any(|option| option.eq_ignore_ascii_case("upgrade"))
+}
+
+fn parse_protocols(value: &str) -> Option<Vec<String>> {
+    // A header can name tens of thousands: to look through a list for each would take seconds.
+    let mut known = BTreeSet::new();
+    syntax::list(value)
+        .map(|protocol| {
+            let is_sound = syntax::is_token(protocol) && known.insert(protocol);
+            is_sound.then(|| protocol.to_owned())
+        })
+        .collect()
+}
+
+/// `Digest` and its kind separate their parameters by commas; the two schemes that a gate may
+/// meet twice do not.
+fn is_repeated(authorization: &str) -> bool {
+    let scheme = authorization.split(' ').next().unwrap_or_default();
+    (scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("basic"))
+        && authorization.contains(',')
+}

@@ -1,0 +1,247 @@
+//! The forms of single values. Errors say what is wrong and what would be right.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use base64ct::{Base64, Encoding};
+use fundu::{DurationParser, TimeUnit};
+use serde_json::{Map, Value};
+
+use crate::limits::ledger::{MOST_FAILURES, MOST_SOCKETS};
+use crate::limits::quota::{BanTerms, Quota};
+use crate::request::address::Ipv6Prefix;
+use crate::request::syntax;
+use crate::token::{Algorithm, Key, Source};
+
+const MAX_KEYS: usize = 64;
+
+pub(super) fn boolean(text: &str) -> Result<bool, String> {
+    one_of(text, &[("true", true), ("false", false)])
+}
+
+pub(super) fn one_of<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, String> {
+    let chosen = choices.iter().find(|(name, _)| *name == text);
+    chosen.map(|(_, value)| *value).ok_or_else(|| {
+        let names: Vec<_> = choices
+            .iter()
+            .map(|(name, _)| format!("{name:?}"))
+            .collect();
+        format!(
+            "{text:?} is none of its values; write {}",
+            names.join(" or ")
+        )
+    })
+}
+
+/// A value that the word `off` turns off.
+pub(super) fn or_off<T>(
+    parser: impl Fn(&str) -> Result<T, String>,
+) -> impl Fn(&str) -> Result<Option<T>, String> {
+    move |text| match text {
+        "off" => Ok(None),
+        _ => parser(text)
+            .map(Some)
+            .map_err(|problem| format!("{problem}, or \"off\"")),
+    }
+}
+
+/// Digits alone: a sign is none.
+pub(super) fn whole_number<T: FromStr>(text: &str) -> Option<T> {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| is_number)
+}
+
+/// `500ms`, `30s`, `5m`, `1h` or `7d`: a whole number and a unit.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    const UNITS: [TimeUnit; 5] = [
+        TimeUnit::MilliSecond,
+        TimeUnit::Second,
+        TimeUnit::Minute,
+        TimeUnit::Hour,
+        TimeUnit::Day,
+    ];
+    let parser = DurationParser::builder()
+        .time_units(&UNITS)
+        .disable_fraction()
+        .disable_exponent()
+        .disable_infinity()
+        .build();
+    let wrong = || format!("{text:?} is no duration; write one like \"500ms\", \"30s\" or \"5m\"");
+    // Without a unit the parser would guess seconds.
+    if !text.starts_with(|c: char| c.is_ascii_digit()) || !text.ends_with(['s', 'm', 'h', 'd']) {
+        return Err(wrong());
+    }
+    let parsed = parser.parse(text).map_err(|_| wrong())?;
+    let parsed = Duration::try_from(parsed).map_err(|_| wrong())?;
+    if parsed > Duration::from_hours(24 * 366) {
+        return Err(format!(
+            "{text:?} is longer than a year; write a shorter duration"
+        ));
+    }
+    Ok(parsed)
+}
+
+pub(crate) fn positive_duration(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err(format!(
+            "{text:?} is no time at all; write one like \"30s\""
+        )),
+        positive => Ok(positive),
+    }
+}
+
+/// `<count>/<duration>`.
+pub(super) fn quota(text: &str) -> Result<Quota, String> {
+    let wrong = || format!("{text:?} is no quota; write one like \"60/1m\"");
+    let (count, window) = text.split_once('/').ok_or_else(wrong)?;
+    let count = whole_number(count).ok_or_else(wrong)?;
+    Quota::new(count, duration(window)?).ok_or_else(|| {
+        format!("{text:?} would admit nobody or everybody; write one like \"60/1m\"")
+    })
+}
+
+/// `<quota> for <duration>`.
+pub(super) fn ban(text: &str) -> Result<BanTerms, String> {
+    let (failures, length) = text
+        .split_once(" for ")
+        .ok_or_else(|| format!("{text:?} is no ban; write one like \"20/1m for 1h\""))?;
+    let terms = BanTerms {
+        failures: quota(failures.trim())?,
+        length: positive_duration(length.trim())?,
+    };
+    if terms.failures.count() > MOST_FAILURES {
+        return Err(format!(
+            "{text:?} counts more refused attempts than the {MOST_FAILURES} that are remembered; \
+             write a smaller count"
+        ));
+    }
+    Ok(terms)
+}
+
+/// A cap of open sockets.
+pub(super) fn socket_count(text: &str) -> Result<u32, String> {
+    whole_number(text)
+        .filter(|count| (1..=MOST_SOCKETS).contains(count))
+        .ok_or_else(|| {
+            format!("{text:?} is no number from 1 to {MOST_SOCKETS}; write one like \"10\"")
+        })
+}
+
+/// The leading bits of an IPv6 address that count.
+pub(super) fn ipv6_prefix(text: &str) -> Result<Ipv6Prefix, String> {
+    whole_number(text)
+        .and_then(Ipv6Prefix::new)
+        .ok_or_else(|| format!("{text:?} is no number from 32 to 128; write one like \"56\""))
+}
+
+/// `header`, `subprotocol`, `cookie:NAME` and `query:NAME`.
+pub(super) fn token_sources(entries: &[String]) -> Result<Vec<Source>, String> {
+    let mut sources = Vec::new();
+    for part in entries {
+        let source = match part.split_once(':') {
+            None if part == "header" => Source::Header,
+            None if part == "subprotocol" => Source::Subprotocol,
+            Some(("cookie", name)) if syntax::is_token(name) => Source::Cookie(name.to_owned()),
+            Some(("query", name)) if !name.is_empty() => Source::Query(name.to_owned()),
+            _ => {
+                return Err(format!(
+                    "{part:?} is no source; write header, subprotocol, cookie:NAME or query:NAME"
+                ));
+            }
+        };
+        if sources.contains(&source) {
+            return Err(format!("{part:?} stands twice; remove one"));
+        }
+        sources.push(source);
+    }
+    Ok(sources)
+}
+
+/// UTF-8 text, or `base64:` and standard base64.
+pub(super) fn secret_key(text: &str) -> Result<Key, String> {
+    let bytes = match text.strip_prefix("base64:") {
+        None => text.as_bytes().to_vec(),
+        Some(encoded) => Base64::decode_vec(encoded)
+            .map_err(|_| "what follows base64: is not standard base64 with padding")?,
+    };
+    Key::from_secret(bytes)
+}
+
+/// A URL over TLS without user name or fragment, like `example`.
+pub(super) fn https_url(text: &str, example: &str) -> Result<String, String> {
+    let example = format!("write a URL like {example:?}");
+    let uri: http::Uri = text
+        .parse()
+        .map_err(|error| format!("{error}; {example}"))?;
+    let is_sound = uri.scheme_str() == Some("https")
+        && !text.contains('#')
+        && uri.authority().is_some_and(|authority| {
+            !authority.host().is_empty() && !authority.as_str().contains('@')
+        });
+    if is_sound {
+        Ok(text.to_owned())
+    } else {
+        Err(format!(
+            "it is no https URL without user name and fragment; {example}"
+        ))
+    }
+}
+
+/// The value of an `Authorization` header: a scheme and credentials (RFC 9110 §11.4). The error
+/// does not repeat it.
+pub(super) fn authorization(text: &str) -> Result<String, String> {
+    let is_sound = syntax::is_field_value(text)
+        && text.split_once(' ').is_some_and(|(scheme, credentials)| {
+            syntax::is_token(scheme) && !syntax::trim(credentials).is_empty()
+        });
+    if is_sound {
+        Ok(text.to_owned())
+    } else {
+        Err(
+            "it is no value of an Authorization header; write a scheme and credentials in ASCII, \
+             like \"Basic ...\" or \"Bearer ...\""
+                .into(),
+        )
+    }
+}
+
+/// A JWK Set (RFC 7517 §5). Every error at once, each naming its key.
+pub(super) fn jwk_set(set: &Map<String, Value>) -> Result<Vec<Key>, Vec<String>> {
+    if let Some(foreign) = set.keys().find(|name| *name != "keys") {
+        return Err(vec![format!(
+            "{foreign:?} is no member of a JWK Set; write {{\"keys\": [...]}}"
+        )]);
+    }
+    let Some(Value::Array(jwks)) = set.get("keys") else {
+        return Err(vec!["it has no array keys; write {\"keys\": [...]}".into()]);
+    };
+    if jwks.is_empty() || jwks.len() > MAX_KEYS {
+        return Err(vec![format!(
+            "it has {} keys; give 1 to {MAX_KEYS}",
+            jwks.len()
+        )]);
+    }
+    let mut keys = Vec::new();
+    let mut problems = Vec::new();
+    for (at, jwk) in jwks.iter().enumerate() {
+        let key = jwk
+            .as_object()
+            .ok_or_else(|| "it is not an object".to_owned());
+        match key.and_then(Key::from_jwk) {
+            Ok(key) => keys.push(key),
+            Err(problem) => problems.push(format!("key {at}: {problem}")),
+        }
+    }
+    if problems.is_empty() {
+        Ok(keys)
+    } else {
+        Err(problems)
+    }
+}
+
+pub(super) fn algorithm(name: &str) -> Result<Algorithm, String> {
+    Algorithm::from_name(name).ok_or_else(|| {
+        let known = Algorithm::ALL.map(Algorithm::name).join(", ");
+        format!("{name:?} is no algorithm; write some of {known}")
+    })
+}

@@ -1,0 +1,379 @@
+//! The journey of a request: every check in its order, the cheapest first, and the first that
+//! fails decides.
+
+mod admin;
+mod checks;
+mod forward;
+mod limits;
+mod one_time;
+mod refresh;
+mod registration;
+mod responses;
+mod route_limit;
+mod tickets;
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::time::Duration;
+
+use crate::checks::handshake::Handshake;
+use crate::config::{ConfigError, Counting, PlainHttp, RejectWith, Settings, Site};
+use crate::limits::deny_cache::Known;
+use crate::limits::route_pool::{self as quota, Holder};
+use crate::one_time::ticket::Bounds;
+use crate::record::{Record, Stage};
+use crate::relay::Terms;
+use crate::request::Request;
+use crate::request::address::AddressKey;
+use crate::response::reason::{Reason, Rejection};
+use crate::routing::table::{Endpoint, Place, is_admin, is_health};
+use crate::token::{Authenticated, Runtime};
+use crate::upstream::{Forward, Offer, Reply, UpstreamFailure};
+use crate::{checks::transport, limits::ledger, registry};
+use forward::{pass_plain, pass_upgrade};
+pub use limits::LedgerCall;
+use limits::{Client, Told};
+pub use one_time::OnceCall;
+use one_time::{Bearer, admit_once, spend};
+pub use registration::Registration;
+use registration::register;
+pub use route_limit::{RouteCall, RouteErrand};
+use route_limit::{RouteTold, in_order};
+
+/// What an isolate keeps: the policies, and what it learned of exhausted quotas and bans.
+pub struct Gate {
+    site: Result<Site, Vec<ConfigError>>,
+    /// Holds where the configuration is wrong.
+    reject_with: RejectWith,
+    known: RefCell<Known>,
+    /// What it was lent of routes' quotas, by their patterns.
+    holders: RefCell<HashMap<String, Holder>>,
+}
+
+/// What only a runtime can do.
+pub trait Edge: Runtime {
+    /// The upstream's answer, not yet passed on.
+    type Upstream;
+
+    /// What ties a live socket to an object; let go of, its slot is free and it is registered no
+    /// more.
+    type Channel;
+
+    /// Asks a ledger.
+    fn ask(&self, call: &LedgerCall) -> impl Future<Output = Asked<ledger::Answer, Self::Channel>>;
+
+    /// Asks the object of what can be used once. The error is for the log.
+    fn ask_once(
+        &self,
+        call: &OnceCall,
+    ) -> impl Future<Output = Result<crate::one_time::store::Answer, String>>;
+
+    /// Asks the registry whether a socket is admitted, and registers it.
+    fn register(
+        &self,
+        registration: &Registration,
+    ) -> impl Future<Output = Asked<registry::Answer, Self::Channel>>;
+
+    /// Asks objects of the registry, side by side. The errors are for the log and for an
+    /// administrator.
+    fn ask_registry(
+        &self,
+        shards: &[u8],
+        question: &registry::Question,
+        timeout: Duration,
+    ) -> impl Future<Output = Vec<Result<registry::Answer, String>>>;
+
+    /// The request's body, which has no more bytes than this.
+    fn body(&self, most_bytes: u32) -> impl Future<Output = Result<String, String>>;
+
+    /// Asks the object of a route's quota. The error is for the log.
+    fn ask_route(&self, call: &RouteCall) -> impl Future<Output = Result<quota::Answer, String>>;
+
+    /// Does what is to be done behind the answer, by [`Gate::perform`].
+    fn run_errand(&self, errand: RouteErrand);
+
+    /// Waits.
+    fn pass(&self, length: Duration) -> impl Future<Output = ()>;
+
+    /// Bytes that nobody can guess.
+    fn random<const N: usize>(&self) -> [u8; N];
+
+    /// Sends the request on, without following redirects.
+    fn forward(
+        &self,
+        forward: &Forward<'_>,
+    ) -> impl Future<Output = Result<(Reply, Self::Upstream), UpstreamFailure>>;
+
+    /// Lets go of an answer that is not passed on, so that the upstream keeps nothing open for it.
+    fn discard(&self, upstream: Self::Upstream);
+}
+
+/// What came of a question that may be for a channel.
+pub struct Asked<A, C> {
+    /// The error is for the log.
+    pub answer: Result<A, String>,
+    /// Of a socket that is not refused; where there was no answer, it tries on.
+    pub channel: Option<C>,
+}
+
+/// How a request fared.
+pub struct Journey<E: Edge> {
+    pub result: Result<Passage<E>, Rejection>,
+    /// What the ledgers are told behind the answer; see [`Gate::learn`].
+    pub behind: Vec<LedgerCall>,
+}
+
+/// How a request passed.
+pub enum Passage<E: Edge> {
+    /// The upstream accepted the socket; answer with this subprotocol. With terms its messages
+    /// are inspected.
+    Socket {
+        upstream: E::Upstream,
+        protocol: Option<String>,
+        terms: Option<Terms>,
+        /// What objects of the gate's own have to say of it.
+        channels: Vec<E::Channel>,
+    },
+    /// A plain request's answer.
+    Plain { upstream: E::Upstream },
+    /// `GET /_portcullis/health`.
+    Health { is_healthy: bool },
+    /// What an endpoint of the gate's own answers.
+    Json { json: String },
+    /// A browser's question before that.
+    Preflight,
+    /// `GET /_portcullis/jwks.json`.
+    KeySet { json: String },
+}
+
+/// Every check passed. Only [`Gate::journey`] can make one, and only it can be forwarded.
+struct Permit<C> {
+    authenticated: Authenticated,
+    offer: Offer,
+    channels: Vec<C>,
+}
+
+impl Gate {
+    pub fn new(settings: &Settings) -> Self {
+        Self {
+            site: Site::read(settings),
+            reject_with: RejectWith::alone(settings),
+            known: RefCell::default(),
+            holders: RefCell::default(),
+        }
+    }
+
+    /// What to log once per isolate: all configuration errors, or all warnings.
+    pub fn remarks(&self) -> Vec<String> {
+        match &self.site {
+            Ok(site) => site.warnings.clone(),
+            Err(errors) => errors.iter().map(ConfigError::to_string).collect(),
+        }
+    }
+
+    /// Whether every setting is right.
+    pub fn is_configured(&self) -> bool {
+        self.site.is_ok()
+    }
+
+    /// What the request asks for. Without a sound configuration only the health endpoint exists.
+    pub fn place(&self, request: &Request<'_>) -> Place<'_> {
+        match &self.site {
+            Ok(site) => match &site.admin_token {
+                Some(token) if is_admin(request) => Place::Admin(token),
+                _ => site.routes.find(request),
+            },
+            Err(_) if is_health(request) => Place::Endpoint(Endpoint::Health),
+            Err(_) => Place::Nowhere,
+        }
+    }
+
+    /// What the request's address is counted and recorded by there.
+    pub fn address_key(&self, request: &Request<'_>, place: &Place<'_>) -> AddressKey {
+        let counting = self.counting(place);
+        let prefix = counting.map(|counting| counting.ipv6_prefix);
+        request.address.key(prefix.unwrap_or_default())
+    }
+
+    /// How attempts are counted there; `None` without a sound configuration.
+    fn counting<'a>(&'a self, place: &Place<'a>) -> Option<&'a Counting> {
+        let site = self.site.as_ref().ok()?;
+        Some(match place.route() {
+            Some((_, route)) => &route.policy.counting,
+            None => &site.elsewhere.counting,
+        })
+    }
+
+    /// Steps 1 to 10 of the contract's §2. The caller turns the result into an answer, stamps it
+    /// (11), logs the record (12) and tells the ledgers.
+    pub async fn journey<E: Edge>(
+        &self,
+        edge: &E,
+        request: &Request<'_>,
+        place: &Place<'_>,
+        record: &mut Record,
+    ) -> Journey<E> {
+        let (mut told, mut route_told) = (Told::default(), RouteTold::default());
+        let result = self
+            .steps(edge, request, place, record, &mut told, &mut route_told)
+            .await;
+        if result.is_err() && record.stage != Stage::Forward {
+            self.give_back_route(edge, route_told);
+        }
+        let behind = self.behind(request, place, record.stage, told, &result, edge.now());
+        Journey { result, behind }
+    }
+
+    async fn steps<E: Edge>(
+        &self,
+        edge: &E,
+        request: &Request<'_>,
+        place: &Place<'_>,
+        record: &mut Record,
+        told: &mut Told<E::Channel>,
+        route_told: &mut RouteTold,
+    ) -> Result<Passage<E>, Rejection> {
+        let origin = request.headers.get("origin");
+        record.note_origin(origin.as_deref());
+
+        // 1. configuration
+        let site = match (&self.site, place) {
+            (Ok(site), _) => site,
+            (Err(_), Place::Endpoint(Endpoint::Health)) => {
+                return Ok(Passage::Health { is_healthy: false });
+            }
+            (Err(_), _) => return Err(Reason::Misconfigured.because("see the list in the log")),
+        };
+
+        // 2. transport
+        record.stage = Stage::Transport;
+        let require_tls = match place.route() {
+            Some((_, route)) => route.policy.require_tls,
+            None => site.elsewhere.require_tls,
+        };
+        transport::check(require_tls, request)?;
+
+        // 3. route
+        record.stage = Stage::Route;
+        record.route = place.route().map(|(_, route)| route.pattern.clone());
+        let (route, parameters) = match place {
+            Place::Route {
+                route, parameters, ..
+            } => (route, parameters),
+            Place::Endpoint(Endpoint::Health) => return Ok(Passage::Health { is_healthy: true }),
+            Place::Ticket { route, .. } => {
+                return self.issue(edge, request, route, record, told).await;
+            }
+            Place::Refresh {
+                route, parameters, ..
+            } => {
+                let place = (*route, parameters);
+                let prefix = site.elsewhere.counting.ipv6_prefix;
+                return self
+                    .refresh(edge, request, place, prefix, record, told)
+                    .await;
+            }
+            Place::Admin(token) => {
+                return self.administer(edge, request, token, site, record).await;
+            }
+            Place::Endpoint(Endpoint::KeySet) => {
+                let json = site.routes.key_set();
+                return Ok(Passage::KeySet { json });
+            }
+            Place::Nowhere => return Err(Reason::NoRoute.because("no route or endpoint matches")),
+        };
+        let policy = &route.policy;
+
+        // 4. handshake
+        record.stage = Stage::Handshake;
+        if !request.asks_for_websocket() {
+            return match policy.plain_http {
+                PlainHttp::Reject => {
+                    Err(Reason::UpgradeRequired.because("Upgrade does not name websocket"))
+                }
+                PlainHttp::Proxy => pass_plain(edge, policy, parameters, request, record).await,
+            };
+        }
+        let handshake = Handshake::read(request)?;
+
+        // 5. origin
+        record.stage = Stage::Origin;
+        policy.origins.check(origin.as_deref())?;
+
+        // 6. bans and exhausted quotas already known here
+        record.stage = Stage::Known;
+        let counting = &policy.counting;
+        let address = request.address.key(counting.ipv6_prefix);
+        self.check_address(counting, address, edge.now())?;
+        self.check_route(counting, &route.pattern, edge.now())?;
+
+        // 7. token
+        record.stage = Stage::Token;
+        let bearer = policy.identify(edge, request, &handshake, record).await?;
+        let user = match &bearer {
+            Bearer::Verified(authenticated) => {
+                self.check_user(counting, authenticated, record, edge.now())?
+            }
+            Bearer::Ticket(_) => None,
+        };
+
+        // 8. permission
+        record.stage = Stage::Permission;
+        let permit_for = |authenticated: &Authenticated| {
+            let identity = authenticated.identity.as_ref();
+            policy.permission.check(identity, parameters)
+        };
+        if let Bearer::Verified(authenticated) = &bearer {
+            permit_for(authenticated)?;
+        }
+
+        // 9. counters, then what can be used once
+        record.stage = Stage::Counters;
+        let client = Client {
+            address,
+            user,
+            opens: true,
+        };
+        let mut route_failure = None;
+        let of_client = self.admit(edge, counting, client, Some(handshake.key), record, told);
+        let of_route = self.admit_route(edge, route, route_told, &mut route_failure);
+        in_order(of_client, of_route).await?;
+        if let Some(failure) = route_failure {
+            counting.lapse(record, "uncounted", failure)?;
+        }
+        let authenticated = match bearer {
+            Bearer::Verified(authenticated) => authenticated,
+            Bearer::Ticket(ticket) => {
+                let bounds = Bounds {
+                    address,
+                    origin,
+                    route: route.pattern.clone(),
+                };
+                let found = spend(edge, &ticket, &bounds, counting, record).await?;
+                permit_for(&found)?;
+                if let Some(user) = self.check_user(counting, &found, record, edge.now())? {
+                    self.admit_user(edge, counting, user, record, told).await?;
+                }
+                found
+            }
+        };
+        if let Some(id) = policy.token_use(&authenticated)? {
+            admit_once(edge, id, counting, record).await?;
+        }
+
+        let identity = authenticated.identity.as_ref();
+        let address = request.address.key(site.elsewhere.counting.ipv6_prefix);
+        let place = (*route, parameters);
+        let registered = register(edge, address, place, identity, record).await?;
+        told.channels.extend(registered);
+
+        // 10. forward
+        record.stage = Stage::Forward;
+        let permit = Permit {
+            offer: Offer::new(handshake, &authenticated),
+            authenticated,
+            channels: std::mem::take(&mut told.channels),
+        };
+        pass_upgrade(edge, policy, parameters, request, record, permit).await
+    }
+}

@@ -1,0 +1,103 @@
+//! What the endpoints that take a client's token have in common: the same checks in the same
+//! order, for a request that is no upgrade.
+
+use super::{Edge, Gate};
+use crate::config::Policy;
+use crate::one_time::jti::Use;
+use crate::record::{Outcome, Record, Stage};
+use crate::request::Request;
+use crate::response::cors;
+use crate::response::reason::{Reason, Rejection};
+use crate::routing::table::Place;
+use crate::token::{Authentication, Identity};
+
+/// What a client shows its token for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Errand {
+    Ticket,
+    /// A later end, so it matters how long the token lives by now.
+    Refresh,
+}
+
+impl Errand {
+    /// What other methods than POST are told.
+    fn title(self) -> &'static str {
+        match self {
+            Self::Ticket => "A ticket is asked for by POST.",
+            Self::Refresh => "A refresh is asked for by POST.",
+        }
+    }
+}
+
+/// Who asks an endpoint.
+pub(super) enum Caller {
+    /// A browser, whether it may ask.
+    Preflight,
+    Known(Identity),
+}
+
+impl Gate {
+    /// Steps 4 to 7 under a route's settings.
+    pub(super) async fn caller<E: Edge>(
+        &self,
+        edge: &E,
+        request: &Request<'_>,
+        policy: &Policy,
+        errand: Errand,
+        record: &mut Record,
+    ) -> Result<Caller, Rejection> {
+        // 4. in place of a handshake: the method. Browsers ask by OPTIONS first.
+        record.stage = Stage::Handshake;
+        if !matches!(request.method, "POST" | "OPTIONS") {
+            let title = errand.title();
+            let allow = "POST, OPTIONS";
+            return Err(Reason::WrongMethod { title, allow }.because("the method is not POST"));
+        }
+
+        // 5. origin
+        record.stage = Stage::Origin;
+        let origin = request.headers.get("origin");
+        policy.origins.check(origin.as_deref())?;
+
+        // 6. bans and exhausted quotas already known here
+        record.stage = Stage::Known;
+        let address = request.address.key(policy.counting.ipv6_prefix);
+        self.check_address(&policy.counting, address, edge.now())?;
+        if request.method == "OPTIONS" {
+            record.outcome = Outcome::Preflight;
+            return Ok(Caller::Preflight);
+        }
+
+        // 7. token
+        record.stage = Stage::Token;
+        let Some(authentication) = &policy.authentication else {
+            return Err(Reason::NoRoute.because("the route has no tokens"));
+        };
+        let anew = errand == Errand::Refresh;
+        let identity = authentication
+            .check_plain(edge, request, anew, record)
+            .await?;
+        record.note_identity(&identity);
+        if policy.one_time.rejects_replay {
+            // Whether it can be admitted at all is known before anything is asked.
+            Use::of(&identity, policy.one_time.accepted_until(&identity))?;
+        }
+        Ok(Caller::Known(identity))
+    }
+
+    /// What an answer of an endpoint needs beside, for a page of an allowed origin to read it.
+    pub fn cors(&self, request: &Request<'_>, place: &Place<'_>) -> Vec<(&'static str, String)> {
+        let (Place::Ticket { route, .. } | Place::Refresh { route, .. }) = place else {
+            return Vec::new();
+        };
+        let Policy {
+            origins,
+            authentication,
+            ..
+        } = &route.policy;
+        let takes_cookies = authentication
+            .as_ref()
+            .is_some_and(Authentication::takes_cookies);
+        cors::headers(origins, takes_cookies, request)
+    }
+}

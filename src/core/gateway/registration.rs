@@ -1,0 +1,92 @@
+//! Step 9, the registry: whether a socket is revoked or banned, and its registration.
+
+use std::time::Duration;
+
+use super::{Asked, Edge};
+use crate::config::OnLimiterFailure;
+use crate::record::Record;
+use crate::registry::{Answer, Arrival, End, Entry, shard_of};
+use crate::request::address::AddressKey;
+use crate::response::reason::{Reason, Rejection};
+use crate::routing::table::{Parameters, Route};
+use crate::token::Identity;
+use crate::util::time::Timestamp;
+
+/// A socket to be admitted, and registered where it has a channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registration {
+    /// The object to ask.
+    pub shard: u8,
+    pub entry: Entry,
+    /// Whether a channel is held while the socket lives.
+    pub with_channel: bool,
+    /// Whether the socket ends where the object can't be reached for long.
+    pub ends_when_lost: bool,
+    /// After this long the object counts as unable to answer.
+    pub timeout: Duration,
+}
+
+/// A socket as the registry knows it. `address`: as the whole gate counts it, whatever the route
+/// says, for an administrator knows no other.
+pub(super) fn entry(
+    now: Timestamp,
+    address: AddressKey,
+    (route, parameters): (&Route, &Parameters),
+    identity: Option<&Identity>,
+    record: &Record,
+) -> Entry {
+    let policy = &route.policy;
+    let arrival = Arrival {
+        id: &record.request_id,
+        address,
+        route: &route.pattern,
+        origin: record.origin.as_deref(),
+        realm: &policy.registering.realm(&policy.permission, parameters),
+        now,
+    };
+    Entry::new(
+        &arrival,
+        identity.map(|identity| (identity, policy.one_time.accepted_until(identity))),
+    )
+}
+
+/// Asks the registry about an upgrade, where that is needed; `address` as for [`entry`].
+pub(super) async fn register<E: Edge>(
+    edge: &E,
+    address: AddressKey,
+    place: (&Route, &Parameters),
+    identity: Option<&Identity>,
+    record: &mut Record,
+) -> Result<Option<E::Channel>, Rejection> {
+    let policy = &place.0.policy;
+    let registering = &policy.registering;
+    // Without revocations only what expires is of interest.
+    let may_expire = registering.is_held && identity.is_some();
+    if !registering.is_judged && !may_expire {
+        return Ok(None);
+    }
+    let counting = &policy.counting;
+    let registration = Registration {
+        shard: shard_of(identity, address),
+        entry: entry(edge.now(), address, place, identity, record),
+        with_channel: registering.is_held,
+        ends_when_lost: counting.on_failure == OnLimiterFailure::Reject,
+        timeout: counting.timeout,
+    };
+    let Asked { answer, channel } = edge.register(&registration).await;
+    let failure = match answer {
+        Ok(Answer::Admitted) => return Ok(channel),
+        Ok(Answer::Refused { end }) => return Err(refusal_of(end)),
+        Ok(other) => format!("the registry answered {other:?}"),
+        Err(failure) => failure,
+    };
+    counting.lapse(record, "without a look into the registry", failure)?;
+    Ok(channel)
+}
+
+pub(super) fn refusal_of(end: End) -> Rejection {
+    match end {
+        End::Revoked => Reason::Revoked.because("the registry's answer"),
+        End::Banned | End::Kicked => Reason::Banned.because("banned by an administrator"),
+    }
+}

@@ -1,0 +1,47 @@
+//! What answers have beside what the journey decides: stamps, and for refusals close codes.
+
+use super::Gate;
+use crate::checks::handshake::Handshake;
+use crate::config::RejectWith;
+use crate::request::Request;
+use crate::response::answer::{Closing, closing};
+use crate::response::reason::Reason;
+use crate::response::security_headers::SecurityHeaders;
+use crate::routing::table::{Place, Route};
+use crate::token::unchosen_protocol;
+
+impl Gate {
+    /// What step 11 stamps: for what no route matches, and then for each route by its number.
+    pub fn security_headers(&self) -> (SecurityHeaders, Vec<SecurityHeaders>) {
+        match &self.site {
+            Ok(site) => {
+                let of_route = |route: &Route| route.policy.security_headers.clone();
+                (
+                    site.elsewhere.security_headers.clone(),
+                    site.routes.iter().map(of_route).collect(),
+                )
+            }
+            Err(_) => (SecurityHeaders::default(), Vec::new()),
+        }
+    }
+
+    /// How to tell this reason by a close code, where that is set. Only a well-formed handshake can
+    /// be answered with a socket; all else is refused by HTTP.
+    pub fn closing(
+        &self,
+        request: &Request<'_>,
+        place: &Place<'_>,
+        reason: &Reason,
+    ) -> Option<Closing> {
+        let reject_with = match (&self.site, place.route()) {
+            (Ok(_), Some((_, route))) => route.policy.reject_with,
+            (Ok(site), None) => site.elsewhere.reject_with,
+            (Err(_), _) => self.reject_with,
+        };
+        if reject_with == RejectWith::Http || !request.asks_for_websocket() {
+            return None;
+        }
+        let handshake = Handshake::read(request).ok()?;
+        closing(reason, unchosen_protocol(&handshake.protocols))
+    }
+}

@@ -1,0 +1,67 @@
+//! `/_portcullis/ticket`: a one-time ticket for who shows a token.
+
+use super::checks::{Caller, Errand};
+use super::limits::{Client, Told};
+use super::one_time::keep;
+use super::{Edge, Gate, Passage};
+use crate::one_time::ticket::{Bounds, Grant, Ticket};
+use crate::record::{Outcome, Record, Stage};
+use crate::request::Request;
+use crate::response::reason::{Reason, Rejection};
+use crate::routing::table::Route;
+
+impl Gate {
+    /// Steps 4 to 9 under the settings of the route that the ticket is asked for. Permission is
+    /// left to the upgrade, for it may depend on the path.
+    pub(super) async fn issue<E: Edge>(
+        &self,
+        edge: &E,
+        request: &Request<'_>,
+        route: &Route,
+        record: &mut Record,
+        told: &mut Told<E::Channel>,
+    ) -> Result<Passage<E>, Rejection> {
+        // 4 to 7
+        let policy = &route.policy;
+        let caller = self
+            .caller(edge, request, policy, Errand::Ticket, record)
+            .await?;
+        let identity = match caller {
+            Caller::Known(identity) => identity,
+            Caller::Preflight => return Ok(Passage::Preflight),
+        };
+        let Some(ttl) = policy.one_time.ticket_ttl else {
+            return Err(Reason::NoRoute.because("the route has no tickets"));
+        };
+
+        // 9. counters
+        record.stage = Stage::Counters;
+        let address = request.address.key(policy.counting.ipv6_prefix);
+        let client = Client {
+            address,
+            user: None,
+            opens: false,
+        };
+        self.admit(edge, &policy.counting, client, None, record, told)
+            .await?;
+        let ticket = Ticket::from_random(edge.random());
+        let now = edge.now();
+        let until = policy.one_time.accepted_until(&identity).min(now + ttl);
+        let bounds = Bounds {
+            address,
+            origin: request.headers.get("origin"),
+            route: route.pattern.clone(),
+        };
+        let grant = Grant {
+            identity,
+            alg: record.alg.clone(),
+            kid: record.kid.clone(),
+        };
+        let content = grant.store(bounds);
+        keep(edge, &ticket, (until, content), &policy.counting).await?;
+        record.outcome = Outcome::Issued;
+        Ok(Passage::Json {
+            json: ticket.answer(until.since(now)),
+        })
+    }
+}

@@ -1,0 +1,280 @@
+//! The rows in which a ledger is stored. The head, row 0, is written with every change and holds
+//! all but the older entries; these rest in rows of their own.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::bans::{Ban, Bans, MOST_FAILURES};
+use super::journal::{Entry, Journal, ROW, Sealed};
+use super::slots::{Lease, MOST_SOCKETS, Slots};
+use super::{Ledger, Mark};
+use crate::limits::two_clocks::Moment;
+use crate::util::time::{Timestamp, millis};
+
+/// The number of the head.
+pub const HEAD: u64 = 0;
+
+/// The number of the row of slots: the last that a double can count.
+pub const SLOTS: u64 = (1 << 53) - 1;
+
+/// What is stored under a number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    pub number: u64,
+    pub data: Vec<u8>,
+}
+
+/// The number of a stored row that can't be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CorruptRow(pub u64);
+
+/// Says of an entry's first eight bytes that a mark follows.
+const MARKED: u64 = 1 << 63;
+/// Says of the second eight bytes of a slot's time that it lost its channel.
+const LOST: u64 = 1 << 63;
+
+impl Ledger {
+    /// Rebuilds the ledger from its rows in order of their numbers. A row that is none of ours
+    /// is an error: forgetting it would admit too many.
+    pub fn load(rows: impl IntoIterator<Item = Row>) -> Result<Self, CorruptRow> {
+        let mut rows = rows.into_iter();
+        let Some(head) = rows.next() else {
+            return Ok(Self::default());
+        };
+        let (mut ledger, latest) = match head.number {
+            HEAD => read_head(&mut Reader(&head.data)),
+            _ => None,
+        }
+        .ok_or(CorruptRow(head.number))?;
+        let mut tails: BTreeMap<_, _> = ledger
+            .journals
+            .iter_mut()
+            .map(|(group, journal)| (group.clone(), std::mem::take(&mut journal.entries)))
+            .collect();
+        for row in rows {
+            ledger.load_row(&row).ok_or(CorruptRow(row.number))?;
+        }
+        for (group, journal) in &mut ledger.journals {
+            journal
+                .entries
+                .extend(tails.remove(group).into_iter().flatten());
+            journal.settle_order(latest);
+        }
+        Ok(ledger)
+    }
+
+    fn load_row(&mut self, row: &Row) -> Option<()> {
+        let mut reader = Reader(&row.data);
+        if row.number == SLOTS {
+            self.slots = reader.slots()?;
+            return Some(());
+        }
+        let group = reader.text()?;
+        let entries = reader.entries(ROW)?;
+        let journal = self.journals.get_mut(&group)?;
+        let is_next = row.number < self.next_row
+            && journal
+                .sealed
+                .back()
+                .is_none_or(|last| last.row < row.number);
+        if !is_next || entries.is_empty() || !reader.0.is_empty() {
+            return None;
+        }
+        journal.sealed.push_back(Sealed {
+            row: row.number,
+            left: entries.len(),
+        });
+        journal.entries.extend(entries);
+        Some(())
+    }
+
+    /// The head as it is now.
+    pub(super) fn head(&self, now: Moment) -> Row {
+        let mut data = Vec::new();
+        put_moment(&mut data, now);
+        put(&mut data, self.wakes_at.0);
+        put(&mut data, self.next_row);
+        match self.bans.ban {
+            None => put(&mut data, 0),
+            Some(Ban { since, length }) => {
+                put(&mut data, millis(length));
+                put_moment(&mut data, since);
+            }
+        }
+        put(&mut data, millis(self.bans.window));
+        put(&mut data, self.bans.failures.len() as u64);
+        for at in &self.bans.failures {
+            put_moment(&mut data, *at);
+        }
+        for (group, journal) in &self.journals {
+            put_text(&mut data, group);
+            put(&mut data, millis(journal.horizon));
+            put_entries(&mut data, journal.tail());
+        }
+        Row { number: HEAD, data }
+    }
+
+    /// The slots as they are now: name, when it was taken or lost.
+    pub(super) fn slots_row(&self) -> Row {
+        let mut data = Vec::new();
+        for (id, Lease { since, is_lost, .. }) in &self.slots.taken {
+            data.extend(id);
+            put(&mut data, since.object().0);
+            let flag = if *is_lost { LOST } else { 0 };
+            put(&mut data, since.caller().0 | flag);
+        }
+        Row {
+            number: SLOTS,
+            data,
+        }
+    }
+
+    /// A row beside the head as it is now.
+    pub(super) fn sealed_row(&self, group: &str, number: u64) -> Row {
+        let mut data = Vec::new();
+        put_text(&mut data, group);
+        let entries: Vec<_> = self.journals[group].row(number).collect();
+        put_entries(&mut data, entries.into_iter());
+        Row { number, data }
+    }
+}
+
+/// The ledger without its other rows, and when the head was written.
+fn read_head(reader: &mut Reader<'_>) -> Option<(Ledger, Moment)> {
+    let written = reader.moment()?;
+    let wakes_at = Timestamp(reader.number()?);
+    let next_row = reader.number()?;
+    let ban = match reader.number()? {
+        0 => None,
+        length => Some(Ban {
+            since: reader.moment()?,
+            length: Duration::from_millis(length),
+        }),
+    };
+    let window = Duration::from_millis(reader.number()?);
+    let failures = reader.number()?;
+    if failures > MOST_FAILURES.into() {
+        return None;
+    }
+    let failures = (0..failures)
+        .map(|_| reader.moment())
+        .collect::<Option<_>>()?;
+    let mut journals = BTreeMap::new();
+    while !reader.0.is_empty() {
+        let group = reader.text()?;
+        let journal = Journal {
+            horizon: Duration::from_millis(reader.number()?),
+            entries: reader.entries(ROW)?.into(),
+            ..Journal::default()
+        };
+        if journals.insert(group, journal).is_some() {
+            return None;
+        }
+    }
+    let ledger = Ledger {
+        journals,
+        bans: Bans {
+            failures,
+            window,
+            ban,
+        },
+        next_row,
+        wakes_at,
+        slots: Slots::default(),
+    };
+    Some((ledger, written))
+}
+
+fn put(data: &mut Vec<u8>, number: u64) {
+    data.extend(number.to_be_bytes());
+}
+
+fn put_moment(data: &mut Vec<u8>, moment: Moment) {
+    put(data, moment.object().0);
+    put(data, moment.caller().0);
+}
+
+fn put_text(data: &mut Vec<u8>, text: &str) {
+    put(data, text.len() as u64);
+    data.extend(text.as_bytes());
+}
+
+fn put_entries<'a>(data: &mut Vec<u8>, entries: impl ExactSizeIterator<Item = &'a Entry>) {
+    put(data, entries.len() as u64);
+    for entry in entries {
+        let flag = if entry.mark.is_some() { MARKED } else { 0 };
+        put(data, entry.at.object().0 | flag);
+        put(data, entry.at.caller().0);
+        data.extend(entry.mark.iter().flatten());
+    }
+}
+
+/// What is left to read.
+struct Reader<'a>(&'a [u8]);
+
+impl Reader<'_> {
+    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (bytes, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(*bytes)
+    }
+
+    fn number(&mut self) -> Option<u64> {
+        self.take().map(u64::from_be_bytes)
+    }
+
+    fn moment(&mut self) -> Option<Moment> {
+        Some(Moment::new(
+            Timestamp(self.number()?),
+            Timestamp(self.number()?),
+        ))
+    }
+
+    fn text(&mut self) -> Option<String> {
+        let length = usize::try_from(self.number()?).ok()?;
+        let (bytes, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        str::from_utf8(bytes).ok().map(str::to_owned)
+    }
+
+    fn slots(&mut self) -> Option<Slots> {
+        let mut slots = Slots::default();
+        while !self.0.is_empty() {
+            let id = self.take()?;
+            let object = Timestamp(self.number()?);
+            let caller = self.number()?;
+            let since = Moment::new(object, Timestamp(caller & !LOST));
+            let lease = Lease::new(since, caller & LOST != 0);
+            let is_next = slots
+                .taken
+                .last_key_value()
+                .is_none_or(|(last, _)| *last < id);
+            if !is_next || slots.taken.len() >= MOST_SOCKETS as usize {
+                return None;
+            }
+            slots.taken.insert(id, lease);
+        }
+        Some(slots)
+    }
+
+    fn entries(&mut self, most: usize) -> Option<Vec<Entry>> {
+        let count = usize::try_from(self.number()?).ok()?;
+        if count > most {
+            return None;
+        }
+        (0..count).map(|_| self.entry()).collect()
+    }
+
+    fn entry(&mut self) -> Option<Entry> {
+        let object = self.number()?;
+        let caller = self.number()?;
+        let mark: Option<Mark> = match object & MARKED {
+            0 => None,
+            _ => Some(self.take()?),
+        };
+        Some(Entry {
+            at: Moment::new(Timestamp(object & !MARKED), Timestamp(caller)),
+            mark,
+        })
+    }
+}

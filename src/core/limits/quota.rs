@@ -1,0 +1,58 @@
+//! The terms under which a party is counted.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use crate::util::time::millis;
+
+/// So many admissions in any half-open interval of this length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    count: NonZeroU32,
+    window: Duration,
+}
+
+impl Quota {
+    /// `None` if either is zero.
+    pub fn new(count: u32, window: Duration) -> Option<Self> {
+        let count = NonZeroU32::new(count)?;
+        (millis(window) > 0).then_some(Self { count, window })
+    }
+
+    pub fn count(self) -> u32 {
+        self.count.get()
+    }
+
+    pub fn window(self) -> Duration {
+        self.window
+    }
+}
+
+/// `BAN_AFTER`: so many failures ban for this long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BanTerms {
+    pub failures: Quota,
+    pub length: Duration,
+}
+
+/// What is remembered of a party: `RATE_LIMIT_IP`, `KEY_REPLAY_WINDOW` and `BAN_AFTER` of an
+/// address, `RATE_LIMIT_USER` of a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Terms {
+    pub quota: Option<Quota>,
+    pub replay_window: Option<Duration>,
+    pub ban: Option<BanTerms>,
+}
+
+impl Terms {
+    /// How long an attempt matters.
+    pub fn horizon(self) -> Duration {
+        let window = self.quota.map(Quota::window).unwrap_or_default();
+        window.max(self.replay_window.unwrap_or_default())
+    }
+
+    /// Whether there is anything to ask a ledger for.
+    pub fn need_a_ledger(self) -> bool {
+        self.quota.is_some() || self.replay_window.is_some() || self.ban.is_some()
+    }
+}

@@ -1,0 +1,380 @@
+//! The isolate's side: what it was lent of a route's quota, and what it knows of the rest.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::demand::Demand;
+use super::uses::{Use, Uses};
+use super::{Given, HOLD, LEAST_TO_LEND, Question, Wish};
+use crate::limits::quota::Quota;
+use crate::util::time::Timestamp;
+
+/// A share is renewed behind an answer from this age on, so that nobody waits for it.
+const RENEWAL_AGE: Duration = Duration::from_secs(3);
+
+/// Questions for one admission each that are under way at once at most; for a share it is one.
+/// Together with the isolates' number that bounds what an object has before it.
+const MOST_UNDER_WAY: usize = 8;
+
+/// After this long a request that can't ask looks again, and then less and less often.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// A clock that goes back by less may be that of two requests under way.
+const JITTER: Duration = Duration::from_secs(1);
+
+/// One route's quota as one isolate sees it.
+///
+/// The isolate's clock may jump: what it is trusted with is only to give up a share early. That a
+/// share ends, and that a window has passed since it was used, is told by timers as well, which
+/// measure time and don't read it.
+#[derive(Debug)]
+pub struct Holder {
+    quota: Quota,
+    isolate: u64,
+    /// Of the last question, and of the last that accounted for the share.
+    number: u64,
+    accounted: u64,
+    /// The isolate's clock at its latest.
+    latest: Timestamp,
+    /// How much it may admit in any window.
+    share: u32,
+    uses: Uses,
+    lease: Option<Lease>,
+    renewal: Option<Renewal>,
+    /// Questions for one admission each: their numbers, and until when they may be answered.
+    under_way: VecDeque<(u64, Timestamp)>,
+    /// The last question was not answered: one at a time is enough to find out when that ends.
+    is_unanswered: bool,
+    /// What it was told: nothing can be had before.
+    nothing_until: Option<Timestamp>,
+    demand: Demand,
+}
+
+/// What the share was lent for.
+#[derive(Debug, Clone, Copy)]
+struct Lease {
+    /// The question that asked for it.
+    number: u64,
+    since: Timestamp,
+}
+
+/// The last question for a share, under way.
+#[derive(Debug, Clone, Copy)]
+struct Renewal {
+    number: u64,
+    since: Timestamp,
+    used: u32,
+    /// Then nobody will tell its answer any more.
+    until: Timestamp,
+}
+
+/// What becomes of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    Admit(Taken),
+    Refuse {
+        wait: Duration,
+    },
+    Ask(Question),
+    /// Enough is asked already: decide again after this long.
+    Wait(Duration),
+}
+
+/// An admission, so that it can be given back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// From the isolate's share, after the account of this number.
+    Here { of: Use, accounted: u64 },
+    /// Given to this question.
+    There { number: u64 },
+}
+
+/// What is to be done behind the answer to a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Errand {
+    Ask(Question),
+    Wake { after: Duration, alarm: Alarm },
+}
+
+/// What a timer is for. It may come late, but never early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Alarm {
+    /// The share that this question asked for ends.
+    Lease { number: u64 },
+    /// A beat of the clock of uses.
+    Beat { serial: u64 },
+}
+
+impl Holder {
+    /// `isolate` is a random number.
+    pub fn new(quota: Quota, isolate: u64) -> Self {
+        Self {
+            quota,
+            isolate,
+            number: 0,
+            accounted: 0,
+            latest: Timestamp::default(),
+            share: 0,
+            uses: Uses::new(quota.window()),
+            lease: None,
+            renewal: None,
+            under_way: VecDeque::new(),
+            is_unanswered: false,
+            nothing_until: None,
+            demand: Demand::default(),
+        }
+    }
+
+    /// How long a request is refused for sure.
+    pub fn wait(&self, now: Timestamp) -> Option<Duration> {
+        if now + JITTER < self.latest || (self.holds(now) && self.available() > 0) {
+            return None;
+        }
+        let wait = self.nothing_until?.since(now);
+        (!wait.is_zero()).then_some(wait)
+    }
+
+    /// Decides on a request that was told to wait for so long already. After `timeout` a question
+    /// counts as unanswered.
+    pub fn decide(
+        &mut self,
+        waited: Duration,
+        now: Timestamp,
+        timeout: Duration,
+    ) -> (Decision, Vec<Errand>) {
+        self.read_clock(now);
+        if waited.is_zero() {
+            self.demand.note(now);
+        }
+        let mut errands: Vec<_> = self.uses.beat(now).into_iter().collect();
+        if let Some(taken) = self.take(now) {
+            errands.extend(self.uses.beat(now));
+            if self.should_renew(now) {
+                let (question, alarm) = self.ask_for_share(false, now, timeout);
+                errands.extend([alarm, Errand::Ask(question)]);
+            }
+            return (Decision::Admit(taken), errands);
+        }
+        if let Some(wait) = self.wait(now) {
+            return (Decision::Refuse { wait }, errands);
+        }
+        let can_be_lent = self.quota.count() >= LEAST_TO_LEND;
+        let decision = if can_be_lent && self.may_renew(now) {
+            let (question, alarm) = self.ask_for_share(true, now, timeout);
+            errands.push(alarm);
+            Decision::Ask(question)
+        } else if can_be_lent {
+            Decision::Wait(look_after(waited))
+        } else {
+            self.ask_for_one(waited, now, timeout)
+        };
+        (decision, errands)
+    }
+
+    fn ask_for_one(&mut self, waited: Duration, now: Timestamp, timeout: Duration) -> Decision {
+        self.under_way.retain(|(_, until)| now < *until);
+        let most = match self.is_unanswered {
+            true => 1,
+            false => MOST_UNDER_WAY,
+        };
+        if self.under_way.len() >= most {
+            return Decision::Wait(look_after(waited));
+        }
+        let question = self.question(Wish::Admit, now);
+        self.under_way.push_back((question.number, now + timeout));
+        Decision::Ask(question)
+    }
+
+    /// Takes in an answer that a request waits for: it is admitted, or has to wait.
+    pub fn answered(
+        &mut self,
+        question: &Question,
+        answer: &Given,
+        now: Timestamp,
+    ) -> Result<Taken, Duration> {
+        self.heard(question, answer, now);
+        let number = question.number;
+        if answer.admits {
+            return Ok(Taken::There { number });
+        }
+        // A share may have come while this was under way.
+        self.take(now).ok_or(answer.wait)
+    }
+
+    /// Takes in an answer that no request waits for.
+    pub fn heard(&mut self, question: &Question, answer: &Given, now: Timestamp) {
+        self.read_clock(now);
+        let number = question.number;
+        self.under_way.retain(|(asked, _)| *asked != number);
+        self.is_unanswered = false;
+        if let Some(renewal) = self.renewal.filter(|asked| asked.number == number) {
+            self.renewal = None;
+            self.share = answer.share;
+            self.uses.forget(renewal.used);
+            let since = renewal.since;
+            self.lease = Some(Lease { number, since });
+        }
+        if !matches!(question.wish, Wish::GiveBack { .. }) {
+            self.nothing_until = (!answer.wait.is_zero()).then(|| now + answer.wait);
+        }
+    }
+
+    /// Nobody answered, or not as it should.
+    pub fn failed(&mut self, question: &Question) {
+        self.is_unanswered = true;
+        self.left(question);
+    }
+
+    /// Nobody waits for the answer any more.
+    pub fn left(&mut self, question: &Question) {
+        self.under_way
+            .retain(|(number, _)| *number != question.number);
+        if self
+            .renewal
+            .is_some_and(|renewal| renewal.number == question.number)
+        {
+            self.renewal = None;
+        }
+    }
+
+    /// Gives back an admission that is not used after all; perhaps the pool is to be told.
+    pub fn give_back(&mut self, taken: Taken, now: Timestamp) -> Option<Question> {
+        match taken {
+            Taken::Here { of, accounted } => {
+                // What the pool was told of since stays used.
+                if accounted == self.accounted {
+                    self.uses.take_out(of);
+                }
+                None
+            }
+            Taken::There { number } => Some(self.question(Wish::GiveBack { number }, now)),
+        }
+    }
+
+    /// A timer came: the pool may have to be told then.
+    pub fn woken(&mut self, alarm: Alarm, now: Timestamp, timeout: Duration) -> Option<Question> {
+        let number = match alarm {
+            Alarm::Beat { serial } => {
+                self.uses.beaten(serial);
+                return None;
+            }
+            Alarm::Lease { number } => number,
+        };
+        if self.lease.is_some_and(|lease| lease.number == number) {
+            self.lease = None;
+        }
+        if self.lease.is_some() || self.renewal.is_some_and(|renewal| renewal.number != number) {
+            return None;
+        }
+        // The answer to a question of then comes too late to be used.
+        self.renewal = None;
+        let has_something = self.share > 0 || self.uses.total() > 0;
+        has_something.then(|| self.ask_for_share(false, now, timeout).0)
+    }
+
+    /// A clock that jumped back says nothing of a lease or a wait.
+    fn read_clock(&mut self, now: Timestamp) {
+        if now + JITTER < self.latest {
+            self.lease = None;
+            self.renewal = None;
+            self.under_way.clear();
+            self.nothing_until = None;
+            self.latest = now;
+        }
+        self.latest = self.latest.max(now);
+    }
+
+    fn holds(&self, now: Timestamp) -> bool {
+        self.lease.is_some_and(|lease| now < lease.since + HOLD)
+    }
+
+    fn available(&self) -> u32 {
+        self.share.saturating_sub(self.uses.total())
+    }
+
+    fn take(&mut self, now: Timestamp) -> Option<Taken> {
+        (self.holds(now) && self.available() > 0).then(|| Taken::Here {
+            of: self.uses.add(),
+            accounted: self.accounted,
+        })
+    }
+
+    /// How large the share should be. A request that comes alone is no reason for one.
+    fn want(&self, now: Timestamp) -> u32 {
+        let recent = self.demand.recent(now);
+        let want = match self.uses.are_reused() {
+            true => self.demand.in_a_window(self.quota.window(), now),
+            false => recent,
+        };
+        if recent > 1 {
+            want.min(self.quota.count())
+        } else {
+            0
+        }
+    }
+
+    fn may_renew(&self, now: Timestamp) -> bool {
+        self.renewal.is_none_or(|renewal| now >= renewal.until)
+    }
+
+    fn should_renew(&self, now: Timestamp) -> bool {
+        let is_old = self
+            .lease
+            .is_some_and(|lease| now >= lease.since + RENEWAL_AGE);
+        let runs_out = !self.uses.are_reused() && self.available() <= self.share / 4;
+        (is_old || runs_out) && self.may_renew(now) && self.wait_is_over(now)
+    }
+
+    fn wait_is_over(&self, now: Timestamp) -> bool {
+        self.nothing_until.is_none_or(|until| now >= until)
+    }
+
+    /// Accounts for the share. What it keeps it may use meanwhile, and no more.
+    fn ask_for_share(
+        &mut self,
+        admits: bool,
+        now: Timestamp,
+        timeout: Duration,
+    ) -> (Question, Errand) {
+        let holds = self.holds(now);
+        let want = if holds || admits { self.want(now) } else { 0 };
+        let (used, keep) = match (holds, self.uses.are_reused()) {
+            (false, _) => (self.uses.total(), 0),
+            (true, false) => (self.uses.total(), self.available().min(want)),
+            (true, true) => (0, self.share.min(want).max(self.uses.total())),
+        };
+        self.share = used + keep;
+        let wish = Wish::Share {
+            admits,
+            used,
+            keep,
+            want: want.max(keep),
+        };
+        let question = self.question(wish, now);
+        let number = question.number;
+        self.accounted = number;
+        self.renewal = Some(Renewal {
+            number,
+            since: now,
+            used,
+            until: now + timeout,
+        });
+        let alarm = Alarm::Lease { number };
+        (question, Errand::Wake { after: HOLD, alarm })
+    }
+
+    fn question(&mut self, wish: Wish, now: Timestamp) -> Question {
+        self.number += 1;
+        Question {
+            quota: self.quota,
+            isolate: self.isolate,
+            number: self.number,
+            sent: now,
+            wish,
+        }
+    }
+}
+
+fn look_after(waited: Duration) -> Duration {
+    LOOK.max(waited / 4)
+}

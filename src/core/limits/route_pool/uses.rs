@@ -1,0 +1,133 @@
+//! What an isolate used of its share.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::{Alarm, Errand};
+use crate::util::time::{Timestamp, millis};
+
+/// In shorter windows the same share is used again and again. In longer ones its uses become
+/// entries of the pool, which counts them for a moment longer than it must.
+const LONGEST_REUSE: Duration = Duration::from_secs(30);
+
+/// Beats in a window. A use is forgotten up to two beats late.
+const BEATS: u32 = 20;
+
+/// A timer is set for longer than it counts for, by a part and this: a runtime may measure from
+/// a moment before.
+const MARGIN: Duration = Duration::from_millis(2);
+const MARGIN_PART: u32 = 16;
+
+/// A beat that is so late won't come: the request that waited for it was ended.
+const LATENESS: Duration = Duration::from_secs(2);
+
+/// When a use counts from, in milliseconds that were beaten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Use(u64);
+
+/// Uses that count, by a clock of timers: it may fall behind, but is never ahead.
+#[derive(Debug)]
+pub(super) struct Uses {
+    window: Duration,
+    /// Oldest first, and how many.
+    counts: VecDeque<(Use, u32)>,
+    total: u32,
+    /// Milliseconds that have passed at least, since whenever.
+    beaten: u64,
+    serial: u64,
+    /// When the beat under way began, by the isolate's clock.
+    beating_since: Option<Timestamp>,
+}
+
+impl Uses {
+    pub fn new(window: Duration) -> Self {
+        Self {
+            window,
+            counts: VecDeque::new(),
+            total: 0,
+            beaten: 0,
+            serial: 0,
+            beating_since: None,
+        }
+    }
+
+    pub fn are_reused(&self) -> bool {
+        self.window <= LONGEST_REUSE
+    }
+
+    pub fn total(&self) -> u32 {
+        self.total
+    }
+
+    fn length(&self) -> Duration {
+        (self.window / BEATS).max(Duration::from_millis(1))
+    }
+
+    /// Adds a use, which counts from the end of the beat under way, or of the next.
+    pub fn add(&mut self) -> Use {
+        let at = Use(match self.are_reused() {
+            true => self.beaten + millis(self.length()),
+            false => 0,
+        });
+        self.total += 1;
+        match self.counts.back_mut() {
+            Some((last, count)) if *last == at => *count += 1,
+            _ => self.counts.push_back((at, 1)),
+        }
+        at
+    }
+
+    /// Forgets so many, the oldest: they count elsewhere.
+    pub fn forget(&mut self, mut count: u32) {
+        self.total -= count.min(self.total);
+        while let Some((_, first)) = self.counts.front_mut()
+            && count > 0
+        {
+            let part = count.min(*first);
+            *first -= part;
+            count -= part;
+            if *first == 0 {
+                self.counts.pop_front();
+            }
+        }
+    }
+
+    /// Takes out a use that was none, if it still counts. The oldest leaves in its place, and it
+    /// stands for that one, which it is not older than.
+    pub fn take_out(&mut self, of: Use) {
+        if self.counts.front().is_some_and(|(oldest, _)| *oldest <= of) {
+            self.forget(1);
+        }
+    }
+
+    /// Begins a beat, if uses wait for one.
+    pub fn beat(&mut self, now: Timestamp) -> Option<Errand> {
+        let length = self.length();
+        let after = length + length / MARGIN_PART + MARGIN;
+        let is_beating =
+            |since: Timestamp| now < since + after + LATENESS && now + LATENESS > since;
+        if !self.are_reused() || self.total == 0 || self.beating_since.is_some_and(is_beating) {
+            return None;
+        }
+        self.beating_since = Some(now);
+        self.serial += 1;
+        let alarm = Alarm::Beat {
+            serial: self.serial,
+        };
+        Some(Errand::Wake { after, alarm })
+    }
+
+    /// A beat came to its end. One that was given up tells nothing.
+    pub fn beaten(&mut self, serial: u64) {
+        if serial != self.serial || self.beating_since.take().is_none() {
+            return;
+        }
+        self.beaten += millis(self.length());
+        let window = millis(self.window);
+        while let Some((at, count)) = self.counts.front().copied()
+            && at.0 + window <= self.beaten
+        {
+            self.forget(count);
+        }
+    }
+}

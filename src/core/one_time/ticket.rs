@@ -1,0 +1,163 @@
+//! One-time tickets: what stands for a token once where only a URL can carry it.
+
+use std::fmt;
+use std::time::Duration;
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use crate::request::Request;
+use crate::request::address::AddressKey;
+use crate::response::reason::{Reason, Rejection};
+use crate::token::{Credential, Identity};
+use crate::util::time::Timestamp;
+
+/// The query parameter that carries a ticket.
+pub const PARAMETER: &str = "ticket";
+
+/// The secret itself: 32 random bytes, which nobody guesses.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Ticket([u8; 32]);
+
+impl fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Ticket(REDACTED)")
+    }
+}
+
+impl Ticket {
+    pub fn from_random(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The ticket in a request's query. It is read in its one form alone, canonical base64url,
+    /// so that a malformed one costs no call.
+    pub fn find(request: &Request<'_>) -> Result<Option<Self>, Rejection> {
+        let query = request.url.query.unwrap_or_default();
+        let mut found = form_urlencoded::parse(query.as_bytes())
+            .filter(|(name, _)| name == PARAMETER)
+            .map(|(_, value)| value);
+        let Some(text) = found.next() else {
+            return Ok(None);
+        };
+        if found.any(|other| other != text) {
+            return Err(Reason::AmbiguousToken.because("two different tickets"));
+        }
+        let mut bytes = [0; 32];
+        match Base64UrlUnpadded::decode(text.as_bytes(), &mut bytes) {
+            Ok(decoded) if decoded.len() == 32 => Ok(Some(Self(bytes))),
+            _ => Err(Reason::TokenInvalid.because("the ticket is malformed")),
+        }
+    }
+
+    /// As the client gets it: 43 characters that need no escape in a URL.
+    pub fn text(&self) -> String {
+        Base64UrlUnpadded::encode_string(&self.0)
+    }
+
+    /// The name of the object that keeps it. Who reads names learns no ticket.
+    pub fn name(&self) -> String {
+        format!("ticket {:x}", Sha256::digest(self.0))
+    }
+
+    /// Where it stood, for it to be taken out of what the upstream gets.
+    pub fn credential(&self) -> Credential {
+        Credential::in_query(self.text(), PARAMETER)
+    }
+
+    /// The answer to who asked for it. `life`: how long it can be used.
+    pub fn answer(&self, life: Duration) -> String {
+        #[derive(Serialize)]
+        struct Answer {
+            ticket: String,
+            /// Whole seconds, rounded down.
+            expires_in: u64,
+        }
+        let answer = Answer {
+            ticket: self.text(),
+            expires_in: life.as_secs(),
+        };
+        serde_json::to_string(&answer).expect("a text and a number")
+    }
+}
+
+/// Who may use a ticket, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bounds {
+    pub address: AddressKey,
+    /// As the browser sent it; `None` for a client that sent none.
+    pub origin: Option<String>,
+    /// The route under whose settings its token was verified.
+    pub route: String,
+}
+
+/// What a ticket stands for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Grant {
+    pub identity: Identity,
+    /// `alg` and `kid` of the token, for the record.
+    pub alg: Option<String>,
+    pub kid: Option<String>,
+}
+
+/// As it is stored, by names that later versions must know.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    address: String,
+    origin: Option<String>,
+    route: String,
+    subject: Option<String>,
+    scopes: Vec<String>,
+    claims: Map<String, Value>,
+    expires: u64,
+    alg: Option<String>,
+    kid: Option<String>,
+}
+
+impl Grant {
+    /// The text to keep under the ticket's name.
+    pub fn store(self, bounds: Bounds) -> String {
+        let stored = Stored {
+            address: bounds.address.to_string(),
+            origin: bounds.origin,
+            route: bounds.route,
+            subject: self.identity.subject,
+            scopes: self.identity.scopes,
+            claims: self.identity.claims,
+            expires: self.identity.expires.0,
+            alg: self.alg,
+            kid: self.kid,
+        };
+        serde_json::to_string(&stored).expect("texts, a number and JSON")
+    }
+
+    /// What was kept, for a request within these bounds.
+    pub fn redeem(text: &str, bounds: &Bounds) -> Result<Self, Rejection> {
+        let invalid = |cause: &'static str| Err(Reason::TokenInvalid.because(cause));
+        let Ok(stored) = serde_json::from_str::<Stored>(text) else {
+            return invalid("what the ticket stands for can't be read");
+        };
+        if stored.address != bounds.address.to_string() {
+            return invalid("the ticket was issued to another address");
+        }
+        if stored.origin != bounds.origin {
+            return invalid("the ticket was issued to another origin");
+        }
+        if stored.route != bounds.route {
+            return invalid("the ticket was issued for another route");
+        }
+        Ok(Self {
+            identity: Identity {
+                subject: stored.subject,
+                scopes: stored.scopes,
+                claims: stored.claims,
+                expires: Timestamp(stored.expires),
+            },
+            alg: stored.alg,
+            kid: stored.kid,
+        })
+    }
+}

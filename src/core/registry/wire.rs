@@ -1,0 +1,103 @@
+//! How questions and answers travel between an isolate and an object: JSON.
+
+use serde::{Deserialize, Serialize};
+
+use super::{End, Entry, Key, Mark, Named, Renewal, Socket};
+use crate::util::time::Timestamp;
+
+/// What an object is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Question {
+    /// Whether a socket is admitted. One that is to be registered asks by its channel.
+    Admit { entry: Entry },
+    /// Stores a mark and ends the sockets that it hits. `spoken`: the object says when.
+    Mark {
+        named: Named,
+        mark: Mark,
+        spoken: bool,
+    },
+    /// The live sockets of a key, or all.
+    List { key: Option<Key>, most: usize },
+    /// Moves the expiry of a party's sockets, of one session or all, ahead to that of `entry`,
+    /// which must be one that would be admitted, under the same rules.
+    Prolong {
+        entry: Entry,
+        party: Key,
+        session: Option<Key>,
+    },
+}
+
+/// What it answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Answer {
+    Admitted,
+    Refused {
+        end: End,
+    },
+    /// `mark`: what is stored now. `sockets`: how many were ended.
+    Marked {
+        mark: Mark,
+        sockets: u64,
+    },
+    /// As many marks as an object keeps are there; this one is not stored.
+    Full,
+    Listed {
+        sockets: Vec<Socket>,
+        truncated: bool,
+    },
+    /// `sockets`: how many now live until then, or longer.
+    Prolonged {
+        sockets: u64,
+    },
+}
+
+/// What a channel is opened with: the query of its URL, since a request for a socket has no body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opening {
+    pub entry: Entry,
+    /// Whether it was admitted before, and lost its channel.
+    pub again: bool,
+}
+
+impl Opening {
+    /// From `entry=<JSON>&again=<boolean>&expires=<ms> <JSON>`. `expires`: what the channel was
+    /// told by [`Socket::prolong`] last, or zero. `None` for what is none of ours.
+    pub fn from_query(query: &str) -> Option<Self> {
+        let parameter = |name: &str| {
+            let mut pairs = form_urlencoded::parse(query.as_bytes());
+            pairs
+                .find(|(known, _)| known == name)
+                .map(|(_, value)| value)
+        };
+        let mut entry = Entry::from_json(&parameter("entry")?)?;
+        let moved = parameter("expires")?;
+        let (until, renewal) = match moved.split_once(' ') {
+            Some((until, renewal)) => (until, Some(Renewal::from_json(renewal)?)),
+            None => (&*moved, None),
+        };
+        let until = Timestamp(until.parse().ok()?);
+        entry.socket.renew(until, renewal);
+        Some(Self {
+            entry,
+            again: parameter("again")?.parse().ok()?,
+        })
+    }
+}
+
+macro_rules! as_json {
+    ($($name:ident),*) => {$(
+        impl $name {
+            pub fn to_json(&self) -> String {
+                serde_json::to_string(self).expect("texts and numbers")
+            }
+
+            /// `None` for what is none of ours.
+            pub fn from_json(text: &str) -> Option<Self> {
+                serde_json::from_str(text).ok()
+            }
+        }
+    )*};
+}
+as_json!(Question, Answer, Entry, Socket, Renewal);

@@ -1,0 +1,210 @@
+//! The live socket: which limits hold for it, how it can end, and with which close codes. The
+//! edge relays the messages by [`Terms`], one JSON per socket, and asks nothing per message.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::limits::quota::Quota;
+use crate::util::time::{Timestamp, millis};
+
+/// The platform passes no larger message through a Worker.
+pub const MOST_MESSAGE_BYTES: u32 = 32 << 20;
+/// What the platform keeps of a queued message beside its bytes, as measured; so that a backlog
+/// of many small messages is bounded too.
+const MESSAGE_OVERHEAD: u32 = 128;
+/// For so long a side may take to answer a close.
+const CLOSE_WAIT: Duration = Duration::from_secs(10);
+
+/// How the frames of an admitted socket pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Relay {
+    /// Coupled natively: they never enter the Worker.
+    Passthrough,
+    /// Each message passes through the Worker.
+    Inspect(Limits),
+}
+
+impl Relay {
+    /// Whether sockets end with their tokens.
+    pub fn closes_on_expiry(&self) -> bool {
+        matches!(self, Self::Inspect(limits) if limits.closes_on_expiry)
+    }
+}
+
+/// `MAX_MESSAGE_BYTES`, `MESSAGE_RATE`, `IDLE_TIMEOUT`, `MAX_LIFETIME`, `CLOSE_ON_EXPIRY` and
+/// `MAX_BACKLOG_BYTES`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Limits {
+    /// Of a message in either direction.
+    pub message_bytes: Option<u32>,
+    /// Of messages from the client.
+    pub message_rate: Option<Quota>,
+    /// Since the last message of either side.
+    pub idle: Option<Duration>,
+    pub lifetime: Option<Duration>,
+    pub closes_on_expiry: bool,
+    /// What is passed to a side since it last sent a message. Nothing tells the gate how much of
+    /// it was read.
+    pub backlog_bytes: Option<u32>,
+}
+
+impl Limits {
+    /// What holds for a socket that is opened at `now` with a token that is accepted until
+    /// `accepted_until`.
+    pub fn for_socket(&self, accepted_until: Option<Timestamp>, now: Timestamp) -> Terms {
+        Terms {
+            limits: self.clone(),
+            lifetime_ends: self.lifetime.map(|lifetime| now + lifetime),
+            expires: accepted_until.filter(|_| self.closes_on_expiry),
+        }
+    }
+}
+
+/// What holds for one socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
+    limits: Limits,
+    lifetime_ends: Option<Timestamp>,
+    expires: Option<Timestamp>,
+}
+
+impl Terms {
+    /// For the relay: lengths in bytes and milliseconds, times in milliseconds since the epoch,
+    /// `null` for what is not limited; the close codes of all ends by name, and the ranges of
+    /// codes that pass as they are.
+    pub fn to_json(&self) -> String {
+        let ends: serde_json::Map<_, _> = End::ALL
+            .into_iter()
+            .map(|end| (end.name().to_owned(), end.code().into()))
+            .collect();
+        json!({
+            "messageBytes": self.limits.message_bytes,
+            "messageRate": self
+                .limits
+                .message_rate
+                .map(|rate| [u64::from(rate.count()), millis(rate.window())]),
+            "idle": self.limits.idle.map(millis),
+            "lifetimeEnds": self.lifetime_ends.map(|at| at.0),
+            "expires": self.expires.map(|at| at.0),
+            "backlogBytes": self.limits.backlog_bytes,
+            "messageOverhead": MESSAGE_OVERHEAD,
+            "closeWait": millis(CLOSE_WAIT),
+            "codes": ends,
+            "passable": PASSABLE,
+        })
+        .to_string()
+    }
+}
+
+/// Why a live socket ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    TokenExpired,
+    Revoked,
+    Disconnected,
+    MessageRate,
+    MessageTooBig,
+    Backlog,
+    Idle,
+    Lifetime,
+    /// It could not be counted any more.
+    LimiterUnavailable,
+    UpstreamGone,
+    /// The upstream closed it, with a code that passed.
+    UpstreamClosed,
+    ClientGone,
+    ClientClosed,
+}
+
+impl End {
+    pub const ALL: [Self; 13] = [
+        Self::TokenExpired,
+        Self::Revoked,
+        Self::Disconnected,
+        Self::MessageRate,
+        Self::MessageTooBig,
+        Self::Backlog,
+        Self::Idle,
+        Self::Lifetime,
+        Self::LimiterUnavailable,
+        Self::UpstreamGone,
+        Self::UpstreamClosed,
+        Self::ClientGone,
+        Self::ClientClosed,
+    ];
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|end| end.name() == name)
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::TokenExpired => "token_expired",
+            Self::Revoked => "revoked",
+            Self::Disconnected => "disconnected",
+            Self::MessageRate => "message_rate",
+            Self::MessageTooBig => "message_too_big",
+            Self::Backlog => "backlog",
+            Self::Idle => "idle",
+            Self::Lifetime => "lifetime",
+            Self::LimiterUnavailable => "limiter_unavailable",
+            Self::UpstreamGone => "upstream_gone",
+            Self::UpstreamClosed => "upstream_closed",
+            Self::ClientGone => "client_gone",
+            Self::ClientClosed => "client_closed",
+        }
+    }
+
+    /// The code that the sides who are still there are told; `None` where one of them chose it
+    /// (RFC 6455 §7.4).
+    pub fn code(self) -> Option<u16> {
+        match self {
+            Self::TokenExpired | Self::Revoked => Some(4401),
+            Self::Disconnected => Some(4403),
+            Self::MessageRate => Some(1008),
+            Self::MessageTooBig => Some(1009),
+            Self::Backlog | Self::LimiterUnavailable => Some(1013),
+            Self::Idle | Self::Lifetime => Some(4408),
+            Self::UpstreamGone => Some(1014),
+            // What a browser says that leaves a page.
+            Self::ClientGone => Some(1001),
+            Self::UpstreamClosed | Self::ClientClosed => None,
+        }
+    }
+}
+
+/// The codes that may stand in a close frame and that both sides understand (RFC 6455 §7.4, and
+/// IANA's registry). A frame without a code, 1005, passes as such. Any other is taken for a side
+/// that is gone.
+const PASSABLE: [[u16; 2]; 3] = [[1000, 1003], [1007, 1014], [3000, 4999]];
+
+/// How an inspected socket ended, as the relay tells it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Closed {
+    /// The name of an [`End`].
+    pub reason: String,
+    /// More of it, for the log.
+    pub cause: Option<String>,
+    /// As the client's end has it: 1006 where it is gone, 1005 for a close without a code.
+    pub code: u16,
+    pub client: Traffic,
+    pub upstream: Traffic,
+    /// How long it was open, in milliseconds.
+    pub duration: u64,
+}
+
+/// What a side sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
+pub struct Traffic {
+    pub messages: u64,
+    pub bytes: u64,
+}
+
+impl Closed {
+    /// `None` for what is no such JSON.
+    pub fn from_json(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+}

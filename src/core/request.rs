@@ -1,0 +1,143 @@
+//! A request as the core sees it.
+
+pub mod address;
+pub(crate) mod syntax;
+
+use std::fmt;
+
+use crate::request::address::ClientAddress;
+
+/// What the edge hands over of a request.
+pub struct Request<'a> {
+    pub method: &'a str,
+    pub url: RequestUrl<'a>,
+    pub address: ClientAddress,
+    pub headers: &'a dyn Headers,
+}
+
+/// Header look-up. Repeated headers arrive joined by `, ` (RFC 9110 §5.3).
+pub trait Headers {
+    /// The value of the header with this lower-case name.
+    fn get(&self, name: &str) -> Option<String>;
+}
+
+/// The headers that the checks of an upgrade read.
+pub const READ: [&str; 12] = [
+    "cf-connecting-ip",
+    "origin",
+    "upgrade",
+    "connection",
+    "sec-websocket-version",
+    "sec-websocket-key",
+    "sec-websocket-protocol",
+    "sec-websocket-extensions",
+    "content-length",
+    "transfer-encoding",
+    "host",
+    "authorization",
+];
+
+/// Method, URL and the headers of [`READ`] in one text: each look-up of one alone would cross
+/// from WASM to JavaScript and back.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Snapshot<'a> {
+    pub method: &'a str,
+    pub url: &'a str,
+    headers: Vec<Option<&'a str>>,
+}
+
+impl fmt::Debug for Snapshot<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot")
+            .field("method", &self.method)
+            .field("url", &RequestUrl::split(self.url))
+            .field("headers", &format_args!("REDACTED"))
+            .finish()
+    }
+}
+
+impl<'a> Snapshot<'a> {
+    /// Reads lines, none of which can hold a line break: method, URL, and the headers of
+    /// [`READ`] in its order, NUL for one that is absent. `None` for any other number of lines.
+    pub fn parse(lines: &'a str) -> Option<Self> {
+        let mut lines = lines.split('\n');
+        let (method, url) = (lines.next()?, lines.next()?);
+        let headers: Vec<_> = lines.map(|line| (line != "\0").then_some(line)).collect();
+        (headers.len() == READ.len()).then_some(Self {
+            method,
+            url,
+            headers,
+        })
+    }
+
+    /// The header's value, if the request has it; the outer `None` if it is none of [`READ`].
+    pub fn header(&self, name: &str) -> Option<Option<&'a str>> {
+        let at = READ.iter().position(|read| *read == name)?;
+        Some(self.headers[at])
+    }
+}
+
+impl Request<'_> {
+    /// Whether the client asks for a WebSocket: `Upgrade` is a list that names `websocket`
+    /// (RFC 6455 §4.2.1).
+    pub fn asks_for_websocket(&self) -> bool {
+        self.headers.get("upgrade").is_some_and(|value| {
+            syntax::list(&value).any(|protocol| protocol.eq_ignore_ascii_case("websocket"))
+        })
+    }
+
+    /// Whether the method only asks for a representation (RFC 9110 §9.2.1).
+    pub fn is_plain_read(&self) -> bool {
+        matches!(self.method, "GET" | "HEAD")
+    }
+}
+
+/// The parts of an absolute URL that the runtime has already parsed and normalised.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct RequestUrl<'a> {
+    /// `http` or `https`.
+    pub scheme: &'a str,
+    /// Host and port.
+    pub authority: &'a str,
+    /// From the first slash on, percent-encoded as sent.
+    pub path: &'a str,
+    /// Without the question mark; `None` where there is none.
+    pub query: Option<&'a str>,
+}
+
+impl fmt::Debug for RequestUrl<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestUrl")
+            .field("scheme", &self.scheme)
+            .field("authority", &self.authority)
+            .field("path", &self.path)
+            .field("query", &self.query.map(|_| format_args!("REDACTED")))
+            .finish()
+    }
+}
+
+impl<'a> RequestUrl<'a> {
+    /// Splits a URL as `Request.url` gives it.
+    pub fn split(url: &'a str) -> Self {
+        let url = url.split_once('#').map_or(url, |(url, _)| url);
+        let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+        let (rest, query) = match rest.split_once('?') {
+            Some((rest, query)) => (rest, Some(query)),
+            None => (rest, None),
+        };
+        let (authority, path) = match rest.find('/') {
+            Some(slash) => rest.split_at(slash),
+            None => (rest, "/"),
+        };
+        Self {
+            scheme,
+            authority,
+            path,
+            query,
+        }
+    }
+
+    pub fn is_tls(&self) -> bool {
+        self.scheme == "https"
+    }
+}

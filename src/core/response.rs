@@ -1,0 +1,6 @@
+//! What the gate answers: reasons, refusals, and the headers that each response carries.
+
+pub mod answer;
+pub mod cors;
+pub mod reason;
+pub mod security_headers;

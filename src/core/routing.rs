@@ -1,0 +1,6 @@
+//! Which route a path belongs to.
+
+mod pattern;
+pub mod table;
+
+pub use pattern::Pattern;

@@ -1,0 +1,194 @@
+//! What a verified token must say (RFC 7519 §4.1), and whom it names.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::TokenFault;
+use crate::util::time::Timestamp;
+
+/// `JWT_ISSUER`, `JWT_AUDIENCE`, `JWT_LEEWAY`, `JWT_MAX_AGE`. An expectation that is set makes
+/// its claim mandatory.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Expectations {
+    pub issuers: Vec<String>,
+    pub audiences: Vec<String>,
+    pub leeway: Duration,
+    pub max_age: Option<Duration>,
+    /// `JWT_TYP`: accepted types of token (RFC 8725 §3.11); empty: any, or none.
+    pub types: Vec<String>,
+}
+
+/// Whom a valid token names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// `sub`; a token may have none.
+    pub subject: Option<String>,
+    /// The elements of `scope`, `scp` and `permissions`.
+    pub scopes: Vec<String>,
+    /// All claims, for what a route asks of them.
+    pub claims: Map<String, Value>,
+    /// When the token stops being valid, leeway not counted.
+    pub expires: Timestamp,
+}
+
+impl Identity {
+    /// When its token was issued (`iat`), if it says so.
+    pub fn issued(&self) -> Option<Timestamp> {
+        time(&self.claims, "iat").ok().flatten()
+    }
+
+    /// When its token stops being accepted: leeway and `JWT_MAX_AGE` counted.
+    pub fn accepted_until(&self, leeway: Duration, max_age: Option<Duration>) -> Timestamp {
+        let by_age = self.issued().zip(max_age).map(|(issued, age)| issued + age);
+        self.expires.min(by_age.unwrap_or(self.expires)) + leeway
+    }
+}
+
+impl Expectations {
+    /// Checks the header's `typ`: media types compare without case, and `application/` may be
+    /// left out (RFC 7515 §4.1.9).
+    pub fn check_type(&self, typ: Option<&str>) -> Result<(), TokenFault> {
+        fn short(typ: &str) -> &str {
+            match typ.split_at_checked("application/".len()) {
+                Some((prefix, rest)) if prefix.eq_ignore_ascii_case("application/") => rest,
+                _ => typ,
+            }
+        }
+        let is_accepted = |typ: &str| {
+            let mut accepted = self.types.iter();
+            accepted.any(|known| short(known).eq_ignore_ascii_case(short(typ)))
+        };
+        if self.types.is_empty() || typ.is_some_and(is_accepted) {
+            Ok(())
+        } else {
+            Err(TokenFault::invalid("typ is not in JWT_TYP"))
+        }
+    }
+
+    /// Checks the claims in an order that tells of expiry last: only a token that is right in
+    /// everything else is called expired.
+    pub fn check(
+        &self,
+        claims: Map<String, Value>,
+        now: Timestamp,
+    ) -> Result<Identity, TokenFault> {
+        self.check_until(None, claims, now)
+    }
+
+    /// The same for claims that may lack `exp`: the identity then expires at `end`.
+    pub(super) fn check_until(
+        &self,
+        end: Option<Timestamp>,
+        claims: Map<String, Value>,
+        now: Timestamp,
+    ) -> Result<Identity, TokenFault> {
+        let expires = time(&claims, "exp")?
+            .or(end)
+            .ok_or(TokenFault::invalid("exp is missing"))?;
+        let not_before = time(&claims, "nbf")?;
+        let issued = time(&claims, "iat")?;
+        let issuer = text(&claims, "iss")?;
+        let subject = text(&claims, "sub")?;
+        let audiences = texts(&claims, "aud")?;
+
+        if !self.issuers.is_empty() && !issuer.is_some_and(|iss| contains(&self.issuers, iss)) {
+            return Err(TokenFault::invalid("iss is not in JWT_ISSUER"));
+        }
+        if !self.audiences.is_empty() && !audiences.iter().any(|aud| contains(&self.audiences, aud))
+        {
+            return Err(TokenFault::invalid("aud is not in JWT_AUDIENCE"));
+        }
+        let latest = now + self.leeway;
+        if not_before.is_some_and(|not_before| not_before > latest) {
+            return Err(TokenFault::invalid("nbf is in the future"));
+        }
+        if issued.is_some_and(|issued| issued > latest) {
+            return Err(TokenFault::invalid("iat is in the future"));
+        }
+        let scopes = scopes(&claims);
+        if let Some(max_age) = self.max_age {
+            let issued = issued.ok_or(TokenFault::invalid("iat is missing"))?;
+            if issued + max_age + self.leeway <= now {
+                return Err(TokenFault::Expired("older than JWT_MAX_AGE"));
+            }
+        }
+        // On or after `exp` the token must not be accepted (RFC 7519 §4.1.4).
+        if expires + self.leeway <= now {
+            return Err(TokenFault::Expired("exp has passed"));
+        }
+        Ok(Identity {
+            subject: subject.map(str::to_owned),
+            scopes,
+            expires,
+            claims,
+        })
+    }
+}
+
+fn contains(accepted: &[String], value: &str) -> bool {
+    accepted.iter().any(|known| known == value)
+}
+
+/// A NumericDate (RFC 7519 §2): seconds, not necessarily whole. Before the epoch is the epoch.
+fn time(claims: &Map<String, Value>, name: &str) -> Result<Option<Timestamp>, TokenFault> {
+    let Some(value) = claims.get(name) else {
+        return Ok(None);
+    };
+    let seconds = value
+        .as_f64()
+        .ok_or_else(|| TokenFault::invalid(format!("{name} is not a number")))?;
+    // A cast from float saturates; digits below the millisecond don't matter.
+    Ok(Some(Timestamp((seconds * 1000.0) as u64)))
+}
+
+fn text<'a>(claims: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, TokenFault> {
+    match claims.get(name) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(TokenFault::invalid(format!("{name} is not a string"))),
+    }
+}
+
+/// A claim that is a string or an array of strings.
+fn texts<'a>(claims: &'a Map<String, Value>, name: &str) -> Result<Vec<&'a str>, TokenFault> {
+    let wrong = |what: &str| TokenFault::invalid(format!("{name} {what}"));
+    match claims.get(name) {
+        None => Ok(Vec::new()),
+        Some(Value::String(text)) => Ok(vec![text]),
+        Some(Value::Array(elements)) => elements
+            .iter()
+            .map(|element| {
+                let text = element.as_str();
+                text.ok_or_else(|| wrong("has an element that is not a string"))
+            })
+            .collect(),
+        Some(_) => Err(wrong("is neither a string nor an array")),
+    }
+}
+
+/// Scopes are space-separated (RFC 8693 §4.2) or an array, as providers differ. What could not be
+/// told from two scopes, or not stand in a header, is dropped, and so is a claim of another
+/// shape: some providers give `permissions` a meaning of their own.
+fn scopes(claims: &Map<String, Value>) -> Vec<String> {
+    let mut scopes: Vec<String> = Vec::new();
+    for claim in ["scope", "scp", "permissions"] {
+        let named: Vec<&str> = match claims.get(claim) {
+            Some(Value::String(text)) => text.split(' ').collect(),
+            Some(Value::Array(elements)) => elements.iter().filter_map(Value::as_str).collect(),
+            _ => Vec::new(),
+        };
+        for scope in named {
+            if is_scope(scope) && !contains(&scopes, scope) {
+                scopes.push(scope.to_owned());
+            }
+        }
+    }
+    scopes
+}
+
+/// Whether a text is one scope (RFC 6749 §3.3).
+pub fn is_scope(text: &str) -> bool {
+    let is_scope_byte = |byte| matches!(byte, b'!' | b'#'..=b'[' | b']'..=b'~');
+    !text.is_empty() && text.bytes().all(is_scope_byte)
+}

@@ -1,0 +1,198 @@
+//! Where a token may stand in a request, and how it is taken out again.
+
+use std::fmt;
+
+use crate::request::Request;
+use crate::request::syntax;
+use crate::response::reason::{Reason, Rejection};
+
+/// The subprotocol that announces a token as the one after it.
+pub const BEARER: &str = "bearer";
+
+/// One entry of `TOKEN_SOURCES`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// `Authorization: Bearer …` (RFC 6750 §2.1).
+    Header,
+    /// The subprotocols `bearer, <token>`.
+    Subprotocol,
+    Cookie(String),
+    /// A query parameter.
+    Query(String),
+}
+
+/// The token of a request and every place it stood in.
+#[derive(PartialEq, Eq)]
+pub struct Credential {
+    token: String,
+    pub found: Vec<Source>,
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credential")
+            .field("token", &format_args!("REDACTED"))
+            .field("found", &self.found)
+            .finish()
+    }
+}
+
+impl Credential {
+    /// Looks into every source: the same token may stand in several, two different ones may not.
+    pub fn find(
+        sources: &[Source],
+        request: &Request<'_>,
+        protocols: &[String],
+    ) -> Result<Option<Self>, Rejection> {
+        let mut credential: Option<Self> = None;
+        for source in sources {
+            for token in source.tokens(request, protocols)? {
+                match &mut credential {
+                    None => {
+                        credential = Some(Self {
+                            token,
+                            found: vec![source.clone()],
+                        });
+                    }
+                    Some(known) if known.token != token => {
+                        return Err(Reason::AmbiguousToken
+                            .because(format!("{source} disagrees with {}", known.found[0])));
+                    }
+                    Some(known) if !known.found.contains(source) => {
+                        known.found.push(source.clone());
+                    }
+                    Some(_) => {}
+                }
+            }
+        }
+        Ok(credential)
+    }
+
+    /// One that was found in the query by other means.
+    pub(crate) fn in_query(token: String, name: &str) -> Self {
+        Self {
+            token,
+            found: vec![Source::Query(name.to_owned())],
+        }
+    }
+
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Header => f.write_str("header"),
+            Self::Subprotocol => f.write_str("subprotocol"),
+            Self::Cookie(name) => write!(f, "cookie:{name}"),
+            Self::Query(name) => write!(f, "query:{name}"),
+        }
+    }
+}
+
+impl Source {
+    fn tokens(
+        &self,
+        request: &Request<'_>,
+        protocols: &[String],
+    ) -> Result<Vec<String>, Rejection> {
+        let header = |name| request.headers.get(name).unwrap_or_default();
+        Ok(match self {
+            Self::Header => bearer_token(&header("authorization")).into_iter().collect(),
+            Self::Subprotocol => match bearer_position(protocols) {
+                None => Vec::new(),
+                Some(at) => {
+                    let token = protocols.get(at + 1).ok_or_else(|| {
+                        Reason::TokenInvalid
+                            .because("the subprotocol bearer has no token behind it")
+                    })?;
+                    vec![token.clone()]
+                }
+            },
+            // A second Cookie header arrives behind a comma: what stands there could not be
+            // taken out.
+            Self::Cookie(name) if stands_behind_a_comma(name, &header("cookie")) => {
+                return Err(Reason::BadHandshake.because("Cookie is repeated"));
+            }
+            Self::Cookie(name) => cookies(&header("cookie"))
+                .filter(|cookie| cookie_name(cookie) == name)
+                .map(|cookie| {
+                    let value = cookie.split_once('=').map_or("", |(_, value)| value).trim();
+                    let unquoted = value.strip_prefix('"').and_then(|v| v.strip_suffix('"'));
+                    unquoted.unwrap_or(value).to_owned()
+                })
+                .collect(),
+            Self::Query(name) => {
+                form_urlencoded::parse(request.url.query.unwrap_or_default().as_bytes())
+                    .filter(|(key, _)| key == name)
+                    .map(|(_, value)| value.into_owned())
+                    .collect()
+            }
+        })
+    }
+}
+
+/// The token behind the scheme `Bearer`; other schemes are none of the gate's business.
+fn bearer_token(authorization: &str) -> Option<String> {
+    let authorization = syntax::trim(authorization);
+    let (scheme, token) = authorization.split_once(' ').unwrap_or((authorization, ""));
+    scheme
+        .eq_ignore_ascii_case("bearer")
+        .then(|| syntax::trim(token).to_owned())
+}
+
+fn bearer_position(protocols: &[String]) -> Option<usize> {
+    protocols.iter().position(|protocol| protocol == BEARER)
+}
+
+/// The subprotocols that are left when `bearer` and its token are taken out.
+pub fn without_bearer(protocols: &[String]) -> Vec<String> {
+    let at = bearer_position(protocols).unwrap_or(protocols.len());
+    let rest = protocols.get(at + 2..).unwrap_or_default();
+    protocols[..at].iter().chain(rest).cloned().collect()
+}
+
+/// The subprotocol to answer an offer with that nobody chose from: a browser fails a socket whose
+/// answer names none. Never a token.
+pub fn unchosen_protocol(protocols: &[String]) -> Option<String> {
+    let own = without_bearer(protocols).into_iter().next();
+    own.or_else(|| (!protocols.is_empty()).then(|| BEARER.to_owned()))
+}
+
+fn cookies(header: &str) -> impl Iterator<Item = &str> {
+    header
+        .split(';')
+        .map(str::trim)
+        .filter(|pair| !pair.is_empty())
+}
+
+fn cookie_name(cookie: &str) -> &str {
+    cookie
+        .split_once('=')
+        .map_or(cookie, |(name, _)| name)
+        .trim()
+}
+
+fn stands_behind_a_comma(name: &str, header: &str) -> bool {
+    let mut behind_commas = cookies(header).flat_map(|cookie| cookie.split(',').skip(1));
+    behind_commas.any(|part| part.contains('=') && cookie_name(part) == name)
+}
+
+/// A `Cookie` value without the cookies of this name; the others byte for byte.
+pub fn without_cookie(header: &str, name: &str) -> String {
+    let others: Vec<_> = header
+        .split(';')
+        .filter(|cookie| cookie_name(cookie) != name)
+        .collect();
+    others.join(";").trim().to_owned()
+}
+
+/// A query without the parameters of this name; the others byte for byte.
+pub fn without_parameter(query: &str, name: &str) -> String {
+    let is_other =
+        |pair: &&str| !form_urlencoded::parse(pair.as_bytes()).any(|(key, _)| key == name);
+    let others: Vec<_> = query.split('&').filter(is_other).collect();
+    others.join("&")
+}

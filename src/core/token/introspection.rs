@@ -1,0 +1,263 @@
+//! Sessions: opaque credentials that their provider vouches for, by token introspection
+//! (RFC 7662). Nothing counts but its clear and timely `"active": true`.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use super::claims::{Expectations, Identity};
+use super::jws::MAX_TOKEN_BYTES;
+use super::{Runtime, TokenFault};
+use crate::util::strict_json;
+use crate::util::time::Timestamp;
+
+/// How much a provider may say of one session.
+pub const MOST_ANSWER_BYTES: u32 = 64 * 1024;
+/// A refusal is remembered no longer than this: it may be about a session that begins just now.
+const MOST_REFUSED: Duration = Duration::from_secs(5);
+/// How long an identity without `exp` lives where nothing is cached.
+const UNCACHED_LIFE: Duration = Duration::from_secs(30);
+
+/// `SESSION_URL` and what is known of its sessions.
+pub struct Sessions {
+    url: String,
+    /// The value of `Authorization`.
+    authorization: String,
+    expectations: Expectations,
+    /// How long an answer counts; zero: for one request.
+    fresh: Duration,
+    known: RefCell<Known>,
+}
+
+/// What to ask the provider: a POST of a form (RFC 7662 §2.1).
+pub struct Question<'a> {
+    pub url: &'a str,
+    pub authorization: &'a str,
+    pub form: String,
+    /// Equal for equal questions alone, and tells nothing of the session.
+    pub print: Print,
+}
+
+/// What the provider said, or its beginning where the status is not 200.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProviderAnswer {
+    pub status: u16,
+    pub content_type: String,
+    pub body: String,
+}
+
+type Print = [u8; 32];
+
+impl fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sessions")
+            .field("url", &self.url)
+            .field("authorization", &format_args!("REDACTED"))
+            .field("expectations", &self.expectations)
+            .field("fresh", &self.fresh)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Question<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Question")
+            .field("url", &self.url)
+            .field("authorization", &format_args!("REDACTED"))
+            .field("form", &format_args!("REDACTED"))
+            .finish_non_exhaustive()
+    }
+}
+
+impl Sessions {
+    /// `authorization` is the value of that header, `fresh` how long an answer counts.
+    pub fn new(
+        url: String,
+        authorization: String,
+        expectations: Expectations,
+        fresh: Duration,
+    ) -> Self {
+        Self {
+            url,
+            authorization,
+            expectations,
+            fresh,
+            known: RefCell::default(),
+        }
+    }
+
+    pub fn expectations(&self) -> &Expectations {
+        &self.expectations
+    }
+
+    /// Whom the session `id` names, by what is remembered or by asking the provider.
+    pub async fn identify<R: Runtime>(
+        &self,
+        runtime: &R,
+        id: &str,
+    ) -> Result<Identity, TokenFault> {
+        let question = self.question(id)?;
+        if let Some(judged) = self.recall(&question.print, runtime.now()) {
+            return judged;
+        }
+        let answer = runtime.introspect(&question).await;
+        // Of all who waited for one answer the first remembers it.
+        if let Some(judged) = self.recall(&question.print, runtime.now()) {
+            return judged;
+        }
+        self.take(question.print, answer, runtime.now())
+    }
+
+    /// The same by what the provider says now, which may be more than is remembered.
+    pub async fn identify_anew<R: Runtime>(
+        &self,
+        runtime: &R,
+        id: &str,
+    ) -> Result<Identity, TokenFault> {
+        let question = self.question(id)?;
+        let answer = runtime.introspect(&question).await;
+        self.take(question.print, answer, runtime.now())
+    }
+
+    fn question(&self, id: &str) -> Result<Question<'_>, TokenFault> {
+        if id.is_empty() {
+            return Err(TokenFault::invalid("the session id is empty"));
+        }
+        if id.len() > MAX_TOKEN_BYTES {
+            return Err(TokenFault::invalid(format!(
+                "longer than {MAX_TOKEN_BYTES} bytes"
+            )));
+        }
+        let mut hash = Sha256::new();
+        for part in [&self.url, &self.authorization, id] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        Ok(Question {
+            url: &self.url,
+            authorization: &self.authorization,
+            form: form_urlencoded::Serializer::new(String::new())
+                .append_pair("token", id)
+                .append_pair("token_type_hint", "access_token")
+                .finish(),
+            print: hash.finalize().into(),
+        })
+    }
+
+    /// What is remembered of a session, judged at `now`.
+    fn recall(&self, print: &Print, now: Timestamp) -> Option<Result<Identity, TokenFault>> {
+        let known = self.known.borrow();
+        let entry = known.entries.get(print)?;
+        (now < entry.until).then(|| self.judge(&entry.body, entry.since, now))
+    }
+
+    /// Judges an answer that came at `now`, and remembers what it clearly says. A failure is not
+    /// remembered: it says nothing of the session.
+    fn take(
+        &self,
+        print: Print,
+        answer: Result<ProviderAnswer, String>,
+        now: Timestamp,
+    ) -> Result<Identity, TokenFault> {
+        let body = answer
+            .and_then(readable)
+            .map_err(|failure| unverified(&failure))?;
+        let judged = self.judge(&body, now, now);
+        let until = match &judged {
+            Ok(identity) => identity.expires.min(now + self.fresh),
+            Err(_) => now + self.fresh.min(MOST_REFUSED),
+        };
+        if now < until {
+            let entry = Entry {
+                body,
+                since: now,
+                until,
+            };
+            self.known.borrow_mut().insert(print, entry);
+        }
+        judged
+    }
+
+    fn judge(&self, body: &str, since: Timestamp, now: Timestamp) -> Result<Identity, TokenFault> {
+        let claims = introspection(body).map_err(|failure| unverified(&failure))?;
+        if claims["active"] != true {
+            return Err(TokenFault::invalid("the session is not active"));
+        }
+        let life = if self.fresh.is_zero() {
+            UNCACHED_LIFE
+        } else {
+            self.fresh
+        };
+        self.expectations
+            .check_until(Some(since + life), claims, now)
+    }
+}
+
+fn unverified(failure: &str) -> TokenFault {
+    TokenFault::Unverified(format!("the session can't be verified: {failure}"))
+}
+
+/// The body of an answer that is one (RFC 7662 §2.2).
+fn readable(answer: ProviderAnswer) -> Result<String, String> {
+    if answer.status != 200 {
+        return Err(format!("the provider answered {}", answer.status));
+    }
+    let media_type = answer.content_type.split(';').next().unwrap_or_default();
+    if !media_type.trim().eq_ignore_ascii_case("application/json") {
+        return Err("the provider's answer is not of type application/json".into());
+    }
+    introspection(&answer.body)?;
+    Ok(answer.body)
+}
+
+/// The members of an answer, of which `active` is a boolean (RFC 7662 §2.2).
+fn introspection(body: &str) -> Result<Map<String, Value>, String> {
+    let members = strict_json::object(body.as_bytes())
+        .map_err(|error| format!("the provider's answer: {error}"))?;
+    match members.get("active") {
+        Some(Value::Bool(_)) => Ok(members),
+        _ => Err("the provider's answer has no boolean active".into()),
+    }
+}
+
+/// Answers of a provider by session. Those that are over stay until newer ones need their room,
+/// which is bounded.
+#[derive(Default)]
+struct Known {
+    entries: HashMap<Print, Entry>,
+    /// The same sessions, the longest known first.
+    order: VecDeque<Print>,
+    bytes: usize,
+}
+
+struct Entry {
+    /// As it came: judged anew for each request, and its size is known.
+    body: String,
+    since: Timestamp,
+    until: Timestamp,
+}
+
+impl Known {
+    const MOST_ENTRIES: usize = 8192;
+    const MOST_BYTES: usize = 4 * 1024 * 1024;
+
+    fn insert(&mut self, print: Print, entry: Entry) {
+        self.bytes += entry.body.len();
+        match self.entries.insert(print, entry) {
+            Some(old) => self.bytes -= old.body.len(),
+            None => self.order.push_back(print),
+        }
+        while self.order.len() > Self::MOST_ENTRIES || self.bytes > Self::MOST_BYTES {
+            let Some(oldest) = self.order.pop_front() else {
+                return;
+            };
+            if let Some(old) = self.entries.remove(&oldest) {
+                self.bytes -= old.body.len();
+            }
+        }
+    }
+}

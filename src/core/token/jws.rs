@@ -1,0 +1,108 @@
+//! A JWS in compact serialisation (RFC 7515 §7.1), read without trusting any of it.
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+use serde_json::{Map, Value};
+
+use super::TokenFault;
+use crate::util::strict_json;
+
+/// Longer tokens are refused before any work is done on them.
+pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
+
+/// Of the header, what decides on the key (RFC 7515 §4.1). Members that would bring a key along
+/// (`jku`, `jwk`, `x5u`, `x5c`) are not read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenHeader {
+    pub algorithm: String,
+    pub key_id: Option<String>,
+    /// `typ` (RFC 7515 §4.1.9).
+    pub token_type: Option<String>,
+}
+
+/// A token whose form is right, nothing more.
+pub struct Untrusted<'a> {
+    pub header: TokenHeader,
+    /// The JWS signing input (RFC 7515 §2).
+    pub signed: &'a [u8],
+    payload: &'a str,
+    pub signature: Vec<u8>,
+}
+
+impl<'a> Untrusted<'a> {
+    pub fn parse(token: &'a str) -> Result<Self, TokenFault> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(TokenFault::invalid(format!(
+                "longer than {MAX_TOKEN_BYTES} bytes"
+            )));
+        }
+        let mut segments = token.split('.');
+        let (Some(header), Some(payload), Some(signature), None) = (
+            segments.next(),
+            segments.next(),
+            segments.next(),
+            segments.next(),
+        ) else {
+            return Err(TokenFault::invalid("not three segments"));
+        };
+        Ok(Self {
+            header: parse_header(header)?,
+            signed: &token.as_bytes()[..header.len() + 1 + payload.len()],
+            payload,
+            signature: decode("signature", signature)?,
+        })
+    }
+
+    /// The claims. Until the signature is verified they may decide on nothing but whose keys it
+    /// must verify under.
+    pub(super) fn claims(&self) -> Result<Map<String, Value>, TokenFault> {
+        parse_object("payload", self.payload)
+    }
+}
+
+/// Whether a credential is a JWT, sound or not, rather than an opaque one: three segments of
+/// base64url, of which the first is a JSON object with `alg`.
+pub fn is_jwt(credential: &str) -> bool {
+    let is_base64url = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let segments: Vec<_> = credential.splitn(4, '.').collect();
+    segments.len() == 3
+        && credential.len() <= MAX_TOKEN_BYTES
+        && segments
+            .iter()
+            .all(|segment| segment.bytes().all(is_base64url))
+        && Base64UrlUnpadded::decode_vec(segments[0])
+            .ok()
+            .and_then(|json| serde_json::from_slice::<Map<String, Value>>(&json).ok())
+            .is_some_and(|header| header.contains_key("alg"))
+}
+
+fn parse_header(segment: &str) -> Result<TokenHeader, TokenFault> {
+    let mut header = parse_object("header", segment)?;
+    // No extension is understood here, so none may be critical (RFC 7515 §4.1.11).
+    if header.contains_key("crit") {
+        return Err(TokenFault::invalid("header has crit"));
+    }
+    let Some(Value::String(algorithm)) = header.remove("alg") else {
+        return Err(TokenFault::invalid("header has no alg"));
+    };
+    let mut text = |name: &'static str| match header.remove(name) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(TokenFault::invalid(format!("{name} is not a string"))),
+    };
+    Ok(TokenHeader {
+        algorithm,
+        key_id: text("kid")?,
+        token_type: text("typ")?,
+    })
+}
+
+fn parse_object(part: &'static str, segment: &str) -> Result<Map<String, Value>, TokenFault> {
+    strict_json::object(&decode(part, segment)?)
+        .map_err(|error| TokenFault::invalid(format!("{part}: {error}")))
+}
+
+/// Canonical base64url: no padding, no foreign characters, no spare bits set (RFC 4648 §3.5).
+fn decode(part: &'static str, segment: &str) -> Result<Vec<u8>, TokenFault> {
+    Base64UrlUnpadded::decode_vec(segment)
+        .map_err(|_| TokenFault::invalid(format!("{part} is not canonical base64url")))
+}

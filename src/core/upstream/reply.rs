@@ -1,0 +1,89 @@
+//! What the upstream may choose from, and what of its answer counts.
+
+use crate::checks::handshake::Handshake;
+use crate::request::syntax;
+use crate::response::reason::{Reason, Rejection};
+use crate::token::{Authenticated, BEARER, Source, without_bearer};
+
+/// What the upstream is offered, and so may choose from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    pub protocols: Vec<String>,
+    pub extensions: Vec<String>,
+    /// A browser that offered `bearer` fails a socket whose answer names no subprotocol.
+    bearer_was_offered: bool,
+}
+
+impl Offer {
+    pub fn new(handshake: Handshake, authenticated: &Authenticated) -> Self {
+        let bearer_was_offered = authenticated
+            .credential
+            .as_ref()
+            .is_some_and(|credential| credential.found.contains(&Source::Subprotocol));
+        let protocols = if bearer_was_offered {
+            without_bearer(&handshake.protocols)
+        } else {
+            handshake.protocols
+        };
+        Self {
+            protocols,
+            extensions: handshake.extensions,
+            bearer_was_offered,
+        }
+    }
+}
+
+/// What of an upstream's answer decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    pub status: u16,
+    pub has_socket: bool,
+    /// `Sec-WebSocket-Protocol`.
+    pub protocol: Option<String>,
+    /// `Sec-WebSocket-Extensions`.
+    pub extensions: Option<String>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UpstreamFailure {
+    TimedOut,
+    Unreachable(String),
+}
+
+impl From<UpstreamFailure> for Rejection {
+    fn from(failure: UpstreamFailure) -> Self {
+        match failure {
+            UpstreamFailure::TimedOut => Reason::UpstreamTimeout.because("no answer in time"),
+            UpstreamFailure::Unreachable(cause) => Reason::UpstreamUnreachable.because(cause),
+        }
+    }
+}
+
+impl Reply {
+    /// Accepts a 101 that chose only what was offered (RFC 6455 §4.1), and gives the subprotocol
+    /// to answer with.
+    pub fn judge(&self, offer: &Offer) -> Result<Option<String>, Rejection> {
+        let refused = |cause: String| Err(Reason::UpstreamRefused.because(cause));
+        if self.status != 101 || !self.has_socket {
+            return refused(format!("the upstream answered {}", self.status));
+        }
+        let extensions = self.extensions.as_deref().map(syntax::extension_names);
+        let extensions_were_offered = match extensions {
+            None => true,
+            Some(chosen) => chosen.is_some_and(|names| {
+                names
+                    .iter()
+                    .all(|name| offer.extensions.iter().any(|offered| offered == name))
+            }),
+        };
+        if !extensions_were_offered {
+            return refused("the upstream chose an extension that was not offered".into());
+        }
+        match &self.protocol {
+            Some(chosen) if offer.protocols.contains(chosen) => Ok(Some(chosen.clone())),
+            Some(_) => refused("the upstream chose a subprotocol that was not offered".into()),
+            None => Ok(offer.bearer_was_offered.then(|| BEARER.to_owned())),
+        }
+    }
+}

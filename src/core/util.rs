@@ -1,0 +1,4 @@
+//! Helpers that know nothing of the gate.
+
+pub(crate) mod strict_json;
+pub mod time;

@@ -1,0 +1,142 @@
+//! What `host.js` does.
+
+use wasm_bindgen::prelude::*;
+use web_sys::{Request, Response};
+
+#[wasm_bindgen(module = "/js/host.js")]
+extern "C" {
+    #[wasm_bindgen(js_name = describeEnvironment)]
+    pub fn describe_environment(env: &JsValue) -> String;
+
+    #[wasm_bindgen(js_name = namesLike)]
+    pub fn names_like(owned: &JsValue) -> JsValue;
+
+    #[wasm_bindgen(js_name = stampsOf)]
+    pub fn stamps_of(lines: &str, hidden: &JsValue) -> JsValue;
+
+    #[wasm_bindgen(js_name = readRequest)]
+    pub fn read_request(request: &Request, names: &JsValue) -> String;
+
+    #[wasm_bindgen(js_name = isTimeOut)]
+    pub fn is_time_out(error: &JsValue) -> bool;
+
+    #[wasm_bindgen(catch)]
+    pub async fn forward(
+        service: &JsValue,
+        request: &Request,
+        url: &str,
+        owned: &JsValue,
+        remove: Vec<String>,
+        set: &str,
+        milliseconds: f64,
+    ) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(catch, js_name = askByPath)]
+    pub async fn ask_by_path(
+        namespace: &JsValue,
+        name: &str,
+        path: &str,
+        milliseconds: f64,
+    ) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(catch, js_name = loadRows)]
+    pub fn load_rows(storage: &JsValue) -> Result<Vec<JsValue>, JsValue>;
+
+    #[wasm_bindgen(catch, js_name = storeRows)]
+    pub fn store_rows(
+        storage: &JsValue,
+        write: Vec<JsValue>,
+        delete: Vec<JsValue>,
+        wake_in: Option<f64>,
+    ) -> Result<(), JsValue>;
+
+    #[wasm_bindgen(js_name = answerByHeader)]
+    pub fn answer_by_header(answer: &str) -> Response;
+
+    #[wasm_bindgen(catch, js_name = askOnce)]
+    pub async fn ask_once(
+        namespace: &JsValue,
+        name: &str,
+        path: &str,
+        content: &str,
+        milliseconds: f64,
+    ) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(catch, js_name = passOn)]
+    pub fn pass_on(
+        upstream: &Response,
+        stamps: &JsValue,
+        own: &str,
+        relayed: &JsValue,
+    ) -> Result<Response, JsValue>;
+
+    #[wasm_bindgen(catch)]
+    pub fn answer(
+        status: u16,
+        body: Option<&str>,
+        stamps: &JsValue,
+        own: &str,
+    ) -> Result<Response, JsValue>;
+
+    #[wasm_bindgen(catch, js_name = closeAtOnce)]
+    pub fn close_at_once(
+        context: &JsValue,
+        address: &str,
+        code: u16,
+        reason: &str,
+        stamps: &JsValue,
+        own: &str,
+    ) -> Result<Option<Response>, JsValue>;
+
+    #[wasm_bindgen(catch, js_name = importKey)]
+    pub async fn import_key(jwk: &str, algorithm: &str) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(catch, js_name = verifySignature)]
+    pub async fn verify_signature(
+        key: &JsValue,
+        algorithm: &str,
+        signature: &[u8],
+        signed: &[u8],
+    ) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(catch, js_name = readBody)]
+    pub async fn read_body(request: &Request, most_bytes: u32) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(catch, js_name = objectByName)]
+    pub fn object_by_name(namespace: &JsValue, name: &str) -> Result<JsValue, JsValue>;
+
+    pub fn discard(upstream: &Response);
+
+    pub fn colo(request: &Request) -> Option<String>;
+
+    #[wasm_bindgen(catch, js_name = writeDecision)]
+    pub fn write_decision(
+        dataset: &JsValue,
+        index: &str,
+        blobs: &str,
+        numbers: &[f64],
+    ) -> Result<(), JsValue>;
+}
+
+/// A binding of the environment; undefined where there is none.
+pub fn binding(env: &JsValue, name: &str) -> JsValue {
+    js_sys::Reflect::get(env, &name.into()).unwrap_or_default()
+}
+
+/// A text that JavaScript came by; the error is for the log.
+pub fn text(result: Result<JsValue, JsValue>) -> Result<String, String> {
+    result
+        .map(|text| text.as_string().unwrap_or_default())
+        .map_err(|error| describe(&error))
+}
+
+/// What a JavaScript exception says, for the log.
+pub fn describe(error: &JsValue) -> String {
+    if is_time_out(error) {
+        return "timed out".into();
+    }
+    error.dyn_ref::<js_sys::Error>().map_or_else(
+        || format!("{error:?}"),
+        |error| String::from(error.message()),
+    )
+}

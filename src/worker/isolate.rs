@@ -1,0 +1,137 @@
+//! What an isolate keeps between requests.
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use portcullis::config::Settings;
+use portcullis::gateway::Gate;
+use portcullis::request::READ;
+use portcullis::response::security_headers::{HIDDEN, SecurityHeaders};
+use portcullis::routing::table::Place;
+use portcullis::token::RuntimeKey;
+use portcullis::upstream::GATE_HEADERS;
+use wasm_bindgen::JsValue;
+use web_sys::console;
+
+use crate::host;
+use crate::platform::header_lines;
+
+/// The gate, and constants that live on the JavaScript side so that they cross once.
+pub struct Isolate {
+    pub gate: Gate,
+    /// Security headers, for what no route matches.
+    stamps: JsValue,
+    /// The same for each route, by its number.
+    route_stamps: Vec<JsValue>,
+    /// Names of the headers that are read of every request.
+    pub read: JsValue,
+    /// What matches headers that only the gate may send upstream.
+    pub owned: JsValue,
+    colo: OnceCell<String>,
+    imported: RefCell<HashMap<(Rc<RuntimeKey>, &'static str), JsValue>>,
+}
+
+/// Keys of the runtime's cryptography that are kept imported.
+const MOST_IMPORTED_KEYS: usize = 256;
+
+/// Headers of an upstream's answer that belong to its own connection.
+const CONNECTION_HEADERS: [&str; 3] = ["content-length", "transfer-encoding", "connection"];
+
+thread_local! {
+    static ISOLATE: OnceCell<Rc<Isolate>> = const { OnceCell::new() };
+}
+
+/// This isolate, made from the environment by the first request.
+pub fn get(env: &JsValue) -> Rc<Isolate> {
+    ISOLATE.with(|cell| cell.get_or_init(|| Rc::new(Isolate::new(env))).clone())
+}
+
+impl Isolate {
+    fn new(env: &JsValue) -> Self {
+        console_error_panic_hook::set_once();
+        let environment = host::describe_environment(env);
+        let settings = Settings::from_json(&environment).expect("host.js writes this JSON");
+        let gate = Gate::new(&settings);
+        report(&gate);
+        let (elsewhere, of_routes) = gate.security_headers();
+        let hidden = array(HIDDEN.into_iter().chain(CONNECTION_HEADERS));
+        let stamps = |headers: &SecurityHeaders| stamps(headers, &hidden);
+        Self {
+            gate,
+            stamps: stamps(&elsewhere),
+            route_stamps: of_routes.iter().map(stamps).collect(),
+            read: array(READ),
+            owned: host::names_like(&array(GATE_HEADERS)),
+            colo: OnceCell::new(),
+            imported: RefCell::default(),
+        }
+    }
+}
+
+impl Isolate {
+    /// The security headers to stamp on an answer there.
+    pub fn stamps(&self, place: &Place<'_>) -> &JsValue {
+        match place.route() {
+            Some((number, _)) => &self.route_stamps[number],
+            None => &self.stamps,
+        }
+    }
+
+    /// A key as SubtleCrypto's own, imported when first used.
+    pub async fn import(
+        &self,
+        key: &Rc<RuntimeKey>,
+        algorithm: &'static str,
+    ) -> Result<JsValue, JsValue> {
+        let id = (key.clone(), algorithm);
+        if let Some(known) = self.imported.borrow().get(&id) {
+            return Ok(known.clone());
+        }
+        let new = host::import_key(&key.jwk, algorithm).await?;
+        let mut imported = self.imported.borrow_mut();
+        if imported.len() >= MOST_IMPORTED_KEYS {
+            imported.clear();
+        }
+        imported.insert(id, new.clone());
+        Ok(new)
+    }
+
+    /// The data centre, which is the same for all requests of an isolate.
+    pub fn colo(&self, request: &web_sys::Request) -> Option<String> {
+        if self.colo.get().is_none()
+            && let Some(colo) = host::colo(request)
+        {
+            return Some(self.colo.get_or_init(|| colo).clone());
+        }
+        self.colo.get().cloned()
+    }
+}
+
+fn array(names: impl IntoIterator<Item = &'static str>) -> JsValue {
+    names
+        .into_iter()
+        .map(JsValue::from)
+        .collect::<js_sys::Array>()
+        .into()
+}
+
+fn stamps(headers: &SecurityHeaders, hidden: &JsValue) -> JsValue {
+    let headers: Vec<_> = headers.iter().collect();
+    host::stamps_of(&header_lines(&headers), hidden)
+}
+
+/// Configuration errors or warnings, once per isolate.
+fn report(gate: &Gate) {
+    let remarks = gate.remarks();
+    if remarks.is_empty() {
+        return;
+    }
+    let remarks = remarks.join("\n  ");
+    if gate.is_configured() {
+        console::warn_1(&format!("portcullis: warnings:\n  {remarks}").into());
+    } else {
+        let head = "portcullis: every request is refused until these settings are right:";
+        console::error_1(&format!("{head}\n  {remarks}").into());
+    }
+}

@@ -1,0 +1,36 @@
+// Questions to the registry's objects, and the channels that they accept.
+import { connect, hold } from './channel.js';
+import { withTimeout } from './host.js';
+
+/** The answers of all these objects: `{ text }` or `{ failure }` each, in their order. */
+export async function askRegistry(namespace, shards, question, milliseconds) {
+  const ask = (shard) =>
+    withTimeout(milliseconds, async (signal) => {
+      const object = namespace.getByName(String(shard));
+      const init = { method: 'POST', body: question, signal };
+      const response = await object.fetch('https://registry/', init);
+      const text = await response.text();
+      if (response.status !== 200) throw new Error(`status ${response.status}`);
+      return text;
+    });
+  const results = await Promise.allSettled([...shards].map(ask));
+  return results.map(({ value, reason }) => (reason ? { failure: reason } : { text: value }));
+}
+
+/** Asks whether a socket is admitted, and registers it by a channel, as `hold` does. */
+export function register(namespace, shard, entry, endsWhenLost, milliseconds) {
+  const open = (state, signal) => {
+    // A request for a socket has no body.
+    const query = new URLSearchParams({ entry, ...state });
+    return connect(namespace, String(shard), `https://registry/?${query}`, signal);
+  };
+  return hold(open, endsWhenLost, milliseconds);
+}
+
+/** Accepts the channel of a socket that is found by these tags; `socket` tells of it. */
+export function acceptSocket(state, tags, socket, answer) {
+  const { 0: client, 1: server } = new WebSocketPair();
+  state.acceptWebSocket(server, tags);
+  server.serializeAttachment(socket);
+  return new Response(null, { status: 101, webSocket: client, headers: { answer } });
+}

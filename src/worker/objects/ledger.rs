@@ -1,0 +1,321 @@
+//! The Durable Object that keeps one party's ledger, and how an isolate asks it.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use portcullis::config::LEDGER_BINDING;
+use portcullis::gateway::{Asked, LedgerCall};
+use portcullis::limits::ledger::{
+    Answer, Change, Channel as Found, Ledger as Book, Question, Row, wire,
+};
+use portcullis::limits::two_clocks::Moment;
+use portcullis::relay::End;
+use portcullis::request::RequestUrl;
+use portcullis::util::time::{Timestamp, millis};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::future_to_promise;
+use worker::worker_sys::DurableObjectState;
+use worker::{Context, Env, Error, Result, State, console_error};
+
+use crate::host;
+use crate::platform::now;
+use crate::sockets::channel::Channel;
+use crate::sockets::slot;
+
+/// Asks a ledger; where that asks for a slot, its channel is held.
+pub async fn ask_and_hold(
+    env: &JsValue,
+    context: &Context,
+    call: &LedgerCall,
+) -> Asked<Answer, Channel> {
+    let Some(slot) = call.question.ask.slot() else {
+        return Asked {
+            answer: ask(env, call).await,
+            channel: None,
+        };
+    };
+    let Asked { answer, channel } = slot::take(
+        context,
+        (&host::binding(env, LEDGER_BINDING), &call.ledger),
+        (
+            &wire::encode_question(&call.question),
+            &wire::attach_prefix(slot),
+        ),
+        call.ends_when_lost,
+        millis(call.timeout),
+    )
+    .await;
+    Asked {
+        answer: answer.and_then(|text| read(&text)),
+        channel,
+    }
+}
+
+/// Asks a ledger, or says for the log why there is no answer.
+pub async fn ask(env: &JsValue, call: &LedgerCall) -> std::result::Result<Answer, String> {
+    let path = wire::encode_question(&call.question);
+    read(&send(env, &call.ledger, &path, millis(call.timeout)).await?)
+}
+
+fn read(answer: &str) -> std::result::Result<Answer, String> {
+    wire::decode_answer(answer).ok_or_else(|| format!("it answered {answer:?}"))
+}
+
+async fn send(
+    env: &JsValue,
+    name: &str,
+    path: &str,
+    milliseconds: u64,
+) -> std::result::Result<String, String> {
+    let namespace = host::binding(env, LEDGER_BINDING);
+    host::text(host::ask_by_path(&namespace, name, path, milliseconds as f64).await)
+}
+
+/// What is counted of one party. It stands in storage, so that eviction forgets nothing; `book`
+/// is a copy of it while the object lives.
+#[wasm_bindgen]
+pub struct Ledger(Rc<Object>);
+
+struct Object {
+    state: State,
+    env: Env,
+    book: RefCell<Option<Book>>,
+}
+
+/// Where an object tells its time, and how many objects there are to ask.
+const CLOCK_PATH: &str = "/clock";
+const CLOCKS: u64 = 16;
+const CLOCK_TIMEOUT: u64 = 5000;
+/// When no clock can be asked, how long until the next try, in milliseconds.
+const CLOCK_RETRY: u64 = 60_000;
+
+// What worker's own attribute makes gives each answer by a promise, behind its wrappers of request
+// and answer. An answer waits for nothing here.
+#[wasm_bindgen]
+impl Ledger {
+    #[wasm_bindgen(constructor)]
+    pub fn new(state: DurableObjectState, env: Env) -> Self {
+        Self(Rc::new(Object {
+            state: state.into(),
+            env,
+            book: RefCell::default(),
+        }))
+    }
+
+    pub fn fetch(&self, request: web_sys::Request) -> std::result::Result<JsValue, JsValue> {
+        let url = request.url();
+        Ok(self.0.answer(RequestUrl::split(&url).path)?)
+    }
+
+    pub fn alarm(&self) -> js_sys::Promise {
+        let object = self.0.clone();
+        future_to_promise(async move {
+            object.alarm().await?;
+            Ok(JsValue::UNDEFINED)
+        })
+    }
+
+    /// Only an isolate that lets its channel go says that the socket is over.
+    #[wasm_bindgen(js_name = webSocketClose)]
+    pub fn web_socket_close(
+        &self,
+        socket: JsValue,
+        code: u16,
+        _reason: JsValue,
+        was_clean: bool,
+    ) -> std::result::Result<(), JsValue> {
+        Ok(self.0.leave(&socket, was_clean && code != LOST)?)
+    }
+
+    #[wasm_bindgen(js_name = webSocketError)]
+    pub fn web_socket_error(&self, socket: JsValue) -> std::result::Result<(), JsValue> {
+        Ok(self.0.leave(&socket, false)?)
+    }
+}
+
+/// With this code an isolate closes a channel that it takes for broken.
+const LOST: u16 = 1011;
+
+impl Object {
+    fn answer(&self, path: &str) -> Result<JsValue> {
+        if path == CLOCK_PATH {
+            return Ok(host::answer_by_header(&now().0.to_string()).into());
+        }
+        let question = wire::decode_question(path)
+            .ok_or_else(|| Error::from("no question in the path of the ledger's URL"))?;
+        let answer = self.step(&question)?;
+        let text = wire::encode_answer(&answer);
+        let Some(slot) = question.ask.slot() else {
+            return Ok(host::answer_by_header(&text).into());
+        };
+        // Nothing waits between the step and this, so that a slot and its channel are one.
+        if matches!(answer, Answer::Counted(_)) {
+            let id = wire::hex(slot.id);
+            return Ok(slot::accept(self.state.as_raw(), &id, &text)?);
+        }
+        // For a socket that attaches again, and finds its slot taken.
+        let end = End::LimiterUnavailable;
+        let code = end.code().expect("the gate's own");
+        Ok(slot::refuse(&text, &format!("end {code} {}", end.name())))
+    }
+
+    /// An idle ledger leaves nothing in storage. That is for two clocks to say, as everywhere: a
+    /// jump of this one must not forget what still counts.
+    async fn alarm(&self) -> Result<()> {
+        if self.has_sockets() {
+            match self.another_clock().await {
+                Ok(other) => self.call_roll(Moment::new(now(), other))?,
+                Err(failure) => {
+                    console_error!("portcullis: sockets are not looked at for now: {failure}");
+                }
+            }
+        }
+        let by_this_clock = self.sleep(Moment::new(now(), Moment::MAX.caller()));
+        let sleep = match by_this_clock {
+            Ok(None) => match self.another_clock().await {
+                Ok(other) => self.sleep(Moment::new(now(), other)),
+                Err(failure) => {
+                    console_error!("portcullis: a ledger is kept for now: {failure}");
+                    Ok(Some(CLOCK_RETRY))
+                }
+            },
+            known => known,
+        };
+        // What can't be read would refuse its party for ever.
+        let sleep = sleep.unwrap_or_else(|error| {
+            console_error!("portcullis: a ledger is emptied: {error}");
+            None
+        });
+        match sleep {
+            Some(milliseconds) => self.store(Vec::new(), Vec::new(), Some(milliseconds))?,
+            None => {
+                self.book.take();
+                self.state.storage().delete_all().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A channel is no more. `is_over`: nor is its socket.
+    fn leave(&self, socket: &JsValue, is_over: bool) -> Result<()> {
+        let Some(id) = slot::left(self.state.as_raw(), socket) else {
+            return Ok(());
+        };
+        let id = wire::mark(&id).ok_or_else(|| Error::from("a channel has another name"))?;
+        let mut book = self.book.borrow_mut();
+        let change = self.load(&mut book)?.leave(&id, is_over, now());
+        self.apply(change)
+    }
+
+    fn has_sockets(&self) -> bool {
+        let mut book = self.book.borrow_mut();
+        self.load(&mut book).is_ok_and(|book| book.has_sockets())
+    }
+
+    /// Looks at the channels: who lost his, and who is to lose it.
+    fn call_roll(&self, now: Moment) -> Result<()> {
+        let mut book = self.book.borrow_mut();
+        let change = self.call_roll_of(self.load(&mut book)?, now);
+        self.apply(change)
+    }
+
+    fn call_roll_of(&self, book: &mut Book, now: Moment) -> Change {
+        let state = self.state.as_raw();
+        let open = slot::open_channels(state);
+        let found: Vec<_> = open
+            .chunks_exact(2)
+            .filter_map(|pair| {
+                Some(Found {
+                    id: wire::mark(&pair[0].as_string()?)?,
+                    pinged: Timestamp(pair[1].as_f64()? as u64),
+                })
+            })
+            .collect();
+        let (change, lapsed) = book.call_roll(&found, now);
+        for id in lapsed {
+            slot::close_channels(state, &wire::hex(id));
+        }
+        change
+    }
+
+    /// Loads, steps and stores. Nothing in here waits, and an object runs one piece of code at a
+    /// time, so no other question can come between; what is stored at once is stored whole, and
+    /// before the answer leaves.
+    fn step(&self, question: &Question) -> Result<Answer> {
+        let mut book = self.book.borrow_mut();
+        let book = self.load(&mut book)?;
+        if book.needs_a_roll_call(question) {
+            let change = self.call_roll_of(book, Moment::new(now(), question.now));
+            self.apply(change)?;
+        }
+        let (answer, change) = book.step(question, now());
+        self.apply(change)?;
+        Ok(answer)
+    }
+
+    fn apply(&self, change: Change) -> Result<()> {
+        let Change {
+            write,
+            delete,
+            wake_in,
+        } = change;
+        if !write.is_empty() || !delete.is_empty() || wake_in.is_some() {
+            self.store(write, delete, wake_in.map(millis))?;
+        }
+        Ok(())
+    }
+
+    /// How long something still matters, in milliseconds.
+    fn sleep(&self, now: Moment) -> Result<Option<u64>> {
+        let mut book = self.book.borrow_mut();
+        Ok(self.load(&mut book)?.sleep(now).map(millis))
+    }
+
+    /// The time of another object, which likely runs elsewhere.
+    async fn another_clock(&self) -> std::result::Result<Timestamp, String> {
+        let name = format!("clock {}", now().0 % CLOCKS);
+        let env: &JsValue = self.env.unchecked_ref();
+        let answer = send(env, &name, CLOCK_PATH, CLOCK_TIMEOUT).await?;
+        let time = answer
+            .parse()
+            .map_err(|_| format!("a clock said {answer:?}"))?;
+        Ok(Timestamp(time))
+    }
+
+    fn load<'a>(&self, book: &'a mut Option<Book>) -> Result<&'a mut Book> {
+        if let Some(book) = book {
+            return Ok(book);
+        }
+        let stored = host::load_rows(self.state.storage().as_raw())?;
+        let mut rows = Vec::new();
+        for pair in stored.chunks_exact(2) {
+            let [number, data] = pair else {
+                unreachable!("pairs")
+            };
+            rows.push(Row {
+                number: number.as_f64().unwrap_or(f64::MAX) as u64,
+                data: js_sys::Uint8Array::new(data).to_vec(),
+            });
+        }
+        let loaded = Book::load(rows)
+            .map_err(|row| Error::from(format!("stored row {} can't be read", row.0)))?;
+        Ok(book.insert(loaded))
+    }
+
+    fn store(&self, write: Vec<Row>, delete: Vec<u64>, wake_in: Option<u64>) -> Result<()> {
+        let pairs = write.into_iter().flat_map(|row| {
+            let data = js_sys::Uint8Array::from(row.data.as_slice());
+            [JsValue::from(row.number as f64), data.into()]
+        });
+        let delete = delete
+            .into_iter()
+            .map(|number| JsValue::from(number as f64));
+        host::store_rows(
+            self.state.storage().as_raw(),
+            pairs.collect(),
+            delete.collect(),
+            wake_in.map(|milliseconds| milliseconds as f64),
+        )?;
+        Ok(())
+    }
+}

@@ -1,0 +1,111 @@
+//! The Durable Object that keeps what can be used once, and how an isolate asks it.
+
+use std::time::Duration;
+
+use portcullis::config::ONE_TIME_BINDING;
+use portcullis::gateway::OnceCall;
+use portcullis::one_time::store::{Answer, Change, Stored, step, wire};
+use portcullis::util::time::millis;
+use wasm_bindgen::JsValue;
+use worker::{
+    DurableObject, Env, Error, Request, Response, Result, SqlStorage, SqlStorageValue, State,
+    durable_object,
+};
+
+use crate::host;
+use crate::platform::now;
+
+/// An alarm is set no further ahead, and set again when it finds something kept.
+const LONGEST_SLEEP: Duration = Duration::from_hours(24 * 30);
+
+/// Asks the object of a name, or says for the log why there is no answer, which is never told
+/// itself: it may hold an identity.
+pub async fn ask(env: &JsValue, call: &OnceCall) -> std::result::Result<Answer, String> {
+    let namespace = host::binding(env, ONE_TIME_BINDING);
+    let (path, content) = wire::encode_question(&call.question);
+    let milliseconds = millis(call.timeout) as f64;
+    let answer = host::ask_once(&namespace, &call.name, &path, content, milliseconds).await;
+    wire::decode_answer(&host::text(answer)?)
+        .ok_or_else(|| "the object answered nonsense".to_owned())
+}
+
+/// What is kept under one name. A question for nothing writes nothing.
+#[durable_object]
+pub struct OneTime {
+    state: State,
+}
+
+impl DurableObject for OneTime {
+    fn new(state: State, _env: Env) -> Self {
+        Self { state }
+    }
+
+    async fn fetch(&self, mut request: Request) -> Result<Response> {
+        let body = request.text().await?;
+        let question = wire::decode_question(&request.path(), body)
+            .ok_or_else(|| Error::from("no question in the path of the object's URL"))?;
+        // Loads, steps and stores without waiting, and an object runs one piece of code at a
+        // time, so no other question can come between.
+        let (answer, change) = step(self.load()?, question, now());
+        if let Some(stored) = self.store(change)? {
+            self.wake_after(&stored).await?;
+        }
+        Response::ok(wire::encode_answer(&answer))
+    }
+
+    /// Leaves nothing in storage.
+    async fn alarm(&self) -> Result<Response> {
+        match self.load()?.filter(|stored| stored.until > now()) {
+            Some(stored) => self.wake_after(&stored).await?,
+            None => self.state.storage().delete_all().await?,
+        }
+        Response::empty()
+    }
+}
+
+impl OneTime {
+    fn sql(&self) -> SqlStorage {
+        self.state.storage().sql()
+    }
+
+    async fn wake_after(&self, stored: &Stored) -> Result<()> {
+        let sleep = stored.until.since(now()).min(LONGEST_SLEEP);
+        self.state.storage().set_alarm(sleep).await
+    }
+
+    fn load(&self) -> Result<Option<Stored>> {
+        let table = "SELECT 1 FROM sqlite_master WHERE name = 'kept'";
+        if self.sql().exec(table, None)?.raw().next().is_none() {
+            return Ok(None);
+        }
+        let mut rows = self.sql().exec("SELECT data FROM kept", None)?.raw();
+        let Some(columns) = rows.next() else {
+            return Ok(None);
+        };
+        match columns?.as_slice() {
+            [SqlStorageValue::Blob(data)] => Stored::decode(data).map(Some),
+            _ => None,
+        }
+        .ok_or_else(|| Error::from("what is stored can't be read"))
+    }
+
+    /// Gives back what it wrote.
+    fn store(&self, change: Change) -> Result<Option<Stored>> {
+        match change {
+            Change::Nothing => Ok(None),
+            Change::Delete => {
+                self.sql().exec("DELETE FROM kept", None)?;
+                Ok(None)
+            }
+            Change::Write(stored) => {
+                let table = "CREATE TABLE IF NOT EXISTS kept \
+                             (row INTEGER PRIMARY KEY, data BLOB NOT NULL)";
+                self.sql().exec(table, None)?;
+                let data = SqlStorageValue::Blob(stored.encode());
+                self.sql()
+                    .exec("INSERT OR REPLACE INTO kept VALUES (0, ?)", vec![data])?;
+                Ok(Some(stored))
+            }
+        }
+    }
+}

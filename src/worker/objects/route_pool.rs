@@ -1,0 +1,135 @@
+//! The Durable Object that keeps one route's quota, and how an isolate asks it.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use portcullis::config::ROUTE_QUOTA_BINDING;
+use portcullis::gateway::{RouteCall, RouteErrand};
+use portcullis::limits::route_pool::{Answer, Idle, Pool, wire};
+use portcullis::util::time::millis;
+use wasm_bindgen::JsValue;
+use web_sys::console;
+use worker::{
+    Delay, DurableObject, Env, Error, Request, Response, Result, State, console_error,
+    durable_object,
+};
+
+use crate::host;
+use crate::isolate::Isolate;
+use crate::platform::now;
+
+/// Asks the quota of a route, or says for the log why there is no answer.
+pub async fn ask(env: &JsValue, call: &RouteCall) -> std::result::Result<Answer, String> {
+    let answer = host::ask_by_path(
+        &host::binding(env, ROUTE_QUOTA_BINDING),
+        &call.route,
+        &wire::encode_question(&call.question),
+        millis(call.timeout) as f64,
+    )
+    .await;
+    let answer = host::text(answer)?;
+    wire::decode_answer(&answer).ok_or_else(|| format!("it answered {answer:?}"))
+}
+
+/// Does what is to be done behind an answer.
+pub async fn run(env: JsValue, isolate: Rc<Isolate>, errand: RouteErrand) {
+    let pass = async |length| Delay::from(length).await;
+    let ask = async |call: &RouteCall| {
+        ask(&env, call).await.map_err(|failure| {
+            let text = format!(
+                "portcullis: the quota of {} was not told: {failure}",
+                call.route
+            );
+            console::warn_1(&text.into());
+        })
+    };
+    isolate.gate.perform(errand, now, pass, ask).await;
+}
+
+/// One route's quota. It stands in storage, so that eviction forgets nothing; `pool` is a copy of
+/// it while the object lives.
+#[durable_object]
+pub struct RouteQuota {
+    state: State,
+    pool: RefCell<Option<Pool>>,
+    alarm_is_set: Cell<bool>,
+}
+
+impl DurableObject for RouteQuota {
+    fn new(state: State, _env: Env) -> Self {
+        Self {
+            state,
+            pool: RefCell::default(),
+            alarm_is_set: Cell::default(),
+        }
+    }
+
+    /// Loads, steps and stores. Nothing in here waits, and an object runs one piece of code at a
+    /// time, so no other question can come between; what is stored is stored before the answer
+    /// leaves.
+    async fn fetch(&self, request: Request) -> Result<Response> {
+        let question = wire::decode_question(&request.path())
+            .ok_or_else(|| Error::from("no question in the path of the quota's URL"))?;
+        let mut pool = self.pool.borrow_mut();
+        let pool = self.load(&mut pool)?;
+        let (answer, row) = pool.step(&question, now());
+        if let Some(row) = row {
+            let alarm_is_missing = !self.alarm_is_set.replace(true);
+            let wake_in = alarm_is_missing.then(|| millis(pool.horizon()));
+            self.store(&row, wake_in)?;
+        }
+        Ok(host::answer_by_header(&wire::encode_answer(&answer)).into())
+    }
+
+    /// An idle quota leaves nothing in storage.
+    async fn alarm(&self) -> Result<Response> {
+        // What can't be read would refuse its route for ever.
+        let idle = self.idle().unwrap_or_else(|error| {
+            console_error!("portcullis: the quota of a route is emptied: {error}");
+            Idle::Yes
+        });
+        match idle {
+            Idle::Not(wake_in) => host::store_rows(
+                self.state.storage().as_raw(),
+                Vec::new(),
+                Vec::new(),
+                Some(millis(wake_in) as f64),
+            )?,
+            Idle::Perhaps(wake_in, row) => self.store(&row, Some(millis(wake_in)))?,
+            Idle::Yes => {
+                self.pool.take();
+                self.alarm_is_set.set(false);
+                self.state.storage().delete_all().await?;
+            }
+        }
+        Response::empty()
+    }
+}
+
+impl RouteQuota {
+    fn idle(&self) -> Result<Idle> {
+        let mut pool = self.pool.borrow_mut();
+        Ok(self.load(&mut pool)?.idle(now()))
+    }
+
+    fn load<'a>(&self, pool: &'a mut Option<Pool>) -> Result<&'a mut Pool> {
+        if let Some(pool) = pool {
+            return Ok(pool);
+        }
+        let stored = host::load_rows(self.state.storage().as_raw())?;
+        let loaded = match stored.get(1) {
+            None => Pool::default(),
+            Some(data) => Pool::load(&js_sys::Uint8Array::new(data).to_vec())
+                .map_err(|_| Error::from("what is stored can't be read"))?,
+        };
+        Ok(pool.insert(loaded))
+    }
+
+    /// Stores the one row, and sets the alarm.
+    fn store(&self, row: &[u8], wake_in: Option<u64>) -> Result<()> {
+        let pair = vec![JsValue::from(0), js_sys::Uint8Array::from(row).into()];
+        let wake_in = wake_in.map(|milliseconds| milliseconds as f64);
+        host::store_rows(self.state.storage().as_raw(), pair, Vec::new(), wake_in)?;
+        Ok(())
+    }
+}

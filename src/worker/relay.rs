@@ -1,0 +1,57 @@
+//! Starts the relay of an inspected socket, which `relay.js` does.
+
+use std::rc::Rc;
+
+use portcullis::record::{ClosedRecord, Record};
+use portcullis::relay::{Closed, Terms};
+use wasm_bindgen::prelude::*;
+use web_sys::Response;
+use worker::worker_sys::ext::ResponseExt;
+
+use crate::log;
+use crate::platform::now;
+use crate::sockets::channel::Channel;
+
+#[wasm_bindgen(module = "/js/relay.js")]
+extern "C" {
+    /// A socket that is relayed.
+    type Relay;
+
+    #[wasm_bindgen(catch, js_name = relay)]
+    fn start(
+        upstream: &JsValue,
+        terms: &str,
+        context: &JsValue,
+        on_end: &JsValue,
+    ) -> Result<Relay, JsValue>;
+
+    #[wasm_bindgen(method, getter)]
+    fn client(this: &Relay) -> JsValue;
+}
+
+/// The socket to answer the client with. `channels` are held while it lives; `admission` becomes
+/// the record of its end.
+pub fn relay(
+    upstream: &Response,
+    terms: &Terms,
+    channels: Vec<Channel>,
+    admission: Record,
+    env: &JsValue,
+    context: &JsValue,
+) -> Result<JsValue, JsValue> {
+    let env = env.clone();
+    let held = Rc::new(channels);
+    let until_end = held.clone();
+    let on_end = Closure::once_into_js(move |closed: String| {
+        let closed = Closed::from_json(&closed).expect("relay.js writes this JSON");
+        let time = now().to_rfc3339();
+        log::closed(&ClosedRecord::of(admission, closed, time), &env);
+        drop(until_end);
+    });
+    let socket = JsValue::from(upstream.websocket());
+    let relay = start(&socket, &terms.to_json(), context, &on_end)?;
+    for channel in held.iter() {
+        channel.govern(relay.as_ref());
+    }
+    Ok(relay.client())
+}

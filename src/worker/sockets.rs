@@ -1,0 +1,4 @@
+//! What ties a live socket to an object.
+
+pub mod channel;
+pub mod slot;

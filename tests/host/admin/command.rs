@@ -1,0 +1,358 @@
+//! What an administrator's requests say.
+
+use portcullis::admin::{Command, Filter, Party};
+use portcullis::registry::{Claim, Key};
+use portcullis::request::address::{ClientAddress, Ipv6Prefix};
+use portcullis::response::reason::Reason;
+use portcullis::util::time::Timestamp;
+
+use crate::common::{Ask, NOW, assert_rows, seconds, strings};
+
+/// What a request says, or the detail of what is wrong with it.
+fn read(method: &'static str, path: &str, body: &str) -> Result<Command, String> {
+    let ask = Ask::plain(
+        method,
+        &format!("https://gate.example/_portcullis/admin/{path}"),
+    );
+    Command::read(&ask.request(), body, Ipv6Prefix::default(), NOW).map_err(|refused| match refused
+        .reason
+    {
+        Reason::BadRequest { detail } => detail,
+        Reason::WrongMethod { allow, .. } => format!("only {allow}"),
+        other => other.name().to_owned(),
+    })
+}
+
+fn of_address(text: &str) -> Party {
+    let address = ClientAddress::parse(Some(text));
+    Party::Address {
+        address,
+        key: address.key(Ipv6Prefix::default()),
+    }
+}
+
+#[test]
+fn sockets_are_named_by_one_thing() {
+    let list = |filter| Ok(Command::List(Some(filter)));
+    let sub = |text: &str| Filter::Of(Party::Subject(text.to_owned()));
+    let wrong = |text: &str| Err(text.to_owned());
+    assert_rows([
+        ("all", read("GET", "sockets", ""), Ok(Command::List(None))),
+        ("HEAD", read("HEAD", "sockets", ""), Ok(Command::List(None))),
+        (
+            "sub",
+            read("GET", "sockets?sub=a%20b%2Fc", ""),
+            list(sub("a b/c")),
+        ),
+        (
+            "ip",
+            read("GET", "sockets?ip=192.0.2.7", ""),
+            list(Filter::Of(of_address("192.0.2.7"))),
+        ),
+        (
+            "IPv6",
+            read("GET", "sockets?ip=2001:db8::1", ""),
+            list(Filter::Of(of_address("2001:db8::1"))),
+        ),
+        (
+            "its network",
+            read("GET", "sockets?ip=2001:db8::/64", ""),
+            list(Filter::Of(of_address("2001:db8::"))),
+        ),
+        (
+            "id",
+            read("GET", "sockets?id=0f", ""),
+            list(Filter::Id("0f".into())),
+        ),
+        (
+            "closing",
+            read("DELETE", "sockets?sub=a", ""),
+            Ok(Command::Disconnect(sub("a"))),
+        ),
+        (
+            "closing all",
+            read("DELETE", "sockets", ""),
+            wrong("name the sockets: one of sub, ip and id in the query"),
+        ),
+        (
+            "two",
+            read("DELETE", "sockets?sub=a&ip=192.0.2.7", ""),
+            wrong("write one of sub, ip and id"),
+        ),
+        (
+            "twice",
+            read("GET", "sockets?sub=a&sub=b", ""),
+            wrong("\"sub\" stands twice in the query"),
+        ),
+        (
+            "empty",
+            read("DELETE", "sockets?sub=", ""),
+            wrong("\"sub\" in the query has no value"),
+        ),
+        (
+            "unknown",
+            read("GET", "sockets?user=a", ""),
+            wrong("\"user\" in the query is not known here"),
+        ),
+        (
+            "no address",
+            read("GET", "sockets?ip=a", ""),
+            wrong("ip: \"a\" is no IP address"),
+        ),
+        (
+            "another network",
+            read("GET", "sockets?ip=2001:db8::1/64", ""),
+            wrong("ip: \"2001:db8::1/64\" is no IP address"),
+        ),
+        (
+            "POST",
+            read("POST", "sockets", ""),
+            wrong("only GET, HEAD, DELETE"),
+        ),
+        ("elsewhere", read("GET", "sockets/a", ""), wrong("no_route")),
+    ]);
+}
+
+#[test]
+fn bans_are_of_an_address_or_a_subject_for_a_time() {
+    let ban = |party, lasts| Ok(Command::Ban { party, lasts });
+    let sub = |text: &str| Party::Subject(text.to_owned());
+    let wrong = |text: &str| Err(text.to_owned());
+    let duration = "for: \"x\" is no duration; write one like \"500ms\", \"30s\" or \"5m\"";
+    assert_rows([
+        (
+            "an hour",
+            read("PUT", "bans/alice", ""),
+            ban(sub("alice"), seconds(3600)),
+        ),
+        (
+            "in the query",
+            read("PUT", "bans/alice?for=10m", ""),
+            ban(sub("alice"), seconds(600)),
+        ),
+        (
+            "in the body",
+            read("PUT", "bans/alice", r#"{"for":"10m"}"#),
+            ban(sub("alice"), seconds(600)),
+        ),
+        (
+            "an address",
+            read("PUT", "bans/192.0.2.7", ""),
+            ban(of_address("192.0.2.7"), seconds(3600)),
+        ),
+        (
+            "a network",
+            read("PUT", "bans/2001:db8::%2F64", ""),
+            ban(of_address("2001:db8::"), seconds(3600)),
+        ),
+        (
+            "a network that is not counted as one",
+            read("DELETE", "bans/2001:db8::/56", ""),
+            wrong("\"2001:db8::/56\" is no network that is counted as one; write an address in it"),
+        ),
+        (
+            "nor is one of these",
+            read("PUT", "bans/192.0.2.0/24", ""),
+            wrong("\"192.0.2.0/24\" is no network that is counted as one; write an address in it"),
+        ),
+        (
+            "an address and more",
+            read("PUT", "bans/192.0.2.7/alice", ""),
+            ban(sub("192.0.2.7/alice"), seconds(3600)),
+        ),
+        (
+            "its slash encoded",
+            read("DELETE", "bans/2001:db8::%2F48", ""),
+            wrong("\"2001:db8::/48\" is no network that is counted as one; write an address in it"),
+        ),
+        (
+            "a subject like a network",
+            read("PUT", "bans/192.0.2.0/team", ""),
+            ban(sub("192.0.2.0/team"), seconds(3600)),
+        ),
+        (
+            "slashes and UTF-8",
+            read("PUT", "bans/a/b%2Fc%C3%BC", ""),
+            ban(sub("a/b/cü"), seconds(3600)),
+        ),
+        (
+            "lifting",
+            read("DELETE", "bans/alice", ""),
+            Ok(Command::Lift(sub("alice"))),
+        ),
+        (
+            "lifting that of an address, which routes may count otherwise",
+            read("DELETE", "bans/2001:db8::7", ""),
+            Ok(Command::Lift(of_address("2001:db8::7"))),
+        ),
+        (
+            "both",
+            read("PUT", "bans/a?for=1h", r#"{"for":"1h"}"#),
+            wrong("for stands in the query and in the body"),
+        ),
+        (
+            "no duration",
+            read("PUT", "bans/a?for=x", ""),
+            wrong(duration),
+        ),
+        (
+            "no time",
+            read("PUT", "bans/a?for=0s", ""),
+            wrong("for: \"0s\" is no time at all; write one like \"30s\""),
+        ),
+        (
+            "more",
+            read("PUT", "bans/a", r#"{"until":1}"#),
+            wrong("\"until\" is not known here; write for"),
+        ),
+        (
+            "no UTF-8",
+            read("PUT", "bans/%FF", ""),
+            wrong("what is banned is no UTF-8"),
+        ),
+        ("nobody", read("PUT", "bans/", ""), wrong("no_route")),
+        ("GET", read("GET", "bans/a", ""), wrong("only PUT, DELETE")),
+    ]);
+}
+
+#[test]
+fn revocations_name_a_claim_or_a_time() {
+    let revoke = |body: &str| match read("PUT", "revocations", body)? {
+        Command::Revoke(revocation) => {
+            let words = revocation.to_string();
+            Ok((revocation.key, revocation.before, revocation.lasts, words))
+        }
+        other => Err(format!("{other:?}")),
+    };
+    let month = seconds(30 * 86_400);
+    let claim = |claim, issuer, value: &str| Key::claim(claim, issuer, value);
+    let just_now = Timestamp(NOW.0 + 1);
+    let rows = [
+        (
+            r#"{"jti":"t"}"#,
+            claim(Claim::Token, None, "t"),
+            Timestamp::LATEST,
+            month,
+            "jti \"t\"",
+        ),
+        (
+            r#"{"sid":"s","iss":"i"}"#,
+            claim(Claim::Session, Some("i"), "s"),
+            Timestamp::LATEST,
+            month,
+            "sid \"s\", iss \"i\"",
+        ),
+        (
+            r#"{"sub":"a"}"#,
+            claim(Claim::Subject, None, "a"),
+            just_now,
+            month,
+            "sub \"a\", issued before 1800000000.001",
+        ),
+        (
+            r#"{"sub":"a","iss":"i"}"#,
+            claim(Claim::Subject, Some("i"), "a"),
+            just_now,
+            month,
+            "sub \"a\", iss \"i\", issued before 1800000000.001",
+        ),
+        (
+            r#"{"sub":"a","before":1700000000}"#,
+            claim(Claim::Subject, None, "a"),
+            Timestamp(1_700_000_000_000),
+            month,
+            "sub \"a\", issued before 1700000000.000",
+        ),
+        (
+            r#"{"before":1700000000.5,"for":"1d"}"#,
+            Key::all(),
+            Timestamp(1_700_000_000_500),
+            seconds(86_400),
+            "issued before 1700000000.500",
+        ),
+        (
+            r#"{"before":1,"iss":"i"}"#,
+            Key::issuer("i"),
+            Timestamp(1000),
+            month,
+            "iss \"i\", issued before 1.000",
+        ),
+        (
+            r#"{"before":1800000060}"#,
+            Key::all(),
+            Timestamp(1_800_000_060_000),
+            month,
+            "issued before 1800000060.000",
+        ),
+    ];
+    assert_rows(rows.map(|(body, key, before, lasts, words)| {
+        (
+            body,
+            revoke(body),
+            Ok((key, before, lasts, words.to_owned())),
+        )
+    }));
+    let wrong = [
+        (
+            "",
+            "the body is no JSON object without duplicates: EOF while parsing a value at line 1 column 0",
+        ),
+        (
+            "[]",
+            "the body is no JSON object without duplicates: it is not an object",
+        ),
+        ("{}", "say what is revoked: jti, sub, sid or before"),
+        (
+            r#"{"iss":"i"}"#,
+            "say what is revoked: jti, sub, sid or before",
+        ),
+        (
+            r#"{"jti":"a","jti":"b"}"#,
+            "the body is no JSON object without duplicates: a member stands twice at line 1 column 21",
+        ),
+        (r#"{"jti":"a","sub":"b"}"#, "write one of jti, sub and sid"),
+        (
+            r#"{"jti":"a","before":1}"#,
+            "before does not go with jti; remove one",
+        ),
+        (
+            r#"{"sid":"a","before":1}"#,
+            "before does not go with sid; remove one",
+        ),
+        (r#"{"sub":""}"#, "sub is no text, or an empty one"),
+        (r#"{"sub":7}"#, "sub is no text, or an empty one"),
+        (r#"{"sub":"a","iss":""}"#, "iss is no text, or an empty one"),
+        (
+            r#"{"user":"a"}"#,
+            "\"user\" is not known here; write jti, sid, sub, before, iss, for",
+        ),
+        (
+            r#"{"before":"yesterday"}"#,
+            "before is no time; write seconds since 1970, as iat has them",
+        ),
+        (
+            r#"{"before":-1}"#,
+            "before is no time; write seconds since 1970, as iat has them",
+        ),
+        (
+            r#"{"before":1800000061}"#,
+            "before is in the future; write a time in seconds that has passed",
+        ),
+        (
+            r#"{"jti":"a","for":"2"}"#,
+            "for: \"2\" is no duration; write one like \"500ms\", \"30s\" or \"5m\"",
+        ),
+        (
+            r#"{"jti":"a","for":"9999d"}"#,
+            "for: \"9999d\" is longer than a year; write a shorter duration",
+        ),
+    ];
+    assert_rows(wrong.map(|(body, detail)| (body, revoke(body), Err(detail.to_owned()))));
+    let query = read("PUT", "revocations?for=1h", r#"{"jti":"a"}"#);
+    assert_eq!(query, Err("\"for\" in the query is not known here".into()));
+    let methods = ["GET", "POST", "DELETE"].map(|method| read(method, "revocations", ""));
+    assert_eq!(
+        methods.map(Result::unwrap_err).to_vec(),
+        strings(&["only PUT"; 3])
+    );
+}

@@ -1,0 +1,13 @@
+mod counting;
+mod issuers;
+mod keys;
+mod names;
+mod one_time;
+mod registry;
+mod relay;
+mod route_limit;
+mod routes;
+mod routes_errors;
+mod sessions;
+mod settings;
+mod values;

@@ -1,0 +1,2 @@
+mod closing;
+mod limiter_properties;

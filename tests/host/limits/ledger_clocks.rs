@@ -1,0 +1,318 @@
+//! The ledger under clocks of which one is wrong, judged by the true time: never one admission
+//! too many in any half-open window, no ban that ends early, and nobody locked out for longer
+//! than a window once the clocks are right again. `SCHEDULES` says how many random schedules run.
+
+use std::cell::Cell;
+
+use portcullis::limits::ledger::{Answer, Ask, Ledger, Mark, Question};
+use portcullis::limits::quota::{BanTerms, Quota, Terms};
+use portcullis::limits::two_clocks::Moment;
+use portcullis::util::time::{Timestamp, millis};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+use proptest::test_runner::TestRunner;
+
+use crate::common::book::Shelf;
+use crate::common::{cases, ms};
+
+const START: i64 = 1_800_000_000_000;
+const ISOLATES: usize = 3;
+/// In milliseconds; no window or ban is longer.
+const LONGEST: i64 = 40;
+
+/// Which clocks are wrong for a time, and by how much at first.
+#[derive(Debug, Clone, Copy)]
+enum Wrong {
+    Object(i64),
+    Callers([i64; ISOLATES]),
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Move {
+    Ask {
+        isolate: usize,
+        is_apart: bool,
+        ask: Ask,
+    },
+    /// The object loses its memory.
+    Evict,
+    /// The alarm rings, whatever it was set to, and an isolate's clock is the second one.
+    Ring { isolate: usize },
+    /// A clock that is wrong jumps.
+    Jump { isolate: usize, by: i64 },
+}
+
+/// A time with wrong clocks: what happens and how long after the last.
+type Spell = (Wrong, Vec<(i64, Move)>);
+
+struct World {
+    shelf: Shelf,
+    true_time: i64,
+    wrong: Option<Wrong>,
+    quotas: [Option<Quota>; 2],
+    ban: Option<BanTerms>,
+    /// By group, true time and mark.
+    admitted: Vec<(bool, i64, Option<Mark>)>,
+    /// True times since the last ban.
+    failures: Vec<i64>,
+    banned_since: Option<i64>,
+}
+
+impl World {
+    fn object(&self) -> u64 {
+        let off = match self.wrong {
+            Some(Wrong::Object(off)) => off,
+            _ => 0,
+        };
+        (START + self.true_time + off) as u64
+    }
+
+    fn caller(&self, isolate: usize) -> u64 {
+        let off = match self.wrong {
+            Some(Wrong::Callers(off)) => off[isolate],
+            _ => 0,
+        };
+        (START + self.true_time + off) as u64
+    }
+
+    fn ask(&mut self, isolate: usize, is_apart: bool, ask: Ask) -> Answer {
+        let question = Question {
+            group: if is_apart { "/a".into() } else { String::new() },
+            terms: Terms {
+                quota: self.quotas[usize::from(is_apart)],
+                replay_window: None,
+                ban: self.ban,
+            },
+            ask,
+            now: Timestamp(self.caller(isolate)),
+        };
+        let now = self.object();
+        let answer = self.shelf.step(&question, now);
+        self.note(is_apart, ask, answer);
+        answer
+    }
+
+    /// Remembers what was answered, by the true time, and checks it.
+    fn note(&mut self, is_apart: bool, ask: Ask, answer: Answer) {
+        let now = self.true_time;
+        match answer {
+            Answer::Banned { left } => assert!(left <= self.ban.expect("banned").length),
+            Answer::Limited { wait } => {
+                let quota = self.quotas[usize::from(is_apart)].expect("limited");
+                assert!(wait <= quota.window(), "{wait:?}");
+            }
+            Answer::Replayed(_) => panic!("nothing is replayed"),
+            Answer::TooManySockets(_) => panic!("no slot is asked for"),
+            Answer::Counted(_) => match ask {
+                Ask::Admit { mark } => self.admitted.push((is_apart, now, mark)),
+                Ask::Count { .. } => self.admitted.push((is_apart, now, None)),
+                Ask::Open { .. } | Ask::Attach { .. } => panic!("no slot is asked for"),
+                Ask::Fail | Ask::Lift => {}
+                Ask::GiveBack { mark } => {
+                    let mut all = self.admitted.iter();
+                    let of = |entry: &(bool, i64, Option<Mark>)| {
+                        entry.0 == is_apart && entry.2 == Some(mark)
+                    };
+                    if let Some(at) = all.rposition(of) {
+                        self.admitted.remove(at);
+                    }
+                }
+            },
+        }
+        let Some(ban) = self.ban else { return };
+        let length = millis(ban.length) as i64;
+        let is_attempt = !matches!(ask, Ask::GiveBack { .. });
+        if let (Some(since), Answer::Counted(_)) = (self.banned_since, answer)
+            && is_attempt
+        {
+            assert!(now >= since + length, "the ban ended early");
+            self.banned_since = None;
+        }
+        let is_failure = matches!(ask, Ask::Fail | Ask::Count { is_failure: true });
+        if let Answer::Counted(outlook) = answer
+            && is_failure
+        {
+            self.failures.push(now);
+            let window = millis(ban.failures.window()) as i64;
+            let recent = self.failures.iter().filter(|at| **at + window > now);
+            let bans = recent.count() >= ban.failures.count() as usize;
+            assert!(!bans || outlook.banned_for == ban.length, "no ban");
+            if !outlook.banned_for.is_zero() {
+                self.failures.clear();
+                self.banned_since = Some(now);
+            }
+        }
+    }
+
+    /// As the object does it: all is deleted when two clocks say that nothing matters.
+    fn ring(&mut self, isolate: usize) {
+        let object = Timestamp(self.object());
+        let by_one = self
+            .shelf
+            .ledger
+            .sleep(Moment::new(object, Moment::MAX.caller()));
+        let other = Timestamp(self.caller(isolate));
+        if by_one.is_none()
+            && self
+                .shelf
+                .ledger
+                .sleep(Moment::new(object, other))
+                .is_none()
+        {
+            self.shelf.rows.clear();
+            self.shelf.ledger = Ledger::default();
+        }
+    }
+
+    fn live_through(&mut self, (wrong, moves): Spell) {
+        self.wrong = Some(wrong);
+        for (gap, what) in moves {
+            self.true_time += gap;
+            match (what, &mut self.wrong) {
+                (Move::Evict, _) => self.shelf.evict(),
+                (Move::Ring { isolate }, _) => self.ring(isolate),
+                (
+                    Move::Ask {
+                        isolate,
+                        is_apart,
+                        ask,
+                    },
+                    _,
+                ) => {
+                    self.ask(isolate, is_apart, ask);
+                }
+                (Move::Jump { by, .. }, Some(Wrong::Object(off))) => *off += by,
+                (Move::Jump { isolate, by }, Some(Wrong::Callers(off))) => off[isolate] += by,
+                (Move::Jump { .. }, None) => {}
+            }
+        }
+        self.wrong = None;
+    }
+
+    fn assert_never_too_many(&self) {
+        for (group, quota) in self.quotas.iter().enumerate() {
+            let Some(quota) = quota else { continue };
+            let window = millis(quota.window()) as i64;
+            let of_group = || {
+                self.admitted
+                    .iter()
+                    .filter(|entry| usize::from(entry.0) == group)
+            };
+            for (_, start, _) in of_group() {
+                let inside = of_group().filter(|(_, at, _)| (*start..start + window).contains(at));
+                let count = inside.count();
+                assert!(count <= quota.count() as usize, "{count} from {start} on");
+            }
+        }
+    }
+
+    /// Clocks are right from now on: whoever waits as told, for a ban and then for the quota, is
+    /// admitted, evictions or not.
+    fn assert_nobody_is_locked_out(&mut self) {
+        for is_apart in [false, true] {
+            let mut waits = Vec::new();
+            loop {
+                self.shelf.evict();
+                let answer = self.ask(0, is_apart, Ask::Admit { mark: None });
+                let wait = match answer {
+                    Answer::Banned { left } if waits.is_empty() => left,
+                    Answer::Limited { wait } if waits.len() < 2 => wait,
+                    Answer::Counted(_) => break,
+                    _ => panic!("after waits of {waits:?} still {answer:?}"),
+                };
+                waits.push(wait);
+                self.true_time += millis(wait) as i64;
+            }
+            let limits = waits.len() - usize::from(self.ban.is_some() && waits.len() == 2);
+            assert!(limits <= 1, "limited after waiting: {waits:?}");
+        }
+    }
+}
+
+fn offset() -> impl Strategy<Value = i64> {
+    prop_oneof![
+        2 => -3..4_i64,
+        2 => -45..46_i64,
+        1 => select(vec![-1_000_000, -1000, 1000, 1_000_000]),
+    ]
+}
+
+fn wrong() -> impl Strategy<Value = Wrong> {
+    prop_oneof![
+        offset().prop_map(Wrong::Object),
+        [offset(), offset(), offset()].prop_map(Wrong::Callers),
+    ]
+}
+
+fn ask() -> impl Strategy<Value = Ask> {
+    let mark = || (0..3_u8).prop_map(|byte| [byte; 16]);
+    prop_oneof![
+        6 => proptest::option::of(mark()).prop_map(|mark| Ask::Admit { mark }),
+        1 => any::<bool>().prop_map(|is_failure| Ask::Count { is_failure }),
+        1 => Just(Ask::Fail),
+        1 => mark().prop_map(|mark| Ask::GiveBack { mark }),
+    ]
+}
+
+fn a_move() -> impl Strategy<Value = Move> {
+    let isolate = || 0..ISOLATES;
+    prop_oneof![
+        12 => (isolate(), any::<bool>(), ask())
+            .prop_map(|(isolate, is_apart, ask)| Move::Ask { isolate, is_apart, ask }),
+        2 => Just(Move::Evict),
+        1 => isolate().prop_map(|isolate| Move::Ring { isolate }),
+        2 => (isolate(), offset()).prop_map(|(isolate, by)| Move::Jump { isolate, by }),
+    ]
+}
+
+fn spells() -> impl Strategy<Value = Vec<Spell>> {
+    let gap = prop_oneof![3 => Just(0_i64), 4 => 1..5_i64, 1 => 5..LONGEST + 2];
+    vec((wrong(), vec((gap, a_move()), 0..50)), 1..4)
+}
+
+fn quota(most: u32) -> impl Strategy<Value = Option<Quota>> {
+    (1..most, 1..LONGEST as u64).prop_map(|(count, window)| Quota::new(count, ms(window)))
+}
+
+fn ban() -> impl Strategy<Value = Option<BanTerms>> {
+    let terms = (quota(4), 1..LONGEST as u64).prop_map(|(failures, length)| BanTerms {
+        failures: failures.expect("counts are above zero"),
+        length: ms(length),
+    });
+    proptest::option::of(terms)
+}
+
+#[test]
+fn one_wrong_clock_at_a_time_admits_nobody_too_many_and_locks_nobody_out() {
+    let wanted = std::env::var("SCHEDULES").ok();
+    let wanted = wanted.map_or(2000, |count| count.parse().expect("SCHEDULES is a number"));
+    let (schedules, asked) = (Cell::new(0_u64), Cell::new(0_usize));
+    let strategy = (spells(), [quota(5), quota(5)], ban());
+    let result = TestRunner::new(cases(wanted)).run(&strategy, |(spells, quotas, ban)| {
+        let mut world = World {
+            shelf: Shelf::default(),
+            true_time: 0,
+            wrong: None,
+            quotas,
+            ban,
+            admitted: Vec::new(),
+            failures: Vec::new(),
+            banned_since: None,
+        };
+        for spell in spells {
+            asked.set(asked.get() + spell.1.len());
+            world.live_through(spell);
+            // What was stamped by one wrong clock is judged by no other wrong one.
+            world.true_time += LONGEST;
+        }
+        // Right from the last moment of the last spell on.
+        world.true_time -= LONGEST;
+        world.assert_nobody_is_locked_out();
+        world.assert_never_too_many();
+        schedules.set(schedules.get() + 1);
+        Ok(())
+    });
+    result.unwrap_or_else(|failure| panic!("{failure}"));
+    println!("{} schedules, {} moves", schedules.get(), asked.get());
+}

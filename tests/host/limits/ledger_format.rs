@@ -1,0 +1,264 @@
+//! What the ledger stores and how it is asked: pinned, since old rows and old isolates must be
+//! understood after a deployment.
+
+use portcullis::limits::ledger::{Answer, Ask, Ledger, Mark, Outlook, Question, Row, Slot, wire};
+use portcullis::limits::quota::{BanTerms, Quota, Terms};
+use portcullis::util::time::Timestamp;
+
+use crate::common::{assert_rows, ms, seconds};
+
+const KEY: Mark = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 255];
+const AT: u64 = 1_800_000_000_000;
+
+fn terms() -> Terms {
+    Terms {
+        quota: Quota::new(60, seconds(60)),
+        replay_window: Some(seconds(90)),
+        ban: Quota::new(3, seconds(30)).map(|failures| BanTerms {
+            failures,
+            length: seconds(3600),
+        }),
+    }
+}
+
+fn question(ask: Ask, now: u64) -> Question {
+    Question {
+        group: "/a".into(),
+        terms: terms(),
+        ask,
+        now: Timestamp(now),
+    }
+}
+
+/// A head as it is stored, by its parts: 1 800 000 000 000 ms is 0x01a3185c5000.
+#[rustfmt::skip]
+const HEAD: [u8; 146] = [
+    // written at, by the object's clock and by the caller's
+    0, 0, 0x01, 0xa3, 0x18, 0x5c, 0x50, 0x01,
+    0, 0, 0x01, 0xa3, 0x18, 0x5c, 0x50, 0x06,
+    // wakes at
+    0, 0, 0x01, 0xa3, 0x18, 0x5d, 0xaf, 0x90,
+    // the number of the next row
+    0, 0, 0, 0, 0, 0, 0, 1,
+    // no ban
+    0, 0, 0, 0, 0, 0, 0, 0,
+    // failures matter for 30 s; there is one
+    0, 0, 0, 0, 0, 0, 0x75, 0x30,
+    0, 0, 0, 0, 0, 0, 0, 1,
+    0, 0, 0x01, 0xa3, 0x18, 0x5c, 0x50, 0x01,
+    0, 0, 0x01, 0xa3, 0x18, 0x5c, 0x50, 0x06,
+    // group /a, whose entries matter for 90 s; there are two
+    0, 0, 0, 0, 0, 0, 0, 2, b'/', b'a',
+    0, 0, 0, 0, 0, 0x01, 0x5f, 0x90,
+    0, 0, 0, 0, 0, 0, 0, 2,
+    // one with a key
+    0x80, 0, 0x01, 0xa3, 0x18, 0x5c, 0x50, 0,
+    0, 0, 0x01, 0xa3, 0x18, 0x5c, 0x50, 0x05,
+    0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 255,
+    // and one without
+    0, 0, 0x01, 0xa3, 0x18, 0x5c, 0x50, 0x01,
+    0, 0, 0x01, 0xa3, 0x18, 0x5c, 0x50, 0x06,
+];
+
+#[test]
+fn the_stored_bytes_are_unchanged() {
+    let mut ledger = Ledger::default();
+    ledger.step(
+        &question(Ask::Admit { mark: Some(KEY) }, AT + 5),
+        Timestamp(AT),
+    );
+    let failure = Ask::Count { is_failure: true };
+    let (_, change) = ledger.step(&question(failure, AT + 6), Timestamp(AT + 1));
+    let head = Row {
+        number: 0,
+        data: HEAD.to_vec(),
+    };
+    assert_eq!(change.write, [head]);
+}
+
+#[test]
+fn stored_bytes_are_understood() {
+    let ask = |after, ask| {
+        let mut ledger = Ledger::load([Row {
+            number: 0,
+            data: HEAD.to_vec(),
+        }])
+        .expect("ours");
+        ledger
+            .step(&question(ask, AT + 5 + after), Timestamp(AT + after))
+            .0
+    };
+    let outlook = |exhausted_for, banned_for| Outlook {
+        exhausted_for: ms(exhausted_for),
+        banned_for: ms(banned_for),
+    };
+    assert_rows([
+        (
+            "the key",
+            ask(2, Ask::Admit { mark: Some(KEY) }),
+            Answer::Replayed(outlook(0, 0)),
+        ),
+        (
+            "zeros are no key",
+            ask(
+                2,
+                Ask::Admit {
+                    mark: Some([0; 16]),
+                },
+            ),
+            Answer::Counted(outlook(0, 0)),
+        ),
+        (
+            "the key, when its window is over",
+            ask(90_000, Ask::Admit { mark: Some(KEY) }),
+            Answer::Counted(outlook(0, 0)),
+        ),
+        (
+            "a second failure",
+            ask(2, Ask::Fail),
+            Answer::Counted(outlook(0, 0)),
+        ),
+    ]);
+}
+
+#[test]
+fn a_question_travels_as_a_path() {
+    let bare = |ask| Question {
+        group: String::new(),
+        terms: Terms::default(),
+        ask,
+        now: Timestamp(0),
+    };
+    let hex = "000102030405060708090a0b0c0d0eff";
+    let mut of_a_room = question(Ask::Fail, AT);
+    of_a_room.group = "/rooms/{room}/é/*".into();
+    let slot = Slot { id: KEY, most: 10 };
+    let open = |mark, counts_refused| Ask::Open {
+        mark,
+        slot,
+        counts_refused,
+    };
+    let rows = [
+        (
+            bare(open(Some([0; 16]), true)),
+            format!("/open-counted.{hex}.10/{}/0/0/0/0/0/0/0/", "0".repeat(32)),
+        ),
+        (
+            bare(open(None, false)),
+            format!("/open.{hex}.10//0/0/0/0/0/0/0/"),
+        ),
+        (
+            Question {
+                now: Timestamp(AT),
+                ..bare(Ask::Attach { slot })
+            },
+            format!("/attach/{hex}/10/{AT}"),
+        ),
+        (
+            question(Ask::Admit { mark: Some(KEY) }, AT),
+            format!("/admit/{hex}/{AT}/60/60000/90000/3/30000/3600000/%2Fa"),
+        ),
+        (
+            of_a_room,
+            format!(
+                "/fail//{AT}/60/60000/90000/3/30000/3600000/%2Frooms%2F%7Broom%7D%2F%C3%A9%2F%2A"
+            ),
+        ),
+        (
+            bare(Ask::Admit { mark: None }),
+            "/admit//0/0/0/0/0/0/0/".into(),
+        ),
+        (
+            bare(Ask::Count { is_failure: false }),
+            "/count//0/0/0/0/0/0/0/".into(),
+        ),
+        (
+            bare(Ask::Count { is_failure: true }),
+            "/count-failure//0/0/0/0/0/0/0/".into(),
+        ),
+        (
+            bare(Ask::GiveBack { mark: [0; 16] }),
+            format!("/give-back/{}/0/0/0/0/0/0/0/", "0".repeat(32)),
+        ),
+        (bare(Ask::Lift), "/lift//0/0/0/0/0/0/0/".into()),
+    ];
+    assert_rows(
+        rows.clone()
+            .map(|(question, path)| (path.clone(), wire::encode_question(&question), path)),
+    );
+    assert_rows(
+        rows.map(|(question, path)| (path.clone(), wire::decode_question(&path), Some(question))),
+    );
+}
+
+#[test]
+fn what_is_no_question_is_not_read_as_one() {
+    let paths = [
+        "",
+        "/",
+        "admit//0/0/0/0/0/0/0/",
+        "/admit",
+        "/admit//0/0/0/0/0/0/0",
+        "/admit//0/0/0/0/0/0/0//",
+        "/admit/xyz/0/0/0/0/0/0/0/",
+        "/admit/100000000000000000000000000000000/0/0/0/0/0/0/0/",
+        "/admit//x/0/0/0/0/0/0/",
+        "/admit//0/-1/1/0/0/0/0/",
+        "/admit//0/4294967296/1/0/0/0/0/",
+        "/admit//0/1/1.5/0/0/0/0/",
+        "/admit//0/1/1/18446744073709551616/0/0/0/",
+        "/admit//0/0/0/0/0/0/0/%FF",
+        "/Admit//0/0/0/0/0/0/0/",
+        "/ask//0/0/0/0/0/0/0/",
+        "/count/00/0/0/0/0/0/0/0/",
+        "/fail/00/0/0/0/0/0/0/0/",
+        "/give-back//0/0/0/0/0/0/0/",
+        "/open//0/0/0/0/0/0/0/",
+        "/open.00//0/0/0/0/0/0/0/",
+        "/open.00.x//0/0/0/0/0/0/0/",
+        "/open.00.1.1//0/0/0/0/0/0/0/",
+        "/opened.00.1//0/0/0/0/0/0/0/",
+        "/attach/00/1",
+        "/attach/00/1/x",
+        "/attach/00/1/1/",
+        "/attach//1/1",
+    ];
+    assert_rows(paths.map(|path| (path, wire::decode_question(path), None)));
+}
+
+#[test]
+fn an_answer_travels_as_a_word_and_numbers() {
+    let outlook = |exhausted_for, banned_for| Outlook {
+        exhausted_for: ms(exhausted_for),
+        banned_for: ms(banned_for),
+    };
+    let rows = [
+        (Answer::Counted(outlook(0, 0)), "counted 0 0"),
+        (Answer::Counted(outlook(60_000, 0)), "counted 60000 0"),
+        (
+            Answer::Replayed(outlook(1, 3_600_000)),
+            "replayed 1 3600000",
+        ),
+        (Answer::TooManySockets(outlook(2, 3)), "too-many 2 3"),
+        (Answer::Limited { wait: ms(12_345) }, "limited 12345"),
+        (Answer::Banned { left: ms(7) }, "banned 7"),
+    ];
+    assert_rows(rows.map(|(answer, text)| (text, wire::encode_answer(&answer), text.to_owned())));
+    assert_rows(rows.map(|(answer, text)| (text, wire::decode_answer(text), Some(answer))));
+    let others = [
+        "",
+        "counted",
+        "counted 0",
+        "counted 0 ",
+        "counted -1 0",
+        "counted 1.5 0",
+        "counted 1 2 3",
+        "limited 1 2",
+        "banned 1 2",
+        "Counted 1 1",
+        "admitted 1 1",
+        " 1",
+        "status 500",
+    ];
+    assert_rows(others.map(|text| (text, wire::decode_answer(text), None)));
+}

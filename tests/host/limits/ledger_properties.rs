@@ -1,0 +1,284 @@
+//! The ledger against a brute-force oracle that remembers everything, under clocks that are right.
+
+use portcullis::limits::ledger::{Answer, Ask, Ledger, Mark, Question, Row};
+use portcullis::limits::quota::{BanTerms, Quota, Terms};
+use portcullis::util::time::{Timestamp, millis};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use crate::common::book::{Shelf, outlook};
+use crate::common::crowd::greatest_crowd;
+use crate::common::{cases, ms};
+
+/// The row of slots.
+const SLOTS: u64 = (1 << 53) - 1;
+const START: u64 = 1_800_000_000_000;
+
+/// Every attempt that was counted and not given back, every failure, and the last ban.
+#[derive(Debug, Default)]
+struct Oracle {
+    entries: Vec<(u64, String, Option<Mark>)>,
+    failures: Vec<u64>,
+    banned_until: u64,
+}
+
+impl Oracle {
+    fn inside(&self, group: &str, window: u64, now: u64) -> usize {
+        let entries = self.entries.iter();
+        entries
+            .filter(|(at, of, _)| of == group && at + window > now)
+            .count()
+    }
+
+    /// The first time from `now` on at which one more attempt fits, tried one by one.
+    fn wait(&self, group: &str, quota: Option<Quota>, now: u64) -> u64 {
+        let Some(quota) = quota else { return 0 };
+        let fits = |at| self.inside(group, millis(quota.window()), at) < quota.count() as usize;
+        (0..).find(|wait| fits(now + wait)).expect("windows end")
+    }
+
+    fn fail(&mut self, ban: Option<BanTerms>, now: u64) {
+        let Some(ban) = ban else { return };
+        self.failures.push(now);
+        let window = millis(ban.failures.window());
+        let recent = self.failures.iter().filter(|at| **at + window > now);
+        if recent.count() >= ban.failures.count() as usize {
+            self.failures.clear();
+            self.banned_until = now + millis(ban.length);
+        }
+    }
+
+    fn step(&mut self, question: &Question) -> Answer {
+        let Question {
+            group, terms, ask, ..
+        } = question;
+        let now = question.now.0;
+        let is_attempt = matches!(ask, Ask::Admit { .. } | Ask::Count { .. });
+        if (is_attempt || *ask == Ask::Fail) && terms.ban.is_some() && self.banned_until > now {
+            let left = ms(self.banned_until - now);
+            return Answer::Banned { left };
+        }
+        let wait = self.wait(group, terms.quota, now);
+        if is_attempt && wait > 0 {
+            return Answer::Limited { wait: ms(wait) };
+        }
+        let mut replayed = false;
+        match *ask {
+            Ask::Admit { mark } => {
+                replayed = mark.zip(terms.replay_window).is_some_and(|(mark, window)| {
+                    let mut entries = self.entries.iter();
+                    entries.any(|(at, _, known)| *known == Some(mark) && at + millis(window) > now)
+                });
+                if replayed {
+                    self.fail(terms.ban, now);
+                }
+                let mark = mark.filter(|_| !replayed);
+                if terms.quota.is_some() || (mark.is_some() && terms.replay_window.is_some()) {
+                    self.entries.push((now, group.clone(), mark));
+                }
+            }
+            Ask::Count { is_failure } => {
+                if is_failure {
+                    self.fail(terms.ban, now);
+                }
+                if terms.quota.is_some() {
+                    self.entries.push((now, group.clone(), None));
+                }
+            }
+            Ask::Open { .. } | Ask::Attach { .. } => unreachable!("slots have tests of their own"),
+            Ask::Fail => self.fail(terms.ban, now),
+            Ask::Lift => {
+                self.failures.clear();
+                self.banned_until = 0;
+            }
+            Ask::GiveBack { mark } => {
+                let is_meant = |(at, of, known): &(u64, String, Option<Mark>)| {
+                    let still = at + millis(terms.horizon()) > now;
+                    of == group && *known == Some(mark) && still
+                };
+                if let Some(at) = self.entries.iter().rposition(is_meant) {
+                    self.entries.remove(at);
+                }
+            }
+        }
+        let banned = if terms.ban.is_some() {
+            self.banned_until
+        } else {
+            0
+        };
+        let known = outlook(
+            self.wait(group, terms.quota, now),
+            banned.saturating_sub(now),
+        );
+        if replayed {
+            Answer::Replayed(known)
+        } else {
+            Answer::Counted(known)
+        }
+    }
+}
+
+fn mark() -> impl Strategy<Value = Mark> {
+    (0..4_u8).prop_map(|byte| [byte; 16])
+}
+
+fn ask() -> impl Strategy<Value = Ask> {
+    prop_oneof![
+        6 => option::weighted(0.8, mark()).prop_map(|mark| Ask::Admit { mark }),
+        2 => any::<bool>().prop_map(|is_failure| Ask::Count { is_failure }),
+        1 => Just(Ask::Fail),
+        1 => Just(Ask::Lift),
+        1 => mark().prop_map(|mark| Ask::GiveBack { mark }),
+    ]
+}
+
+fn gap(window: u64) -> impl Strategy<Value = u64> {
+    prop_oneof![
+        3 => Just(0),
+        3 => 1..4_u64,
+        2 => 0..window,
+        1 => select(vec![window - 1, window, window + 1, 2 * window]),
+    ]
+}
+
+fn quota(most: u32) -> impl Strategy<Value = Option<Quota>> {
+    (0..most, 2..40_u64).prop_map(|(count, window)| Quota::new(count, ms(window)))
+}
+
+fn ban() -> impl Strategy<Value = Option<BanTerms>> {
+    (quota(5), 1..80_u64).prop_map(|(failures, length)| {
+        failures.map(|failures| BanTerms {
+            failures,
+            length: ms(length),
+        })
+    })
+}
+
+proptest! {
+    #![proptest_config(cases(3_000))]
+
+    #[test]
+    fn every_answer_is_the_oracles(
+        moves in vec((gap(30), any::<bool>(), ask(), prop::bool::weighted(0.1)), 1..60),
+        quotas in [quota(6), quota(6)],
+        replay_window in option::of(1..60_u64),
+        ban in ban(),
+    ) {
+        let (mut shelf, mut oracle, mut now) = (Shelf::default(), Oracle::default(), START);
+        for (gap, is_apart, ask, is_evicted) in moves {
+            now += gap;
+            if is_evicted {
+                shelf.evict();
+            }
+            let question = Question {
+                group: if is_apart { "/a".into() } else { String::new() },
+                terms: Terms {
+                    quota: quotas[usize::from(is_apart)],
+                    replay_window: replay_window.map(ms),
+                    ban,
+                },
+                ask,
+                now: Timestamp(now),
+            };
+            prop_assert_eq!(shelf.step(&question, now), oracle.step(&question), "{:?}", question);
+        }
+        for (group, quota) in ["", "/a"].into_iter().zip(quotas) {
+            if let Some(quota) = quota {
+                let of_group = oracle.entries.iter().filter(|(_, of, _)| of == group);
+                let times = of_group.map(|(at, ..)| *at);
+                let most = greatest_crowd(times, millis(quota.window()));
+                prop_assert!(most <= quota.count() as usize);
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_that_were_not_stored_never_panic(
+        rows in vec((select(vec![0, 1, 2, SLOTS]), vec(any::<u8>(), 0..80)), 0..3),
+        ask in ask(),
+    ) {
+        let rows = rows.into_iter().map(|(number, data)| Row { number, data });
+        if let Ok(mut ledger) = Ledger::load(rows) {
+            step_somehow(&mut ledger, ask);
+        }
+    }
+}
+
+fn step_somehow(ledger: &mut Ledger, ask: Ask) {
+    let terms = Terms {
+        quota: Quota::new(2, ms(10)),
+        replay_window: Some(ms(5)),
+        ban: Quota::new(2, ms(10)).map(|failures| BanTerms {
+            failures,
+            length: ms(3),
+        }),
+    };
+    let question = Question {
+        group: String::new(),
+        terms,
+        ask,
+        now: Timestamp(START),
+    };
+    ledger.step(&question, Timestamp(START));
+}
+
+proptest! {
+    #![proptest_config(cases(12))]
+
+    #[test]
+    fn bytes_that_were_changed_never_panic(
+        changes in vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+        ask in ask(),
+    ) {
+        let mut shelf = Shelf::default();
+        for at in 0..200 {
+            let terms = Terms { quota: Quota::new(500, ms(1000)), ..Terms::default() };
+            let ask = Ask::Admit { mark: Some([at; 16]) };
+            let question = Question { group: String::new(), terms, ask, now: Timestamp(START) };
+            shelf.step(&question, START);
+        }
+        let mut rows: Vec<_> = shelf.rows.into_values().collect();
+        for (index, byte) in changes {
+            for row in &mut rows {
+                let at = index.index(row.data.len());
+                row.data[at] = byte;
+            }
+        }
+        if let Ok(mut ledger) = Ledger::load(rows) {
+            step_somehow(&mut ledger, ask);
+        }
+    }
+
+    /// Beyond 128 attempts there are several rows.
+    #[test]
+    fn every_answer_is_the_oracles_over_many_rows(
+        moves in vec(
+            (
+                prop_oneof![8 => Just(0_u64), 2 => 1..3_u64, 1 => 0..200_u64],
+                prop_oneof![
+                    9 => any::<u8>().prop_map(|byte| Ask::Admit { mark: Some([byte; 16]) }),
+                    1 => any::<u8>().prop_map(|byte| Ask::GiveBack { mark: [byte; 16] }),
+                ],
+                prop::bool::weighted(0.05),
+            ),
+            1..900,
+        ),
+        count in 100..500_u32,
+    ) {
+        let quota = Quota::new(count, ms(300));
+        let terms = Terms { quota, replay_window: Some(ms(3)), ban: None };
+        let (mut shelf, mut oracle, mut now) = (Shelf::default(), Oracle::default(), START);
+        for (gap, ask, is_evicted) in moves {
+            now += gap;
+            if is_evicted {
+                shelf.evict();
+            }
+            let question = Question { group: String::new(), terms, ask, now: Timestamp(now) };
+            prop_assert_eq!(shelf.step(&question, now), oracle.step(&question));
+            oracle.entries.retain(|(at, ..)| at + 300 > now);
+            prop_assert!(shelf.rows.len() <= 7, "{} rows", shelf.rows.len());
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! Slots under random schedules of sockets, their channels, and objects that sleep and restart:
+//! never are more sockets alive than the cap says, and what is dead frees its slot in time.
+
+use std::collections::BTreeMap;
+
+use portcullis::limits::ledger::{Answer, Ask, Change, Channel, LEASE, Mark, Question, Slot};
+use portcullis::limits::quota::Terms;
+use portcullis::limits::two_clocks::Moment;
+use portcullis::util::time::{Timestamp, millis};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use crate::common::book::{START, Shelf};
+use crate::common::cases;
+
+/// As channel.js has them, in milliseconds.
+const PING_EVERY: u64 = 20_000;
+const PATIENCE: u64 = 45_000;
+const RETRY_EVERY: u64 = 7_000;
+const SECOND: u64 = 1000;
+
+/// A socket of a client, with the isolate's end of its channel.
+#[derive(Debug, Clone, Copy)]
+struct Socket {
+    /// The last ping that was answered, or when it attached.
+    heard: u64,
+    next: u64,
+    is_attached: bool,
+    is_answered: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Event {
+    Open,
+    Close(usize),
+    /// The isolate is no more; the object may hear of it or not.
+    Crash(usize, bool),
+    /// The same of the channel alone.
+    Break(usize, bool),
+    Sleep,
+    Restart,
+    Outage,
+    Pass(u64),
+}
+
+struct World {
+    most: u32,
+    skew: u64,
+    now: u64,
+    shelf: Shelf,
+    /// The object's ends of channels: when the last ping came, and whether any still can.
+    channels: BTreeMap<Mark, (u64, bool)>,
+    sockets: BTreeMap<Mark, Socket>,
+    opened: u64,
+    is_reachable: bool,
+}
+
+impl World {
+    fn apply(&mut self, change: Change) {
+        for row in change.write {
+            self.shelf.rows.insert(row.number, row);
+        }
+        for number in change.delete {
+            self.shelf.rows.remove(&number);
+        }
+    }
+
+    fn caller(&self) -> Timestamp {
+        Timestamp(self.now + self.skew)
+    }
+
+    /// As the object does it.
+    fn ask(&mut self, ask: Ask) -> bool {
+        let question = Question {
+            group: String::new(),
+            terms: Terms::default(),
+            ask,
+            now: self.caller(),
+        };
+        if self.shelf.ledger.needs_a_roll_call(&question) {
+            let found: Vec<_> = self
+                .channels
+                .iter()
+                .map(|(id, (pinged, _))| Channel {
+                    id: *id,
+                    pinged: Timestamp(*pinged),
+                })
+                .collect();
+            let now = Moment::new(Timestamp(self.now), self.caller());
+            let (change, lapsed) = self.shelf.ledger.call_roll(&found, now);
+            self.apply(change);
+            for id in lapsed {
+                self.channels.remove(&id);
+            }
+        }
+        let id = ask.slot().expect("a slot").id;
+        let has_slot = matches!(self.shelf.step(&question, self.now), Answer::Counted(_));
+        if has_slot {
+            self.channels.insert(id, (0, true));
+        }
+        has_slot
+    }
+
+    fn slot(&self, id: Mark) -> Slot {
+        Slot {
+            id,
+            most: self.most,
+        }
+    }
+
+    fn open(&mut self) -> bool {
+        self.opened += 1;
+        let id = u128::from(self.opened).to_be_bytes();
+        let slot = self.slot(id);
+        let is_open = self.is_reachable
+            && self.ask(Ask::Open {
+                mark: None,
+                slot,
+                counts_refused: true,
+            });
+        if is_open {
+            let socket = Socket {
+                heard: self.now,
+                next: self.now + PING_EVERY,
+                is_attached: true,
+                is_answered: true,
+            };
+            self.sockets.insert(id, socket);
+        }
+        is_open
+    }
+
+    fn leave(&mut self, id: Mark, is_over: bool) {
+        if self.channels.remove(&id).is_some() {
+            let change = self.shelf.ledger.leave(&id, is_over, Timestamp(self.now));
+            self.apply(change);
+        }
+    }
+
+    /// The channel can carry nothing any more.
+    fn cut(&mut self, id: Mark, is_heard: bool) {
+        if is_heard && self.is_reachable {
+            self.leave(id, false);
+        } else if let Some((_, is_sound)) = self.channels.get_mut(&id) {
+            *is_sound = false;
+        }
+    }
+
+    /// What the isolate does when its timer is due. Gives whether the socket lives on.
+    fn tick(&mut self, id: Mark, socket: &mut Socket) -> bool {
+        if socket.is_attached {
+            let reaches = self.is_reachable
+                && self
+                    .channels
+                    .get(&id)
+                    .is_some_and(|(_, is_sound)| *is_sound);
+            if socket.is_answered {
+                socket.is_answered = reaches;
+                if reaches {
+                    self.channels.insert(id, (self.now, true));
+                    socket.heard = self.now;
+                }
+                socket.next = self.now + PING_EVERY;
+                return true;
+            }
+            socket.is_attached = false;
+        }
+        if self.now >= socket.heard + PATIENCE {
+            return false;
+        }
+        if self.is_reachable {
+            let slot = self.slot(id);
+            if !self.ask(Ask::Attach { slot }) {
+                return false;
+            }
+            socket.is_attached = true;
+            socket.is_answered = true;
+            socket.heard = self.now;
+            socket.next = self.now + PING_EVERY;
+        } else {
+            socket.next = (self.now + RETRY_EVERY).min(socket.heard + PATIENCE);
+        }
+        true
+    }
+
+    fn pass(&mut self, seconds: u64) {
+        for _ in 0..seconds {
+            self.now += SECOND;
+            let due: Vec<_> = self
+                .sockets
+                .iter()
+                .filter(|(_, socket)| socket.next <= self.now)
+                .map(|(id, socket)| (*id, *socket))
+                .collect();
+            for (id, mut socket) in due {
+                match self.tick(id, &mut socket) {
+                    true => self.sockets.insert(id, socket),
+                    false => self.sockets.remove(&id),
+                };
+            }
+        }
+    }
+
+    fn nth(&self, at: usize) -> Option<Mark> {
+        let at = at.checked_rem(self.sockets.len())?;
+        self.sockets.keys().nth(at).copied()
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Open => {
+                self.open();
+            }
+            Event::Close(at) => {
+                let Some(id) = self.nth(at) else { return };
+                let socket = self.sockets.remove(&id).expect("it is one");
+                if socket.is_attached && self.is_reachable {
+                    let is_sound = self
+                        .channels
+                        .get(&id)
+                        .is_some_and(|(_, is_sound)| *is_sound);
+                    if is_sound {
+                        self.leave(id, true);
+                    }
+                } else {
+                    self.cut(id, false);
+                }
+            }
+            Event::Crash(at, is_heard) => {
+                let Some(id) = self.nth(at) else { return };
+                self.sockets.remove(&id);
+                self.cut(id, is_heard);
+            }
+            Event::Break(at, is_heard) => {
+                let Some(id) = self.nth(at) else { return };
+                self.cut(id, is_heard);
+            }
+            Event::Sleep => self.shelf.evict(),
+            Event::Restart => {
+                self.channels.clear();
+                self.shelf.evict();
+            }
+            Event::Outage => self.is_reachable = !self.is_reachable,
+            Event::Pass(seconds) => self.pass(seconds),
+        }
+    }
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        8 => Just(Event::Open),
+        3 => any::<usize>().prop_map(Event::Close),
+        2 => (any::<usize>(), any::<bool>()).prop_map(|(at, heard)| Event::Crash(at, heard)),
+        2 => (any::<usize>(), any::<bool>()).prop_map(|(at, heard)| Event::Break(at, heard)),
+        2 => Just(Event::Sleep),
+        1 => Just(Event::Restart),
+        1 => Just(Event::Outage),
+        6 => prop_oneof![1..5_u64, 1..70_u64].prop_map(Event::Pass),
+    ]
+}
+
+proptest! {
+    #![proptest_config(cases(3_000))]
+
+    #[test]
+    fn never_are_more_sockets_alive_than_the_cap_says(
+        most in 1..5_u32,
+        skew in prop_oneof![Just(0_u64), 0..100_000_u64],
+        events in vec(event(), 1..80),
+    ) {
+        let mut world = World {
+            most,
+            skew,
+            now: START,
+            shelf: Shelf::default(),
+            channels: BTreeMap::new(),
+            sockets: BTreeMap::new(),
+            opened: 0,
+            is_reachable: true,
+        };
+        for event in events {
+            world.happen(event);
+            let alive = world.sockets.len();
+            prop_assert!(alive <= most as usize, "{alive} alive after {event:?}");
+        }
+        // Where nothing more goes wrong, every dead one's slot is free after its lease.
+        world.is_reachable = true;
+        world.pass(PING_EVERY / SECOND * 2 + 1);
+        world.open();
+        world.pass(millis(LEASE) / SECOND + 1);
+        while world.open() {}
+        prop_assert_eq!(world.sockets.len(), most as usize);
+        while let Some(id) = world.nth(0) {
+            world.sockets.remove(&id);
+            world.leave(id, true);
+        }
+        prop_assert!(!world.shelf.ledger.has_sockets());
+    }
+}

@@ -1,0 +1,14 @@
+mod deny_cache;
+mod ledger;
+mod ledger_clocks;
+mod ledger_format;
+mod ledger_properties;
+mod ledger_rows;
+mod ledger_scopes;
+mod ledger_slots;
+mod ledger_slots_properties;
+mod route_pool;
+mod route_pool_format;
+mod route_pool_properties;
+mod scope;
+mod simulation;

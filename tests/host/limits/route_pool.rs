@@ -1,0 +1,321 @@
+//! A route's quota between isolates and its object, step by step.
+
+use std::time::Duration;
+
+use portcullis::limits::quota::Quota;
+use portcullis::limits::route_pool::{
+    Alarm, Answer, Decision, Errand, Given, Holder, Idle, Pool, Question, Taken, Wish,
+};
+use portcullis::util::time::Timestamp;
+
+use crate::common::{ms, seconds};
+
+const START: u64 = 1_800_000_000_000;
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+fn at(offset: u64) -> Timestamp {
+    Timestamp(START + offset)
+}
+
+fn quota(count: u32, window: u64) -> Quota {
+    Quota::new(count, seconds(window)).expect("a quota")
+}
+
+fn ask(isolate: u64, number: u64, quota: Quota, offset: u64, wish: Wish) -> Question {
+    Question {
+        quota,
+        isolate,
+        number,
+        sent: at(offset),
+        wish,
+    }
+}
+
+fn given(answer: Answer) -> Given {
+    match answer {
+        Answer::Given(given) => given,
+        Answer::Stale => panic!("the question is not stale"),
+    }
+}
+
+/// Steps with clocks that agree.
+fn step(pool: &mut Pool, question: Question) -> Given {
+    given(pool.step(&question, question.sent).0)
+}
+
+fn lend(used: u32, keep: u32, want: u32) -> Wish {
+    Wish::Share {
+        admits: false,
+        used,
+        keep,
+        want,
+    }
+}
+
+fn new_request(holder: &mut Holder, offset: u64) -> (Decision, Vec<Errand>) {
+    holder.decide(Duration::ZERO, at(offset), TIMEOUT)
+}
+
+#[test]
+fn a_small_quota_is_exact_to_the_millisecond() {
+    let quota = quota(2, 60);
+    let mut pool = Pool::default();
+    let mut admit = |number, offset| {
+        let Given { admits, wait, .. } =
+            step(&mut pool, ask(1, number, quota, offset, Wish::Admit));
+        (admits, wait)
+    };
+    assert_eq!(admit(1, 0), (true, ms(0)));
+    assert_eq!(admit(2, 1000), (true, ms(59_000)));
+    assert_eq!(admit(3, 1001), (false, ms(58_999)));
+    assert_eq!(admit(4, 59_999), (false, ms(1)));
+    assert_eq!(admit(5, 60_000), (true, ms(1000)));
+    assert_eq!(admit(6, 60_999), (false, ms(1)));
+    assert_eq!(admit(7, 61_000), (true, ms(59_000)));
+}
+
+#[test]
+fn a_share_is_at_most_an_eighth_of_what_is_free() {
+    let quota = quota(800, 60);
+    let mut pool = Pool::default();
+    let mut share =
+        |isolate, number, wish| step(&mut pool, ask(isolate, number, quota, 0, wish)).share;
+    assert_eq!(share(1, 1, lend(0, 0, 300)), 100);
+    assert_eq!(share(2, 1, lend(0, 0, 300)), 87);
+    assert_eq!(share(3, 1, lend(0, 0, 10)), 10);
+    // What is used counts, what is given back is free.
+    assert_eq!(share(1, 2, lend(60, 0, 0)), 0);
+    assert_eq!(share(3, 2, lend(0, 0, 400)), (800 - 60 - 87) / 8);
+}
+
+#[test]
+fn when_all_want_more_than_there_is_each_is_lent_the_same_part() {
+    let quota = quota(800, 60);
+    let mut pool = Pool::default();
+    for isolate in 1..=40 {
+        step(&mut pool, ask(isolate, 1, quota, 0, lend(0, 0, 40)));
+    }
+    // The first had more, and what it keeps beyond its part comes back with its next account.
+    assert_eq!(
+        step(&mut pool, ask(1, 2, quota, 0, lend(0, 40, 40))).share,
+        20
+    );
+    assert_eq!(
+        step(&mut pool, ask(1, 3, quota, 0, lend(0, 20, 40))).share,
+        20
+    );
+    let free = step(&mut pool, ask(41, 1, quota, 0, lend(0, 0, 40)));
+    assert!(free.share <= 800 / 41, "{free:?}");
+}
+
+#[test]
+fn a_small_quota_is_not_lent() {
+    let mut pool = Pool::default();
+    let quota = quota(127, 60);
+    assert_eq!(step(&mut pool, ask(1, 1, quota, 0, lend(0, 0, 9))).share, 0);
+}
+
+#[test]
+fn a_question_that_another_overtook_changes_nothing() {
+    let quota = quota(800, 60);
+    let mut pool = Pool::default();
+    assert_eq!(
+        step(&mut pool, ask(1, 2, quota, 0, lend(0, 0, 50))).share,
+        50
+    );
+    for number in [1, 2] {
+        let late = ask(1, number, quota, 0, lend(0, 0, 0));
+        assert_eq!(pool.step(&late, at(0)), (Answer::Stale, None));
+    }
+    assert_eq!(
+        step(&mut pool, ask(2, 1, quota, 0, lend(0, 0, 800))).share,
+        (800 - 50) / 8
+    );
+}
+
+#[test]
+fn a_share_that_nobody_renews_counts_until_lease_and_window_are_over() {
+    let quota = quota(160, 60);
+    let mut pool = Pool::default();
+    assert_eq!(
+        step(&mut pool, ask(1, 1, quota, 0, lend(0, 0, 20))).share,
+        20
+    );
+    let mut share =
+        |number, offset| step(&mut pool, ask(2, number, quota, offset, lend(0, 0, 160))).share;
+    assert_eq!(share(1, 69_999), 140 / 8);
+    assert_eq!(share(2, 70_000), 160 / 8);
+}
+
+#[test]
+fn after_a_restart_all_that_was_lent_counts_as_long() {
+    let quota = quota(160, 60);
+    let (_, row) = Pool::default().step(&ask(1, 1, quota, 0, lend(0, 0, 20)), at(0));
+    let mut pool = Pool::load(&row.expect("it was lent")).expect("its own row");
+    // The isolate's account changes nothing any more.
+    let account = ask(1, 2, quota, 1000, lend(5, 10, 0));
+    assert_eq!(step(&mut pool, account).share, 0);
+    let mut share =
+        |number, offset| step(&mut pool, ask(2, number, quota, offset, lend(0, 0, 160))).share;
+    assert_eq!(share(1, 69_000), 140 / 8);
+    assert_eq!(share(2, 71_000), 160 / 8);
+}
+
+#[test]
+fn an_admission_is_given_back_once() {
+    let quota = quota(2, 60);
+    let mut pool = Pool::default();
+    let mut say = |number, wish| step(&mut pool, ask(1, number, quota, 0, wish)).admits;
+    assert!(say(1, Wish::Admit) && say(2, Wish::Admit) && !say(3, Wish::Admit));
+    say(4, Wish::GiveBack { number: 2 });
+    say(5, Wish::GiveBack { number: 2 });
+    say(6, Wish::GiveBack { number: 3 });
+    assert!(say(7, Wish::Admit));
+    assert!(!say(8, Wish::Admit));
+}
+
+#[test]
+fn an_isolate_asks_alone_then_for_a_share_and_then_not_at_all() {
+    let quota = quota(8000, 60);
+    let (mut holder, mut pool) = (Holder::new(quota, 1), Pool::default());
+    let (Decision::Ask(first), _) = new_request(&mut holder, 0) else {
+        panic!("it has nothing yet")
+    };
+    // Another request waits for that.
+    let (waiting, _) = new_request(&mut holder, 1);
+    assert_eq!(waiting, Decision::Wait(ms(10)));
+    let answer = step(&mut pool, first);
+    assert_eq!(answer.share, 0);
+    let taken = holder.answered(&first, &answer, at(30));
+    assert_eq!(taken, Ok(Taken::There { number: 1 }));
+
+    let (Decision::Ask(second), errands) = holder.decide(ms(10), at(31), TIMEOUT) else {
+        panic!("there is no share yet")
+    };
+    let alarm = Alarm::Lease { number: 2 };
+    let after = seconds(5);
+    assert_eq!(errands, [Errand::Wake { after, alarm }]);
+    let answer = step(&mut pool, second);
+    assert_eq!((answer.admits, answer.share), (true, 2));
+    assert!(holder.answered(&second, &answer, at(60)).is_ok());
+    for offset in [61, 62] {
+        let (decision, _) = new_request(&mut holder, offset);
+        assert!(matches!(decision, Decision::Admit(Taken::Here { .. })));
+    }
+}
+
+#[test]
+fn an_answer_to_another_question_is_not_taken_for_a_shares() {
+    let quota = quota(8000, 60);
+    let mut holder = Holder::new(quota, 1);
+    let given = |admits, share| Given {
+        admits,
+        share,
+        wait: ms(0),
+    };
+    let (Decision::Ask(first), _) = new_request(&mut holder, 0) else {
+        panic!("it asks")
+    };
+    let taken = holder.answered(&first, &given(true, 0), at(10));
+    let back = holder.give_back(taken.expect("admitted"), at(10));
+    let (Decision::Ask(second), _) = new_request(&mut holder, 11) else {
+        panic!("it asks for a share")
+    };
+    holder.heard(&back.expect("the pool is told"), &given(false, 0), at(12));
+    assert!(holder.answered(&second, &given(true, 3), at(13)).is_ok());
+    let (third, _) = new_request(&mut holder, 14);
+    assert!(matches!(third, Decision::Admit(Taken::Here { .. })));
+}
+
+#[test]
+fn what_is_left_of_a_share_goes_back_when_it_ends() {
+    let quota = quota(8000, 60);
+    let mut holder = Holder::new(quota, 1);
+    let mut pool = Pool::default();
+    let mut alarms = Vec::new();
+    for offset in [0, 100, 200, 300] {
+        let (decision, errands) = new_request(&mut holder, offset);
+        alarms.extend(errands.into_iter().filter_map(|errand| match errand {
+            Errand::Wake { alarm, .. } => Some(alarm),
+            Errand::Ask(_) => None,
+        }));
+        if let Decision::Ask(question) = decision {
+            let answer = step(&mut pool, question);
+            let _ = holder.answered(&question, &answer, at(offset));
+        }
+    }
+    let back: Vec<_> = alarms
+        .into_iter()
+        .filter_map(|alarm| holder.woken(alarm, at(5500), TIMEOUT))
+        .collect();
+    let [question] = back.as_slice() else {
+        panic!("one account: {back:?}")
+    };
+    let Wish::Share {
+        admits, keep, want, ..
+    } = question.wish
+    else {
+        panic!("an account")
+    };
+    assert_eq!((admits, keep, want), (false, 0, 0));
+    assert_eq!(step(&mut pool, *question).share, 0);
+    // Nothing is lent any more: an eighth of all but the four that were admitted.
+    let other = ask(2, 1, quota, 5500, lend(0, 0, 8000));
+    assert_eq!(step(&mut pool, other).share, (8000 - 4) / 8);
+}
+
+#[test]
+fn an_exhausted_route_is_known_until_its_wait_is_over() {
+    let quota = quota(1, 60);
+    let (mut holder, mut pool) = (Holder::new(quota, 1), Pool::default());
+    let (Decision::Ask(question), _) = new_request(&mut holder, 0) else {
+        panic!("it asks")
+    };
+    let answer = step(&mut pool, question);
+    assert!(holder.answered(&question, &answer, at(0)).is_ok());
+    let wait = |holder: &Holder, offset| holder.wait(at(offset));
+    assert_eq!(wait(&holder, 1), Some(ms(59_999)));
+    assert_eq!(
+        new_request(&mut holder, 59_999).0,
+        Decision::Refuse { wait: ms(1) }
+    );
+    assert_eq!(wait(&holder, 60_000), None);
+    assert!(matches!(
+        new_request(&mut holder, 60_000).0,
+        Decision::Ask(_)
+    ));
+}
+
+#[test]
+fn a_clock_that_jumps_back_ends_a_share_and_a_wait() {
+    let quota = quota(8000, 60);
+    let (mut holder, mut pool) = (Holder::new(quota, 1), Pool::default());
+    for offset in [0, 1] {
+        let (Decision::Ask(question), _) = new_request(&mut holder, offset) else {
+            panic!("it has nothing yet")
+        };
+        let answer = step(&mut pool, question);
+        assert!(holder.answered(&question, &answer, at(offset)).is_ok());
+    }
+    let mut lent = holder;
+    let before = Timestamp(START - 60_000);
+    let (decision, _) = lent.decide(Duration::ZERO, before, TIMEOUT);
+    assert!(matches!(decision, Decision::Ask(_)), "{decision:?}");
+}
+
+#[test]
+fn an_idle_pool_is_looked_at_twice_before_it_goes() {
+    let quota = quota(5, 60);
+    let mut pool = Pool::default();
+    step(&mut pool, ask(1, 1, quota, 0, Wish::Admit));
+    assert_eq!(pool.idle(at(59_000)), Idle::Not(ms(1000)));
+    let Idle::Perhaps(wake_in, row) = pool.idle(at(60_000)) else {
+        panic!("its clock may have jumped")
+    };
+    assert_eq!(wake_in, seconds(70));
+    let mut again = Pool::load(&row).expect("its own row");
+    assert_eq!(again.idle(at(130_000)), Idle::Yes);
+    // Who asks in between is not forgotten.
+    step(&mut pool, ask(1, 2, quota, 61_000, Wish::Admit));
+    assert!(matches!(pool.idle(at(130_000)), Idle::Perhaps(..)));
+}

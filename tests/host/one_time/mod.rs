@@ -1,0 +1,3 @@
+mod jti;
+mod store;
+mod ticket;

@@ -1,0 +1,341 @@
+//! The registry: whom a mark hits, and how sockets are found and listed.
+
+use std::collections::BTreeSet;
+
+use portcullis::registry::{
+    Claim, End, Entry, Key, Mark, Named, SHARDS, Socket, Verb, judge, oldest, party_of, session_of,
+    shard_of,
+};
+use portcullis::request::address::{ClientAddress, Ipv6Prefix};
+use portcullis::util::time::Timestamp;
+use proptest::prelude::*;
+use serde_json::json;
+
+use crate::common::registry::{ALICE, after, alice, entry, identity};
+use crate::common::{NOW, assert_rows, cases};
+
+/// What an object says that stored just this.
+fn verdict(entry: &Entry, verb: Verb, key: Key, before: Timestamp) -> Result<(), End> {
+    let mark = Mark {
+        before,
+        until: after(1000),
+    };
+    let named = Named { verb, key };
+    let is_asked = entry.questions(false).contains(&named);
+    let found: &[_] = if is_asked { &[(verb, mark)] } else { &[] };
+    judge(&entry.socket, found, NOW)
+}
+
+#[test]
+fn a_mark_hits_whom_it_names_and_nobody_else() {
+    let sub = |issuer, value| Key::claim(Claim::Subject, issuer, value);
+    let sid = |issuer, value| Key::claim(Claim::Session, issuer, value);
+    let jti = |issuer, value| Key::claim(Claim::Token, issuer, value);
+    let ip = |text| Key::address(ClientAddress::parse(Some(text)).key(Ipv6Prefix::default()));
+    let (id, other) = (Some("https://id"), Some("https://other"));
+    let (revoked, banned) = (Err(End::Revoked), Err(End::Banned));
+    let after_iat = after(1);
+    let rows = [
+        (
+            "the token",
+            Verb::Revoke,
+            jti(None, "t1"),
+            after_iat,
+            revoked,
+        ),
+        (
+            "another token",
+            Verb::Revoke,
+            jti(None, "t2"),
+            after_iat,
+            Ok(()),
+        ),
+        (
+            "of its issuer",
+            Verb::Revoke,
+            jti(id, "t1"),
+            after_iat,
+            revoked,
+        ),
+        (
+            "of another issuer",
+            Verb::Revoke,
+            jti(other, "t1"),
+            after_iat,
+            Ok(()),
+        ),
+        (
+            "the session",
+            Verb::Revoke,
+            sid(None, "s1"),
+            after_iat,
+            revoked,
+        ),
+        (
+            "of its issuer",
+            Verb::Revoke,
+            sid(id, "s1"),
+            after_iat,
+            revoked,
+        ),
+        (
+            "of another",
+            Verb::Revoke,
+            sid(other, "s1"),
+            after_iat,
+            Ok(()),
+        ),
+        (
+            "the subject",
+            Verb::Revoke,
+            sub(None, "alice"),
+            after_iat,
+            revoked,
+        ),
+        (
+            "before its token",
+            Verb::Revoke,
+            sub(None, "alice"),
+            NOW,
+            Ok(()),
+        ),
+        (
+            "of another issuer",
+            Verb::Revoke,
+            sub(other, "alice"),
+            after_iat,
+            Ok(()),
+        ),
+        ("everything", Verb::Revoke, Key::all(), after_iat, revoked),
+        ("everything before", Verb::Revoke, Key::all(), NOW, Ok(())),
+        (
+            "the issuer",
+            Verb::Revoke,
+            Key::issuer("https://id"),
+            after_iat,
+            revoked,
+        ),
+        (
+            "another issuer",
+            Verb::Revoke,
+            Key::issuer("https://other"),
+            after_iat,
+            Ok(()),
+        ),
+        (
+            "a claim of another kind",
+            Verb::Revoke,
+            sub(None, "t1"),
+            after_iat,
+            Ok(()),
+        ),
+        ("banned by address", Verb::Ban, ip("192.0.2.7"), NOW, banned),
+        ("another address", Verb::Ban, ip("192.0.2.8"), NOW, Ok(())),
+        (
+            "banned by subject",
+            Verb::Ban,
+            sub(None, "alice"),
+            NOW,
+            banned,
+        ),
+        ("another subject", Verb::Ban, sub(None, "alic"), NOW, Ok(())),
+        (
+            "a disconnection",
+            Verb::Kick,
+            sub(None, "alice"),
+            NOW,
+            Ok(()),
+        ),
+    ];
+    assert_rows(rows.map(|(name, verb, key, before, expected)| {
+        (name, verdict(&alice(), verb, key, before), expected)
+    }));
+}
+
+#[test]
+fn who_does_not_say_when_it_was_issued_is_revoked_and_who_has_no_token_is_not() {
+    let all = |entry: &Entry| verdict(entry, Verb::Revoke, Key::all(), Timestamp(1));
+    let undated = entry("192.0.2.7", Some(&identity(r#"{"sub":"alice"}"#)));
+    let odd = entry("192.0.2.7", Some(&identity(r#"{"sub":"alice","iat":"x"}"#)));
+    let without = entry("192.0.2.7", None);
+    assert_eq!(all(&undated), Err(End::Revoked));
+    assert_eq!(all(&odd), Err(End::Revoked));
+    assert_eq!(all(&alice()), Ok(()));
+    assert_eq!(all(&without), Ok(()));
+}
+
+#[test]
+fn a_mark_that_is_over_hits_nobody_and_a_ban_is_told_first() {
+    let socket = &alice().socket;
+    let mark = |until| Mark {
+        before: after(1),
+        until,
+    };
+    let over = [(Verb::Revoke, mark(NOW)), (Verb::Ban, mark(NOW))];
+    assert_eq!(judge(socket, &over, NOW), Ok(()));
+    let both = [(Verb::Revoke, mark(after(1))), (Verb::Ban, mark(after(1)))];
+    assert_eq!(judge(socket, &both, NOW), Err(End::Banned));
+    // Who was disconnected may come back, who was revoked may not: that is told first.
+    let both = [(Verb::Kick, mark(after(1))), (Verb::Revoke, mark(after(1)))];
+    assert_eq!(judge(socket, &both, NOW), Err(End::Revoked));
+}
+
+#[test]
+fn a_list_that_is_cut_has_the_oldest_and_says_so() {
+    let socket = |since: u64, id: &str| Socket {
+        id: id.into(),
+        since: after(since),
+        ..alice().socket
+    };
+    let all = [(3, "c"), (1, "z"), (2, "b"), (1, "a")];
+    let list = |most| {
+        let sockets = all.map(|(since, id)| socket(since, id)).to_vec();
+        let (sockets, are_more) = oldest(sockets, most);
+        let ids: String = sockets.into_iter().map(|socket| socket.id).collect();
+        (ids, are_more)
+    };
+    assert_rows([
+        ("more than fit", list(3), ("azb".to_owned(), true)),
+        ("as many", list(4), ("azbc".to_owned(), false)),
+        ("fewer", list(5), ("azbc".to_owned(), false)),
+        ("none", list(0), (String::new(), true)),
+    ]);
+}
+
+#[test]
+fn a_disconnection_is_asked_for_only_by_who_was_admitted_before() {
+    let kicks = |again| {
+        let questions = alice().questions(again);
+        questions
+            .iter()
+            .filter(|named| named.verb == Verb::Kick)
+            .count()
+    };
+    assert_eq!(kicks(false), 0);
+    assert!(kicks(true) > 0);
+    let mark = Mark {
+        before: NOW,
+        until: after(1),
+    };
+    let opened = |since| {
+        let socket = Socket {
+            since,
+            ..alice().socket
+        };
+        judge(&socket, &[(Verb::Kick, mark)], NOW)
+    };
+    assert_rows([
+        ("before", opened(NOW), Err(End::Kicked)),
+        ("by another clock", opened(after(1_000)), Err(End::Kicked)),
+        ("come back since", opened(after(1_001)), Ok(())),
+    ]);
+}
+
+#[test]
+fn ends_have_the_contracts_codes() {
+    assert_rows([
+        ("revoked", End::Revoked.close(), (4401, "revoked")),
+        ("banned", End::Banned.close(), (4403, "disconnected")),
+        ("kicked", End::Kicked.close(), (4403, "disconnected")),
+    ]);
+    assert_eq!(End::Revoked.message(), "end 4401 revoked");
+}
+
+#[test]
+fn a_socket_has_no_more_keys_than_the_platform_has_tags_and_none_is_too_long() {
+    let long = "ü".repeat(3000);
+    let claims = json!({"iss": long, "sub": long, "sid": long, "jti": long}).to_string();
+    let entry = entry("2001:db8::1", Some(&identity(&claims)));
+    assert!(entry.keys.len() <= 10, "{}", entry.keys.len());
+    for key in &entry.keys {
+        assert!(key.as_str().len() <= 256, "{}", key.as_str());
+    }
+    // The platform keeps 16 KiB of it, in two bytes a character at worst.
+    assert!(entry.socket.to_json().len() < 8 << 10);
+    let other = Key::claim(Claim::Subject, None, &format!("{long}!"));
+    assert!(!entry.keys.contains(&other));
+}
+
+#[test]
+fn sockets_are_found_by_what_their_objects_are_named_by() {
+    let address = ClientAddress::parse(Some("192.0.2.7")).key(Ipv6Prefix::default());
+    let alice = identity(ALICE);
+    let party = party_of(&alice).expect("a subject");
+    assert!(entry("192.0.2.7", Some(&alice)).keys.contains(&party));
+    let session = session_of(&alice).expect("a session");
+    assert!(entry("192.0.2.7", Some(&alice)).keys.contains(&session));
+    assert!(shard_of(Some(&alice), address) < SHARDS);
+    // Wherever she comes from.
+    let elsewhere = ClientAddress::parse(Some("198.51.100.1")).key(Ipv6Prefix::default());
+    assert_eq!(
+        shard_of(Some(&alice), address),
+        shard_of(Some(&alice), elsewhere)
+    );
+    // Another issuer's are others, whatever they are called.
+    let namesake = identity(&ALICE.replace("https://id", "https://other"));
+    assert_ne!(party_of(&namesake), Some(party));
+    assert_ne!(session_of(&namesake), Some(session));
+    // Of whom nothing is known but the address.
+    let nobody = identity("{}");
+    assert_eq!(party_of(&nobody), None);
+    assert_eq!(shard_of(Some(&nobody), address), shard_of(None, address));
+    let keys = entry("192.0.2.7", None).keys;
+    assert_eq!(keys, [Key::socket("0123"), Key::address(address)]);
+}
+
+#[test]
+fn all_objects_share_the_sockets() {
+    let address =
+        |at| ClientAddress::parse(Some(&format!("192.0.2.{at}"))).key(Ipv6Prefix::default());
+    let subject = |at: u8| identity(&json!({"sub": at.to_string()}).to_string());
+    let count = |shard_of: &dyn Fn(u8) -> u8| {
+        let shards: BTreeSet<_> = (0..200).map(shard_of).collect();
+        shards.len()
+    };
+    let all = usize::from(SHARDS);
+    assert_eq!(count(&|at| shard_of(Some(&subject(at)), address(0))), all);
+    assert_eq!(count(&|at| shard_of(None, address(at))), all);
+    // What is about everybody is found by no tag, for sockets have none of that.
+    assert_eq!(Key::all().tag(), None);
+    let one = Key::socket("0123");
+    assert_eq!(one.tag(), Some(&one));
+}
+
+#[test]
+fn the_oldest_sockets_are_listed_in_whatever_order_they_are_found() {
+    let socket = |id: &str, since| Socket {
+        id: id.into(),
+        since: after(since),
+        ..alice().socket
+    };
+    let list = |found, most| {
+        let (listed, truncated) = oldest(found, most);
+        let ids = listed.into_iter().map(|socket| socket.id);
+        (ids.collect::<Vec<_>>().join(" "), truncated)
+    };
+    let found = || {
+        vec![
+            socket("d", 9),
+            socket("c", 5),
+            socket("b", 5),
+            socket("a", 7),
+        ]
+    };
+    assert_rows([
+        ("all", list(found(), 4), ("b c a d".into(), false)),
+        ("some", list(found(), 3), ("b c a".into(), true)),
+        ("none", list(Vec::new(), 3), (String::new(), false)),
+    ]);
+}
+
+proptest! {
+    #![proptest_config(cases(500))]
+
+    #[test]
+    fn no_two_keys_read_alike(one in "\\PC{0,12}", two in "\\PC{0,12}", three in "\\PC{0,12}") {
+        let key = |issuer: Option<&str>, value: &str| Key::claim(Claim::Subject, issuer, value);
+        prop_assert_ne!(key(None, &one), key(Some(&one), &two));
+        prop_assert_eq!(key(Some(&one), &two) == key(Some(&two), &three), one == two && two == three);
+        prop_assert_eq!(key(None, &one) == key(None, &two), one == two);
+    }
+}

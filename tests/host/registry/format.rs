@@ -1,0 +1,198 @@
+//! How the registry's questions and answers travel, and what stands at a channel: formats that a
+//! deployment must not change, for isolates and objects are not replaced at one moment.
+
+use portcullis::registry::{
+    Answer, Claim, End, Entry, Key, Mark, Named, Opening, Question, Renewal, Socket, Verb,
+};
+use portcullis::request::address::{ClientAddress, Ipv6Prefix};
+use portcullis::util::time::Timestamp;
+
+use crate::common::{NOW, assert_rows, ms};
+
+fn entry() -> Entry {
+    Entry {
+        socket: Socket {
+            id: "0123".into(),
+            sub: Some("alice".into()),
+            sid: None,
+            ip: "192.0.2.7".into(),
+            route: "/*".into(),
+            origin: None,
+            since: NOW,
+            expires: Some(NOW + ms(5)),
+            has_token: true,
+            issued: None,
+            realm: "r".into(),
+            renewal: None,
+        },
+        keys: vec![
+            Key::socket("0123"),
+            Key::address(ClientAddress::parse(Some("2001:db8::7")).key(Ipv6Prefix::default())),
+            Key::claim(Claim::Subject, None, "alice"),
+            Key::claim(Claim::Subject, Some(""), "alice"),
+        ],
+    }
+}
+
+const SOCKET: &str = r#"{"id":"0123","sub":"alice","sid":null,"ip":"192.0.2.7","route":"/*","origin":null,"since":1800000000000,"expires":1800000000005,"has_token":true,"issued":null,"realm":"r"}"#;
+const KEYS: &str = r#"["id 4:0123","ip 13:2001:db8::/64","sub 5:alice","sub 0: 5:alice"]"#;
+
+const RENEWAL: &str = r#"{"keys":["jti 3:b c","jti 0: 3:b c"],"issued":1800000000001}"#;
+
+fn renewal() -> Renewal {
+    Renewal {
+        keys: [None, Some("")]
+            .map(|issuer| Key::claim(Claim::Token, issuer, "b c"))
+            .to_vec(),
+        issued: Some(NOW + ms(1)),
+    }
+}
+
+#[test]
+fn questions_keep_their_form() {
+    let entry_json = format!(r#"{{"socket":{SOCKET},"keys":{KEYS}}}"#);
+    let mark = Mark {
+        before: Timestamp(1),
+        until: Timestamp(2),
+    };
+    let named = Named {
+        verb: Verb::Revoke,
+        key: Key::all(),
+    };
+    assert_eq!(named.name(), "revoke all");
+    let rows = [
+        (
+            Question::Admit { entry: entry() },
+            format!(r#"{{"admit":{{"entry":{entry_json}}}}}"#),
+        ),
+        (
+            Question::Mark {
+                named,
+                mark,
+                spoken: true,
+            },
+            r#"{"mark":{"named":{"verb":"revoke","key":"all"},"mark":{"before":1,"until":2},"spoken":true}}"#.into(),
+        ),
+        (
+            Question::List {
+                key: None,
+                most: 7,
+            },
+            r#"{"list":{"key":null,"most":7}}"#.into(),
+        ),
+        (
+            Question::Prolong {
+                entry: entry(),
+                party: Key::socket("a"),
+                session: None,
+            },
+            format!(r#"{{"prolong":{{"entry":{entry_json},"party":"id 1:a","session":null}}}}"#),
+        ),
+    ];
+    for (question, json) in rows {
+        assert_eq!(question.to_json(), json);
+        assert_eq!(Question::from_json(&json), Some(question));
+    }
+}
+
+#[test]
+fn answers_keep_their_form() {
+    let mark = Mark {
+        before: Timestamp(1),
+        until: Timestamp(2),
+    };
+    let rows = [
+        (Answer::Admitted, r#""admitted""#.to_owned()),
+        (
+            Answer::Refused { end: End::Revoked },
+            r#"{"refused":{"end":"revoked"}}"#.into(),
+        ),
+        (
+            Answer::Marked { mark, sockets: 3 },
+            r#"{"marked":{"mark":{"before":1,"until":2},"sockets":3}}"#.into(),
+        ),
+        (Answer::Full, r#""full""#.into()),
+        (
+            Answer::Listed {
+                sockets: vec![entry().socket],
+                truncated: false,
+            },
+            format!(r#"{{"listed":{{"sockets":[{SOCKET}],"truncated":false}}}}"#),
+        ),
+        (
+            Answer::Prolonged { sockets: 2 },
+            r#"{"prolonged":{"sockets":2}}"#.into(),
+        ),
+    ];
+    for (answer, json) in rows {
+        assert_eq!(answer.to_json(), json);
+        assert_eq!(Answer::from_json(&json), Some(answer));
+    }
+}
+
+#[test]
+fn a_channel_is_opened_by_the_query_of_a_url() {
+    let query = |expires: &str, again: &str| {
+        let json = entry().to_json();
+        form_urlencoded::Serializer::new(String::new())
+            .append_pair("entry", &json)
+            .append_pair("again", again)
+            .append_pair("expires", expires)
+            .finish()
+    };
+    let opening = Opening::from_query(&query("0", "false")).expect("sound");
+    assert_eq!((opening.entry, opening.again), (entry(), false));
+    let moved = |expires: &str| {
+        let opening = Opening::from_query(&query(expires, "true")).expect("sound");
+        assert!(opening.again);
+        (opening.entry.socket.expires, opening.entry.socket.renewal)
+    };
+    let later = Some(NOW + ms(9));
+    assert_rows([
+        (
+            "by a token",
+            moved(&format!("1800000000009 {RENEWAL}")),
+            (later, Some(renewal())),
+        ),
+        (
+            "as isolates of before say it",
+            moved("1800000000009"),
+            (later, None),
+        ),
+        (
+            "to what it was before",
+            moved(&format!("1800000000005 {RENEWAL}")),
+            (Some(NOW + ms(5)), None),
+        ),
+    ]);
+    let wrong = ["x", "1800000000009 ", "1800000000009 x", "1800000000009 {}"];
+    let wrong = wrong.map(|expires| query(expires, "true"));
+    for wrong in ["", "entry=x", &query("0", "maybe")]
+        .into_iter()
+        .chain(wrong.iter().map(String::as_str))
+    {
+        assert_eq!(Opening::from_query(wrong), None, "{wrong}");
+    }
+}
+
+#[test]
+fn what_moved_an_expiry_keeps_its_form_at_a_channel_and_to_its_isolate() {
+    let mut socket = entry().socket;
+    let keys = [Key::address(
+        ClientAddress::parse(Some("192.0.2.9")).key(Ipv6Prefix::default()),
+    )];
+    let newer = Entry {
+        socket: Socket {
+            expires: Some(NOW + ms(9)),
+            issued: renewal().issued,
+            ..entry().socket
+        },
+        keys: keys.into_iter().chain(renewal().keys).collect(),
+    };
+    let message = socket.prolong(&newer);
+    assert_eq!(message, Some(format!("expires 1800000000009 {RENEWAL}")));
+    let json = SOCKET.replace("0005", "0009");
+    let json = json.replace('}', &format!(r#","renewal":{RENEWAL}}}"#));
+    assert_eq!(socket.to_json(), json);
+    assert_eq!(Socket::from_json(&json), Some(socket));
+}

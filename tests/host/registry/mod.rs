@@ -1,0 +1,4 @@
+mod admission;
+mod denials;
+mod format;
+mod renewal;

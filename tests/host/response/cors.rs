@@ -1,0 +1,99 @@
+//! What a page of another origin may read.
+
+use portcullis::checks::origin::{OriginPattern, OriginRule};
+use portcullis::response::cors;
+
+use crate::common::{Ask, assert_rows};
+
+fn headers(allowed: &str, credentials: bool, ask: &Ask) -> String {
+    let rule = OriginRule {
+        allowed: vec![OriginPattern::parse(allowed).expect("the test's own")],
+        missing_is_allowed: true,
+    };
+    let headers = cors::headers(&rule, credentials, &ask.request());
+    let lines = headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}\n"));
+    lines.collect()
+}
+
+fn ask(method: &'static str, origin: &str) -> Ask {
+    Ask::plain(method, "https://gate.example/_portcullis/ticket").with("origin", origin)
+}
+
+const APP: &str = "https://app.example";
+const READ: &str = "Access-Control-Allow-Origin: https://app.example\nVary: Origin\n";
+const CREDENTIALS: &str = "Access-Control-Allow-Credentials: true\n";
+const EXPOSED: &str = "Access-Control-Expose-Headers: Retry-After, RateLimit, RateLimit-Policy, \
+    WWW-Authenticate, Portcullis-Request-Id\n";
+const PREFLIGHT: &str = "Access-Control-Allow-Methods: POST\n\
+    Access-Control-Allow-Headers: authorization\n\
+    Access-Control-Max-Age: 600\n";
+
+#[test]
+fn the_very_origin_is_named_and_others_get_nothing() {
+    let post = |origin| ask("POST", origin);
+    let rows = [
+        ("allowed", APP, false, post(APP), format!("{READ}{EXPOSED}")),
+        (
+            "under a wildcard",
+            "*",
+            false,
+            post(APP),
+            format!("{READ}{EXPOSED}"),
+        ),
+        (
+            "with cookies",
+            APP,
+            true,
+            post(APP),
+            format!("{READ}{CREDENTIALS}{EXPOSED}"),
+        ),
+        (
+            "a preflight",
+            APP,
+            false,
+            ask("OPTIONS", APP),
+            format!("{READ}{PREFLIGHT}"),
+        ),
+        (
+            "a preflight with cookies",
+            APP,
+            true,
+            ask("OPTIONS", APP),
+            format!("{READ}{CREDENTIALS}{PREFLIGHT}"),
+        ),
+        (
+            "not allowed",
+            APP,
+            true,
+            post("https://evil.example"),
+            String::new(),
+        ),
+        (
+            "a preflight, not allowed",
+            APP,
+            true,
+            ask("OPTIONS", "https://evil.example"),
+            String::new(),
+        ),
+        ("null", "*", true, post("null"), String::new()),
+        (
+            "two",
+            APP,
+            true,
+            post("https://app.example, https://evil.example"),
+            String::new(),
+        ),
+        (
+            "none",
+            APP,
+            true,
+            ask("OPTIONS", APP).without("origin"),
+            String::new(),
+        ),
+    ];
+    assert_rows(rows.map(|(name, allowed, credentials, ask, expected)| {
+        (name, headers(allowed, credentials, &ask), expected)
+    }));
+}

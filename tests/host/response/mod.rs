@@ -1,0 +1,3 @@
+mod cors;
+mod reason;
+mod security_headers;

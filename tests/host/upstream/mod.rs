@@ -1,0 +1,4 @@
+mod assertion;
+mod forward;
+mod reply;
+mod url;

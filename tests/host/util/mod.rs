@@ -1,0 +1,2 @@
+mod parsers_properties;
+mod time;

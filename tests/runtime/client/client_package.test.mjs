@@ -1,0 +1,125 @@
+// The browser module as a package: what is in it, how large it is, and that its words fit the gate's.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import { buildSync } from 'esbuild';
+import ts from 'typescript';
+import { isRefusal } from '../../../client/ends.js';
+import { PortcullisSocket } from '../../../client/portcullis.js';
+import { inRoot } from '../../../tools/run.mjs';
+
+const read = (...path) => readFileSync(inRoot(...path), 'utf8');
+const types = ts.createSourceFile('d.ts', read('client/portcullis.d.ts'), ts.ScriptTarget.Latest);
+const declared = (name) => types.statements.find((one) => one.name?.text === name);
+
+describe('the package', () => {
+  let folder;
+  let packed;
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'portcullis-client-'));
+    const args = ['pack', '--json', '--ignore-scripts', '--pack-destination', folder];
+    [packed] = JSON.parse(execFileSync('npm', args, { cwd: inRoot('client'), encoding: 'utf8' }));
+    mkdirSync(join(folder, 'node_modules/portcullis-client'), { recursive: true });
+    const into = ['-C', join(folder, 'node_modules/portcullis-client'), '--strip-components=1'];
+    execFileSync('tar', ['-xzf', join(folder, packed.filename), ...into]);
+  });
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  test('has the module, its types, licences and README, and nothing else', () => {
+    assert.deepEqual(packed.files.map(({ path }) => path).sort(), [
+      'LICENSE-APACHE',
+      'LICENSE-MIT',
+      'README.md',
+      'ends.js',
+      'options.js',
+      'package.json',
+      'portcullis.d.ts',
+      'portcullis.js',
+      'renewal.js',
+      'timer.js',
+      'tokens.js',
+    ]);
+    for (const name of ['LICENSE-APACHE', 'LICENSE-MIT']) {
+      assert.equal(read('client', name), read(name));
+    }
+  });
+  test('is imported by its name', () => {
+    const script = `
+      import { PortcullisSocket } from 'portcullis-client';
+      console.log(Object.keys(await import('portcullis-client')).join());
+      new PortcullisSocket('ws://127.0.0.1:1').close();`;
+    const args = ['--input-type=module', '-e', script];
+    const said = execFileSync(process.execPath, args, { cwd: folder, encoding: 'utf8' });
+    assert.equal(said, 'PortcullisSocket\n');
+  });
+  test('has types for its name', () => {
+    const path = join(folder, 'use.mts');
+    ts.sys.writeFile(
+      path,
+      "import { PortcullisSocket } from 'portcullis-client';\n" +
+        "export const socket: PortcullisSocket = new PortcullisSocket('/');\n",
+    );
+    const program = ts.createProgram([path], {
+      strict: true,
+      noEmit: true,
+      types: [],
+      lib: ['lib.es2022.d.ts', 'lib.dom.d.ts'],
+      module: ts.ModuleKind.NodeNext,
+    });
+    const complaints = ts.getPreEmitDiagnostics(program).map(({ messageText }) => messageText);
+    assert.deepEqual(complaints, []);
+  });
+  test('takes less than 5 KB of a page, compressed', () => {
+    const { outputFiles } = buildSync({
+      entryPoints: [inRoot('client/portcullis.js')],
+      bundle: true,
+      minify: true,
+      format: 'esm',
+      write: false,
+    });
+    const { length } = gzipSync(outputFiles[0].contents, { level: 9 });
+    assert.ok(length < 5_000, `${length} bytes`);
+  });
+});
+
+describe('the words of the module', () => {
+  /** The gate's reasons with a close code, from the README's tables of refusals and of ends. */
+  const reasons = () => {
+    const readme = read('README.md');
+    const refusals = [...readme.matchAll(/^\| ((?:`\w+`(?:, )?)+) \| \d{3} \| (\d{4}) \|/gm)].map(
+      ([, names, code]) => [names, code],
+    );
+    const ends = [...readme.matchAll(/^\| .* \| (\d{4}) \| (`\w+`) \|$/gm)].map(
+      ([, code, name]) => [name, code],
+    );
+    const all = [...refusals, ...ends].flatMap(([names, code]) =>
+      [...names.matchAll(/\w+/g)].map(([name]) => ({ reason: name, code: Number(code) })),
+    );
+    // Is told to servers only.
+    return all.filter(({ reason }) => reason !== 'client_gone');
+  };
+
+  test('are the gate’s reasons', () => {
+    const known = reasons();
+    assert.ok(known.length > 20);
+    assert.deepEqual(
+      known.filter((end) => !isRefusal(end)),
+      [],
+    );
+    const typed = declared('Reason').type.types.map(({ literal }) => literal.text);
+    assert.deepEqual(typed.sort(), [...new Set(known.map(({ reason }) => reason))].sort());
+  });
+  test('are those of the types', () => {
+    const members = declared('PortcullisSocket').members.map(({ name }) => name?.text);
+    const own = Object.getOwnPropertyNames(PortcullisSocket.prototype);
+    const inherited = ['addEventListener', 'removeEventListener'];
+    assert.deepEqual(
+      [...new Set(members.filter((name) => name && !inherited.includes(name)))].sort(),
+      own.filter((name) => name !== 'constructor').sort(),
+    );
+  });
+});
