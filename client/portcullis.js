@@ -12,16 +12,16 @@ import {
   NO_STATUS,
   Refused,
   RefusedEvent,
-} from './ends.js';
+} from './close-reasons.js';
 import { readOptions, readUrl } from './options.js';
-import { MOST_REFUSED_TOKENS, Renewal } from './renewal.js';
+import { MAX_REFUSED_TOKENS, Renewal } from './renewal.js';
 import { after } from './timer.js';
 import { askFor, Unusable, withTicket } from './tokens.js';
 
 /** A connection that ended sooner, in milliseconds, counts as a failed attempt. */
-const SHORTEST_SUCCESS = 5_000;
+const MIN_SUCCESS = 5_000;
 /** RFC 6455 §5.5: what is left of a close frame for the reason, in bytes. */
-const MOST_REASON = 123;
+const MAX_REASON = 123;
 
 const [CONNECTING, OPEN, CLOSING, CLOSED] = [0, 1, 2, 3];
 const STATES = { CONNECTING, OPEN, CLOSING, CLOSED };
@@ -132,7 +132,7 @@ export class PortcullisSocket extends EventTarget {
     if (code !== undefined && code !== 1000 && !(code >= 3000 && code <= 4999)) {
       throw new DOMException('the code is neither 1000 nor 3000 to 4999', 'InvalidAccessError');
     }
-    if (new TextEncoder().encode(reason).length > MOST_REASON) {
+    if (new TextEncoder().encode(reason).length > MAX_REASON) {
       throw new DOMException('the reason is longer than 123 bytes', 'SyntaxError');
     }
     if (this.#state >= CLOSING) return;
@@ -218,7 +218,7 @@ export class PortcullisSocket extends EventTarget {
   #end({ code, reason = '', wasClean = false, error, status, requestId, wait = 0 }, delay) {
     this.#letGo();
     // One that lasted is no failure; one that was opened only to be closed is.
-    const least = Math.max(SHORTEST_SUCCESS, this.#bound());
+    const least = Math.max(MIN_SUCCESS, this.#bound());
     if (performance.now() - this.#openedAt > least) this.#failures = this.#refusedTokens = 0;
     this.#openedAt = undefined;
 
@@ -248,7 +248,7 @@ export class PortcullisSocket extends EventTarget {
     const action = retryCodes.has(code) ? 'retry' : actionAfter(code);
     this.#refusedTokens = action === 'authenticate' ? this.#refusedTokens + 1 : 0;
     if (action !== 'authenticate') return action;
-    return getToken && this.#refusedTokens < MOST_REFUSED_TOKENS ? action : 'give up';
+    return getToken && this.#refusedTokens < MAX_REFUSED_TOKENS ? action : 'give up';
   }
 
   /** Plans the next attempt. Gives the milliseconds until then. */

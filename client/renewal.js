@@ -1,11 +1,11 @@
 // Keeping the token of an open connection ahead of its expiry.
 
-import { actionAfter, Refused, UNAUTHORIZED } from './ends.js';
+import { actionAfter, Refused, UNAUTHORIZED } from './close-reasons.js';
 import { after, within } from './timer.js';
 import { askFor, post } from './tokens.js';
 
 /** So many tokens in a row may be refused. */
-export const MOST_REFUSED_TOKENS = 3;
+export const MAX_REFUSED_TOKENS = 3;
 
 /** Renews a token that the gate took, again and again, until it is stopped. */
 export class Renewal {
@@ -57,7 +57,7 @@ export class Renewal {
       this.#refusedTokens = code === UNAUTHORIZED ? this.#refusedTokens + 1 : 0;
       // Such as that the gate renews nothing for this route.
       const isHopeless = code !== undefined && actionAfter(code) === 'give up';
-      if (isHopeless || this.#refusedTokens === MOST_REFUSED_TOKENS) return;
+      if (isHopeless || this.#refusedTokens === MAX_REFUSED_TOKENS) return;
       this.#plan(0.3 + 0.3 * random(), wait);
     }
   }

@@ -1,6 +1,6 @@
 // Tokens: asked for from the application, and handed to the gate's endpoints.
 
-import { Refused } from './ends.js';
+import { Refused } from './close-reasons.js';
 import { fits } from './options.js';
 
 /** A token that can't be sent. Never holds it. */

@@ -1,5 +1,5 @@
 // Putting a decision on the page. Everything is set as text.
-import { STAGES, wordsFor } from './words.js';
+import { STAGES, wordsFor } from './messages.js';
 
 export const $ = (id) => document.getElementById(id);
 const HISTORY = 50;

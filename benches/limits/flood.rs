@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use base64ct::{Base64, Encoding};
 use portcullis::config::{LEDGER_BINDING, Settings, Var};
 use portcullis::gateway::{Gate, LedgerCall, Passage};
-use portcullis::limits::ledger::{Answer, Ledger};
+use portcullis::limits::ledger::{Ledger, LedgerResponse};
 use portcullis::record::Record;
 use portcullis::request::address::ClientAddress;
 use portcullis::request::{Headers, Request, RequestUrl};
@@ -135,7 +135,7 @@ impl World {
         let mut record = Record::begin(key, "id", String::new());
         self.calls.set(0);
         let journey = ready(gate.journey(&Counting(self), &request, &place, &mut record));
-        for call in journey.behind {
+        for call in journey.after_response {
             let answer = ready(self.ask(&call)).expect("a ledger answers");
             gate.learn(&call, &answer, self.now());
         }
@@ -173,7 +173,7 @@ impl Counters for World {
         Timestamp(self.now.get())
     }
 
-    async fn ask(&self, call: &LedgerCall) -> Result<Answer, String> {
+    async fn ask(&self, call: &LedgerCall) -> Result<LedgerResponse, String> {
         self.calls.set(self.calls.get() + 1);
         let second = self.now.get() / 1000;
         let mut ledgers = self.ledgers.borrow_mut();
@@ -182,7 +182,7 @@ impl Counters for World {
             (kept.second, kept.calls) = (second, 0);
         }
         kept.calls += 1;
-        let (answer, change) = kept.ledger.step(&call.question, self.now());
+        let (answer, change) = kept.ledger.step(&call.request, self.now());
         let mut outcome = self.outcome.borrow_mut();
         outcome.most_calls_in_a_second = outcome.most_calls_in_a_second.max(kept.calls);
         outcome.rows_written += (change.write.len() + change.delete.len()) as u64;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use portcullis::limits::quota::Quota;
 use portcullis::limits::route_pool::{
-    Alarm, Answer, Decision, Errand, Holder, Pool, Question, Taken,
+    Admission, Alarm, Decision, Holder, HolderTask, Pool, PoolRequest, PoolResponse,
 };
 use portcullis::util::time::{Timestamp, millis};
 
@@ -50,9 +50,9 @@ pub struct Outcome {
 enum Event {
     Request,
     Retry(usize, Duration),
-    Ask(usize, Question, bool),
+    Ask(usize, PoolRequest, bool),
     /// The answer, and when it was decided.
-    Hear(usize, Question, Answer, bool, u64),
+    Hear(usize, PoolRequest, PoolResponse, bool, u64),
     GiveUp(usize, u64),
     Wake(usize, Alarm),
 }
@@ -76,7 +76,7 @@ struct Fleet {
     pool: Pool,
     /// When the object has answered all that it was asked.
     busy_until: u64,
-    waiting: BTreeMap<(usize, u64), Question>,
+    waiting: BTreeMap<(usize, u64), PoolRequest>,
     /// When each admission was decided.
     admitted: Vec<u64>,
     second: (u64, u64),
@@ -134,18 +134,18 @@ impl Fleet {
         match event {
             Event::Request => self.request(),
             Event::Retry(isolate, waited) => self.decide(isolate, waited),
-            Event::Ask(isolate, question, waits) => self.ask(isolate, question, waits),
-            Event::Hear(isolate, question, answer, waits, decided) => {
-                if self.waiting.remove(&(isolate, question.number)).is_none() {
+            Event::Ask(isolate, request, waits) => self.ask(isolate, request, waits),
+            Event::Hear(isolate, request, answer, waits, decided) => {
+                if self.waiting.remove(&(isolate, request.number)).is_none() {
                     return;
                 }
                 let holder = &mut self.isolates[isolate].holder;
                 match answer {
-                    Answer::Stale => holder.failed(&question),
-                    Answer::Given(given) if !waits => holder.heard(&question, &given, now),
-                    Answer::Given(given) => match holder.answered(&question, &given, now) {
-                        Ok(Taken::There { .. }) => self.admit(decided),
-                        Ok(Taken::Here { .. }) => self.admit(self.now),
+                    PoolResponse::Stale => holder.failed(&request),
+                    PoolResponse::Granted(given) if !waits => holder.heard(&request, &given, now),
+                    PoolResponse::Granted(given) => match holder.answered(&request, &given, now) {
+                        Ok(Admission::There { .. }) => self.admit(decided),
+                        Ok(Admission::Here { .. }) => self.admit(self.now),
                         Err(_) => {
                             self.outcome.refused += 1;
                             self.outcome.questions_refused += 1;
@@ -154,15 +154,15 @@ impl Fleet {
                 }
             }
             Event::GiveUp(isolate, number) => {
-                if let Some(question) = self.waiting.remove(&(isolate, number)) {
+                if let Some(request) = self.waiting.remove(&(isolate, number)) {
                     self.outcome.failed += 1;
-                    self.isolates[isolate].holder.failed(&question);
+                    self.isolates[isolate].holder.failed(&request);
                 }
             }
             Event::Wake(isolate, alarm) => {
-                let question = self.isolates[isolate].holder.woken(alarm, now, TIMEOUT);
-                if let Some(question) = question {
-                    self.send(isolate, question, false);
+                let request = self.isolates[isolate].holder.woken(alarm, now, TIMEOUT);
+                if let Some(request) = request {
+                    self.send(isolate, request, false);
                 }
             }
         }
@@ -181,11 +181,11 @@ impl Fleet {
     fn decide(&mut self, isolate: usize, waited: Duration) {
         let now = self.clock();
         let holder = &mut self.isolates[isolate].holder;
-        let (decision, errands) = holder.decide(waited, now, TIMEOUT);
-        for errand in errands {
-            match errand {
-                Errand::Ask(question) => self.send(isolate, question, false),
-                Errand::Wake { after, alarm } => {
+        let (decision, tasks) = holder.decide(waited, now, TIMEOUT);
+        for task in tasks {
+            match task {
+                HolderTask::Ask(request) => self.send(isolate, request, false),
+                HolderTask::Wake { after, alarm } => {
                     self.outcome.timers += 1;
                     self.after(millis(after) * 1000, Event::Wake(isolate, alarm));
                 }
@@ -194,7 +194,7 @@ impl Fleet {
         match decision {
             Decision::Admit(_) => self.admit(self.now),
             Decision::Refuse { .. } => self.outcome.refused += 1,
-            Decision::Ask(question) => self.send(isolate, question, true),
+            Decision::Ask(request) => self.send(isolate, request, true),
             Decision::Wait(length) if waited + length < TIMEOUT => {
                 let length_in_all = waited + length;
                 self.after(millis(length) * 1000, Event::Retry(isolate, length_in_all));
@@ -203,17 +203,17 @@ impl Fleet {
         }
     }
 
-    fn send(&mut self, isolate: usize, question: Question, waits: bool) {
-        self.waiting.insert((isolate, question.number), question);
+    fn send(&mut self, isolate: usize, request: PoolRequest, waits: bool) {
+        self.waiting.insert((isolate, request.number), request);
         self.after(
             self.isolates[isolate].way,
-            Event::Ask(isolate, question, waits),
+            Event::Ask(isolate, request, waits),
         );
         let limit = millis(TIMEOUT) * 1000;
-        self.after(limit, Event::GiveUp(isolate, question.number));
+        self.after(limit, Event::GiveUp(isolate, request.number));
     }
 
-    fn ask(&mut self, isolate: usize, question: Question, waits: bool) {
+    fn ask(&mut self, isolate: usize, request: PoolRequest, waits: bool) {
         let second = self.now / 1_000_000;
         self.second = match self.second {
             (same, count) if same == second => (same, count + 1),
@@ -225,14 +225,14 @@ impl Fleet {
         self.busy_until = self.busy_until.max(self.now) + SERVICE;
         let (answer, row) = self
             .pool
-            .step(&question, Timestamp(START + self.busy_until / 1000));
+            .step(&request, Timestamp(START + self.busy_until / 1000));
         if let Some(row) = row {
             outcome.rows_written += 1;
             outcome.longest_row = outcome.longest_row.max(row.len());
         }
         let way = self.busy_until - self.now + self.isolates[isolate].way;
         let decided = self.busy_until;
-        self.after(way, Event::Hear(isolate, question, answer, waits, decided));
+        self.after(way, Event::Hear(isolate, request, answer, waits, decided));
     }
 
     fn admit(&mut self, decided: u64) {

@@ -4,7 +4,7 @@
 mod command;
 mod token;
 
-pub use command::{Command, Filter, MOST_BODY_BYTES, Party, REVOKED_FOR, Revocation};
+pub use command::{Command, Filter, MAX_BODY_BYTES, REVOKED_FOR, Revocation, Target};
 pub use token::AdminToken;
 
 /// What the paths of the endpoints begin with.

@@ -20,12 +20,12 @@ use serde_json::Value;
 
 use crate::checks::origin::{OriginPattern, OriginRule};
 use crate::checks::permission::Permission;
-use crate::relay::Relay;
+use crate::relay::RelayMode;
 use crate::response::security_headers::SecurityHeaders;
 use crate::token::{Authentication, KeySource, is_scope};
 use crate::upstream::assertion::AssertionKey;
 use crate::upstream::{ObjectUpstream, Upstream, UpstreamUrl};
-pub use counting::{Counted, Counting, LEDGER_BINDING, OnLimiterFailure, ROUTE_QUOTA_BINDING};
+pub use counting::{Counting, LEDGER_BINDING, OnLimiterFailure, ROUTE_QUOTA_BINDING, ScopeLimits};
 pub use one_time::{ONE_TIME_BINDING, OneTime};
 use reader::Reader;
 pub use registry::{REGISTRY_BINDING, Registering};
@@ -118,7 +118,7 @@ pub struct Policy {
     /// Signs what the upstream is told of each upgrade.
     pub assertion_key: Option<AssertionKey>,
     pub counting: Counting,
-    pub relay: Relay,
+    pub relay: RelayMode,
     pub registering: Registering,
     pub plain_http: PlainHttp,
     pub reject_with: RejectWith,

@@ -18,11 +18,11 @@ use std::time::Duration;
 
 use crate::checks::handshake::Handshake;
 use crate::config::{ConfigError, Counting, PlainHttp, RejectWith, Settings, Site};
-use crate::limits::deny_cache::Known;
+use crate::limits::deny_cache::DenyCache;
 use crate::limits::route_pool::{self as quota, Holder};
 use crate::one_time::ticket::Bounds;
 use crate::record::{Record, Stage};
-use crate::relay::Terms;
+use crate::relay::SocketLimits;
 use crate::request::Request;
 use crate::request::address::AddressKey;
 use crate::response::reason::{Reason, Rejection};
@@ -32,26 +32,26 @@ use crate::upstream::{Forward, Offer, Reply, UpstreamFailure};
 use crate::{checks::transport, limits::ledger, registry};
 use forward::{pass_plain, pass_upgrade};
 pub use limits::LedgerCall;
-use limits::{Client, Told};
+use limits::{Client, Reservations};
 pub use one_time::OnceCall;
 use one_time::{Bearer, admit_once, spend};
 pub use registration::Registration;
 use registration::register;
-pub use route_limit::{RouteCall, RouteErrand};
-use route_limit::{RouteTold, in_order};
+pub use route_limit::{BackgroundTask, RouteCall};
+use route_limit::{RouteReservation, in_order};
 
 /// What an isolate keeps: the policies, and what it learned of exhausted quotas and bans.
 pub struct Gate {
     site: Result<Site, Vec<ConfigError>>,
     /// Holds where the configuration is wrong.
     reject_with: RejectWith,
-    known: RefCell<Known>,
+    known: RefCell<DenyCache>,
     /// What it was lent of routes' quotas, by their patterns.
     holders: RefCell<HashMap<String, Holder>>,
 }
 
 /// What only a runtime can do.
-pub trait Edge: Runtime {
+pub trait Platform: Runtime {
     /// The upstream's answer, not yet passed on.
     type Upstream;
 
@@ -60,37 +60,43 @@ pub trait Edge: Runtime {
     type Channel;
 
     /// Asks a ledger.
-    fn ask(&self, call: &LedgerCall) -> impl Future<Output = Asked<ledger::Answer, Self::Channel>>;
+    fn ask(
+        &self,
+        call: &LedgerCall,
+    ) -> impl Future<Output = ObjectReply<ledger::LedgerResponse, Self::Channel>>;
 
     /// Asks the object of what can be used once. The error is for the log.
     fn ask_once(
         &self,
         call: &OnceCall,
-    ) -> impl Future<Output = Result<crate::one_time::store::Answer, String>>;
+    ) -> impl Future<Output = Result<crate::one_time::store::StoreResponse, String>>;
 
     /// Asks the registry whether a socket is admitted, and registers it.
     fn register(
         &self,
         registration: &Registration,
-    ) -> impl Future<Output = Asked<registry::Answer, Self::Channel>>;
+    ) -> impl Future<Output = ObjectReply<registry::RegistryResponse, Self::Channel>>;
 
     /// Asks objects of the registry, side by side. The errors are for the log and for an
     /// administrator.
     fn ask_registry(
         &self,
         shards: &[u8],
-        question: &registry::Question,
+        question: &registry::RegistryRequest,
         timeout: Duration,
-    ) -> impl Future<Output = Vec<Result<registry::Answer, String>>>;
+    ) -> impl Future<Output = Vec<Result<registry::RegistryResponse, String>>>;
 
     /// The request's body, which has no more bytes than this.
-    fn body(&self, most_bytes: u32) -> impl Future<Output = Result<String, String>>;
+    fn body(&self, max_bytes: u32) -> impl Future<Output = Result<String, String>>;
 
     /// Asks the object of a route's quota. The error is for the log.
-    fn ask_route(&self, call: &RouteCall) -> impl Future<Output = Result<quota::Answer, String>>;
+    fn ask_route(
+        &self,
+        call: &RouteCall,
+    ) -> impl Future<Output = Result<quota::PoolResponse, String>>;
 
     /// Does what is to be done behind the answer, by [`Gate::perform`].
-    fn run_errand(&self, errand: RouteErrand);
+    fn run_in_background(&self, task: BackgroundTask);
 
     /// Waits.
     fn pass(&self, length: Duration) -> impl Future<Output = ()>;
@@ -109,7 +115,7 @@ pub trait Edge: Runtime {
 }
 
 /// What came of a question that may be for a channel.
-pub struct Asked<A, C> {
+pub struct ObjectReply<A, C> {
     /// The error is for the log.
     pub answer: Result<A, String>,
     /// Of a socket that is not refused; where there was no answer, it tries on.
@@ -117,20 +123,20 @@ pub struct Asked<A, C> {
 }
 
 /// How a request fared.
-pub struct Journey<E: Edge> {
+pub struct Journey<E: Platform> {
     pub result: Result<Passage<E>, Rejection>,
     /// What the ledgers are told behind the answer; see [`Gate::learn`].
-    pub behind: Vec<LedgerCall>,
+    pub after_response: Vec<LedgerCall>,
 }
 
 /// How a request passed.
-pub enum Passage<E: Edge> {
+pub enum Passage<E: Platform> {
     /// The upstream accepted the socket; answer with this subprotocol. With terms its messages
     /// are inspected.
     Socket {
         upstream: E::Upstream,
         protocol: Option<String>,
-        terms: Option<Terms>,
+        limits: Option<SocketLimits>,
         /// What objects of the gate's own have to say of it.
         channels: Vec<E::Channel>,
     },
@@ -206,32 +212,50 @@ impl Gate {
 
     /// Steps 1 to 10 of the contract's §2. The caller turns the result into an answer, stamps it
     /// (11), logs the record (12) and tells the ledgers.
-    pub async fn journey<E: Edge>(
+    pub async fn journey<E: Platform>(
         &self,
-        edge: &E,
+        platform: &E,
         request: &Request<'_>,
         place: &Place<'_>,
         record: &mut Record,
     ) -> Journey<E> {
-        let (mut told, mut route_told) = (Told::default(), RouteTold::default());
+        let (mut reservations, mut route_reservation) =
+            (Reservations::default(), RouteReservation::default());
         let result = self
-            .steps(edge, request, place, record, &mut told, &mut route_told)
+            .steps(
+                platform,
+                request,
+                place,
+                record,
+                &mut reservations,
+                &mut route_reservation,
+            )
             .await;
         if result.is_err() && record.stage != Stage::Forward {
-            self.give_back_route(edge, route_told);
+            self.give_back_route(platform, route_reservation);
         }
-        let behind = self.behind(request, place, record.stage, told, &result, edge.now());
-        Journey { result, behind }
+        let after_response = self.after_response(
+            request,
+            place,
+            record.stage,
+            reservations,
+            &result,
+            platform.now(),
+        );
+        Journey {
+            result,
+            after_response,
+        }
     }
 
-    async fn steps<E: Edge>(
+    async fn steps<E: Platform>(
         &self,
-        edge: &E,
+        platform: &E,
         request: &Request<'_>,
         place: &Place<'_>,
         record: &mut Record,
-        told: &mut Told<E::Channel>,
-        route_told: &mut RouteTold,
+        reservations: &mut Reservations<E::Channel>,
+        route_reservation: &mut RouteReservation,
     ) -> Result<Passage<E>, Rejection> {
         let origin = request.headers.get("origin");
         record.note_origin(origin.as_deref());
@@ -262,7 +286,9 @@ impl Gate {
             } => (route, parameters),
             Place::Endpoint(Endpoint::Health) => return Ok(Passage::Health { is_healthy: true }),
             Place::Ticket { route, .. } => {
-                return self.issue(edge, request, route, record, told).await;
+                return self
+                    .issue(platform, request, route, record, reservations)
+                    .await;
             }
             Place::Refresh {
                 route, parameters, ..
@@ -270,11 +296,13 @@ impl Gate {
                 let place = (*route, parameters);
                 let prefix = site.elsewhere.counting.ipv6_prefix;
                 return self
-                    .refresh(edge, request, place, prefix, record, told)
+                    .refresh(platform, request, place, prefix, record, reservations)
                     .await;
             }
             Place::Admin(token) => {
-                return self.administer(edge, request, token, site, record).await;
+                return self
+                    .administer(platform, request, token, site, record)
+                    .await;
             }
             Place::Endpoint(Endpoint::KeySet) => {
                 let json = site.routes.key_set();
@@ -291,7 +319,7 @@ impl Gate {
                 PlainHttp::Reject => {
                     Err(Reason::UpgradeRequired.because("Upgrade does not name websocket"))
                 }
-                PlainHttp::Proxy => pass_plain(edge, policy, parameters, request, record).await,
+                PlainHttp::Proxy => pass_plain(platform, policy, parameters, request, record).await,
             };
         }
         let handshake = Handshake::read(request)?;
@@ -304,15 +332,17 @@ impl Gate {
         record.stage = Stage::Known;
         let counting = &policy.counting;
         let address = request.address.key(counting.ipv6_prefix);
-        self.check_address(counting, address, edge.now())?;
-        self.check_route(counting, &route.pattern, edge.now())?;
+        self.check_address(counting, address, platform.now())?;
+        self.check_route(counting, &route.pattern, platform.now())?;
 
         // 7. token
         record.stage = Stage::Token;
-        let bearer = policy.identify(edge, request, &handshake, record).await?;
+        let bearer = policy
+            .identify(platform, request, &handshake, record)
+            .await?;
         let user = match &bearer {
             Bearer::Verified(authenticated) => {
-                self.check_user(counting, authenticated, record, edge.now())?
+                self.check_user(counting, authenticated, record, platform.now())?
             }
             Bearer::Ticket(_) => None,
         };
@@ -335,8 +365,15 @@ impl Gate {
             opens: true,
         };
         let mut route_failure = None;
-        let of_client = self.admit(edge, counting, client, Some(handshake.key), record, told);
-        let of_route = self.admit_route(edge, route, route_told, &mut route_failure);
+        let of_client = self.admit(
+            platform,
+            counting,
+            client,
+            Some(handshake.key),
+            record,
+            reservations,
+        );
+        let of_route = self.admit_route(platform, route, route_reservation, &mut route_failure);
         in_order(of_client, of_route).await?;
         if let Some(failure) = route_failure {
             counting.lapse(record, "uncounted", failure)?;
@@ -349,31 +386,32 @@ impl Gate {
                     origin,
                     route: route.pattern.clone(),
                 };
-                let found = spend(edge, &ticket, &bounds, counting, record).await?;
+                let found = spend(platform, &ticket, &bounds, counting, record).await?;
                 permit_for(&found)?;
-                if let Some(user) = self.check_user(counting, &found, record, edge.now())? {
-                    self.admit_user(edge, counting, user, record, told).await?;
+                if let Some(user) = self.check_user(counting, &found, record, platform.now())? {
+                    self.admit_user(platform, counting, user, record, reservations)
+                        .await?;
                 }
                 found
             }
         };
         if let Some(id) = policy.token_use(&authenticated)? {
-            admit_once(edge, id, counting, record).await?;
+            admit_once(platform, id, counting, record).await?;
         }
 
         let identity = authenticated.identity.as_ref();
         let address = request.address.key(site.elsewhere.counting.ipv6_prefix);
         let place = (*route, parameters);
-        let registered = register(edge, address, place, identity, record).await?;
-        told.channels.extend(registered);
+        let registered = register(platform, address, place, identity, record).await?;
+        reservations.channels.extend(registered);
 
         // 10. forward
         record.stage = Stage::Forward;
         let permit = Permit {
             offer: Offer::new(handshake, &authenticated),
             authenticated,
-            channels: std::mem::take(&mut told.channels),
+            channels: std::mem::take(&mut reservations.channels),
         };
-        pass_upgrade(edge, policy, parameters, request, record, permit).await
+        pass_upgrade(platform, policy, parameters, request, record, permit).await
     }
 }

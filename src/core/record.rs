@@ -3,7 +3,7 @@
 
 use serde::{Serialize, Serializer};
 
-use crate::relay::{Closed, End, Traffic};
+use crate::relay::{CloseReason, Closed, Traffic};
 use crate::request::address::AddressKey;
 use crate::response::reason::Rejection;
 use crate::token::{Identity, TokenHeader};
@@ -222,12 +222,12 @@ pub struct ClosedRecord {
 impl ClosedRecord {
     /// From the record of the admission. The duration becomes that of the socket.
     pub fn of(admission: Record, closed: Closed, time: String) -> Self {
-        let end = End::from_name(&closed.reason);
+        let end = CloseReason::from_name(&closed.reason);
         Self {
             record: Record {
                 time,
                 outcome: Outcome::Closed,
-                reason: end.map(End::name),
+                reason: end.map(CloseReason::name),
                 cause: closed.cause.map(cut),
                 stage: Stage::Live,
                 duration_ms: closed.duration,

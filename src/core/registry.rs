@@ -14,32 +14,35 @@ use sha2::{Digest, Sha256};
 use crate::request::address::AddressKey;
 use crate::token::Identity;
 use crate::util::time::Timestamp;
-pub use denials::{End, KICK_LASTS, MOST_MARKS, Mark, Marked, Named, Verb, judge};
-pub use wire::{Answer, Opening, Question};
+pub use denials::{
+    DISCONNECT_LASTS, Denial, DenialKind, DenialReason, DenialTarget, MAX_DENIALS, MergedDenial,
+    judge,
+};
+pub use wire::{Opening, RegistryRequest, RegistryResponse};
 
 /// So many objects, named by their numbers, share the live sockets.
 pub const SHARDS: u8 = 16;
 
 /// Sockets listed at most.
-pub const MOST_LISTED: usize = 1000;
+pub const MAX_LISTED: usize = 1000;
 
 /// Longer keys are hashed: as the tag of a socket one may have 256 bytes.
-const LONGEST_KEY: usize = 200;
+const MAX_KEY_BYTES: usize = 200;
 
 /// Longer texts are cut where they are only shown, in bytes.
-const LONGEST_SHOWN: usize = 256;
+const MAX_SHOWN_BYTES: usize = 256;
 
 /// What sockets and tokens are found by: a subject, an address and the like.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Key(String);
+pub struct RegistryKey(String);
 
-impl Key {
+impl RegistryKey {
     /// With the lengths of its parts, so that no two keys read alike.
     fn new(kind: &str, parts: &[&str]) -> Self {
         let parts = parts.iter().map(|part| format!(" {}:{part}", part.len()));
         let plain = format!("{kind}{}", parts.collect::<String>());
-        if plain.len() <= LONGEST_KEY {
+        if plain.len() <= MAX_KEY_BYTES {
             Self(plain)
         } else {
             Self(format!("{kind} #{:x}", Sha256::digest(plain)))
@@ -148,16 +151,16 @@ pub struct Socket {
     pub realm: String,
     /// The token that moved its expiry last, if one did.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub renewal: Option<Renewal>,
+    pub renewal: Option<TokenRenewal>,
 }
 
 /// A newer token that a live socket lives by, beside the one that opened it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Renewal {
+pub struct TokenRenewal {
     /// By its `jti`, two at most. Its issuer, its subject, and its session if it names one, are
     /// those of the token before.
-    pub keys: Vec<Key>,
+    pub keys: Vec<RegistryKey>,
     /// When it was issued, if it says so.
     pub issued: Option<Timestamp>,
 }
@@ -165,19 +168,19 @@ pub struct Renewal {
 impl Socket {
     /// Moves its expiry to that of a newer token, if that is later; gives what its channel is told
     /// then: `expires <ms> <JSON>`, with the token.
-    pub fn prolong(&mut self, newer: &Entry) -> Option<String> {
+    pub fn extend(&mut self, newer: &SocketEntry) -> Option<String> {
         let until = newer.socket.expires?;
         let keys = newer.keys.iter().filter(|key| key.is_of_token());
-        let renewal = Renewal {
+        let renewal = TokenRenewal {
             keys: keys.cloned().collect(),
             issued: newer.socket.issued,
         };
         let message = format!("expires {} {}", until.0, renewal.to_json());
-        self.renew(until, Some(renewal)).then_some(message)
+        self.extend_to(until, Some(renewal)).then_some(message)
     }
 
     /// The same by what its channel was told; whether that is later.
-    fn renew(&mut self, until: Timestamp, renewal: Option<Renewal>) -> bool {
+    fn extend_to(&mut self, until: Timestamp, renewal: Option<TokenRenewal>) -> bool {
         let is_later = self.expires.is_some_and(|expires| expires < until);
         if is_later {
             self.expires = Some(until);
@@ -187,11 +190,11 @@ impl Socket {
     }
 
     /// Whether a newer token with this key moved its expiry last.
-    pub fn is_renewed_by(&self, key: &Key) -> bool {
+    pub fn is_renewed_by(&self, key: &RegistryKey) -> bool {
         self.renewal_keys().contains(key)
     }
 
-    fn renewal_keys(&self) -> &[Key] {
+    fn renewal_keys(&self) -> &[RegistryKey] {
         self.renewal.as_ref().map_or(&[], |renewal| &renewal.keys)
     }
 
@@ -204,20 +207,20 @@ impl Socket {
 }
 
 /// The `most` oldest of these, the oldest first, and whether there are more.
-pub fn oldest(mut sockets: Vec<Socket>, most: usize) -> (Vec<Socket>, bool) {
+pub fn oldest(mut sockets: Vec<Socket>, max: usize) -> (Vec<Socket>, bool) {
     sockets.sort_by(|one, other| (one.since, &one.id).cmp(&(other.since, &other.id)));
-    let truncated = sockets.len() > most;
-    sockets.truncate(most);
+    let truncated = sockets.len() > max;
+    sockets.truncate(max);
     (sockets, truncated)
 }
 
 /// A socket and all that it is found by.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Entry {
+pub struct SocketEntry {
     pub socket: Socket,
     /// Ten at most, which is what the platform allows.
-    pub keys: Vec<Key>,
+    pub keys: Vec<RegistryKey>,
 }
 
 /// Where a socket that asks to be opened comes from.
@@ -230,23 +233,26 @@ pub struct Arrival<'a> {
     pub now: Timestamp,
 }
 
-impl Entry {
+impl SocketEntry {
     /// `identity`: whose token it is, and when that stops being accepted.
     pub fn new(arrival: &Arrival<'_>, identity: Option<(&Identity, Timestamp)>) -> Self {
-        let mut keys = vec![Key::socket(arrival.id), Key::address(arrival.address)];
+        let mut keys = vec![
+            RegistryKey::socket(arrival.id),
+            RegistryKey::address(arrival.address),
+        ];
         if let Some((identity, _)) = identity {
             let issuer = issuer_of(identity);
             if !issuer.is_empty() {
-                keys.push(Key::issuer(issuer));
+                keys.push(RegistryKey::issuer(issuer));
             }
             for claim in Claim::ALL {
                 if let Some(value) = claim.of(identity) {
-                    keys.push(Key::claim(claim, None, value));
-                    keys.push(Key::claim(claim, Some(issuer), value));
+                    keys.push(RegistryKey::claim(claim, None, value));
+                    keys.push(RegistryKey::claim(claim, Some(issuer), value));
                 }
             }
         }
-        let shown = |text: &str| text[..text.floor_char_boundary(LONGEST_SHOWN)].to_owned();
+        let shown = |text: &str| text[..text.floor_char_boundary(MAX_SHOWN_BYTES)].to_owned();
         let claim = |claim: Claim| identity.and_then(|(identity, _)| claim.of(identity));
         let socket = Socket {
             id: arrival.id.to_owned(),
@@ -268,14 +274,16 @@ impl Entry {
 
 /// The number of the object that keeps a socket: that of its subject, without one of its address.
 pub fn shard_of(identity: Option<&Identity>, address: AddressKey) -> u8 {
-    let party = identity.and_then(party_of);
-    party.unwrap_or_else(|| Key::address(address)).shard()
+    let subject = identity.and_then(subject_key);
+    subject
+        .unwrap_or_else(|| RegistryKey::address(address))
+        .shard()
 }
 
 /// Whose sockets an identity's are: its subject's within its issuer.
-pub fn party_of(identity: &Identity) -> Option<Key> {
+pub fn subject_key(identity: &Identity) -> Option<RegistryKey> {
     let subject = identity.subject.as_deref()?;
-    Some(Key::claim(
+    Some(RegistryKey::claim(
         Claim::Subject,
         Some(issuer_of(identity)),
         subject,
@@ -283,9 +291,9 @@ pub fn party_of(identity: &Identity) -> Option<Key> {
 }
 
 /// The session of an identity, if its token names one.
-pub fn session_of(identity: &Identity) -> Option<Key> {
+pub fn session_key(identity: &Identity) -> Option<RegistryKey> {
     let session = Claim::Session.of(identity);
-    session.map(|session| Key::claim(Claim::Session, Some(issuer_of(identity)), session))
+    session.map(|session| RegistryKey::claim(Claim::Session, Some(issuer_of(identity)), session))
 }
 
 fn issuer_of(identity: &Identity) -> &str {

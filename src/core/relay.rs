@@ -1,5 +1,5 @@
 //! The live socket: which limits hold for it, how it can end, and with which close codes. The
-//! edge relays the messages by [`Terms`], one JSON per socket, and asks nothing per message.
+//! edge relays the messages by [`SocketLimits`], one JSON per socket, and asks nothing per message.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::limits::quota::Quota;
 use crate::util::time::{Timestamp, millis};
 
 /// The platform passes no larger message through a Worker.
-pub const MOST_MESSAGE_BYTES: u32 = 32 << 20;
+pub const MAX_MESSAGE_BYTES: u32 = 32 << 20;
 /// What the platform keeps of a queued message beside its bytes, as measured; so that a backlog
 /// of many small messages is bounded too.
 const MESSAGE_OVERHEAD: u32 = 128;
@@ -19,14 +19,14 @@ const CLOSE_WAIT: Duration = Duration::from_secs(10);
 
 /// How the frames of an admitted socket pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Relay {
+pub enum RelayMode {
     /// Coupled natively: they never enter the Worker.
     Passthrough,
     /// Each message passes through the Worker.
-    Inspect(Limits),
+    Inspect(RelayLimits),
 }
 
-impl Relay {
+impl RelayMode {
     /// Whether sockets end with their tokens.
     pub fn closes_on_expiry(&self) -> bool {
         matches!(self, Self::Inspect(limits) if limits.closes_on_expiry)
@@ -36,7 +36,7 @@ impl Relay {
 /// `MAX_MESSAGE_BYTES`, `MESSAGE_RATE`, `IDLE_TIMEOUT`, `MAX_LIFETIME`, `CLOSE_ON_EXPIRY` and
 /// `MAX_BACKLOG_BYTES`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Limits {
+pub struct RelayLimits {
     /// Of a message in either direction.
     pub message_bytes: Option<u32>,
     /// Of messages from the client.
@@ -50,11 +50,11 @@ pub struct Limits {
     pub backlog_bytes: Option<u32>,
 }
 
-impl Limits {
+impl RelayLimits {
     /// What holds for a socket that is opened at `now` with a token that is accepted until
     /// `accepted_until`.
-    pub fn for_socket(&self, accepted_until: Option<Timestamp>, now: Timestamp) -> Terms {
-        Terms {
+    pub fn for_socket(&self, accepted_until: Option<Timestamp>, now: Timestamp) -> SocketLimits {
+        SocketLimits {
             limits: self.clone(),
             lifetime_ends: self.lifetime.map(|lifetime| now + lifetime),
             expires: accepted_until.filter(|_| self.closes_on_expiry),
@@ -64,18 +64,18 @@ impl Limits {
 
 /// What holds for one socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Terms {
-    limits: Limits,
+pub struct SocketLimits {
+    limits: RelayLimits,
     lifetime_ends: Option<Timestamp>,
     expires: Option<Timestamp>,
 }
 
-impl Terms {
+impl SocketLimits {
     /// For the relay: lengths in bytes and milliseconds, times in milliseconds since the epoch,
     /// `null` for what is not limited; the close codes of all ends by name, and the ranges of
     /// codes that pass as they are.
     pub fn to_json(&self) -> String {
-        let ends: serde_json::Map<_, _> = End::ALL
+        let ends: serde_json::Map<_, _> = CloseReason::ALL
             .into_iter()
             .map(|end| (end.name().to_owned(), end.code().into()))
             .collect();
@@ -100,7 +100,7 @@ impl Terms {
 
 /// Why a live socket ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
+pub enum CloseReason {
     TokenExpired,
     Revoked,
     Disconnected,
@@ -118,7 +118,7 @@ pub enum End {
     ClientClosed,
 }
 
-impl End {
+impl CloseReason {
     pub const ALL: [Self; 13] = [
         Self::TokenExpired,
         Self::Revoked,
@@ -183,7 +183,7 @@ const PASSABLE: [[u16; 2]; 3] = [[1000, 1003], [1007, 1014], [3000, 4999]];
 /// How an inspected socket ended, as the relay tells it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Closed {
-    /// The name of an [`End`].
+    /// The name of an [`CloseReason`].
     pub reason: String,
     /// More of it, for the log.
     pub cause: Option<String>,

@@ -16,9 +16,9 @@ pub use credential::{
     BEARER, Credential, Source, unchosen_protocol, without_bearer, without_cookie,
     without_parameter,
 };
-pub use introspection::{MOST_ANSWER_BYTES, ProviderAnswer, Question, Sessions};
+pub use introspection::{IntrospectionRequest, MAX_ANSWER_BYTES, ProviderAnswer, Sessions};
 pub(crate) use jwk::Members;
-pub use jwks::{Document, FETCH_TIMEOUT, Fetch, MOST_BYTES, RemoteKeys, SharedCopy, Taken};
+pub use jwks::{Document, FETCH_TIMEOUT, Fetch, MAX_BYTES, RemoteKeys, SetUpdate, SharedCopy};
 pub use jws::{MAX_TOKEN_BYTES, TokenHeader};
 pub use keys::{Algorithm, Key, KeyRing, RuntimeKey};
 
@@ -72,13 +72,13 @@ pub trait Runtime {
     fn fetch_keys(&self, keys: &Rc<RemoteKeys>, from_provider: bool) -> impl Future<Output = ()>;
 
     /// The same behind the answer.
-    fn fetch_keys_behind(&self, keys: &Rc<RemoteKeys>);
+    fn fetch_keys_after_response(&self, keys: &Rc<RemoteKeys>);
 
     /// Asks the provider of sessions; whoever asks the same meanwhile gets the same answer. The
     /// error is for the log.
     fn introspect(
         &self,
-        question: &Question<'_>,
+        question: &IntrospectionRequest<'_>,
     ) -> impl Future<Output = Result<ProviderAnswer, String>>;
 }
 
@@ -143,7 +143,7 @@ async fn current_keys<R: Runtime>(
             Fetch::No => break,
             Fetch::Behind => {
                 remote.begin(runtime.now(), false);
-                runtime.fetch_keys_behind(remote);
+                runtime.fetch_keys_after_response(remote);
                 break;
             }
             Fetch::First => {

@@ -53,13 +53,13 @@ impl ObjectUpstream {
             return Err(wrong());
         }
         let mut name = Vec::new();
-        while let Some((literal, behind)) = rest.split_once('{') {
-            let (parameter, behind) = behind.split_once('}').ok_or_else(wrong)?;
+        while let Some((literal, after_response)) = rest.split_once('{') {
+            let (parameter, after_response) = after_response.split_once('}').ok_or_else(wrong)?;
             if !literal.is_empty() {
                 name.push(NamePart::Literal(literal.to_owned()));
             }
             name.push(NamePart::Parameter(parameter.to_owned()));
-            rest = behind;
+            rest = after_response;
         }
         if !rest.is_empty() {
             name.push(NamePart::Literal(rest.to_owned()));

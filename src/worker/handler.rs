@@ -3,9 +3,9 @@
 use std::rc::Rc;
 
 use portcullis::gateway::{Journey, LedgerCall, Passage};
-use portcullis::limits::ledger::Ask;
+use portcullis::limits::ledger::Operation;
 use portcullis::record::Record;
-use portcullis::relay::Terms;
+use portcullis::relay::SocketLimits;
 use portcullis::request::address::ClientAddress;
 use portcullis::request::{Headers, Request, RequestUrl, Snapshot};
 use portcullis::response::answer::refusal;
@@ -17,7 +17,7 @@ use worker::Context;
 
 use crate::isolate::{self, Isolate};
 use crate::objects::ledger;
-use crate::platform::{RuntimeEdge, RuntimeHeaders, header_lines, now, random};
+use crate::platform::{WorkerHeaders, WorkerPlatform, header_lines, now, random};
 use crate::promise::at_once_or_promised;
 use crate::sockets::channel::Channel;
 use crate::{host, log, relay};
@@ -45,7 +45,7 @@ async fn answer(
     let request_id = request_id();
     let read = host::read_request(&request, &isolate.read);
     let read = Snapshot::parse(&read).expect("host.js writes these lines");
-    let headers = RuntimeHeaders {
+    let headers = WorkerHeaders {
         read: &read,
         request: &request,
     };
@@ -56,7 +56,7 @@ async fn answer(
         headers: &headers,
     };
     let place = isolate.gate.place(&seen);
-    let edge = RuntimeEdge {
+    let platform = WorkerPlatform {
         env: &env,
         request: &request,
         seen: &seen,
@@ -72,18 +72,21 @@ async fn answer(
         started.to_rfc3339(),
     );
 
-    let Journey { result, behind } = isolate
+    let Journey {
+        result,
+        after_response,
+    } = isolate
         .gate
-        .journey(&edge, &seen, &place, &mut record)
+        .journey(&platform, &seen, &place, &mut record)
         .await;
     let is_attempt = !matches!(result, Ok(Passage::Health { .. } | Passage::KeySet { .. }));
     if is_attempt {
         record.colo = isolate.colo(&request);
     }
-    let response = edge.respond(result, &mut record)?;
+    let response = platform.respond(result, &mut record)?;
 
-    for call in behind {
-        context.wait_until(tell_behind(env.clone(), isolate.clone(), call));
+    for call in after_response {
+        context.wait_until(tell_after_response(env.clone(), isolate.clone(), call));
     }
     if is_attempt {
         record.duration_ms = millis(now().since(started));
@@ -93,16 +96,16 @@ async fn answer(
 }
 
 /// Tells a ledger behind the answer what became of an attempt.
-async fn tell_behind(env: JsValue, isolate: Rc<Isolate>, call: LedgerCall) {
+async fn tell_after_response(env: JsValue, isolate: Rc<Isolate>, call: LedgerCall) {
     match ledger::ask(&env, &call).await {
         Ok(answer) => isolate.gate.learn(&call, &answer, now()),
         Err(failure) => {
-            let lapse = match call.question.ask {
-                Ask::GiveBack { .. } => "an admission was not given back",
-                Ask::Fail => "a failure went uncounted",
+            let lapse = match call.request.operation {
+                Operation::GiveBack { .. } => "an admission was not given back",
+                Operation::Fail => "a failure went uncounted",
                 _ => "a refused attempt went uncounted",
             };
-            let text = format!("portcullis: {lapse}: {}: {failure}", call.party);
+            let text = format!("portcullis: {lapse}: {}: {failure}", call.scope);
             console::warn_1(&text.into());
         }
     }
@@ -115,7 +118,7 @@ fn request_id() -> String {
     format!("{:032x}", u128::from_be_bytes(random()))
 }
 
-impl RuntimeEdge<'_> {
+impl WorkerPlatform<'_> {
     /// Step 11: an answer under the gate's headers. The one place that answers.
     fn respond(
         &self,
@@ -175,14 +178,14 @@ impl RuntimeEdge<'_> {
             Passage::Socket {
                 upstream,
                 protocol,
-                terms,
+                limits,
                 channels,
             } => {
                 own.extend(protocol.map(|protocol| ("Sec-WebSocket-Protocol", protocol)));
-                match terms {
+                match limits {
                     None => pass_on(&upstream, &own, &JsValue::UNDEFINED),
-                    Some(terms) => self
-                        .relay(&upstream, &terms, channels, record)
+                    Some(limits) => self
+                        .relay(&upstream, &limits, channels, record)
                         .and_then(|relayed| pass_on(&upstream, &own, &relayed)),
                 }
             }
@@ -209,14 +212,14 @@ impl RuntimeEdge<'_> {
     fn relay(
         &self,
         upstream: &Response,
-        terms: &Terms,
+        limits: &SocketLimits,
         channels: Vec<Channel>,
         admission: &Record,
     ) -> Result<JsValue, JsValue> {
         let context: &JsValue = self.context.as_ref();
         relay::relay(
             upstream,
-            terms,
+            limits,
             channels,
             admission.clone(),
             self.env,

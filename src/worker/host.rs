@@ -100,7 +100,7 @@ extern "C" {
     ) -> Result<JsValue, JsValue>;
 
     #[wasm_bindgen(catch, js_name = readBody)]
-    pub async fn read_body(request: &Request, most_bytes: u32) -> Result<JsValue, JsValue>;
+    pub async fn read_body(request: &Request, max_bytes: u32) -> Result<JsValue, JsValue>;
 
     #[wasm_bindgen(catch, js_name = objectByName)]
     pub fn object_by_name(namespace: &JsValue, name: &str) -> Result<JsValue, JsValue>;

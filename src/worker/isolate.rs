@@ -33,7 +33,7 @@ pub struct Isolate {
 }
 
 /// Keys of the runtime's cryptography that are kept imported.
-const MOST_IMPORTED_KEYS: usize = 256;
+const MAX_IMPORTED_KEYS: usize = 256;
 
 /// Headers of an upstream's answer that belong to its own connection.
 const CONNECTION_HEADERS: [&str; 3] = ["content-length", "transfer-encoding", "connection"];
@@ -90,7 +90,7 @@ impl Isolate {
         }
         let new = host::import_key(&key.jwk, algorithm).await?;
         let mut imported = self.imported.borrow_mut();
-        if imported.len() >= MOST_IMPORTED_KEYS {
+        if imported.len() >= MAX_IMPORTED_KEYS {
             imported.clear();
         }
         imported.insert(id, new.clone());

@@ -5,14 +5,16 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use portcullis::gateway::{
-    Asked, Edge, LedgerCall, OnceCall, Registration, RouteCall, RouteErrand,
+    BackgroundTask, LedgerCall, ObjectReply, OnceCall, Platform, Registration, RouteCall,
 };
-use portcullis::limits::{ledger as book, route_pool};
+use portcullis::limits::{ledger as ledger_core, route_pool};
 use portcullis::one_time::store;
 use portcullis::registry;
 use portcullis::request::{Headers, Request, Snapshot};
 use portcullis::routing::table::Place;
-use portcullis::token::{Algorithm, ProviderAnswer, Question, RemoteKeys, Runtime, RuntimeKey};
+use portcullis::token::{
+    Algorithm, IntrospectionRequest, ProviderAnswer, RemoteKeys, Runtime, RuntimeKey,
+};
 use portcullis::upstream::{Destination, Forward, Reply, UpstreamFailure};
 use portcullis::util::time::{Timestamp, millis};
 use wasm_bindgen::prelude::*;
@@ -36,12 +38,12 @@ pub fn now() -> Timestamp {
     Timestamp(js_sys::Date::now() as u64)
 }
 
-pub struct RuntimeHeaders<'a> {
+pub struct WorkerHeaders<'a> {
     pub read: &'a Snapshot<'a>,
     pub request: &'a web_sys::Request,
 }
 
-impl Headers for RuntimeHeaders<'_> {
+impl Headers for WorkerHeaders<'_> {
     fn get(&self, name: &str) -> Option<String> {
         match self.read.header(name) {
             Some(value) => value.map(str::to_owned),
@@ -51,7 +53,7 @@ impl Headers for RuntimeHeaders<'_> {
 }
 
 /// The runtime around one request.
-pub struct RuntimeEdge<'a> {
+pub struct WorkerPlatform<'a> {
     pub env: &'a JsValue,
     pub request: &'a web_sys::Request,
     /// The same as the core sees it, and what it asks for.
@@ -64,7 +66,7 @@ pub struct RuntimeEdge<'a> {
     pub context: &'a Context,
 }
 
-impl Runtime for RuntimeEdge<'_> {
+impl Runtime for WorkerPlatform<'_> {
     fn now(&self) -> Timestamp {
         now()
     }
@@ -95,7 +97,7 @@ impl Runtime for RuntimeEdge<'_> {
         }
     }
 
-    fn fetch_keys_behind(&self, keys: &Rc<RemoteKeys>) {
+    fn fetch_keys_after_response(&self, keys: &Rc<RemoteKeys>) {
         let keys = keys.clone();
         self.context.wait_until(async move {
             if let Some(copy) = fetch_keys(&keys, false).await {
@@ -104,48 +106,54 @@ impl Runtime for RuntimeEdge<'_> {
         });
     }
 
-    async fn introspect(&self, question: &Question<'_>) -> Result<ProviderAnswer, String> {
+    async fn introspect(
+        &self,
+        question: &IntrospectionRequest<'_>,
+    ) -> Result<ProviderAnswer, String> {
         provider::introspect(question, self.context).await
     }
 }
 
-impl Edge for RuntimeEdge<'_> {
+impl Platform for WorkerPlatform<'_> {
     type Upstream = Response;
 
     type Channel = Channel;
 
-    async fn ask(&self, call: &LedgerCall) -> Asked<book::Answer, Channel> {
+    async fn ask(&self, call: &LedgerCall) -> ObjectReply<ledger_core::LedgerResponse, Channel> {
         ledger::ask_and_hold(self.env, self.context, call).await
     }
 
-    async fn ask_once(&self, call: &OnceCall) -> Result<store::Answer, String> {
+    async fn ask_once(&self, call: &OnceCall) -> Result<store::StoreResponse, String> {
         one_time::ask(self.env, call).await
     }
 
-    async fn register(&self, registration: &Registration) -> Asked<registry::Answer, Channel> {
+    async fn register(
+        &self,
+        registration: &Registration,
+    ) -> ObjectReply<registry::RegistryResponse, Channel> {
         live_sockets::register(self.env, registration).await
     }
 
     async fn ask_registry(
         &self,
         shards: &[u8],
-        question: &registry::Question,
+        question: &registry::RegistryRequest,
         timeout: Duration,
-    ) -> Vec<Result<registry::Answer, String>> {
+    ) -> Vec<Result<registry::RegistryResponse, String>> {
         live_sockets::ask(self.env, shards, question, timeout).await
     }
 
-    async fn body(&self, most_bytes: u32) -> Result<String, String> {
-        host::text(host::read_body(self.request, most_bytes).await)
+    async fn body(&self, max_bytes: u32) -> Result<String, String> {
+        host::text(host::read_body(self.request, max_bytes).await)
     }
 
-    async fn ask_route(&self, call: &RouteCall) -> Result<route_pool::Answer, String> {
+    async fn ask_route(&self, call: &RouteCall) -> Result<route_pool::PoolResponse, String> {
         quota::ask(self.env, call).await
     }
 
-    fn run_errand(&self, errand: RouteErrand) {
-        let errand = quota::run(self.env.clone(), self.isolate.clone(), errand);
-        self.context.wait_until(errand);
+    fn run_in_background(&self, task: BackgroundTask) {
+        let task = quota::run(self.env.clone(), self.isolate.clone(), task);
+        self.context.wait_until(task);
     }
 
     async fn pass(&self, length: Duration) {

@@ -11,9 +11,9 @@ use wasm_bindgen_futures::future_to_promise;
 /// Wakes who polled last. A future may keep the waker of its first poll alone, as worker's `Delay`
 /// does, which is of no task yet.
 #[derive(Default)]
-struct Relay(AtomicWaker);
+struct LastWaker(AtomicWaker);
 
-impl Wake for Relay {
+impl Wake for LastWaker {
     fn wake(self: Arc<Self>) {
         self.0.wake();
     }
@@ -29,7 +29,7 @@ pub fn at_once_or_promised(
     answer: impl Future<Output = Result<JsValue, JsValue>> + 'static,
 ) -> Result<JsValue, JsValue> {
     let mut answer = Box::pin(answer);
-    let relay = Arc::new(Relay::default());
+    let relay = Arc::new(LastWaker::default());
     let waker = Waker::from(relay.clone());
     match answer.as_mut().poll(&mut Context::from_waker(&waker)) {
         Poll::Ready(answer) => answer,

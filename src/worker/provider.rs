@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use portcullis::token::{
-    Document, FETCH_TIMEOUT, MOST_ANSWER_BYTES, MOST_BYTES, ProviderAnswer, Question, RemoteKeys,
-    SharedCopy,
+    Document, FETCH_TIMEOUT, IntrospectionRequest, MAX_ANSWER_BYTES, MAX_BYTES, ProviderAnswer,
+    RemoteKeys, SharedCopy,
 };
 use portcullis::util::time::{Timestamp, millis};
 use wasm_bindgen::prelude::*;
@@ -22,7 +22,7 @@ extern "C" {
         url: &str,
         newer_than: f64,
         milliseconds: f64,
-        most_bytes: u32,
+        max_bytes: u32,
     ) -> Result<JsValue, JsValue>;
 
     #[wasm_bindgen(js_name = shareKeySet)]
@@ -36,7 +36,7 @@ extern "C" {
         print: &[u8],
         context: &JsValue,
         milliseconds: f64,
-        most_bytes: u32,
+        max_bytes: u32,
     ) -> Result<JsValue, JsValue>;
 }
 
@@ -50,7 +50,7 @@ pub async fn fetch_keys(keys: &RemoteKeys, from_provider: bool) -> Option<Shared
         None => 0.0,
     };
     let began = now();
-    let lines = fetch_key_set(&keys.url, newer_than, milliseconds, MOST_BYTES).await;
+    let lines = fetch_key_set(&keys.url, newer_than, milliseconds, MAX_BYTES).await;
     let document = host::text(lines).map(|lines| key_set_document(&lines));
     let taken = keys.take(document, now());
     for remark in taken.remarks {
@@ -89,7 +89,7 @@ fn key_set_document(lines: &str) -> Document {
 /// Asks the provider of sessions about one, or joins a question for it that is under way. The error
 /// is for the log.
 pub async fn introspect(
-    question: &Question<'_>,
+    question: &IntrospectionRequest<'_>,
     context: &Context,
 ) -> Result<ProviderAnswer, String> {
     let lines = introspect_session(
@@ -99,7 +99,7 @@ pub async fn introspect(
         &question.print,
         context.as_ref(),
         millis(FETCH_TIMEOUT) as f64,
-        MOST_ANSWER_BYTES,
+        MAX_ANSWER_BYTES,
     )
     .await;
     host::text(lines).map(|lines| provider_answer(&lines))

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use portcullis::record::{ClosedRecord, Record};
-use portcullis::relay::{Closed, Terms};
+use portcullis::relay::{Closed, SocketLimits};
 use wasm_bindgen::prelude::*;
 use web_sys::Response;
 use worker::worker_sys::ext::ResponseExt;
@@ -20,7 +20,7 @@ extern "C" {
     #[wasm_bindgen(catch, js_name = relay)]
     fn start(
         upstream: &JsValue,
-        terms: &str,
+        limits: &str,
         context: &JsValue,
         on_end: &JsValue,
     ) -> Result<Relay, JsValue>;
@@ -33,7 +33,7 @@ extern "C" {
 /// the record of its end.
 pub fn relay(
     upstream: &Response,
-    terms: &Terms,
+    limits: &SocketLimits,
     channels: Vec<Channel>,
     admission: Record,
     env: &JsValue,
@@ -49,7 +49,7 @@ pub fn relay(
         drop(until_end);
     });
     let socket = JsValue::from(upstream.websocket());
-    let relay = start(&socket, &terms.to_json(), context, &on_end)?;
+    let relay = start(&socket, &limits.to_json(), context, &on_end)?;
     for channel in held.iter() {
         channel.govern(relay.as_ref());
     }

@@ -11,7 +11,7 @@ export const APP = {
   redirect_uris: ['https://app.example/callback'],
 };
 const [CALLBACK] = APP.redirect_uris;
-const MOST_STEPS = 20;
+const MAX_STEPS = 20;
 
 const random = () => randomBytes(32).toString('base64url');
 const encoded = (text) => text.replaceAll('&amp;', '&');
@@ -37,7 +37,7 @@ class Cookies {
 async function authorize(reach, url, user) {
   const cookies = new Cookies();
   let options = {};
-  for (let step = 0; step < MOST_STEPS; step += 1) {
+  for (let step = 0; step < MAX_STEPS; step += 1) {
     const headers = { Cookie: String(cookies) };
     const response = await reach(url, { ...options, headers, redirect: 'manual' });
     cookies.take(response);
@@ -56,7 +56,7 @@ async function authorize(reach, url, user) {
     const fields = prompt === 'login' ? { login: user, password: 'any' } : {};
     options = { method: 'POST', body: new URLSearchParams({ prompt, ...fields }) };
   }
-  throw new Error(`not called back in ${MOST_STEPS} steps`);
+  throw new Error(`not called back in ${MAX_STEPS} steps`);
 }
 
 /**

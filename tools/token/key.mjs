@@ -6,7 +6,7 @@ import { Failure } from '../run.mjs';
 const HMAC = { HS256: 32, HS384: 48, HS512: 64 };
 const RSA = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'];
 const CURVES = { prime256v1: 'ES256', secp384r1: 'ES384', secp521r1: 'ES512' };
-const LEAST_RSA_BITS = 2048;
+const MIN_RSA_BITS = 2048;
 
 const fault = (problem) => new Failure(`--key: ${problem}`);
 
@@ -86,9 +86,9 @@ function asymmetric(key) {
     return { key, algorithms: [CURVES[details.namedCurve]] };
   }
   if (type === 'rsa') {
-    if (details.modulusLength >= LEAST_RSA_BITS) return { key, algorithms: RSA };
+    if (details.modulusLength >= MIN_RSA_BITS) return { key, algorithms: RSA };
     throw fault(
-      `the RSA key has ${details.modulusLength} bits, and the gate takes ${LEAST_RSA_BITS} or more.`,
+      `the RSA key has ${details.modulusLength} bits, and the gate takes ${MIN_RSA_BITS} or more.`,
     );
   }
   throw fault(

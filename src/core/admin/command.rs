@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::PREFIX;
 use crate::config::positive_duration;
-use crate::registry::{Claim, Key};
+use crate::registry::{Claim, RegistryKey};
 use crate::request::Request;
 use crate::request::address::{AddressKey, ClientAddress, Ipv6Prefix};
 use crate::response::reason::{Reason, Rejection};
@@ -18,7 +18,7 @@ use crate::util::strict_json;
 use crate::util::time::Timestamp;
 
 /// A longer body is refused.
-pub const MOST_BODY_BYTES: u32 = 16 * 1024;
+pub const MAX_BODY_BYTES: u32 = 16 * 1024;
 
 /// How long a revocation lasts that does not say.
 pub const REVOKED_FOR: Duration = Duration::from_hours(24 * 30);
@@ -37,24 +37,24 @@ pub enum Command {
     /// Closes live sockets.
     Disconnect(Filter),
     Ban {
-        party: Party,
+        target: Target,
         lasts: Duration,
     },
-    Lift(Party),
+    Lift(Target),
     Revoke(Revocation),
 }
 
 /// Which sockets are meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Filter {
-    Of(Party),
+    Of(Target),
     /// The request id of its upgrade.
     Id(String),
 }
 
 /// Who is meant: an address, or a subject.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Party {
+pub enum Target {
     Address {
         address: ClientAddress,
         /// As the whole gate counts it, whatever a route says.
@@ -66,7 +66,7 @@ pub enum Party {
 /// Which tokens are revoked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revocation {
-    pub key: Key,
+    pub key: RegistryKey,
     /// Those that were issued earlier. One that does not say when it was issued is among them.
     pub before: Timestamp,
     /// How long it is remembered.
@@ -76,15 +76,15 @@ pub struct Revocation {
 }
 
 impl Filter {
-    pub fn key(&self) -> Key {
+    pub fn key(&self) -> RegistryKey {
         match self {
-            Self::Of(party) => party.key(),
-            Self::Id(id) => Key::socket(id),
+            Self::Of(target) => target.key(),
+            Self::Id(id) => RegistryKey::socket(id),
         }
     }
 }
 
-impl Party {
+impl Target {
     /// An address that counts by so much of it.
     fn counted(address: ClientAddress, prefix: Ipv6Prefix) -> Self {
         Self::Address {
@@ -93,10 +93,10 @@ impl Party {
         }
     }
 
-    pub fn key(&self) -> Key {
+    pub fn key(&self) -> RegistryKey {
         match self {
-            Self::Address { key, .. } => Key::address(*key),
-            Self::Subject(subject) => Key::claim(Claim::Subject, None, subject),
+            Self::Address { key, .. } => RegistryKey::address(*key),
+            Self::Subject(subject) => RegistryKey::claim(Claim::Subject, None, subject),
         }
     }
 }
@@ -104,13 +104,13 @@ impl Party {
 impl fmt::Display for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Of(party) => party.fmt(f),
+            Self::Of(target) => target.fmt(f),
             Self::Id(id) => write!(f, "id {id:?}"),
         }
     }
 }
 
-impl fmt::Display for Party {
+impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Address { key, .. } => write!(f, "ip {key}"),
@@ -157,16 +157,16 @@ impl Command {
                 }
                 _ => Err(wrong_method("PUT")),
             },
-            (_, Some(party)) if !party.is_empty() => {
-                let party = read_party(party, prefix)?;
+            (_, Some(target)) if !target.is_empty() => {
+                let target = read_target(target, prefix)?;
                 match request.method {
                     "PUT" => Ok(Self::Ban {
-                        party,
+                        target,
                         lasts: ban_lasts(&query, body)?,
                     }),
                     "DELETE" => {
                         query.nothing()?;
-                        Ok(Self::Lift(party))
+                        Ok(Self::Lift(target))
                     }
                     _ => Err(wrong_method("PUT, DELETE")),
                 }
@@ -232,12 +232,12 @@ impl<'a> Query<'a> {
         match self.0.as_slice() {
             [] => Ok(None),
             [(name, value)] => Ok(Some(match name.as_ref() {
-                "sub" => Filter::Of(Party::Subject(value.to_string())),
+                "sub" => Filter::Of(Target::Subject(value.to_string())),
                 "id" => Filter::Id(value.to_string()),
                 _ => {
                     let address = read_address(value, prefix);
                     let wrong = || bad(format!("ip: {value:?} is no IP address"));
-                    Filter::Of(Party::counted(address.ok_or_else(wrong)?, prefix))
+                    Filter::Of(Target::counted(address.ok_or_else(wrong)?, prefix))
                 }
             })),
             _ => Err(bad("write one of sub, ip and id")),
@@ -265,16 +265,16 @@ fn is_network(text: &str) -> bool {
 
 /// What reads as an address is one, everything else a subject. Only other networks are neither: who
 /// wrote one would take it for banned.
-fn read_party(path: &str, prefix: Ipv6Prefix) -> Result<Party, Rejection> {
+fn read_target(path: &str, prefix: Ipv6Prefix) -> Result<Target, Rejection> {
     let text = percent_decode_str(path)
         .decode_utf8()
         .map_err(|_| bad("what is banned is no UTF-8"))?;
     match read_address(&text, prefix) {
-        Some(address) => Ok(Party::counted(address, prefix)),
+        Some(address) => Ok(Target::counted(address, prefix)),
         None if is_network(&text) => Err(bad(format!(
             "{text:?} is no network that is counted as one; write an address in it"
         ))),
-        None => Ok(Party::Subject(text.into_owned())),
+        None => Ok(Target::Subject(text.into_owned())),
     }
 }
 
@@ -327,10 +327,10 @@ fn ban_lasts(query: &Query<'_>, body: &str) -> Result<Duration, Rejection> {
 /// `sub` and `before` may stand together.
 fn revocation(members: &Map<String, Value>, now: Timestamp) -> Result<Revocation, Rejection> {
     only(members, &["jti", "sid", "sub", "before", "iss", "for"])?;
-    let mut named = Vec::new();
+    let mut target = Vec::new();
     for claim in Claim::ALL {
         if let Some(value) = text(members, claim.name())? {
-            named.push((claim, value));
+            target.push((claim, value));
         }
     }
     let issuer = text(members, "iss")?;
@@ -339,14 +339,17 @@ fn revocation(members: &Map<String, Value>, now: Timestamp) -> Result<Revocation
         Some(text) => duration("for", text)?,
         None => REVOKED_FOR,
     };
-    let (key, before) = match (named.as_slice(), before) {
-        ([], Some(before)) => (issuer.map_or_else(Key::all, Key::issuer), before),
+    let (key, before) = match (target.as_slice(), before) {
+        ([], Some(before)) => (
+            issuer.map_or_else(RegistryKey::all, RegistryKey::issuer),
+            before,
+        ),
         ([(Claim::Subject, value)], before) => {
             // What was issued until now, this millisecond included.
             let before = before.unwrap_or(Timestamp(now.0 + 1));
-            (Key::claim(Claim::Subject, issuer, value), before)
+            (RegistryKey::claim(Claim::Subject, issuer, value), before)
         }
-        ([(claim, value)], None) => (Key::claim(*claim, issuer, value), Timestamp::LATEST),
+        ([(claim, value)], None) => (RegistryKey::claim(*claim, issuer, value), Timestamp::LATEST),
         ([(claim, _)], Some(_)) => {
             let name = claim.name();
             return Err(bad(format!("before does not go with {name}; remove one")));
@@ -354,7 +357,7 @@ fn revocation(members: &Map<String, Value>, now: Timestamp) -> Result<Revocation
         ([], None) => return Err(bad("say what is revoked: jti, sub, sid or before")),
         ([_, _, ..], _) => return Err(bad("write one of jti, sub and sid")),
     };
-    let mut words: Vec<_> = named
+    let mut words: Vec<_> = target
         .iter()
         .map(|(claim, value)| format!("{} {value:?}", claim.name()))
         .collect();

@@ -10,7 +10,7 @@ use crate::request::Request;
 use crate::response::reason::{Reason, Rejection};
 use crate::token::{Credential, Source};
 
-const LEAST_CHARACTERS: usize = 32;
+const MIN_CHARACTERS: usize = 32;
 
 /// `ADMIN_TOKEN`, as its SHA-256: what is compared has one length, whatever is sent.
 #[derive(Clone, PartialEq, Eq)]
@@ -34,9 +34,9 @@ impl AdminToken {
                     .into(),
             );
         }
-        if text.len() < LEAST_CHARACTERS {
+        if text.len() < MIN_CHARACTERS {
             return Err(format!(
-                "it is shorter than {LEAST_CHARACTERS} characters; write a random one, like \
+                "it is shorter than {MIN_CHARACTERS} characters; write a random one, like \
                  openssl rand -base64 32 gives"
             ));
         }

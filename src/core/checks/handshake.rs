@@ -9,13 +9,13 @@ use crate::request::Request;
 use crate::request::syntax;
 use crate::response::reason::{Reason, Rejection};
 
-/// The nonce of a `Sec-WebSocket-Key`.
-pub type Key = [u8; 16];
+/// The nonce of a `Sec-WebSocket-Nonce`.
+pub type Nonce = [u8; 16];
 
 /// A well-formed handshake.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Handshake {
-    pub key: Key,
+    pub key: Nonce,
     /// The subprotocols offered, in the client's order.
     pub protocols: Vec<String>,
     /// The names of the extensions offered.
@@ -93,10 +93,10 @@ fn malformed(cause: &'static str) -> Rejection {
 }
 
 /// 24 characters of canonical base64: no spare bits set, so that one nonce has one spelling.
-fn parse_key(value: &str) -> Option<Key> {
-    let mut key = Key::default();
+fn parse_key(value: &str) -> Option<Nonce> {
+    let mut key = Nonce::default();
     let decoded = Base64::decode(value, &mut key).ok()?;
-    (decoded.len() == size_of::<Key>()).then_some(key)
+    (decoded.len() == size_of::<Nonce>()).then_some(key)
 }
 
 /// The edge may replace `Connection` by `Keep-Alive` before the Worker sees it.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::reader::Reader;
 use super::values;
-use crate::limits::quota::{BanTerms, Quota, Terms};
+use crate::limits::quota::{BanRule, Limits, Quota};
 use crate::request::address::Ipv6Prefix;
 use crate::token::Authentication;
 use crate::util::time::millis;
@@ -26,8 +26,8 @@ pub enum OnLimiterFailure {
 /// How attempts are counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Counting {
-    pub address: Counted,
-    pub user: Counted,
+    pub address: ScopeLimits,
+    pub user: ScopeLimits,
     /// Admissions of each route, all clients together.
     pub route: Option<Quota>,
     pub ipv6_prefix: Ipv6Prefix,
@@ -38,19 +38,19 @@ pub struct Counting {
 
 /// How the attempts of a party are counted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Counted {
-    pub terms: Terms,
+pub struct ScopeLimits {
+    pub limits: Limits,
     /// The path of the route that counts apart, since it has a limit of its own; empty for what
     /// counts together.
     pub group: String,
     /// How many sockets it may hold open at a time, on all routes that have such a cap.
-    pub most_sockets: Option<u32>,
+    pub max_sockets: Option<u32>,
 }
 
-impl Counted {
+impl ScopeLimits {
     /// Whether there is anything to ask a ledger for.
     pub fn needs_a_ledger(&self) -> bool {
-        self.terms.need_a_ledger() || self.most_sockets.is_some()
+        self.limits.need_a_ledger() || self.max_sockets.is_some()
     }
 }
 
@@ -64,7 +64,7 @@ pub(super) fn read(
         values::quota("60/1m").ok(),
         values::or_off(values::quota),
     );
-    let address = Terms {
+    let address = Limits {
         quota,
         replay_window: reader.or(
             "KEY_REPLAY_WINDOW",
@@ -73,20 +73,20 @@ pub(super) fn read(
         ),
         ban: read_ban(reader, quota),
     };
-    let user = Terms {
+    let user = Limits {
         quota: reader.or("RATE_LIMIT_USER", None, values::or_off(values::quota)),
-        ..Terms::default()
+        ..Limits::default()
     };
-    let mut counted = |terms, name| Counted {
-        terms,
+    let mut counted = |limits, name| ScopeLimits {
+        limits,
         group: String::new(),
-        most_sockets: reader.or(name, None, values::or_off(values::socket_count)),
+        max_sockets: reader.or(name, None, values::or_off(values::socket_count)),
     };
     let address = counted(address, "MAX_SOCKETS_IP");
     let user = counted(user, "MAX_SOCKETS_USER");
     for (name, is_set) in [
-        ("RATE_LIMIT_USER", user.terms.quota.is_some()),
-        ("MAX_SOCKETS_USER", user.most_sockets.is_some()),
+        ("RATE_LIMIT_USER", user.limits.quota.is_some()),
+        ("MAX_SOCKETS_USER", user.max_sockets.is_some()),
     ] {
         if is_set && matches!(authentication, Some(None)) {
             reader.error(
@@ -129,7 +129,7 @@ pub(super) fn read(
 }
 
 /// A ban that the quota of attempts keeps everybody from would look like protection.
-fn read_ban(reader: &mut Reader<'_>, attempts: Option<Quota>) -> Option<BanTerms> {
+fn read_ban(reader: &mut Reader<'_>, attempts: Option<Quota>) -> Option<BanRule> {
     let ban = reader.or("BAN_AFTER", None, values::or_off(values::ban))?;
     if let Some(attempts) = attempts {
         let windows = millis(ban.failures.window()).div_ceil(millis(attempts.window()));

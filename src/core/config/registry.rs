@@ -7,7 +7,7 @@ use super::Var;
 use super::reader::Reader;
 use crate::admin::AdminToken;
 use crate::checks::permission::Permission;
-use crate::relay::Relay;
+use crate::relay::RelayMode;
 use crate::routing::table::Parameters;
 
 /// The Durable Object binding that knows the live sockets, revocations and bans.
@@ -67,7 +67,7 @@ fn print(rules: &Value) -> String {
 }
 
 /// Only of sockets that are inspected does the gate see the end, and can it make one.
-pub(super) fn read(reader: &Reader<'_>, relay: &Relay) -> Registering {
+pub(super) fn read(reader: &Reader<'_>, relay: &RelayMode) -> Registering {
     let is_bound = reader.is_bound(REGISTRY_BINDING);
     let is_judged = is_bound && reader.has("ADMIN_TOKEN");
     let rules = RULES.map(|name| match reader.settings.vars.get(name) {
@@ -78,8 +78,8 @@ pub(super) fn read(reader: &Reader<'_>, relay: &Relay) -> Registering {
     Registering {
         is_judged,
         is_held: match relay {
-            Relay::Passthrough => false,
-            Relay::Inspect(limits) => is_bound && (is_judged || limits.closes_on_expiry),
+            RelayMode::Passthrough => false,
+            RelayMode::Inspect(limits) => is_bound && (is_judged || limits.closes_on_expiry),
         },
         rules: print(&json!(rules)),
     }

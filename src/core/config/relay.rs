@@ -3,20 +3,20 @@
 use super::reader::Reader;
 use super::{Counting, values};
 use crate::limits::quota::Quota;
-use crate::relay::{Limits, MOST_MESSAGE_BYTES, Relay};
+use crate::relay::{MAX_MESSAGE_BYTES, RelayLimits, RelayMode};
 use crate::token::Authentication;
 
 /// The times of so many messages at most are kept for each socket.
-const MOST_COUNTED_MESSAGES: u32 = 10_000;
+const MAX_COUNTED_MESSAGES: u32 = 10_000;
 /// As much as the largest message.
-const BACKLOG_BYTES: u32 = MOST_MESSAGE_BYTES;
+const BACKLOG_BYTES: u32 = MAX_MESSAGE_BYTES;
 
 /// `authentication` is `None` where it is wrong, which is told elsewhere.
 pub(super) fn read(
     reader: &mut Reader<'_>,
     authentication: Option<&Option<Authentication>>,
     counting: &Counting,
-) -> Relay {
+) -> RelayMode {
     let message_bytes = limit(reader, "MAX_MESSAGE_BYTES", message_bytes);
     let message_rate = limit(reader, "MESSAGE_RATE", message_rate);
     let idle = limit(reader, "IDLE_TIMEOUT", values::positive_duration);
@@ -42,8 +42,8 @@ pub(super) fn read(
         ("MAX_BACKLOG_BYTES", is_set(&backlog_bytes)),
     ];
     let needs_ends = [
-        ("MAX_SOCKETS_IP", counting.address.most_sockets.is_some()),
-        ("MAX_SOCKETS_USER", counting.user.most_sockets.is_some()),
+        ("MAX_SOCKETS_IP", counting.address.max_sockets.is_some()),
+        ("MAX_SOCKETS_USER", counting.user.max_sockets.is_some()),
     ];
     const NO_LIMIT: &str = "what passes through natively can't be limited";
     const NO_END: &str = "of what passes through natively the gate does not hear when it ends";
@@ -59,9 +59,9 @@ pub(super) fn read(
         );
     }
     if !inspects.unwrap_or(needed_by.is_some()) {
-        return Relay::Passthrough;
+        return RelayMode::Passthrough;
     }
-    Relay::Inspect(Limits {
+    RelayMode::Inspect(RelayLimits {
         message_bytes: message_bytes.flatten(),
         message_rate: message_rate.flatten(),
         idle: idle.flatten(),
@@ -92,9 +92,9 @@ fn byte_count(text: &str) -> Result<u32, String> {
 
 fn message_bytes(text: &str) -> Result<u32, String> {
     let count = byte_count(text)?;
-    if count > MOST_MESSAGE_BYTES {
+    if count > MAX_MESSAGE_BYTES {
         return Err(format!(
-            "{text:?} is more than the platform passes; write {MOST_MESSAGE_BYTES} or less"
+            "{text:?} is more than the platform passes; write {MAX_MESSAGE_BYTES} or less"
         ));
     }
     Ok(count)
@@ -102,9 +102,9 @@ fn message_bytes(text: &str) -> Result<u32, String> {
 
 fn message_rate(text: &str) -> Result<Quota, String> {
     let rate = values::quota(text)?;
-    if rate.count() > MOST_COUNTED_MESSAGES {
+    if rate.count() > MAX_COUNTED_MESSAGES {
         return Err(format!(
-            "{text:?} counts too many messages; write {MOST_COUNTED_MESSAGES} or fewer, over a \
+            "{text:?} counts too many messages; write {MAX_COUNTED_MESSAGES} or fewer, over a \
              shorter time"
         ));
     }

@@ -43,7 +43,7 @@ impl Site {
     pub fn banning(&self) -> impl Iterator<Item = &Counting> {
         let of_routes = self.routes.iter().map(|route| &route.policy.counting);
         let all = of_routes.chain([&self.elsewhere.counting]);
-        all.filter(|counting| counting.address.terms.ban.is_some())
+        all.filter(|counting| counting.address.limits.ban.is_some())
     }
 
     /// Reads all settings; the errors are complete and each is told once.

@@ -57,7 +57,7 @@ const SETTINGS: [&str; 51] = [
 ];
 
 /// Shorter names are near too many others to guess at misspellings of them.
-const LEAST_LENGTH_TO_GUESS: usize = 8;
+const MIN_LENGTH_TO_GUESS: usize = 8;
 const MAX_TYPOS: usize = 2;
 
 /// Reports names that are close to a setting's.
@@ -90,7 +90,7 @@ fn nearest(name: &str) -> Option<&'static str> {
         .or_else(|| {
             SETTINGS
                 .into_iter()
-                .filter(|setting| setting.len() >= LEAST_LENGTH_TO_GUESS)
+                .filter(|setting| setting.len() >= MIN_LENGTH_TO_GUESS)
                 .map(|setting| (strsim::osa_distance(&name.to_uppercase(), setting), setting))
                 .filter(|(typos, _)| *typos <= MAX_TYPOS)
                 .min()

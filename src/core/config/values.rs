@@ -7,8 +7,8 @@ use base64ct::{Base64, Encoding};
 use fundu::{DurationParser, TimeUnit};
 use serde_json::{Map, Value};
 
-use crate::limits::ledger::{MOST_FAILURES, MOST_SOCKETS};
-use crate::limits::quota::{BanTerms, Quota};
+use crate::limits::ledger::{MAX_FAILURES, MAX_SOCKETS};
+use crate::limits::quota::{BanRule, Quota};
 use crate::request::address::Ipv6Prefix;
 use crate::request::syntax;
 use crate::token::{Algorithm, Key, Source};
@@ -101,29 +101,29 @@ pub(super) fn quota(text: &str) -> Result<Quota, String> {
 }
 
 /// `<quota> for <duration>`.
-pub(super) fn ban(text: &str) -> Result<BanTerms, String> {
+pub(super) fn ban(text: &str) -> Result<BanRule, String> {
     let (failures, length) = text
         .split_once(" for ")
         .ok_or_else(|| format!("{text:?} is no ban; write one like \"20/1m for 1h\""))?;
-    let terms = BanTerms {
+    let limits = BanRule {
         failures: quota(failures.trim())?,
         length: positive_duration(length.trim())?,
     };
-    if terms.failures.count() > MOST_FAILURES {
+    if limits.failures.count() > MAX_FAILURES {
         return Err(format!(
-            "{text:?} counts more refused attempts than the {MOST_FAILURES} that are remembered; \
+            "{text:?} counts more refused attempts than the {MAX_FAILURES} that are remembered; \
              write a smaller count"
         ));
     }
-    Ok(terms)
+    Ok(limits)
 }
 
 /// A cap of open sockets.
 pub(super) fn socket_count(text: &str) -> Result<u32, String> {
     whole_number(text)
-        .filter(|count| (1..=MOST_SOCKETS).contains(count))
+        .filter(|count| (1..=MAX_SOCKETS).contains(count))
         .ok_or_else(|| {
-            format!("{text:?} is no number from 1 to {MOST_SOCKETS}; write one like \"10\"")
+            format!("{text:?} is no number from 1 to {MAX_SOCKETS}; write one like \"10\"")
         })
 }
 

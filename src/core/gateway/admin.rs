@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Edge, Gate, Passage};
-use crate::admin::{AdminToken, Command, MOST_BODY_BYTES, Party};
+use super::{Gate, Passage, Platform};
+use crate::admin::{AdminToken, Command, MAX_BODY_BYTES, Target};
 use crate::config::Site;
 use crate::record::{Record, Stage};
 use crate::registry::{
-    Answer, KICK_LASTS, Key, MOST_LISTED, MOST_MARKS, Mark, Named, Question, SHARDS, Socket, Verb,
-    oldest,
+    DISCONNECT_LASTS, Denial, DenialKind, DenialTarget, MAX_DENIALS, MAX_LISTED, RegistryKey,
+    RegistryRequest, RegistryResponse, SHARDS, Socket, oldest,
 };
 use crate::request::Request;
 use crate::request::address::ClientAddress;
@@ -21,9 +21,9 @@ use crate::util::time::Timestamp;
 impl Gate {
     /// Steps 6 to 9 for a request to an administrator's path. Failed tries count as attempts of
     /// their address; the administrator's own do not.
-    pub(super) async fn administer<E: Edge>(
+    pub(super) async fn administer<E: Platform>(
         &self,
-        edge: &E,
+        platform: &E,
         request: &Request<'_>,
         token: &AdminToken,
         site: &Site,
@@ -33,7 +33,7 @@ impl Gate {
         record.stage = Stage::Known;
         let counting = &site.elsewhere.counting;
         let address = request.address.key(counting.ipv6_prefix);
-        self.check_address(counting, address, edge.now())?;
+        self.check_address(counting, address, platform.now())?;
 
         // 7. token
         record.stage = Stage::Token;
@@ -43,18 +43,18 @@ impl Gate {
         record.stage = Stage::Counters;
         let body = match Command::has_body(request) {
             false => String::new(),
-            true => edge.body(MOST_BODY_BYTES).await.map_err(|failure| {
+            true => platform.body(MAX_BODY_BYTES).await.map_err(|failure| {
                 let detail = format!("the body can't be read: {failure}");
                 Reason::BadRequest { detail }.because("the body can't be read")
             })?,
         };
-        let command = Command::read(request, &body, counting.ipv6_prefix, edge.now())?;
+        let command = Command::read(request, &body, counting.ipv6_prefix, platform.now())?;
         let objects = Objects {
-            edge,
+            platform,
             timeout: counting.timeout,
         };
-        if let Command::Lift(Party::Address { address, .. }) = &command {
-            self.lift(edge, site, *address).await?;
+        if let Command::Lift(Target::Address { address, .. }) = &command {
+            self.lift(platform, site, *address).await?;
         }
         let (json, said) = objects.obey(command).await?;
         record.note_administered(said);
@@ -63,21 +63,21 @@ impl Gate {
 
     /// Lifts the bans that an address's own failures brought: one for each `IPV6_PREFIX` that
     /// routes count it by.
-    async fn lift<E: Edge>(
+    async fn lift<E: Platform>(
         &self,
-        edge: &E,
+        platform: &E,
         site: &Site,
         address: ClientAddress,
     ) -> Result<(), Rejection> {
         let mut lifted = Vec::new();
         for counting in site.banning() {
-            let call = counting.lift(address.key(counting.ipv6_prefix), edge.now());
+            let call = counting.lift(address.key(counting.ipv6_prefix), platform.now());
             if lifted.contains(&call.ledger) {
                 continue;
             }
-            match edge.ask(&call).await.answer {
-                Ok(answer) => self.learn(&call, &answer, edge.now()),
-                Err(failure) => return Err(not_done(format!("{}: {failure}", call.party))),
+            match platform.ask(&call).await.answer {
+                Ok(answer) => self.learn(&call, &answer, platform.now()),
+                Err(failure) => return Err(not_done(format!("{}: {failure}", call.scope))),
             }
             lifted.push(call.ledger);
         }
@@ -87,14 +87,14 @@ impl Gate {
 
 /// All objects of the registry.
 struct Objects<'a, E> {
-    edge: &'a E,
+    platform: &'a E,
     timeout: Duration,
 }
 
-impl<E: Edge> Objects<'_, E> {
+impl<E: Platform> Objects<'_, E> {
     /// Does it; gives the answer as JSON and what was done, for the record.
     async fn obey(&self, command: Command) -> Result<(String, String), Rejection> {
-        let now = self.edge.now();
+        let now = self.platform.now();
         match command {
             Command::List(filter) => {
                 let listed = self.list(filter.map(|filter| filter.key())).await?;
@@ -102,42 +102,46 @@ impl<E: Edge> Objects<'_, E> {
                 Ok((json(&listed), said))
             }
             Command::Disconnect(filter) => {
-                let mark = Mark {
+                let denial = Denial {
                     before: now,
-                    until: now + KICK_LASTS,
+                    until: now + DISCONNECT_LASTS,
                 };
-                let (_, disconnected) = self.mark(Verb::Kick, filter.key(), mark).await?;
+                let (_, disconnected) = self
+                    .denial(DenialKind::Disconnect, filter.key(), denial)
+                    .await?;
                 let said = format!("disconnected {filter}: {disconnected} sockets");
                 Ok((json(&Disconnected { disconnected }), said))
             }
-            Command::Ban { party, lasts } => {
+            Command::Ban { target, lasts } => {
                 let until = now + lasts;
-                let disconnected = self.ban(&party, until).await?;
-                let said = format!("banned {party}: {disconnected} sockets");
+                let disconnected = self.ban(&target, until).await?;
+                let said = format!("banned {target}: {disconnected} sockets");
                 let banned = Banned {
-                    banned: name(&party),
+                    banned: name(&target),
                     until: seconds(until),
                     disconnected,
                 };
                 Ok((json(&banned), said))
             }
-            Command::Lift(party) => {
-                self.ban(&party, Timestamp::default()).await?;
-                let lifted = name(&party);
+            Command::Lift(target) => {
+                self.ban(&target, Timestamp::default()).await?;
+                let lifted = name(&target);
                 Ok((
                     json(&Lifted { lifted }),
-                    format!("lifted the ban of {party}"),
+                    format!("lifted the ban of {target}"),
                 ))
             }
             Command::Revoke(revocation) => {
                 let said = revocation.to_string();
-                let mark = Mark {
+                let denial = Denial {
                     before: revocation.before,
                     until: now + revocation.lasts,
                 };
-                let (mark, disconnected) = self.mark(Verb::Revoke, revocation.key, mark).await?;
+                let (denial, disconnected) = self
+                    .denial(DenialKind::Revoke, revocation.key, denial)
+                    .await?;
                 let revoked = Revoked {
-                    until: seconds(mark.until),
+                    until: seconds(denial.until),
                     disconnected,
                 };
                 Ok((
@@ -149,74 +153,79 @@ impl<E: Edge> Objects<'_, E> {
     }
 
     /// Sets a mark in every object; gives what is stored now, and how many sockets it ended.
-    async fn mark(&self, verb: Verb, key: Key, mark: Mark) -> Result<(Mark, u64), Rejection> {
-        let question = Question::Mark {
-            named: Named { verb, key },
-            mark,
-            spoken: false,
+    async fn denial(
+        &self,
+        kind: DenialKind,
+        key: RegistryKey,
+        denial: Denial,
+    ) -> Result<(Denial, u64), Rejection> {
+        let question = RegistryRequest::Deny {
+            target: DenialTarget { kind, key },
+            denial,
+            stamped: false,
         };
-        self.marked(0..SHARDS, &question).await
+        self.denied(0..SHARDS, &question).await
     }
 
     /// Bans, or with a time that has passed lifts a ban. Of two that are about one party the later
     /// counts in all objects: the first of them says when it was spoken.
-    async fn ban(&self, party: &Party, until: Timestamp) -> Result<u64, Rejection> {
-        let question = |before, spoken| Question::Mark {
-            named: Named {
-                verb: Verb::Ban,
-                key: party.key(),
+    async fn ban(&self, target: &Target, until: Timestamp) -> Result<u64, Rejection> {
+        let question = |before, stamped| RegistryRequest::Deny {
+            target: DenialTarget {
+                kind: DenialKind::Ban,
+                key: target.key(),
             },
-            mark: Mark { before, until },
-            spoken,
+            denial: Denial { before, until },
+            stamped,
         };
         let first = question(Timestamp::default(), true);
-        let (mark, sockets) = self.marked(0..1, &first).await?;
-        let others = question(mark.before, false);
-        let (_, more) = self.marked(1..SHARDS, &others).await?;
+        let (denial, sockets) = self.denied(0..1, &first).await?;
+        let others = question(denial.before, false);
+        let (_, more) = self.denied(1..SHARDS, &others).await?;
         Ok(sockets + more)
     }
 
     /// Asks these objects to set a mark: the first one's mark, and how many sockets all ended.
-    async fn marked(
+    async fn denied(
         &self,
         shards: Range<u8>,
-        question: &Question,
-    ) -> Result<(Mark, u64), Rejection> {
+        question: &RegistryRequest,
+    ) -> Result<(Denial, u64), Rejection> {
         let mut first = None;
         let mut ended = 0;
         let mut full = Vec::new();
         for (shard, answer) in shards.clone().zip(self.ask(shards, question).await?) {
             match answer {
-                Answer::Marked { mark, sockets } => {
-                    first.get_or_insert(mark);
+                RegistryResponse::Denied { denial, sockets } => {
+                    first.get_or_insert(denial);
                     ended += sockets;
                 }
-                Answer::Full => full.push(shard.to_string()),
+                RegistryResponse::Full => full.push(shard.to_string()),
                 other => return Err(nonsense(&other)),
             }
         }
         match first {
-            Some(mark) if full.is_empty() => Ok((mark, ended)),
+            Some(denial) if full.is_empty() => Ok((denial, ended)),
             _ => {
                 let full = full.join(", ");
                 let detail =
-                    format!("object {full}: {MOST_MARKS} are kept; in the others it may be done");
+                    format!("object {full}: {MAX_DENIALS} are kept; in the others it may be done");
                 let cause = detail.clone();
                 Err(Reason::RegistryFull { detail }.because(cause))
             }
         }
     }
 
-    async fn list(&self, key: Option<Key>) -> Result<Listed, Rejection> {
-        let question = Question::List {
+    async fn list(&self, key: Option<RegistryKey>) -> Result<Listed, Rejection> {
+        let question = RegistryRequest::List {
             key,
-            most: MOST_LISTED,
+            max: MAX_LISTED,
         };
         let mut found: Vec<Socket> = Vec::new();
         let mut truncated = false;
         for answer in self.ask(0..SHARDS, &question).await? {
             match answer {
-                Answer::Listed {
+                RegistryResponse::Listed {
                     sockets,
                     truncated: some,
                 } => {
@@ -226,17 +235,21 @@ impl<E: Edge> Objects<'_, E> {
                 other => return Err(nonsense(&other)),
             }
         }
-        let (sockets, are_more) = oldest(found, MOST_LISTED);
+        let (sockets, are_more) = oldest(found, MAX_LISTED);
         Ok(Listed {
-            sockets: sockets.into_iter().map(Shown::from).collect(),
+            sockets: sockets.into_iter().map(SocketView::from).collect(),
             truncated: truncated || are_more,
         })
     }
 
     /// The answers of all these objects, or which of them gave none.
-    async fn ask(&self, shards: Range<u8>, question: &Question) -> Result<Vec<Answer>, Rejection> {
+    async fn ask(
+        &self,
+        shards: Range<u8>,
+        question: &RegistryRequest,
+    ) -> Result<Vec<RegistryResponse>, Rejection> {
         let shards: Vec<_> = shards.collect();
-        let answers = self.edge.ask_registry(&shards, question, self.timeout);
+        let answers = self.platform.ask_registry(&shards, question, self.timeout);
         let mut given = Vec::new();
         let mut failures = Vec::new();
         for (shard, answer) in shards.iter().zip(answers.await) {
@@ -252,7 +265,7 @@ impl<E: Edge> Objects<'_, E> {
     }
 }
 
-fn nonsense(answer: &Answer) -> Rejection {
+fn nonsense(answer: &RegistryResponse) -> Rejection {
     not_done(format!("an object answered {answer:?}"))
 }
 
@@ -270,23 +283,23 @@ fn seconds(at: Timestamp) -> u64 {
     at.0 / 1000
 }
 
-fn name(party: &Party) -> String {
-    match party {
-        Party::Address { key, .. } => key.to_string(),
-        Party::Subject(subject) => subject.clone(),
+fn name(target: &Target) -> String {
+    match target {
+        Target::Address { key, .. } => key.to_string(),
+        Target::Subject(subject) => subject.clone(),
     }
 }
 
 #[derive(Serialize)]
 struct Listed {
     /// Oldest first.
-    sockets: Vec<Shown>,
+    sockets: Vec<SocketView>,
     truncated: bool,
 }
 
 /// A live socket as an administrator sees it; times in seconds since 1970.
 #[derive(Serialize)]
-struct Shown {
+struct SocketView {
     id: String,
     sub: Option<String>,
     sid: Option<String>,
@@ -297,7 +310,7 @@ struct Shown {
     expires: Option<u64>,
 }
 
-impl From<Socket> for Shown {
+impl From<Socket> for SocketView {
     fn from(socket: Socket) -> Self {
         Self {
             id: socket.id,

@@ -1,9 +1,9 @@
 //! What the endpoints that take a client's token have in common: the same checks in the same
 //! order, for a request that is no upgrade.
 
-use super::{Edge, Gate};
+use super::{Gate, Platform};
 use crate::config::Policy;
-use crate::one_time::jti::Use;
+use crate::one_time::jti::TokenUse;
 use crate::record::{Outcome, Record, Stage};
 use crate::request::Request;
 use crate::response::cors;
@@ -13,13 +13,13 @@ use crate::token::{Authentication, Identity};
 
 /// What a client shows its token for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Errand {
+pub(super) enum Purpose {
     Ticket,
     /// A later end, so it matters how long the token lives by now.
     Refresh,
 }
 
-impl Errand {
+impl Purpose {
     /// What other methods than POST are told.
     fn title(self) -> &'static str {
         match self {
@@ -38,18 +38,18 @@ pub(super) enum Caller {
 
 impl Gate {
     /// Steps 4 to 7 under a route's settings.
-    pub(super) async fn caller<E: Edge>(
+    pub(super) async fn caller<E: Platform>(
         &self,
-        edge: &E,
+        platform: &E,
         request: &Request<'_>,
         policy: &Policy,
-        errand: Errand,
+        purpose: Purpose,
         record: &mut Record,
     ) -> Result<Caller, Rejection> {
         // 4. in place of a handshake: the method. Browsers ask by OPTIONS first.
         record.stage = Stage::Handshake;
         if !matches!(request.method, "POST" | "OPTIONS") {
-            let title = errand.title();
+            let title = purpose.title();
             let allow = "POST, OPTIONS";
             return Err(Reason::WrongMethod { title, allow }.because("the method is not POST"));
         }
@@ -62,7 +62,7 @@ impl Gate {
         // 6. bans and exhausted quotas already known here
         record.stage = Stage::Known;
         let address = request.address.key(policy.counting.ipv6_prefix);
-        self.check_address(&policy.counting, address, edge.now())?;
+        self.check_address(&policy.counting, address, platform.now())?;
         if request.method == "OPTIONS" {
             record.outcome = Outcome::Preflight;
             return Ok(Caller::Preflight);
@@ -73,14 +73,14 @@ impl Gate {
         let Some(authentication) = &policy.authentication else {
             return Err(Reason::NoRoute.because("the route has no tokens"));
         };
-        let anew = errand == Errand::Refresh;
+        let anew = purpose == Purpose::Refresh;
         let identity = authentication
-            .check_plain(edge, request, anew, record)
+            .check_plain(platform, request, anew, record)
             .await?;
         record.note_identity(&identity);
         if policy.one_time.rejects_replay {
             // Whether it can be admitted at all is known before anything is asked.
-            Use::of(&identity, policy.one_time.accepted_until(&identity))?;
+            TokenUse::of(&identity, policy.one_time.accepted_until(&identity))?;
         }
         Ok(Caller::Known(identity))
     }

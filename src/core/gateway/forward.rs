@@ -1,9 +1,9 @@
 //! Step 10: a request that passed every check goes on.
 
-use super::{Edge, Passage, Permit};
+use super::{Passage, Permit, Platform};
 use crate::config::Policy;
 use crate::record::{Outcome, Record, Stage};
-use crate::relay::{Relay, Terms};
+use crate::relay::{RelayMode, SocketLimits};
 use crate::request::Request;
 use crate::response::reason::Rejection;
 use crate::routing::table::Parameters;
@@ -12,8 +12,8 @@ use crate::upstream::Forward;
 use crate::upstream::assertion::Assertion;
 use crate::util::time::Timestamp;
 
-pub(super) async fn pass_upgrade<E: Edge>(
-    edge: &E,
+pub(super) async fn pass_upgrade<E: Platform>(
+    platform: &E,
     policy: &Policy,
     parameters: &Parameters,
     request: &Request<'_>,
@@ -35,28 +35,28 @@ pub(super) async fn pass_upgrade<E: Edge>(
             address: request.address.ip(),
             request_id: &record.request_id,
         };
-        forward.assert(key.sign(&assertion, edge.now()));
+        forward.assert(key.sign(&assertion, platform.now()));
     }
-    let (reply, upstream) = edge.forward(&forward).await?;
+    let (reply, upstream) = platform.forward(&forward).await?;
     match reply.judge(&permit.offer) {
         Ok(protocol) => {
             record.outcome = Outcome::Admitted;
             Ok(Passage::Socket {
                 upstream,
                 protocol,
-                terms: policy.terms(&permit.authenticated, edge.now()),
+                limits: policy.limits(&permit.authenticated, platform.now()),
                 channels: permit.channels,
             })
         }
         Err(rejection) => {
-            edge.discard(upstream);
+            platform.discard(upstream);
             Err(rejection)
         }
     }
 }
 
-pub(super) async fn pass_plain<E: Edge>(
-    edge: &E,
+pub(super) async fn pass_plain<E: Platform>(
+    platform: &E,
     policy: &Policy,
     parameters: &Parameters,
     request: &Request<'_>,
@@ -69,15 +69,15 @@ pub(super) async fn pass_plain<E: Edge>(
         request,
         &record.request_id,
     );
-    let (_, upstream) = edge.forward(&forward).await?;
+    let (_, upstream) = platform.forward(&forward).await?;
     record.outcome = Outcome::Proxied;
     Ok(Passage::Plain { upstream })
 }
 
 impl Policy {
     /// What holds for a socket that this opens now; `None` where it passes natively.
-    fn terms(&self, authenticated: &Authenticated, now: Timestamp) -> Option<Terms> {
-        let Relay::Inspect(limits) = &self.relay else {
+    fn limits(&self, authenticated: &Authenticated, now: Timestamp) -> Option<SocketLimits> {
+        let RelayMode::Inspect(limits) = &self.relay else {
             return None;
         };
         let identity = authenticated.identity.as_ref();

@@ -6,11 +6,11 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
 
-use super::{Asked, Edge, Gate, Passage};
-use crate::checks::handshake::Key;
-use crate::config::{Counted, Counting, OnLimiterFailure};
-use crate::limits::ledger::{Answer, Ask, Question, Slot};
-use crate::limits::scope::{Party, ledger_of_address, ledger_of_user};
+use super::{Gate, ObjectReply, Passage, Platform};
+use crate::checks::handshake::Nonce;
+use crate::config::{Counting, OnLimiterFailure, ScopeLimits};
+use crate::limits::ledger::{LedgerRequest, LedgerResponse, Operation, Slot};
+use crate::limits::scope::{LimitScope, ledger_of_address, ledger_of_user};
 use crate::record::{Record, Stage};
 use crate::request::Request;
 use crate::request::address::AddressKey;
@@ -22,10 +22,10 @@ use crate::util::time::Timestamp;
 /// A question to a ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LedgerCall {
-    pub party: Party,
+    pub scope: LimitScope,
     /// The name of its ledger.
     pub ledger: String,
-    pub question: Question,
+    pub request: LedgerRequest,
     /// After this long it counts as unanswered.
     pub timeout: Duration,
     /// Whether a socket ends whose ledger can't be reached for long.
@@ -33,7 +33,7 @@ pub struct LedgerCall {
 }
 
 /// What the ledgers know of an attempt.
-pub(super) struct Told<C> {
+pub(super) struct Reservations<C> {
     /// The address's was asked to admit it.
     has_attempt: bool,
     /// Gives back what the user's admitted.
@@ -42,7 +42,7 @@ pub(super) struct Told<C> {
     pub channels: Vec<C>,
 }
 
-impl<C> Default for Told<C> {
+impl<C> Default for Reservations<C> {
     fn default() -> Self {
         Self {
             has_attempt: false,
@@ -71,11 +71,11 @@ impl Gate {
     ) -> Result<(), Rejection> {
         let ledger = ledger_of_address(address);
         let known = self.known.borrow();
-        if counting.address.terms.ban.is_some() && known.ban(&ledger, now).is_some() {
+        if counting.address.limits.ban.is_some() && known.ban(&ledger, now).is_some() {
             return Err(Reason::Banned.because(KNOWN));
         }
         drop(known);
-        self.check_quota(Party::Address, &counting.address, &ledger, now)
+        self.check_quota(LimitScope::Address, &counting.address, &ledger, now)
     }
 
     /// The same of a user, as soon as it is known who that is. Gives the name of the ledger to
@@ -94,100 +94,102 @@ impl Gate {
         let ledger = ledger_of_user(identity).ok_or_else(|| {
             Reason::TokenInvalid.because("sub is missing, by which users are counted")
         })?;
-        self.check_quota(Party::User, &counting.user, &ledger, now)
+        self.check_quota(LimitScope::User, &counting.user, &ledger, now)
             .inspect_err(|_| record.stage = Stage::Known)?;
         Ok(Some(ledger))
     }
 
     fn check_quota(
         &self,
-        party: Party,
-        counted: &Counted,
+        scope: LimitScope,
+        counted: &ScopeLimits,
         ledger: &str,
         now: Timestamp,
     ) -> Result<(), Rejection> {
-        let Some(quota) = counted.terms.quota else {
+        let Some(quota) = counted.limits.quota else {
             return Ok(());
         };
         match self.known.borrow().limit(ledger, &counted.group, now) {
-            Some(wait) => Err(Reason::RateLimited { party, quota, wait }.because(KNOWN)),
+            Some(wait) => Err(Reason::RateLimited { scope, quota, wait }.because(KNOWN)),
             None => Ok(()),
         }
     }
 
     /// Step 9: asks the ledgers of the address and of the user side by side. The address's word
     /// comes first, and a refusal does not wait for the user's.
-    pub(super) async fn admit<E: Edge>(
+    pub(super) async fn admit<E: Platform>(
         &self,
-        edge: &E,
+        platform: &E,
         counting: &Counting,
         client: Client,
-        key: Option<Key>,
+        key: Option<Nonce>,
         record: &mut Record,
-        told: &mut Told<E::Channel>,
+        reservations: &mut Reservations<E::Channel>,
     ) -> Result<(), Rejection> {
-        let terms = counting.address.terms;
-        let key = key.filter(|_| terms.replay_window.is_some());
-        let most = counting.address.most_sockets.filter(|_| client.opens);
+        let limits = counting.address.limits;
+        let key = key.filter(|_| limits.replay_window.is_some());
+        let max = counting.address.max_sockets.filter(|_| client.opens);
         let mut calls = Vec::new();
-        if terms.quota.is_some() || terms.ban.is_some() || key.is_some() || most.is_some() {
-            told.has_attempt = true;
-            let ask = match most {
-                None => Ask::Admit { mark: key },
-                Some(most) => Ask::Open {
-                    mark: key,
+        if limits.quota.is_some() || limits.ban.is_some() || key.is_some() || max.is_some() {
+            reservations.has_attempt = true;
+            let operation = match max {
+                None => Operation::Admit { id: key },
+                Some(max) => Operation::Open {
+                    id: key,
                     slot: Slot {
-                        id: edge.random(),
-                        most,
+                        id: platform.random(),
+                        max,
                     },
-                    counts_refused: true,
+                    counts_if_full: true,
                 },
             };
-            calls.push(counting.call_address(client.address, ask, edge.now()));
+            calls.push(counting.call_address(client.address, operation, platform.now()));
         }
         if let Some(ledger) = client.user {
-            calls.push(counting.admit_user(edge, ledger, told));
+            calls.push(counting.admit_user(platform, ledger, reservations));
         }
-        self.ask(edge, counting, &calls, record, told).await
+        self.ask(platform, counting, &calls, record, reservations)
+            .await
     }
 
     /// The same for who is known only after the address's attempt was counted.
-    pub(super) async fn admit_user<E: Edge>(
+    pub(super) async fn admit_user<E: Platform>(
         &self,
-        edge: &E,
+        platform: &E,
         counting: &Counting,
         ledger: String,
         record: &mut Record,
-        told: &mut Told<E::Channel>,
+        reservations: &mut Reservations<E::Channel>,
     ) -> Result<(), Rejection> {
-        let call = counting.admit_user(edge, ledger, told);
-        self.ask(edge, counting, &[call], record, told).await
+        let call = counting.admit_user(platform, ledger, reservations);
+        self.ask(platform, counting, &[call], record, reservations)
+            .await
     }
 
     /// Asks all at once and judges the answers in their order.
-    async fn ask<E: Edge>(
+    async fn ask<E: Platform>(
         &self,
-        edge: &E,
+        platform: &E,
         counting: &Counting,
         calls: &[LedgerCall],
         record: &mut Record,
-        told: &mut Told<E::Channel>,
+        reservations: &mut Reservations<E::Channel>,
     ) -> Result<(), Rejection> {
-        let mut answers: FuturesOrdered<_> = calls.iter().map(|call| edge.ask(call)).collect();
+        let mut answers: FuturesOrdered<_> = calls.iter().map(|call| platform.ask(call)).collect();
         for call in calls {
-            let Asked { answer, channel } = answers.next().await.expect("one for each call");
-            told.channels.extend(channel);
+            let ObjectReply { answer, channel } = answers.next().await.expect("one for each call");
+            reservations.channels.extend(channel);
             match answer {
                 Ok(answer) => {
-                    self.learn(call, &answer, edge.now());
+                    self.learn(call, &answer, platform.now());
                     let verdict = call.judge(answer);
-                    if verdict.is_err() && call.party == Party::User {
-                        told.give_back = None;
+                    if verdict.is_err() && call.scope == LimitScope::User {
+                        reservations.give_back = None;
                     }
                     verdict?;
                 }
                 Err(failure) => {
-                    let failure = format!("{}: {failure}", call.party);
+                    let failure = format!("{}: {failure}", call.scope);
                     counting.lapse(record, "uncounted", failure)?;
                 }
             }
@@ -198,12 +200,12 @@ impl Gate {
     /// What to tell the ledgers behind the answer. Every attempt counts, refused ones too, but
     /// nobody waits for that. An address that is known to be banned or to have used up its quota
     /// is refused whether counted or not.
-    pub(super) fn behind<E: Edge>(
+    pub(super) fn after_response<E: Platform>(
         &self,
         request: &Request<'_>,
         place: &Place<'_>,
         reached: Stage,
-        told: Told<E::Channel>,
+        reservations: Reservations<E::Channel>,
         result: &Result<Passage<E>, Rejection>,
         now: Timestamp,
     ) -> Vec<LedgerCall> {
@@ -212,19 +214,19 @@ impl Gate {
         };
         let refused = result.as_ref().err().map(|rejection| &rejection.reason);
         let came_to_nothing = refused.is_some() && reached != Stage::Forward;
-        let mut calls: Vec<_> = told
+        let mut calls: Vec<_> = reservations
             .give_back
             .filter(|_| came_to_nothing)
             .into_iter()
             .collect();
         let address = request.address.key(counting.ipv6_prefix);
-        let terms = counting.address.terms;
+        let limits = counting.address.limits;
         let is_failure =
-            terms.ban.is_some() && refused.is_some_and(Reason::is_failure_of_the_client);
-        let ask = if told.has_attempt {
+            limits.ban.is_some() && refused.is_some_and(Reason::is_failure_of_the_client);
+        let operation = if reservations.has_attempt {
             // Of a replay the ledger itself knows.
             let is_news = is_failure && refused != Some(&Reason::ReplayedKey);
-            is_news.then_some(Ask::Fail)
+            is_news.then_some(Operation::Fail)
         } else {
             let is_attempt = || match place {
                 Place::Ticket { .. } | Place::Refresh { .. } => true,
@@ -232,36 +234,38 @@ impl Gate {
                 Place::Admin(_) => reached == Stage::Token,
                 _ => request.asks_for_websocket(),
             };
-            let matters = (terms.quota.is_some() || is_failure)
+            let matters = (limits.quota.is_some() || is_failure)
                 && self.check_address(counting, address, now).is_ok()
                 && is_attempt();
-            matters.then_some(Ask::Count { is_failure })
+            matters.then_some(Operation::Count { is_failure })
         };
-        calls.extend(ask.map(|ask| counting.call_address(address, ask, now)));
+        calls.extend(operation.map(|operation| counting.call_address(address, operation, now)));
         calls
     }
 
     /// Remembers what a ledger's answer says of the attempts to come.
-    pub fn learn(&self, call: &LedgerCall, answer: &Answer, now: Timestamp) {
+    pub fn learn(&self, call: &LedgerCall, answer: &LedgerResponse, now: Timestamp) {
         let (exhausted_for, banned_for) = match *answer {
-            Answer::Counted(outlook)
-            | Answer::Replayed(outlook)
-            | Answer::TooManySockets(outlook) => (Some(outlook.exhausted_for), outlook.banned_for),
-            Answer::Limited { wait } => (Some(wait), Duration::ZERO),
-            Answer::Banned { left } => (None, left),
+            LedgerResponse::Counted(outlook)
+            | LedgerResponse::Replayed(outlook)
+            | LedgerResponse::TooManySockets(outlook) => {
+                (Some(outlook.exhausted_for), outlook.banned_for)
+            }
+            LedgerResponse::Limited { wait } => (Some(wait), Duration::ZERO),
+            LedgerResponse::Banned { left } => (None, left),
         };
         let LedgerCall {
-            ledger, question, ..
+            ledger, request, ..
         } = call;
         let mut known = self.known.borrow_mut();
         if let Some(wait) = exhausted_for
-            && question.terms.quota.is_some()
+            && request.limits.quota.is_some()
         {
             // An admission may be given back, an attempt never is.
-            let is_final = call.party == Party::Address;
-            known.note_limit(ledger, &question.group, wait, is_final, now);
+            let is_final = call.scope == LimitScope::Address;
+            known.note_limit(ledger, &request.group, wait, is_final, now);
         }
-        if question.terms.ban.is_some() {
+        if request.limits.ban.is_some() {
             known.note_ban(ledger, banned_for, now);
         }
     }
@@ -270,85 +274,97 @@ impl Gate {
 const KNOWN: &str = "known in this isolate";
 
 impl LedgerCall {
-    fn judge(&self, answer: Answer) -> Result<(), Rejection> {
-        let party = self.party;
-        match (answer, self.question.terms.quota) {
-            (Answer::Counted(_), _) => Ok(()),
-            (Answer::Replayed(_), _) => {
+    fn judge(&self, answer: LedgerResponse) -> Result<(), Rejection> {
+        let scope = self.scope;
+        match (answer, self.request.limits.quota) {
+            (LedgerResponse::Counted(_), _) => Ok(()),
+            (LedgerResponse::Replayed(_), _) => {
                 Err(Reason::ReplayedKey.because("the address used this key before"))
             }
-            (Answer::TooManySockets(_), _) => {
-                Err(Reason::TooManySockets { party }.because(format!("the answer of {party}")))
+            (LedgerResponse::TooManySockets(_), _) => {
+                Err(Reason::TooManySockets { scope }.because(format!("the answer of {scope}")))
             }
-            (Answer::Limited { wait }, Some(quota)) => {
-                Err(Reason::RateLimited { party, quota, wait }
-                    .because(format!("the answer of {party}")))
+            (LedgerResponse::Limited { wait }, Some(quota)) => {
+                Err(Reason::RateLimited { scope, quota, wait }
+                    .because(format!("the answer of {scope}")))
             }
             // Without a quota only a full ledger limits.
-            (Answer::Limited { wait }, None) => {
+            (LedgerResponse::Limited { wait }, None) => {
                 Err(Reason::LimiterUnavailable { retry_after: wait }
-                    .because(format!("{party} is full")))
+                    .because(format!("{scope} is full")))
             }
-            (Answer::Banned { .. }, _) => {
-                Err(Reason::Banned.because(format!("the answer of {party}")))
+            (LedgerResponse::Banned { .. }, _) => {
+                Err(Reason::Banned.because(format!("the answer of {scope}")))
             }
         }
     }
 }
 
 impl Counting {
-    fn call_address(&self, address: AddressKey, ask: Ask, now: Timestamp) -> LedgerCall {
+    fn call_address(
+        &self,
+        address: AddressKey,
+        operation: Operation,
+        now: Timestamp,
+    ) -> LedgerCall {
         self.call(
-            (Party::Address, &self.address),
+            (LimitScope::Address, &self.address),
             ledger_of_address(address),
-            ask,
+            operation,
             now,
         )
     }
 
     /// Asks to lift the ban that an address's failures brought.
     pub(super) fn lift(&self, address: AddressKey, now: Timestamp) -> LedgerCall {
-        self.call_address(address, Ask::Lift, now)
+        self.call_address(address, Operation::Lift, now)
     }
 
     /// Asks to admit a user, which from then on may have to be given back.
-    fn admit_user<E: Edge>(
+    fn admit_user<E: Platform>(
         &self,
-        edge: &E,
+        platform: &E,
         ledger: String,
-        told: &mut Told<E::Channel>,
+        reservations: &mut Reservations<E::Channel>,
     ) -> LedgerCall {
-        let mark = edge.random();
-        let call = |ask, ledger| self.call((Party::User, &self.user), ledger, ask, edge.now());
-        if self.user.terms.quota.is_some() {
-            told.give_back = Some(call(Ask::GiveBack { mark }, ledger.clone()));
+        let id = platform.random();
+        let call = |operation, ledger| {
+            self.call(
+                (LimitScope::User, &self.user),
+                ledger,
+                operation,
+                platform.now(),
+            )
+        };
+        if self.user.limits.quota.is_some() {
+            reservations.give_back = Some(call(Operation::GiveBack { id }, ledger.clone()));
         }
-        let ask = match self.user.most_sockets {
-            None => Ask::Admit { mark: Some(mark) },
-            Some(most) => Ask::Open {
-                mark: Some(mark),
-                slot: Slot { id: mark, most },
-                counts_refused: false,
+        let operation = match self.user.max_sockets {
+            None => Operation::Admit { id: Some(id) },
+            Some(max) => Operation::Open {
+                id: Some(id),
+                slot: Slot { id, max },
+                counts_if_full: false,
             },
         };
-        call(ask, ledger)
+        call(operation, ledger)
     }
 
     fn call(
         &self,
-        (party, counted): (Party, &Counted),
+        (scope, counted): (LimitScope, &ScopeLimits),
         ledger: String,
-        ask: Ask,
+        operation: Operation,
         now: Timestamp,
     ) -> LedgerCall {
-        let Counted { terms, group, .. } = counted;
+        let ScopeLimits { limits, group, .. } = counted;
         LedgerCall {
-            party,
+            scope,
             ledger,
-            question: Question {
+            request: LedgerRequest {
                 group: group.clone(),
-                terms: *terms,
-                ask,
+                limits: *limits,
+                operation,
                 now,
             },
             timeout: self.timeout,

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::Edge;
+use super::Platform;
 use crate::checks::handshake::Handshake;
 use crate::config::{Counting, Policy};
-use crate::one_time::jti::Use;
-use crate::one_time::store::{Answer, Question};
+use crate::one_time::jti::TokenUse;
+use crate::one_time::store::{StoreRequest, StoreResponse};
 use crate::one_time::ticket::{Bounds, Grant, Ticket};
 use crate::record::Record;
 use crate::request::Request;
@@ -18,7 +18,7 @@ use crate::util::time::Timestamp;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OnceCall {
     pub name: String,
-    pub question: Question,
+    pub request: StoreRequest,
     /// After this long it counts as unanswered.
     pub timeout: Duration,
 }
@@ -33,9 +33,9 @@ pub(super) enum Bearer {
 impl Policy {
     /// Step 7: verifies the token, or reads a ticket in its place. One that came beside a token
     /// could stand for somebody else.
-    pub(super) async fn identify<E: Edge>(
+    pub(super) async fn identify<E: Platform>(
         &self,
-        edge: &E,
+        platform: &E,
         request: &Request<'_>,
         handshake: &Handshake,
         record: &mut Record,
@@ -53,7 +53,7 @@ impl Policy {
             };
         }
         let authenticated = authentication
-            .check(edge, request, protocols, record)
+            .check(platform, request, protocols, record)
             .await?;
         if let Some(identity) = &authenticated.identity {
             record.note_identity(identity);
@@ -67,19 +67,19 @@ impl Policy {
     pub(super) fn token_use(
         &self,
         authenticated: &Authenticated,
-    ) -> Result<Option<Use>, Rejection> {
+    ) -> Result<Option<TokenUse>, Rejection> {
         let identity = authenticated.identity.as_ref();
         identity
             .filter(|_| self.one_time.rejects_replay)
-            .map(|identity| Use::of(identity, self.one_time.accepted_until(identity)))
+            .map(|identity| TokenUse::of(identity, self.one_time.accepted_until(identity)))
             .transpose()
     }
 }
 
 /// Spends a ticket. Without an answer nobody knows whose it is, so every failure refuses. One
 /// that is shown outside its bounds is spent as well: it has leaked.
-pub(super) async fn spend<E: Edge>(
-    edge: &E,
+pub(super) async fn spend<E: Platform>(
+    platform: &E,
     ticket: &Ticket,
     bounds: &Bounds,
     counting: &Counting,
@@ -87,11 +87,11 @@ pub(super) async fn spend<E: Edge>(
 ) -> Result<Authenticated, Rejection> {
     let call = OnceCall {
         name: ticket.name(),
-        question: Question::Take,
+        request: StoreRequest::Take,
         timeout: counting.timeout,
     };
-    let grant = match edge.ask_once(&call).await {
-        Ok(Answer::Given(content)) => Grant::redeem(&content, bounds)?,
+    let grant = match platform.ask_once(&call).await {
+        Ok(StoreResponse::Given(content)) => Grant::redeem(&content, bounds)?,
         Ok(_) => {
             return Err(Reason::TokenInvalid.because("the ticket is unknown, spent or expired"));
         }
@@ -106,20 +106,20 @@ pub(super) async fn spend<E: Edge>(
 }
 
 /// Admits a `jti` once, or does what the failure policy says.
-pub(super) async fn admit_once<E: Edge>(
-    edge: &E,
-    id: Use,
+pub(super) async fn admit_once<E: Platform>(
+    platform: &E,
+    id: TokenUse,
     counting: &Counting,
     record: &mut Record,
 ) -> Result<(), Rejection> {
     let call = OnceCall {
         name: id.name,
-        question: Question::keep(id.until, String::new()),
+        request: StoreRequest::keep(id.until, String::new()),
         timeout: counting.timeout,
     };
-    let failure = match edge.ask_once(&call).await {
-        Ok(Answer::Kept) => return Ok(()),
-        Ok(Answer::Exists) => {
+    let failure = match platform.ask_once(&call).await {
+        Ok(StoreResponse::Kept) => return Ok(()),
+        Ok(StoreResponse::Exists) => {
             return Err(Reason::TokenInvalid.because("the jti was admitted before"));
         }
         Ok(other) => format!("it answered {other:?}"),
@@ -130,19 +130,19 @@ pub(super) async fn admit_once<E: Edge>(
 }
 
 /// Keeps until a time what a new ticket stands for.
-pub(super) async fn keep<E: Edge>(
-    edge: &E,
+pub(super) async fn keep<E: Platform>(
+    platform: &E,
     ticket: &Ticket,
     (until, content): (Timestamp, String),
     counting: &Counting,
 ) -> Result<(), Rejection> {
     let call = OnceCall {
         name: ticket.name(),
-        question: Question::keep(until, content),
+        request: StoreRequest::keep(until, content),
         timeout: counting.timeout,
     };
-    let failure = match edge.ask_once(&call).await {
-        Ok(Answer::Kept) => return Ok(()),
+    let failure = match platform.ask_once(&call).await {
+        Ok(StoreResponse::Kept) => return Ok(()),
         Ok(other) => format!("the object of the ticket answered {other:?}"),
         Err(failure) => failure,
     };

@@ -2,14 +2,14 @@
 
 use serde::Serialize;
 
-use super::checks::{Caller, Errand};
-use super::limits::{Client, Told};
+use super::checks::{Caller, Purpose};
+use super::limits::{Client, Reservations};
 use super::one_time::admit_once;
-use super::registration::{entry, refusal_of};
-use super::{Edge, Gate, Passage};
-use crate::one_time::jti::Use;
+use super::registration::{entry, rejection_for};
+use super::{Gate, Passage, Platform};
+use crate::one_time::jti::TokenUse;
 use crate::record::{Outcome, Record, Stage};
-use crate::registry::{Answer, Question, party_of, session_of};
+use crate::registry::{RegistryRequest, RegistryResponse, session_key, subject_key};
 use crate::request::Request;
 use crate::request::address::Ipv6Prefix;
 use crate::response::reason::{Reason, Rejection};
@@ -26,20 +26,20 @@ struct Refreshed {
 impl Gate {
     /// Steps 4 to 9 under the settings of a route: the token must be one that would open a socket
     /// there, and moves the sockets that were opened under the same rules.
-    pub(super) async fn refresh<E: Edge>(
+    pub(super) async fn refresh<E: Platform>(
         &self,
-        edge: &E,
+        platform: &E,
         request: &Request<'_>,
         place: (&Route, &Parameters),
         prefix: Ipv6Prefix,
         record: &mut Record,
-        told: &mut Told<E::Channel>,
+        reservations: &mut Reservations<E::Channel>,
     ) -> Result<Passage<E>, Rejection> {
         // 4 to 7
         let (route, parameters) = place;
         let policy = &route.policy;
         let caller = self
-            .caller(edge, request, policy, Errand::Refresh, record)
+            .caller(platform, request, policy, Purpose::Refresh, record)
             .await?;
         let identity = match caller {
             Caller::Known(identity) => identity,
@@ -49,7 +49,7 @@ impl Gate {
         // 8. permission
         record.stage = Stage::Permission;
         policy.permission.check(Some(&identity), parameters)?;
-        let Some(party) = party_of(&identity) else {
+        let Some(subject) = subject_key(&identity) else {
             let detail = "the token names no subject, so it is not known whose sockets are meant";
             return Err(Reason::BadRequest {
                 detail: detail.into(),
@@ -66,33 +66,33 @@ impl Gate {
             user: None,
             opens: false,
         };
-        self.admit(edge, counting, client, None, record, told)
+        self.admit(platform, counting, client, None, record, reservations)
             .await?;
         let until = policy.one_time.accepted_until(&identity);
         if policy.one_time.rejects_replay {
-            admit_once(edge, Use::of(&identity, until)?, counting, record).await?;
+            admit_once(platform, TokenUse::of(&identity, until)?, counting, record).await?;
         }
-        let shard = party.shard();
+        let shard = subject.shard();
         let address = request.address.key(prefix);
-        let question = Question::Prolong {
-            entry: entry(edge.now(), address, place, Some(&identity), record),
-            party,
-            session: session_of(&identity),
+        let question = RegistryRequest::Extend {
+            entry: entry(platform.now(), address, place, Some(&identity), record),
+            subject,
+            session: session_key(&identity),
         };
-        let answers = edge
+        let answers = platform
             .ask_registry(&[shard], &question, counting.timeout)
             .await;
         let failure = match answers.into_iter().next() {
-            Some(Ok(Answer::Prolonged { sockets })) => {
+            Some(Ok(RegistryResponse::Extended { sockets })) => {
                 record.outcome = Outcome::Refreshed;
                 let refreshed = Refreshed {
-                    expires_in: until.since(edge.now()).as_secs(),
+                    expires_in: until.since(platform.now()).as_secs(),
                     sockets,
                 };
                 let json = serde_json::to_string(&refreshed).expect("two numbers");
                 return Ok(Passage::Json { json });
             }
-            Some(Ok(Answer::Refused { end })) => return Err(refusal_of(end)),
+            Some(Ok(RegistryResponse::Refused { end })) => return Err(rejection_for(end)),
             Some(Ok(other)) => format!("the registry answered {other:?}"),
             Some(Err(failure)) => failure,
             None => "the registry did not answer".into(),

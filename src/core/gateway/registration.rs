@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::{Asked, Edge};
+use super::{ObjectReply, Platform};
 use crate::config::OnLimiterFailure;
 use crate::record::Record;
-use crate::registry::{Answer, Arrival, End, Entry, shard_of};
+use crate::registry::{Arrival, DenialReason, RegistryResponse, SocketEntry, shard_of};
 use crate::request::address::AddressKey;
 use crate::response::reason::{Reason, Rejection};
 use crate::routing::table::{Parameters, Route};
@@ -17,7 +17,7 @@ use crate::util::time::Timestamp;
 pub struct Registration {
     /// The object to ask.
     pub shard: u8,
-    pub entry: Entry,
+    pub entry: SocketEntry,
     /// Whether a channel is held while the socket lives.
     pub with_channel: bool,
     /// Whether the socket ends where the object can't be reached for long.
@@ -34,7 +34,7 @@ pub(super) fn entry(
     (route, parameters): (&Route, &Parameters),
     identity: Option<&Identity>,
     record: &Record,
-) -> Entry {
+) -> SocketEntry {
     let policy = &route.policy;
     let arrival = Arrival {
         id: &record.request_id,
@@ -44,15 +44,15 @@ pub(super) fn entry(
         realm: &policy.registering.realm(&policy.permission, parameters),
         now,
     };
-    Entry::new(
+    SocketEntry::new(
         &arrival,
         identity.map(|identity| (identity, policy.one_time.accepted_until(identity))),
     )
 }
 
 /// Asks the registry about an upgrade, where that is needed; `address` as for [`entry`].
-pub(super) async fn register<E: Edge>(
-    edge: &E,
+pub(super) async fn register<E: Platform>(
+    platform: &E,
     address: AddressKey,
     place: (&Route, &Parameters),
     identity: Option<&Identity>,
@@ -68,15 +68,15 @@ pub(super) async fn register<E: Edge>(
     let counting = &policy.counting;
     let registration = Registration {
         shard: shard_of(identity, address),
-        entry: entry(edge.now(), address, place, identity, record),
+        entry: entry(platform.now(), address, place, identity, record),
         with_channel: registering.is_held,
         ends_when_lost: counting.on_failure == OnLimiterFailure::Reject,
         timeout: counting.timeout,
     };
-    let Asked { answer, channel } = edge.register(&registration).await;
+    let ObjectReply { answer, channel } = platform.register(&registration).await;
     let failure = match answer {
-        Ok(Answer::Admitted) => return Ok(channel),
-        Ok(Answer::Refused { end }) => return Err(refusal_of(end)),
+        Ok(RegistryResponse::Admitted) => return Ok(channel),
+        Ok(RegistryResponse::Refused { end }) => return Err(rejection_for(end)),
         Ok(other) => format!("the registry answered {other:?}"),
         Err(failure) => failure,
     };
@@ -84,9 +84,11 @@ pub(super) async fn register<E: Edge>(
     Ok(channel)
 }
 
-pub(super) fn refusal_of(end: End) -> Rejection {
+pub(super) fn rejection_for(end: DenialReason) -> Rejection {
     match end {
-        End::Revoked => Reason::Revoked.because("the registry's answer"),
-        End::Banned | End::Kicked => Reason::Banned.because("banned by an administrator"),
+        DenialReason::Revoked => Reason::Revoked.because("the registry's answer"),
+        DenialReason::Banned | DenialReason::Disconnected => {
+            Reason::Banned.because("banned by an administrator")
+        }
     }
 }

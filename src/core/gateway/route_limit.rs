@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use futures_util::future::{Either, select};
 
-use super::{Edge, Gate};
+use super::{Gate, Platform};
 use crate::config::Counting;
-use crate::limits::route_pool::{Alarm, Answer, Decision, Errand, Holder, Question, Taken};
-use crate::limits::scope::Party;
+use crate::limits::route_pool::{
+    Admission, Alarm, Decision, Holder, HolderTask, PoolRequest, PoolResponse,
+};
+use crate::limits::scope::LimitScope;
 use crate::response::reason::{Reason, Rejection};
 use crate::routing::table::Route;
 use crate::util::time::Timestamp;
@@ -18,14 +20,14 @@ use crate::util::time::Timestamp;
 pub struct RouteCall {
     /// The route's pattern, which is the object's name.
     pub route: String,
-    pub question: Question,
+    pub request: PoolRequest,
     /// After this long it counts as unanswered.
     pub timeout: Duration,
 }
 
 /// What is to be done behind the answer; see [`Gate::perform`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RouteErrand {
+pub enum BackgroundTask {
     Ask(RouteCall),
     /// Perhaps there is something to ask then.
     Wake {
@@ -38,9 +40,9 @@ pub enum RouteErrand {
 
 /// What the route's quota knows of an attempt.
 #[derive(Default)]
-pub(super) struct RouteTold {
+pub(super) struct RouteReservation {
     asked: Option<RouteCall>,
-    taken: Option<(String, Taken, Duration)>,
+    taken: Option<(String, Admission, Duration)>,
 }
 
 impl Gate {
@@ -55,8 +57,8 @@ impl Gate {
         let wait = holders.get(route).and_then(|holder| holder.wait(now));
         match (counting.route, wait) {
             (Some(quota), Some(wait)) => {
-                let party = Party::Route;
-                Err(Reason::RateLimited { party, quota, wait }.because("known in this isolate"))
+                let scope = LimitScope::Route;
+                Err(Reason::RateLimited { scope, quota, wait }.because("known in this isolate"))
             }
             _ => Ok(()),
         }
@@ -64,11 +66,11 @@ impl Gate {
 
     /// Step 9: takes an admission from what the isolate was lent, or asks for one. Where nobody
     /// answers, `failure` says so.
-    pub(super) async fn admit_route<E: Edge>(
+    pub(super) async fn admit_route<E: Platform>(
         &self,
-        edge: &E,
+        platform: &E,
         route: &Route,
-        told: &mut RouteTold,
+        reservations: &mut RouteReservation,
         failure: &mut Option<String>,
     ) -> Result<(), Rejection> {
         let counting = &route.policy.counting;
@@ -77,54 +79,54 @@ impl Gate {
         };
         let (pattern, timeout) = (&route.pattern, counting.timeout);
         let refused = |wait, cause: &'static str| {
-            let party = Party::Route;
-            Err(Reason::RateLimited { party, quota, wait }.because(cause))
+            let scope = LimitScope::Route;
+            Err(Reason::RateLimited { scope, quota, wait }.because(cause))
         };
         let mut waited = Duration::ZERO;
         loop {
-            let (decision, errands) = {
+            let (decision, tasks) = {
                 let mut holders = self.holders.borrow_mut();
                 let holder = holders
                     .entry(pattern.clone())
-                    .or_insert_with(|| Holder::new(quota, u64::from_be_bytes(edge.random())));
-                holder.decide(waited, edge.now(), timeout)
+                    .or_insert_with(|| Holder::new(quota, u64::from_be_bytes(platform.random())));
+                holder.decide(waited, platform.now(), timeout)
             };
-            for errand in errands {
-                edge.run_errand(errand_for(pattern, errand, timeout));
+            for task in tasks {
+                platform.run_in_background(background_task(pattern, task, timeout));
             }
             match decision {
                 Decision::Admit(taken) => {
-                    told.taken = Some((pattern.clone(), taken, timeout));
+                    reservations.taken = Some((pattern.clone(), taken, timeout));
                     return Ok(());
                 }
                 Decision::Refuse { wait } => return refused(wait, "known in this isolate"),
                 Decision::Wait(length) => {
                     waited += length;
                     if waited >= timeout {
-                        *failure = Some(format!("{}: no turn to ask it", Party::Route));
+                        *failure = Some(format!("{}: no turn to ask it", LimitScope::Route));
                         return Ok(());
                     }
-                    edge.pass(length).await;
+                    platform.pass(length).await;
                 }
-                Decision::Ask(question) => {
-                    let call = call_for(pattern, question, timeout);
-                    told.asked = Some(call.clone());
-                    let answer = edge.ask_route(&call).await;
-                    told.asked = None;
+                Decision::Ask(request) => {
+                    let call = call_for(pattern, request, timeout);
+                    reservations.asked = Some(call.clone());
+                    let answer = platform.ask_route(&call).await;
+                    reservations.asked = None;
                     let mut holders = self.holders.borrow_mut();
                     let holder = holders.get_mut(pattern).expect("it asked");
                     let given = match answer {
-                        Ok(Answer::Given(given)) => given,
+                        Ok(PoolResponse::Granted(given)) => given,
                         unusable => {
-                            holder.failed(&question);
+                            holder.failed(&request);
                             let text = unusable.err().unwrap_or("a late answer".into());
-                            *failure = Some(format!("{}: {text}", Party::Route));
+                            *failure = Some(format!("{}: {text}", LimitScope::Route));
                             return Ok(());
                         }
                     };
-                    return match holder.answered(&question, &given, edge.now()) {
+                    return match holder.answered(&request, &given, platform.now()) {
                         Ok(taken) => {
-                            told.taken = Some((pattern.clone(), taken, timeout));
+                            reservations.taken = Some((pattern.clone(), taken, timeout));
                             Ok(())
                         }
                         Err(wait) => refused(wait, "the answer of the route's quota"),
@@ -136,18 +138,22 @@ impl Gate {
 
     /// For an upgrade that is refused after all: gives back what was taken for it, or is about to
     /// be given.
-    pub(super) fn give_back_route<E: Edge>(&self, edge: &E, told: RouteTold) {
+    pub(super) fn give_back_route<E: Platform>(
+        &self,
+        platform: &E,
+        reservations: RouteReservation,
+    ) {
         let mut holders = self.holders.borrow_mut();
-        let given_to = told.asked.map(|call| {
+        let given_to = reservations.asked.map(|call| {
             let holder = holders.get_mut(&call.route).expect("it asked");
-            holder.left(&call.question);
-            let number = call.question.number;
-            (call.route, Taken::There { number }, call.timeout)
+            holder.left(&call.request);
+            let number = call.request.number;
+            (call.route, Admission::There { number }, call.timeout)
         });
-        if let Some((route, taken, timeout)) = given_to.or(told.taken) {
+        if let Some((route, taken, timeout)) = given_to.or(reservations.taken) {
             let holder = holders.get_mut(&route).expect("it took");
-            if let Some(question) = holder.give_back(taken, edge.now()) {
-                edge.run_errand(RouteErrand::Ask(call_for(&route, question, timeout)));
+            if let Some(request) = holder.give_back(taken, platform.now()) {
+                platform.run_in_background(BackgroundTask::Ask(call_for(&route, request, timeout)));
             }
         }
     }
@@ -156,14 +162,14 @@ impl Gate {
     /// log where it gives no answer.
     pub async fn perform(
         &self,
-        errand: RouteErrand,
+        task: BackgroundTask,
         now: impl Fn() -> Timestamp,
         pass: impl AsyncFnOnce(Duration),
-        ask: impl AsyncFnOnce(&RouteCall) -> Result<Answer, ()>,
+        ask: impl AsyncFnOnce(&RouteCall) -> Result<PoolResponse, ()>,
     ) {
-        let call = match errand {
-            RouteErrand::Ask(call) => Some(call),
-            RouteErrand::Wake {
+        let call = match task {
+            BackgroundTask::Ask(call) => Some(call),
+            BackgroundTask::Wake {
                 after,
                 route,
                 alarm,
@@ -180,11 +186,11 @@ impl Gate {
     }
 
     /// Takes in what came of a question that no request waits for.
-    fn hear_route(&self, call: &RouteCall, answer: Result<Answer, ()>, now: Timestamp) {
+    fn hear_route(&self, call: &RouteCall, answer: Result<PoolResponse, ()>, now: Timestamp) {
         if let Some(holder) = self.holders.borrow_mut().get_mut(&call.route) {
             match answer {
-                Ok(Answer::Given(given)) => holder.heard(&call.question, &given, now),
-                Ok(Answer::Stale) | Err(()) => holder.failed(&call.question),
+                Ok(PoolResponse::Granted(given)) => holder.heard(&call.request, &given, now),
+                Ok(PoolResponse::Stale) | Err(()) => holder.failed(&call.request),
             }
         }
     }
@@ -198,8 +204,8 @@ impl Gate {
         now: Timestamp,
     ) -> Option<RouteCall> {
         let mut holders = self.holders.borrow_mut();
-        let question = holders.get_mut(route)?.woken(alarm, now, timeout)?;
-        Some(call_for(route, question, timeout))
+        let request = holders.get_mut(route)?.woken(alarm, now, timeout)?;
+        Some(call_for(route, request, timeout))
     }
 }
 
@@ -221,19 +227,19 @@ pub(super) async fn in_order(
     }
 }
 
-fn call_for(route: &str, question: Question, timeout: Duration) -> RouteCall {
+fn call_for(route: &str, request: PoolRequest, timeout: Duration) -> RouteCall {
     let route = route.to_owned();
     RouteCall {
         route,
-        question,
+        request,
         timeout,
     }
 }
 
-fn errand_for(route: &str, errand: Errand, timeout: Duration) -> RouteErrand {
-    match errand {
-        Errand::Ask(question) => RouteErrand::Ask(call_for(route, question, timeout)),
-        Errand::Wake { after, alarm } => RouteErrand::Wake {
+fn background_task(route: &str, task: HolderTask, timeout: Duration) -> BackgroundTask {
+    match task {
+        HolderTask::Ask(request) => BackgroundTask::Ask(call_for(route, request, timeout)),
+        HolderTask::Wake { after, alarm } => BackgroundTask::Wake {
             after,
             route: route.to_owned(),
             alarm,

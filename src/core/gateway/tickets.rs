@@ -1,9 +1,9 @@
 //! `/_portcullis/ticket`: a one-time ticket for who shows a token.
 
-use super::checks::{Caller, Errand};
-use super::limits::{Client, Told};
+use super::checks::{Caller, Purpose};
+use super::limits::{Client, Reservations};
 use super::one_time::keep;
-use super::{Edge, Gate, Passage};
+use super::{Gate, Passage, Platform};
 use crate::one_time::ticket::{Bounds, Grant, Ticket};
 use crate::record::{Outcome, Record, Stage};
 use crate::request::Request;
@@ -13,18 +13,18 @@ use crate::routing::table::Route;
 impl Gate {
     /// Steps 4 to 9 under the settings of the route that the ticket is asked for. Permission is
     /// left to the upgrade, for it may depend on the path.
-    pub(super) async fn issue<E: Edge>(
+    pub(super) async fn issue<E: Platform>(
         &self,
-        edge: &E,
+        platform: &E,
         request: &Request<'_>,
         route: &Route,
         record: &mut Record,
-        told: &mut Told<E::Channel>,
+        reservations: &mut Reservations<E::Channel>,
     ) -> Result<Passage<E>, Rejection> {
         // 4 to 7
         let policy = &route.policy;
         let caller = self
-            .caller(edge, request, policy, Errand::Ticket, record)
+            .caller(platform, request, policy, Purpose::Ticket, record)
             .await?;
         let identity = match caller {
             Caller::Known(identity) => identity,
@@ -42,10 +42,17 @@ impl Gate {
             user: None,
             opens: false,
         };
-        self.admit(edge, &policy.counting, client, None, record, told)
-            .await?;
-        let ticket = Ticket::from_random(edge.random());
-        let now = edge.now();
+        self.admit(
+            platform,
+            &policy.counting,
+            client,
+            None,
+            record,
+            reservations,
+        )
+        .await?;
+        let ticket = Ticket::from_random(platform.random());
+        let now = platform.now();
         let until = policy.one_time.accepted_until(&identity).min(now + ttl);
         let bounds = Bounds {
             address,
@@ -58,7 +65,7 @@ impl Gate {
             kid: record.kid.clone(),
         };
         let content = grant.store(bounds);
-        keep(edge, &ticket, (until, content), &policy.counting).await?;
+        keep(platform, &ticket, (until, content), &policy.counting).await?;
         record.outcome = Outcome::Issued;
         Ok(Passage::Json {
             json: ticket.answer(until.since(now)),

@@ -16,14 +16,14 @@ const TRUST: Duration = Duration::from_secs(5);
 
 /// Who has to wait, and until when.
 #[derive(Debug, Default)]
-pub struct Known {
+pub struct DenyCache {
     /// By ledger and group, which neither hold a line break.
     limited: Waits,
     /// By ledger.
     banned: Waits,
 }
 
-impl Known {
+impl DenyCache {
     /// Remembers what a ledger said: no attempt in `group` is admitted for `wait`. `is_final`:
     /// nothing ends that early.
     pub fn note_limit(

@@ -16,15 +16,15 @@ pub mod wire;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::limits::quota::Terms;
-use crate::limits::two_clocks::Moment;
+use crate::limits::quota::Limits;
+use crate::limits::two_clocks::TwoClocks;
 use crate::util::time::Timestamp;
 use bans::Bans;
-use journal::{Entry, Journal};
+use journal::{Journal, JournalEntry};
 use slots::Slots;
 
-pub use bans::MOST_FAILURES;
-pub use slots::{Channel, LEASE, MOST_SOCKETS, Slot};
+pub use bans::MAX_FAILURES;
+pub use slots::{ChannelState, LEASE, MAX_SOCKETS, Slot};
 pub use stored::{CorruptRow, Row};
 
 /// Entries remembered for one party at most. One object answers some thousand calls a second, so
@@ -34,29 +34,29 @@ const CAPACITY: usize = 1 << 17;
 
 /// What an entry is found by: the key of an address's attempt, which is admitted once, or the id
 /// of a user's admission, which may be given back.
-pub type Mark = [u8; 16];
+pub type EntryId = [u8; 16];
 
 /// What is asked of a ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Question {
+pub struct LedgerRequest {
     /// Routes whose attempts count together: nothing for those without a limit of their own,
     /// else the pattern of the one that has.
     pub group: String,
-    pub terms: Terms,
-    pub ask: Ask,
+    pub limits: Limits,
+    pub operation: Operation,
     /// The asking isolate's clock.
     pub now: Timestamp,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ask {
+pub enum Operation {
     /// To be admitted, and remembered by a mark.
-    Admit { mark: Option<Mark> },
+    Admit { id: Option<EntryId> },
     /// The same with a slot. `counts_refused`: an attempt that gets none for want of a slot counts.
     Open {
-        mark: Option<Mark>,
+        id: Option<EntryId>,
         slot: Slot,
-        counts_refused: bool,
+        counts_if_full: bool,
     },
     /// A socket that has a slot, or had, comes with a new channel.
     Attach { slot: Slot },
@@ -65,12 +65,12 @@ pub enum Ask {
     /// An attempt that was admitted here turned out to be a failure.
     Fail,
     /// What was admitted with this mark came to nothing.
-    GiveBack { mark: Mark },
+    GiveBack { id: EntryId },
     /// Failures and the ban that they brought are forgiven.
     Lift,
 }
 
-impl Ask {
+impl Operation {
     /// The slot that is asked for, which has a channel if it is granted.
     pub fn slot(self) -> Option<Slot> {
         match self {
@@ -86,7 +86,7 @@ impl Ask {
 
 /// What the ledger says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
+pub enum LedgerResponse {
     /// It is done as asked.
     Counted(Outlook),
     /// The key was admitted before. The attempt counts, and is a failure.
@@ -110,7 +110,7 @@ pub struct Outlook {
 
 /// What a step changed in the store; all of it is stored at once.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Change {
+pub struct LedgerChange {
     /// Rows to store in place of those with the same numbers.
     pub write: Vec<Row>,
     pub delete: Vec<u64>,
@@ -145,102 +145,107 @@ impl Default for Ledger {
 
 impl Ledger {
     /// Answers a question at the object's time `now` and says what to store for it.
-    pub fn step(&mut self, question: &Question, now: Timestamp) -> (Answer, Change) {
-        let now = Moment::new(now, question.now);
-        let terms = question.terms;
-        let has_terms = !matches!(question.ask, Ask::Attach { .. });
-        if let Some(journal) = self.journals.get_mut(&question.group)
-            && has_terms
+    pub fn step(
+        &mut self,
+        request: &LedgerRequest,
+        now: Timestamp,
+    ) -> (LedgerResponse, LedgerChange) {
+        let now = TwoClocks::new(now, request.now);
+        let limits = request.limits;
+        let has_limits = !matches!(request.operation, Operation::Attach { .. });
+        if let Some(journal) = self.journals.get_mut(&request.group)
+            && has_limits
         {
-            journal.horizon = terms.horizon();
+            journal.horizon = limits.horizon();
         }
         // Stored as well: after an eviction it would settle anew, and be as old as then.
-        let is_settled = self.settle(now);
-        let mut change = Change {
-            delete: self.forget(now),
-            ..Change::default()
+        let is_clamped = self.clamp_to(now);
+        let mut change = LedgerChange {
+            delete: self.prune(now),
+            ..LedgerChange::default()
         };
-        let refusal = match question.ask {
-            Ask::Admit { .. } | Ask::Open { .. } | Ask::Count { .. } => self.refusal(question, now),
-            Ask::Fail => self.ban(terms, now),
-            Ask::Attach { .. } | Ask::GiveBack { .. } | Ask::Lift => None,
+        let refusal = match request.operation {
+            Operation::Admit { .. } | Operation::Open { .. } | Operation::Count { .. } => {
+                self.refusal(request, now)
+            }
+            Operation::Fail => self.ban(limits, now),
+            Operation::Attach { .. } | Operation::GiveBack { .. } | Operation::Lift => None,
         };
         let (mut is_replayed, mut is_full) = (false, false);
-        let is_changed = match (refusal, question.ask) {
-            (Some(_), _) => is_settled,
-            (None, Ask::Admit { mark } | Ask::Open { mark, .. }) => {
-                is_replayed = self.has(mark, terms, now);
-                let mark = mark.filter(|_| !is_replayed);
-                let is_failure = is_replayed && self.fail(terms, now);
+        let is_changed = match (refusal, request.operation) {
+            (Some(_), _) => is_clamped,
+            (None, Operation::Admit { id } | Operation::Open { id, .. }) => {
+                is_replayed = self.has(id, limits, now);
+                let id = id.filter(|_| !is_replayed);
+                let is_failure = is_replayed && self.fail(limits, now);
                 let mut counts = true;
                 if let (
                     false,
-                    Ask::Open {
+                    Operation::Open {
                         slot,
-                        counts_refused,
+                        counts_if_full,
                         ..
                     },
-                ) = (is_replayed, question.ask)
+                ) = (is_replayed, request.operation)
                 {
                     is_full = !self.take_slot(slot, now, &mut change);
-                    counts = !is_full || counts_refused;
+                    counts = !is_full || counts_if_full;
                 }
-                let entry = Entry { at: now, mark };
-                let is_entered = counts && self.enter(&question.group, terms, entry, &mut change);
-                is_entered || is_failure || is_settled
+                let entry = JournalEntry { at: now, id };
+                let is_entered = counts && self.enter(&request.group, limits, entry, &mut change);
+                is_entered || is_failure || is_clamped
             }
-            (None, Ask::Attach { slot }) => {
+            (None, Operation::Attach { slot }) => {
                 is_full = !self.take_slot(slot, now, &mut change);
-                is_settled
+                is_clamped
             }
-            (None, Ask::Count { is_failure }) => {
-                let is_failure = is_failure && self.fail(terms, now);
-                let entry = Entry {
-                    at: now,
-                    mark: None,
-                };
-                self.enter(&question.group, terms, entry, &mut change) || is_failure || is_settled
+            (None, Operation::Count { is_failure }) => {
+                let is_failure = is_failure && self.fail(limits, now);
+                let entry = JournalEntry { at: now, id: None };
+                self.enter(&request.group, limits, entry, &mut change) || is_failure || is_clamped
             }
-            (None, Ask::Fail) => self.fail(terms, now) || is_settled,
-            (None, Ask::GiveBack { mark }) => {
-                self.give_back(&question.group, &mark, &mut change) || is_settled
+            (None, Operation::Fail) => self.fail(limits, now) || is_clamped,
+            (None, Operation::GiveBack { id }) => {
+                self.give_back(&request.group, &id, &mut change) || is_clamped
             }
-            (None, Ask::Lift) => std::mem::take(&mut self.bans) != Bans::default() || is_settled,
+            (None, Operation::Lift) => {
+                std::mem::take(&mut self.bans) != Bans::default() || is_clamped
+            }
         };
-        let has_slot = question.ask.slot().is_some() && !is_full;
+        let has_slot = request.operation.slot().is_some() && !is_full;
         if is_changed || has_slot {
             self.wake(now, &mut change);
         }
         if is_changed || change.wake_in.is_some() {
             change.write.push(self.head(now));
         }
-        let answer = refusal.unwrap_or_else(|| {
+        let response = refusal.unwrap_or_else(|| {
             let outlook = Outlook {
-                exhausted_for: self.wait(&question.group, terms, now).unwrap_or_default(),
-                banned_for: terms
+                exhausted_for: self.wait(&request.group, limits, now).unwrap_or_default(),
+                banned_for: limits
                     .ban
                     .and_then(|_| self.bans.left(now))
                     .unwrap_or_default(),
             };
             match (is_replayed, is_full) {
-                (true, _) => Answer::Replayed(outlook),
-                (false, true) => Answer::TooManySockets(outlook),
-                (false, false) => Answer::Counted(outlook),
+                (true, _) => LedgerResponse::Replayed(outlook),
+                (false, true) => LedgerResponse::TooManySockets(outlook),
+                (false, false) => LedgerResponse::Counted(outlook),
             }
         });
-        (answer, change)
+        (response, change)
     }
 
     /// Whether anything in here still matters: how long to sleep until it may not, or `None` once
-    /// nothing does. Where only the object's clock is known, the caller's is [`Moment::MAX`]'s.
-    pub fn sleep(&mut self, now: Moment) -> Option<Duration> {
-        self.settle(now);
+    /// nothing does. Where only the object's clock is known, the caller's is [`TwoClocks::MAX`]'s.
+    pub fn sleep(&mut self, now: TwoClocks) -> Option<Duration> {
+        self.clamp_to(now);
         let idle_in = self.idle_in(now)?;
         self.wakes_at = now.object() + idle_in;
         Some(idle_in)
     }
 
-    fn idle_in(&self, now: Moment) -> Option<Duration> {
+    fn idle_in(&self, now: TwoClocks) -> Option<Duration> {
         let journals = self.journals.values();
         let entries = journals.filter_map(|journal| {
             let last = journal.entries.back()?;
@@ -257,40 +262,40 @@ impl Ledger {
 
     /// A clock that jumped back leaves entries in its future: they become as old as now, which
     /// admits nothing too early and locks nobody out for longer than a window.
-    fn settle(&mut self, now: Moment) -> bool {
-        let mut is_settled = self.bans.settle(now);
+    fn clamp_to(&mut self, now: TwoClocks) -> bool {
+        let mut is_clamped = self.bans.clamp_to(now);
         for journal in self.journals.values_mut() {
-            is_settled |= journal.settle(now);
+            is_clamped |= journal.clamp_to(now);
         }
-        is_settled
+        is_clamped
     }
 
     /// Drops what matters no more, and gives the rows to delete.
-    fn forget(&mut self, now: Moment) -> Vec<u64> {
-        self.bans.forget(now);
+    fn prune(&mut self, now: TwoClocks) -> Vec<u64> {
+        self.bans.prune(now);
         let journals = self.journals.values_mut();
-        let emptied = journals.flat_map(|journal| journal.forget(now)).collect();
+        let emptied = journals.flat_map(|journal| journal.prune(now)).collect();
         self.journals
             .retain(|_, journal| !journal.entries.is_empty());
         emptied
     }
 
-    fn refusal(&self, question: &Question, now: Moment) -> Option<Answer> {
-        self.ban(question.terms, now).or_else(|| {
-            let wait = self.wait(&question.group, question.terms, now)?;
-            Some(Answer::Limited { wait })
+    fn refusal(&self, request: &LedgerRequest, now: TwoClocks) -> Option<LedgerResponse> {
+        self.ban(request.limits, now).or_else(|| {
+            let wait = self.wait(&request.group, request.limits, now)?;
+            Some(LedgerResponse::Limited { wait })
         })
     }
 
-    fn ban(&self, terms: Terms, now: Moment) -> Option<Answer> {
-        terms.ban?;
+    fn ban(&self, limits: Limits, now: TwoClocks) -> Option<LedgerResponse> {
+        limits.ban?;
         let left = self.bans.left(now)?;
-        Some(Answer::Banned { left })
+        Some(LedgerResponse::Banned { left })
     }
 
     /// How long until another attempt fits, or `None` if it fits now.
-    fn wait(&self, group: &str, terms: Terms, now: Moment) -> Option<Duration> {
-        let by_quota = terms
+    fn wait(&self, group: &str, limits: Limits, now: TwoClocks) -> Option<Duration> {
+        let by_quota = limits
             .quota
             .and_then(|quota| self.journals.get(group)?.wait(quota, now));
         let journals = || self.journals.values();
@@ -308,29 +313,35 @@ impl Ledger {
     }
 
     /// Whether a key was admitted in the replay window, by whatever group.
-    fn has(&self, mark: Option<Mark>, terms: Terms, now: Moment) -> bool {
-        let (Some(mark), Some(window)) = (mark, terms.replay_window) else {
+    fn has(&self, id: Option<EntryId>, limits: Limits, now: TwoClocks) -> bool {
+        let (Some(id), Some(window)) = (id, limits.replay_window) else {
             return false;
         };
         let mut journals = self.journals.values();
-        journals.any(|journal| journal.has(&mark, window, now))
+        journals.any(|journal| journal.has(&id, window, now))
     }
 
-    fn fail(&mut self, terms: Terms, now: Moment) -> bool {
-        if let Some(ban) = terms.ban {
+    fn fail(&mut self, limits: Limits, now: TwoClocks) -> bool {
+        if let Some(ban) = limits.ban {
             self.bans.fail(ban, now);
         }
-        terms.ban.is_some()
+        limits.ban.is_some()
     }
 
     /// Remembers an entry, if these terms ask for it.
-    fn enter(&mut self, group: &str, terms: Terms, entry: Entry, change: &mut Change) -> bool {
-        if terms.quota.is_none() && (entry.mark.is_none() || terms.replay_window.is_none()) {
+    fn enter(
+        &mut self,
+        group: &str,
+        limits: Limits,
+        entry: JournalEntry,
+        change: &mut LedgerChange,
+    ) -> bool {
+        if limits.quota.is_none() && (entry.id.is_none() || limits.replay_window.is_none()) {
             return false;
         }
         let next_row = self.next_row;
         let journal = self.journals.entry(group.to_owned()).or_default();
-        journal.horizon = terms.horizon();
+        journal.horizon = limits.horizon();
         if let Some(sealed) = journal.push(entry, next_row) {
             self.next_row += 1;
             change.write.push(self.sealed_row(group, sealed.row));
@@ -338,11 +349,11 @@ impl Ledger {
         true
     }
 
-    fn give_back(&mut self, group: &str, mark: &Mark, change: &mut Change) -> bool {
+    fn give_back(&mut self, group: &str, id: &EntryId, change: &mut LedgerChange) -> bool {
         let Some(journal) = self.journals.get_mut(group) else {
             return false;
         };
-        let Some(row) = journal.take(mark) else {
+        let Some(row) = journal.take(id) else {
             return false;
         };
         if let Some(row) = row {
@@ -356,7 +367,7 @@ impl Ledger {
 
     /// Asks to be woken when all is over, unless that is set already. A time too far ahead was
     /// set by a clock that jumped.
-    fn wake(&mut self, now: Moment, change: &mut Change) {
+    fn wake(&mut self, now: TwoClocks, change: &mut LedgerChange) {
         let Some(idle_in) = self.idle_in(now) else {
             return;
         };

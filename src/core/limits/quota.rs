@@ -30,7 +30,7 @@ impl Quota {
 
 /// `BAN_AFTER`: so many failures ban for this long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BanTerms {
+pub struct BanRule {
     pub failures: Quota,
     pub length: Duration,
 }
@@ -38,13 +38,13 @@ pub struct BanTerms {
 /// What is remembered of a party: `RATE_LIMIT_IP`, `KEY_REPLAY_WINDOW` and `BAN_AFTER` of an
 /// address, `RATE_LIMIT_USER` of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Terms {
+pub struct Limits {
     pub quota: Option<Quota>,
     pub replay_window: Option<Duration>,
-    pub ban: Option<BanTerms>,
+    pub ban: Option<BanRule>,
 }
 
-impl Terms {
+impl Limits {
     /// How long an attempt matters.
     pub fn horizon(self) -> Duration {
         let window = self.quota.map(Quota::window).unwrap_or_default();

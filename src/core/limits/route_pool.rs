@@ -29,9 +29,9 @@ pub mod wire;
 
 use std::time::Duration;
 
-pub use holder::{Alarm, Decision, Errand, Holder, Taken};
+pub use holder::{Admission, Alarm, Decision, Holder, HolderTask};
 pub use pool::{CorruptPool, Idle, Pool};
-pub use uses::Use;
+pub use uses::ShareUse;
 
 use crate::limits::quota::Quota;
 use crate::util::time::Timestamp;
@@ -40,14 +40,14 @@ use crate::util::time::Timestamp;
 pub const LEASE: Duration = Duration::from_secs(10);
 
 /// Smaller quotas are not lent: each admission is asked for, so that none lies idle anywhere.
-const LEAST_TO_LEND: u32 = 128;
+const MIN_TO_LEND: u32 = 128;
 
 /// How long an isolate uses a share after it asked for it.
 const HOLD: Duration = Duration::from_secs(5);
 
 /// What an isolate asks the pool of a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Question {
+pub struct PoolRequest {
     pub quota: Quota,
     /// The isolate, a random number.
     pub isolate: u64,
@@ -55,11 +55,11 @@ pub struct Question {
     pub number: u64,
     /// By the isolate's clock.
     pub sent: Timestamp,
-    pub wish: Wish,
+    pub wish: PoolOperation,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wish {
+pub enum PoolOperation {
     /// One admission, for a request that waits.
     Admit,
     /// An account of the isolate's share, and what it would like it to be.
@@ -78,14 +78,14 @@ pub enum Wish {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
-    Given(Given),
+pub enum PoolResponse {
+    Granted(PoolGrant),
     /// A later question was answered already.
     Stale,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Given {
+pub struct PoolGrant {
     /// Whether the request that waits is admitted.
     pub admits: bool,
     /// The share from now on.

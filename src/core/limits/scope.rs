@@ -9,13 +9,13 @@ use crate::token::Identity;
 
 /// What a counter counts by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Party {
+pub enum LimitScope {
     Address,
     User,
     Route,
 }
 
-impl Party {
+impl LimitScope {
     /// The name of its policy in `RateLimit` headers.
     pub fn name(self) -> &'static str {
         match self {
@@ -27,7 +27,7 @@ impl Party {
 }
 
 /// As causes in the log name its counter.
-impl fmt::Display for Party {
+impl fmt::Display for LimitScope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Address => "the address's ledger",
@@ -50,12 +50,12 @@ pub fn ledger_of_user(identity: &Identity) -> Option<String> {
         .claims
         .get("iss")
         .and_then(|issuer| issuer.as_str());
-    Some(format!("user {}", print_of([issuer, Some(subject)])))
+    Some(format!("user {}", digest([issuer, Some(subject)])))
 }
 
 /// A SHA-256 in hex of these texts, which no others have: each goes with its length, and an
 /// absent one differs from an empty one.
-pub(crate) fn print_of<const N: usize>(texts: [Option<&str>; N]) -> String {
+pub(crate) fn digest<const N: usize>(texts: [Option<&str>; N]) -> String {
     let mut hash = Sha256::new();
     for text in texts {
         let length = text.map_or(u64::MAX, |text| text.len() as u64);

@@ -7,7 +7,7 @@ use crate::util::time::Timestamp;
 /// When something happened: by the clock of the object that counts, and by that of the isolate
 /// that asked. Either may jump; a length of time has passed when both say so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Moment {
+pub struct TwoClocks {
     object: Timestamp,
     caller: Timestamp,
 }
@@ -15,7 +15,7 @@ pub struct Moment {
 /// Later times are none that a clock can show, and leave the highest bits free for flags.
 const LATEST: Timestamp = Timestamp((1 << 62) - 1);
 
-impl Moment {
+impl TwoClocks {
     pub const MAX: Self = Self {
         object: LATEST,
         caller: LATEST,
@@ -46,12 +46,12 @@ impl Moment {
 
     /// What lies in a clock's future becomes as old as now in that clock: it is counted no
     /// shorter than before, and for no longer than its length from now on.
-    pub fn settle(&mut self, now: Self) -> bool {
-        let settled = Self {
+    pub fn clamp_to(&mut self, now: Self) -> bool {
+        let clamped = Self {
             object: self.object.min(now.object),
             caller: self.caller.min(now.caller),
         };
-        std::mem::replace(self, settled) != settled
+        std::mem::replace(self, clamped) != clamped
     }
 
     /// How long until both clocks say that `length` has passed since; `None` if they do.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::limits::scope::print_of;
+use crate::limits::scope::digest;
 use crate::response::reason::{Reason, Rejection};
 use crate::token::Identity;
 use crate::util::time::Timestamp;
@@ -17,14 +17,14 @@ const CLOCK_SLACK: Duration = Duration::from_secs(60);
 
 /// The use of a `jti`, to be admitted once.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Use {
+pub struct TokenUse {
     /// Of the object that knows whether it was used before.
     pub name: String,
     /// How long it is remembered.
     pub until: Timestamp,
 }
 
-impl Use {
+impl TokenUse {
     /// Names the `jti` of a token that is accepted until `accepted_until`. An id counts with its
     /// issuer, for no two issuers know of each other's.
     pub fn of(identity: &Identity, accepted_until: Timestamp) -> Result<Self, Rejection> {
@@ -40,7 +40,7 @@ impl Use {
         };
         let issuer = identity.claims.get("iss").and_then(Value::as_str);
         Ok(Self {
-            name: format!("jti {}", print_of([issuer, Some(id)])),
+            name: format!("jti {}", digest([issuer, Some(id)])),
             until: accepted_until + CLOCK_SLACK,
         })
     }

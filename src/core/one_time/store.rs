@@ -11,14 +11,14 @@ use crate::util::time::Timestamp;
 
 /// What is asked of a name.
 #[derive(Clone, PartialEq, Eq)]
-pub enum Question {
+pub enum StoreRequest {
     /// Keeps `content` under the name, unless something is kept there.
     Keep { until: Timestamp, content: String },
     /// Asks for what is kept, which is gone then.
     Take,
 }
 
-impl Question {
+impl StoreRequest {
     pub fn keep(until: Timestamp, content: String) -> Self {
         Self::Keep {
             until: until.min(Timestamp::LATEST),
@@ -28,7 +28,7 @@ impl Question {
 }
 
 #[derive(Clone, PartialEq, Eq)]
-pub enum Answer {
+pub enum StoreResponse {
     Kept,
     /// Something is kept under this name already.
     Exists,
@@ -38,7 +38,7 @@ pub enum Answer {
 }
 
 /// The content of a ticket is somebody's identity.
-impl fmt::Debug for Question {
+impl fmt::Debug for StoreRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Keep { until, .. } => write!(f, "Keep(until {}, REDACTED)", until.0),
@@ -47,7 +47,7 @@ impl fmt::Debug for Question {
     }
 }
 
-impl fmt::Debug for Answer {
+impl fmt::Debug for StoreResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Kept => "Kept",
@@ -60,13 +60,13 @@ impl fmt::Debug for Answer {
 
 /// What is stored under a name.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Stored {
+pub struct StoredValue {
     /// From then on it is as if nothing was stored.
     pub until: Timestamp,
     content: String,
 }
 
-impl Stored {
+impl StoredValue {
     /// Eight bytes of milliseconds, big-endian, then the content.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = self.until.0.to_be_bytes().to_vec();
@@ -86,64 +86,71 @@ impl Stored {
 
 /// What a step changes in the store.
 #[derive(Clone, PartialEq, Eq)]
-pub enum Change {
+pub enum StoreChange {
     Nothing,
     /// In place of what is stored.
-    Write(Stored),
+    Write(StoredValue),
     Delete,
 }
 
 /// Answers a question at `now` and says what to store for it.
-pub fn step(stored: Option<Stored>, question: Question, now: Timestamp) -> (Answer, Change) {
+pub fn step(
+    stored: Option<StoredValue>,
+    request: StoreRequest,
+    now: Timestamp,
+) -> (StoreResponse, StoreChange) {
     let stored = stored.filter(|stored| stored.until > now);
-    match (question, stored) {
-        (Question::Keep { .. }, Some(_)) => (Answer::Exists, Change::Nothing),
-        (Question::Keep { until, content }, None) => {
-            (Answer::Kept, Change::Write(Stored { until, content }))
+    match (request, stored) {
+        (StoreRequest::Keep { .. }, Some(_)) => (StoreResponse::Exists, StoreChange::Nothing),
+        (StoreRequest::Keep { until, content }, None) => (
+            StoreResponse::Kept,
+            StoreChange::Write(StoredValue { until, content }),
+        ),
+        (StoreRequest::Take, Some(stored)) => {
+            (StoreResponse::Given(stored.content), StoreChange::Delete)
         }
-        (Question::Take, Some(stored)) => (Answer::Given(stored.content), Change::Delete),
-        (Question::Take, None) => (Answer::Absent, Change::Nothing),
+        (StoreRequest::Take, None) => (StoreResponse::Absent, StoreChange::Nothing),
     }
 }
 
 /// How questions and answers travel between an isolate and the object: a URL's path with the
 /// content as body, and a text.
 pub mod wire {
-    use super::{Answer, Question};
+    use super::{StoreRequest, StoreResponse};
     use crate::util::time::Timestamp;
 
     /// `/keep/<until in ms>` or `/take`, and the body.
-    pub fn encode_question(question: &Question) -> (String, &str) {
-        match question {
-            Question::Keep { until, content } => (format!("/keep/{}", until.0), content),
-            Question::Take => ("/take".into(), ""),
+    pub fn encode_request(request: &StoreRequest) -> (String, &str) {
+        match request {
+            StoreRequest::Keep { until, content } => (format!("/keep/{}", until.0), content),
+            StoreRequest::Take => ("/take".into(), ""),
         }
     }
 
-    pub fn decode_question(path: &str, body: String) -> Option<Question> {
+    pub fn decode_request(path: &str, body: String) -> Option<StoreRequest> {
         if path == "/take" {
-            return Some(Question::Take);
+            return Some(StoreRequest::Take);
         }
         let until = path.strip_prefix("/keep/")?.parse().ok()?;
-        Some(Question::keep(Timestamp(until), body))
+        Some(StoreRequest::keep(Timestamp(until), body))
     }
 
     /// One word; what is given follows behind a line break.
-    pub fn encode_answer(answer: &Answer) -> String {
-        match answer {
-            Answer::Kept => "kept".into(),
-            Answer::Exists => "exists".into(),
-            Answer::Given(content) => format!("given\n{content}"),
-            Answer::Absent => "absent".into(),
+    pub fn encode_response(response: &StoreResponse) -> String {
+        match response {
+            StoreResponse::Kept => "kept".into(),
+            StoreResponse::Exists => "exists".into(),
+            StoreResponse::Given(content) => format!("given\n{content}"),
+            StoreResponse::Absent => "absent".into(),
         }
     }
 
-    pub fn decode_answer(text: &str) -> Option<Answer> {
+    pub fn decode_response(text: &str) -> Option<StoreResponse> {
         match text.split_once('\n') {
-            None if text == "kept" => Some(Answer::Kept),
-            None if text == "exists" => Some(Answer::Exists),
-            None if text == "absent" => Some(Answer::Absent),
-            Some(("given", content)) => Some(Answer::Given(content.to_owned())),
+            None if text == "kept" => Some(StoreResponse::Kept),
+            None if text == "exists" => Some(StoreResponse::Exists),
+            None if text == "absent" => Some(StoreResponse::Absent),
+            Some(("given", content)) => Some(StoreResponse::Given(content.to_owned())),
             _ => None,
         }
     }

@@ -70,12 +70,12 @@ impl Ticket {
     /// The answer to who asked for it. `life`: how long it can be used.
     pub fn answer(&self, life: Duration) -> String {
         #[derive(Serialize)]
-        struct Answer {
+        struct TicketResponse {
             ticket: String,
             /// Whole seconds, rounded down.
             expires_in: u64,
         }
-        let answer = Answer {
+        let answer = TicketResponse {
             ticket: self.text(),
             expires_in: life.as_secs(),
         };
@@ -105,7 +105,7 @@ pub struct Grant {
 /// As it is stored, by names that later versions must know.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Stored {
+struct StoredGrant {
     address: String,
     origin: Option<String>,
     route: String,
@@ -120,7 +120,7 @@ struct Stored {
 impl Grant {
     /// The text to keep under the ticket's name.
     pub fn store(self, bounds: Bounds) -> String {
-        let stored = Stored {
+        let stored = StoredGrant {
             address: bounds.address.to_string(),
             origin: bounds.origin,
             route: bounds.route,
@@ -137,7 +137,7 @@ impl Grant {
     /// What was kept, for a request within these bounds.
     pub fn redeem(text: &str, bounds: &Bounds) -> Result<Self, Rejection> {
         let invalid = |cause: &'static str| Err(Reason::TokenInvalid.because(cause));
-        let Ok(stored) = serde_json::from_str::<Stored>(text) else {
+        let Ok(stored) = serde_json::from_str::<StoredGrant>(text) else {
             return invalid("what the ticket stands for can't be read");
         };
         if stored.address != bounds.address.to_string() {

@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Entry, Key, Socket};
+use super::{RegistryKey, Socket, SocketEntry};
 use crate::util::time::Timestamp;
 
 /// Marks that one object keeps at most.
-pub const MOST_MARKS: u32 = 100_000;
+pub const MAX_DENIALS: u32 = 100_000;
 
 /// A socket that lost its channel has this long to come back, and must not outlive a
 /// disconnection that happened meanwhile.
-pub const KICK_LASTS: Duration = Duration::from_secs(60);
+pub const DISCONNECT_LASTS: Duration = Duration::from_secs(60);
 
 /// The clocks of two isolates differ by less.
 const CLOCKS_DIFFER: Duration = Duration::from_secs(1);
@@ -20,21 +20,21 @@ const CLOCKS_DIFFER: Duration = Duration::from_secs(1);
 /// What a mark does to what it fits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verb {
+pub enum DenialKind {
     /// No upgrade of this party is admitted, and none of its sockets stays.
     Ban,
     /// The same of tokens issued before a time.
     Revoke,
     /// The sockets are closed that are open.
-    Kick,
+    Disconnect,
 }
 
-impl Verb {
+impl DenialKind {
     fn name(self) -> &'static str {
         match self {
             Self::Ban => "ban",
             Self::Revoke => "revoke",
-            Self::Kick => "kick",
+            Self::Disconnect => "disconnect",
         }
     }
 }
@@ -42,7 +42,7 @@ impl Verb {
 /// How far a mark goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Mark {
+pub struct Denial {
     /// Of a revocation: tokens issued earlier are meant. Of a ban or a disconnection: when it was
     /// spoken; of two bans the later one counts.
     pub before: Timestamp,
@@ -53,15 +53,15 @@ pub struct Mark {
 /// What a mark is for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Named {
-    pub verb: Verb,
-    pub key: Key,
+pub struct DenialTarget {
+    pub kind: DenialKind,
+    pub key: RegistryKey,
 }
 
-impl Named {
+impl DenialTarget {
     /// As it is stored under.
     pub fn name(&self) -> String {
-        format!("{} {}", self.verb.name(), self.key.as_str())
+        format!("{} {}", self.kind.name(), self.key.as_str())
     }
 }
 
@@ -69,19 +69,19 @@ impl Named {
 /// arrive, nor how often: so all objects come to store the same, and who is told of a failure can
 /// repeat it all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Marked {
-    pub stored: Mark,
+pub struct MergedDenial {
+    pub stored: Denial,
     pub is_new: bool,
 }
 
-impl Mark {
+impl Denial {
     /// The mark to store where `stored` is already.
-    pub fn over(self, verb: Verb, stored: Option<Self>) -> Marked {
-        let mark = match (verb, stored) {
+    pub fn over(self, kind: DenialKind, stored: Option<Self>) -> MergedDenial {
+        let denial = match (kind, stored) {
             (_, None) => self,
             // The later word counts. Of two at one time, the longer ban.
-            (Verb::Ban, Some(stored)) => {
-                let order = |mark: &Self| (mark.before, mark.until);
+            (DenialKind::Ban, Some(stored)) => {
+                let order = |denial: &Self| (denial.before, denial.until);
                 if order(&self) > order(&stored) {
                     self
                 } else {
@@ -89,40 +89,40 @@ impl Mark {
                 }
             }
             // Nothing that was revoked is forgotten earlier than was said.
-            (Verb::Revoke | Verb::Kick, Some(stored)) => Self {
+            (DenialKind::Revoke | DenialKind::Disconnect, Some(stored)) => Self {
                 before: self.before.max(stored.before),
                 until: self.until.max(stored.until),
             },
         };
-        Marked {
-            stored: mark,
-            is_new: stored != Some(mark),
+        MergedDenial {
+            stored: denial,
+            is_new: stored != Some(denial),
         }
     }
 
     /// Whether a new one needs a place among those that an object keeps. A ban that is lifted does
     /// not for long, and disconnections must work however much is revoked.
-    pub fn needs_room(self, verb: Verb, now: Timestamp) -> bool {
-        verb != Verb::Kick && self.until > now
+    pub fn needs_room(self, kind: DenialKind, now: Timestamp) -> bool {
+        kind != DenialKind::Disconnect && self.until > now
     }
 
     /// When a ban is spoken that counts over `stored`, whatever clocks say.
-    pub fn spoken(stored: Option<Self>, now: Timestamp) -> Timestamp {
+    pub fn stamped(stored: Option<Self>, now: Timestamp) -> Timestamp {
         let later = stored.map(|stored| Timestamp(stored.before.0 + 1));
         later.map_or(now, |later| later.max(now))
     }
 
     /// What becomes of a socket that this mark was found for.
-    pub fn hits(self, verb: Verb, socket: &Socket, now: Timestamp) -> Option<End> {
+    pub fn hits(self, kind: DenialKind, socket: &Socket, now: Timestamp) -> Option<DenialReason> {
         if self.until <= now {
             return None;
         }
-        match verb {
-            Verb::Ban => Some(End::Banned),
-            Verb::Kick => Some(End::Kicked),
-            Verb::Revoke => {
+        match kind {
+            DenialKind::Ban => Some(DenialReason::Banned),
+            DenialKind::Disconnect => Some(DenialReason::Disconnected),
+            DenialKind::Revoke => {
                 let is_meant = socket.has_token && socket.was_issued_before(self.before);
-                is_meant.then_some(End::Revoked)
+                is_meant.then_some(DenialReason::Revoked)
             }
         }
     }
@@ -131,18 +131,18 @@ impl Mark {
 /// Why a socket is not admitted, or closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum End {
+pub enum DenialReason {
     Banned,
     Revoked,
-    Kicked,
+    Disconnected,
 }
 
-impl End {
+impl DenialReason {
     /// The close code and reason that a live socket gets.
     pub fn close(self) -> (u16, &'static str) {
         match self {
             Self::Revoked => (4401, "revoked"),
-            Self::Banned | Self::Kicked => (4403, "disconnected"),
+            Self::Banned | Self::Disconnected => (4403, "disconnected"),
         }
     }
 
@@ -153,33 +153,38 @@ impl End {
     }
 }
 
-impl Entry {
+impl SocketEntry {
     /// The marks that could be about it. `again`: it was admitted before.
-    pub fn questions(&self, again: bool) -> Vec<Named> {
-        let verbs: &[Verb] = if again {
-            &[Verb::Ban, Verb::Revoke, Verb::Kick]
+    pub fn denial_targets(&self, again: bool) -> Vec<DenialTarget> {
+        let verbs: &[DenialKind] = if again {
+            &[DenialKind::Ban, DenialKind::Revoke, DenialKind::Disconnect]
         } else {
-            &[Verb::Ban, Verb::Revoke]
+            &[DenialKind::Ban, DenialKind::Revoke]
         };
         let renewal_keys = self.socket.renewal_keys();
         let keys = || {
-            let named = self.keys.iter().chain(renewal_keys);
-            named.cloned().chain([Key::all()])
+            let target = self.keys.iter().chain(renewal_keys);
+            target.cloned().chain([RegistryKey::all()])
         };
-        let of = |verb| keys().map(move |key| Named { verb, key });
+        let of = |kind| keys().map(move |key| DenialTarget { kind, key });
         verbs.iter().copied().flat_map(of).collect()
     }
 }
 
 /// Whether a socket is admitted under the marks found for it; a ban is told first.
-pub fn judge(socket: &Socket, found: &[(Verb, Mark)], now: Timestamp) -> Result<(), End> {
+pub fn judge(
+    socket: &Socket,
+    found: &[(DenialKind, Denial)],
+    now: Timestamp,
+) -> Result<(), DenialReason> {
     // Who was disconnected and came back is not meant, though it may lose its channel too.
-    let is_meant =
-        |verb: Verb, mark: &Mark| verb != Verb::Kick || socket.since <= mark.before + CLOCKS_DIFFER;
+    let is_meant = |kind: DenialKind, denial: &Denial| {
+        kind != DenialKind::Disconnect || socket.since <= denial.before + CLOCKS_DIFFER
+    };
     let ends = found.iter();
     match ends
-        .filter(|(verb, mark)| is_meant(*verb, mark))
-        .filter_map(|(verb, mark)| mark.hits(*verb, socket, now))
+        .filter(|(kind, denial)| is_meant(*kind, denial))
+        .filter_map(|(kind, denial)| denial.hits(*kind, socket, now))
         .min()
     {
         Some(end) => Err(end),

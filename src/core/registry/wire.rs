@@ -2,43 +2,46 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{End, Entry, Key, Mark, Named, Renewal, Socket};
+use super::{Denial, DenialReason, DenialTarget, RegistryKey, Socket, SocketEntry, TokenRenewal};
 use crate::util::time::Timestamp;
 
 /// What an object is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Question {
+pub enum RegistryRequest {
     /// Whether a socket is admitted. One that is to be registered asks by its channel.
-    Admit { entry: Entry },
+    Admit { entry: SocketEntry },
     /// Stores a mark and ends the sockets that it hits. `spoken`: the object says when.
-    Mark {
-        named: Named,
-        mark: Mark,
-        spoken: bool,
+    Deny {
+        target: DenialTarget,
+        denial: Denial,
+        stamped: bool,
     },
     /// The live sockets of a key, or all.
-    List { key: Option<Key>, most: usize },
+    List {
+        key: Option<RegistryKey>,
+        max: usize,
+    },
     /// Moves the expiry of a party's sockets, of one session or all, ahead to that of `entry`,
     /// which must be one that would be admitted, under the same rules.
-    Prolong {
-        entry: Entry,
-        party: Key,
-        session: Option<Key>,
+    Extend {
+        entry: SocketEntry,
+        subject: RegistryKey,
+        session: Option<RegistryKey>,
     },
 }
 
 /// What it answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Answer {
+pub enum RegistryResponse {
     Admitted,
     Refused {
-        end: End,
+        end: DenialReason,
     },
     /// `mark`: what is stored now. `sockets`: how many were ended.
-    Marked {
-        mark: Mark,
+    Denied {
+        denial: Denial,
         sockets: u64,
     },
     /// As many marks as an object keeps are there; this one is not stored.
@@ -48,7 +51,7 @@ pub enum Answer {
         truncated: bool,
     },
     /// `sockets`: how many now live until then, or longer.
-    Prolonged {
+    Extended {
         sockets: u64,
     },
 }
@@ -56,7 +59,7 @@ pub enum Answer {
 /// What a channel is opened with: the query of its URL, since a request for a socket has no body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Opening {
-    pub entry: Entry,
+    pub entry: SocketEntry,
     /// Whether it was admitted before, and lost its channel.
     pub again: bool,
 }
@@ -71,14 +74,14 @@ impl Opening {
                 .find(|(known, _)| known == name)
                 .map(|(_, value)| value)
         };
-        let mut entry = Entry::from_json(&parameter("entry")?)?;
+        let mut entry = SocketEntry::from_json(&parameter("entry")?)?;
         let moved = parameter("expires")?;
         let (until, renewal) = match moved.split_once(' ') {
-            Some((until, renewal)) => (until, Some(Renewal::from_json(renewal)?)),
+            Some((until, renewal)) => (until, Some(TokenRenewal::from_json(renewal)?)),
             None => (&*moved, None),
         };
         let until = Timestamp(until.parse().ok()?);
-        entry.socket.renew(until, renewal);
+        entry.socket.extend_to(until, renewal);
         Some(Self {
             entry,
             again: parameter("again")?.parse().ok()?,
@@ -100,4 +103,10 @@ macro_rules! as_json {
         }
     )*};
 }
-as_json!(Question, Answer, Entry, Socket, Renewal);
+as_json!(
+    RegistryRequest,
+    RegistryResponse,
+    SocketEntry,
+    Socket,
+    TokenRenewal
+);

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::limits::quota::Quota;
-use crate::limits::scope::Party;
+use crate::limits::scope::LimitScope;
 use crate::util::time::whole_seconds;
 
 /// A refusal: what the client is told, and what only the log may know.
@@ -49,13 +49,13 @@ pub enum Reason {
     },
     /// `wait`: how long until the next attempt of this party will be admitted.
     RateLimited {
-        party: Party,
+        scope: LimitScope,
         quota: Quota,
         wait: Duration,
     },
     /// The party holds as many sockets as it may.
     TooManySockets {
-        party: Party,
+        scope: LimitScope,
     },
     Banned,
     /// The token was revoked.
@@ -225,19 +225,19 @@ impl Reason {
             Self::InsufficientScope { .. } => {
                 ("insufficient_scope", 403, "The token does not permit this.")
             }
-            Self::RateLimited { party, .. } => {
-                let title = match party {
-                    Party::Address => "Too many attempts from this address.",
-                    Party::User => "Too many connections of this user.",
-                    Party::Route => "Too many connections at the moment.",
+            Self::RateLimited { scope, .. } => {
+                let title = match scope {
+                    LimitScope::Address => "Too many attempts from this address.",
+                    LimitScope::User => "Too many connections of this user.",
+                    LimitScope::Route => "Too many connections at the moment.",
                 };
                 ("rate_limited", 429, title)
             }
-            Self::TooManySockets { party } => {
-                let title = match party {
-                    Party::Address => "Too many open sockets of this address.",
-                    Party::User => "Too many open sockets of this user.",
-                    Party::Route => "Too many open sockets at the moment.",
+            Self::TooManySockets { scope } => {
+                let title = match scope {
+                    LimitScope::Address => "Too many open sockets of this address.",
+                    LimitScope::User => "Too many open sockets of this user.",
+                    LimitScope::Route => "Too many open sockets at the moment.",
                 };
                 ("too_many_sockets", 429, title)
             }
@@ -296,9 +296,9 @@ impl Reason {
                 }
                 vec![("WWW-Authenticate", challenge)]
             }
-            Self::RateLimited { party, quota, wait } => {
+            Self::RateLimited { scope, quota, wait } => {
                 let wait = whole_seconds(*wait);
-                let policy = party.name();
+                let policy = scope.name();
                 vec![
                     ("Retry-After", wait.to_string()),
                     ("RateLimit", format!(r#""{policy}";r=0;t={wait}"#)),

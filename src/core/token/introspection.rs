@@ -16,9 +16,9 @@ use crate::util::strict_json;
 use crate::util::time::Timestamp;
 
 /// How much a provider may say of one session.
-pub const MOST_ANSWER_BYTES: u32 = 64 * 1024;
+pub const MAX_ANSWER_BYTES: u32 = 64 * 1024;
 /// A refusal is remembered no longer than this: it may be about a session that begins just now.
-const MOST_REFUSED: Duration = Duration::from_secs(5);
+const MAX_REFUSED: Duration = Duration::from_secs(5);
 /// How long an identity without `exp` lives where nothing is cached.
 const UNCACHED_LIFE: Duration = Duration::from_secs(30);
 
@@ -30,16 +30,16 @@ pub struct Sessions {
     expectations: Expectations,
     /// How long an answer counts; zero: for one request.
     fresh: Duration,
-    known: RefCell<Known>,
+    known: RefCell<CachedAnswer>,
 }
 
 /// What to ask the provider: a POST of a form (RFC 7662 §2.1).
-pub struct Question<'a> {
+pub struct IntrospectionRequest<'a> {
     pub url: &'a str,
     pub authorization: &'a str,
     pub form: String,
     /// Equal for equal questions alone, and tells nothing of the session.
-    pub print: Print,
+    pub print: SessionDigest,
 }
 
 /// What the provider said, or its beginning where the status is not 200.
@@ -50,7 +50,7 @@ pub struct ProviderAnswer {
     pub body: String,
 }
 
-type Print = [u8; 32];
+type SessionDigest = [u8; 32];
 
 impl fmt::Debug for Sessions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -63,7 +63,7 @@ impl fmt::Debug for Sessions {
     }
 }
 
-impl fmt::Debug for Question<'_> {
+impl fmt::Debug for IntrospectionRequest<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Question")
             .field("url", &self.url)
@@ -123,7 +123,7 @@ impl Sessions {
         self.take(question.print, answer, runtime.now())
     }
 
-    fn question(&self, id: &str) -> Result<Question<'_>, TokenFault> {
+    fn question(&self, id: &str) -> Result<IntrospectionRequest<'_>, TokenFault> {
         if id.is_empty() {
             return Err(TokenFault::invalid("the session id is empty"));
         }
@@ -137,7 +137,7 @@ impl Sessions {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
         }
-        Ok(Question {
+        Ok(IntrospectionRequest {
             url: &self.url,
             authorization: &self.authorization,
             form: form_urlencoded::Serializer::new(String::new())
@@ -149,7 +149,11 @@ impl Sessions {
     }
 
     /// What is remembered of a session, judged at `now`.
-    fn recall(&self, print: &Print, now: Timestamp) -> Option<Result<Identity, TokenFault>> {
+    fn recall(
+        &self,
+        print: &SessionDigest,
+        now: Timestamp,
+    ) -> Option<Result<Identity, TokenFault>> {
         let known = self.known.borrow();
         let entry = known.entries.get(print)?;
         (now < entry.until).then(|| self.judge(&entry.body, entry.since, now))
@@ -159,7 +163,7 @@ impl Sessions {
     /// remembered: it says nothing of the session.
     fn take(
         &self,
-        print: Print,
+        print: SessionDigest,
         answer: Result<ProviderAnswer, String>,
         now: Timestamp,
     ) -> Result<Identity, TokenFault> {
@@ -169,10 +173,10 @@ impl Sessions {
         let judged = self.judge(&body, now, now);
         let until = match &judged {
             Ok(identity) => identity.expires.min(now + self.fresh),
-            Err(_) => now + self.fresh.min(MOST_REFUSED),
+            Err(_) => now + self.fresh.min(MAX_REFUSED),
         };
         if now < until {
-            let entry = Entry {
+            let entry = CachedSession {
                 body,
                 since: now,
                 until,
@@ -227,31 +231,31 @@ fn introspection(body: &str) -> Result<Map<String, Value>, String> {
 /// Answers of a provider by session. Those that are over stay until newer ones need their room,
 /// which is bounded.
 #[derive(Default)]
-struct Known {
-    entries: HashMap<Print, Entry>,
+struct CachedAnswer {
+    entries: HashMap<SessionDigest, CachedSession>,
     /// The same sessions, the longest known first.
-    order: VecDeque<Print>,
+    order: VecDeque<SessionDigest>,
     bytes: usize,
 }
 
-struct Entry {
+struct CachedSession {
     /// As it came: judged anew for each request, and its size is known.
     body: String,
     since: Timestamp,
     until: Timestamp,
 }
 
-impl Known {
-    const MOST_ENTRIES: usize = 8192;
-    const MOST_BYTES: usize = 4 * 1024 * 1024;
+impl CachedAnswer {
+    const MAX_ENTRIES: usize = 8192;
+    const MAX_BYTES: usize = 4 * 1024 * 1024;
 
-    fn insert(&mut self, print: Print, entry: Entry) {
+    fn insert(&mut self, print: SessionDigest, entry: CachedSession) {
         self.bytes += entry.body.len();
         match self.entries.insert(print, entry) {
             Some(old) => self.bytes -= old.body.len(),
             None => self.order.push_back(print),
         }
-        while self.order.len() > Self::MOST_ENTRIES || self.bytes > Self::MOST_BYTES {
+        while self.order.len() > Self::MAX_ENTRIES || self.bytes > Self::MAX_BYTES {
             let Some(oldest) = self.order.pop_front() else {
                 return;
             };

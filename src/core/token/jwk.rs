@@ -6,9 +6,9 @@ use serde_json::{Map, Value, json};
 use super::keys::{Algorithm, Key};
 
 /// RFC 7518 §3.3 and §3.5: RSA keys have 2048 bits or more.
-const LEAST_RSA_BITS: usize = 2048;
+const MIN_RSA_BITS: usize = 2048;
 /// Longer ones only cost time.
-const MOST_RSA_BITS: usize = 8192;
+const MAX_RSA_BITS: usize = 8192;
 
 /// Members of a JWK, read as what they must be. Errors never repeat a member that may be secret.
 pub(crate) struct Members<'a>(pub &'a Map<String, Value>);
@@ -138,9 +138,9 @@ fn rsa(members: &Members<'_>) -> Result<Key, String> {
         Some(first) => significant.len() * 8 - first.leading_zeros() as usize,
         None => 0,
     };
-    if !(LEAST_RSA_BITS..=MOST_RSA_BITS).contains(&bits) {
+    if !(MIN_RSA_BITS..=MAX_RSA_BITS).contains(&bits) {
         return Err(format!(
-            "n has {bits} bits; RSA keys have {LEAST_RSA_BITS} to {MOST_RSA_BITS}"
+            "n has {bits} bits; RSA keys have {MIN_RSA_BITS} to {MAX_RSA_BITS}"
         ));
     }
     // An exponent of 1 would make every message its own signature, an even one has no inverse.

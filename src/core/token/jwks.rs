@@ -14,8 +14,8 @@ use crate::util::time::Timestamp;
 /// A set that names no time to live is fetched anew after this.
 const DEFAULT_FRESH: Duration = Duration::from_mins(5);
 /// Bounds of what a provider may ask for: neither a fetch per request nor keys kept for days.
-const LEAST_FRESH: Duration = Duration::from_mins(1);
-const MOST_FRESH: Duration = Duration::from_hours(24);
+const MIN_FRESH: Duration = Duration::from_mins(1);
+const MAX_FRESH: Duration = Duration::from_hours(24);
 /// The last part of its time in which a set is refreshed behind an answer.
 const AHEAD: u32 = 5;
 /// Between two fetches that a token or a failure asks for.
@@ -23,7 +23,7 @@ const COOLDOWN: Duration = Duration::from_secs(5);
 const MAX_KEYS: usize = 128;
 /// What a provider may take to answer, and how much it may say.
 pub const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
-pub const MOST_BYTES: u32 = 256 * 1024;
+pub const MAX_BYTES: u32 = 256 * 1024;
 
 /// What a fetch of a key set gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub struct Document {
 
 /// What became of a [`Document`].
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Taken {
+pub struct SetUpdate {
     /// For the log.
     pub remarks: Vec<String>,
     /// For the platform's cache, if the set is sound and newer than what was known.
@@ -172,13 +172,13 @@ impl RemoteKeys {
 
     /// Takes the result of a fetch. A set without a usable key is a failure; the keys that are
     /// not usable are told for the log. A copy that is older than the set at hand changes nothing.
-    pub fn take(&self, result: Result<Document, String>, now: Timestamp) -> Taken {
+    pub fn take(&self, result: Result<Document, String>, now: Timestamp) -> SetUpdate {
         let mut state = self.state.borrow_mut();
         state.is_pending = false;
         let result = result.and_then(|document| state.renew(document, &self.algorithms, now));
         result.unwrap_or_else(|failure| {
             state.last_failure = Some(failure.clone());
-            Taken {
+            SetUpdate {
                 remarks: vec![failure],
                 copy: None,
             }
@@ -192,14 +192,14 @@ impl State {
         document: Document,
         algorithms: &[Algorithm],
         now: Timestamp,
-    ) -> Result<Taken, String> {
+    ) -> Result<SetUpdate, String> {
         let since = document.since.min(now);
         let known = self.set.as_ref().map(|set| set.since);
         if known.is_some_and(|known| since < known) {
-            return Ok(Taken::default());
+            return Ok(SetUpdate::default());
         }
         let fresh = document.max_age.unwrap_or(DEFAULT_FRESH);
-        let fresh = fresh.clamp(LEAST_FRESH, MOST_FRESH);
+        let fresh = fresh.clamp(MIN_FRESH, MAX_FRESH);
         // The same text is the same ring, with the signatures it remembers.
         let (ring, remarks) = match &self.set {
             Some(set) if set.text == document.text => (set.ring.clone(), Vec::new()),
@@ -218,7 +218,7 @@ impl State {
         self.set = Some(set);
         // Of all who waited for one answer the first shares it.
         let copy = (known != Some(since)).then_some(SharedCopy { document, keep });
-        Ok(Taken { remarks, copy })
+        Ok(SetUpdate { remarks, copy })
     }
 }
 

@@ -235,17 +235,17 @@ fn verify<A: jwt_compact::Algorithm>(
 /// key that leaves the ring takes its signatures with it.
 #[derive(Debug, Default)]
 struct Remembered {
-    prints: HashSet<Print>,
-    order: VecDeque<Print>,
+    prints: HashSet<TokenDigest>,
+    order: VecDeque<TokenDigest>,
 }
 
-type Print = [u8; 32];
+type TokenDigest = [u8; 32];
 
 impl Remembered {
     /// 64 bytes each, and the tables' own.
     const CAPACITY: usize = 16_384;
 
-    fn print(token: &Untrusted<'_>, key: &[u8]) -> Print {
+    fn print(token: &Untrusted<'_>, key: &[u8]) -> TokenDigest {
         let mut hash = Sha256::new();
         hash.update((key.len() as u64).to_be_bytes());
         hash.update(key);
@@ -255,11 +255,11 @@ impl Remembered {
         hash.finalize().into()
     }
 
-    fn holds(&self, print: &Print) -> bool {
+    fn holds(&self, print: &TokenDigest) -> bool {
         self.prints.contains(print)
     }
 
-    fn add(&mut self, print: Print) {
+    fn add(&mut self, print: TokenDigest) {
         if self.prints.insert(print) {
             self.order.push_back(print);
         }

@@ -6,9 +6,9 @@ const PING_EVERY = 20_000;
 /** How long the object may be out of reach, since it last heard of the channel. */
 const PATIENCE = 45_000;
 /** How long it may take to answer to a channel that is opened again. */
-const LONGEST_AGAIN = 5_000;
-const FIRST_PAUSE = 250;
-const LONGEST_PAUSE = 10_000;
+const MAX_REOPEN_TIME = 5_000;
+const MIN_PAUSE = 250;
+const MAX_PAUSE = 10_000;
 
 class Channel {
   #open;
@@ -48,7 +48,7 @@ class Channel {
     const [word, number, reason] = message.split(' ');
     if (word === 'expires') {
       this.#expires = message.slice('expires '.length);
-      this.#act((relay) => relay.prolong(Number(number)));
+      this.#act((relay) => relay.extend(Number(number)));
     } else if (word === 'end') {
       this.#end(Number(number), reason, 'told by its object');
     }
@@ -118,8 +118,8 @@ class Channel {
       return;
     }
     // With jitter: an object that restarts lost all its channels at once.
-    const longest = this.#endsWhenLost ? Math.min(left, LONGEST_PAUSE) : LONGEST_PAUSE;
-    const pause = Math.min(FIRST_PAUSE * 2 ** this.#failures, longest);
+    const longest = this.#endsWhenLost ? Math.min(left, MAX_PAUSE) : MAX_PAUSE;
+    const pause = Math.min(MIN_PAUSE * 2 ** this.#failures, longest);
     this.#failures += 1;
     this.#timer = setTimeout(() => this.#reopen(), pause * (0.5 + Math.random()));
   }
@@ -155,7 +155,7 @@ export const connect = (namespace, name, url, signal) =>
  */
 export async function hold(open, endsWhenLost, milliseconds) {
   const ask = (state) => {
-    const longest = state.again ? Math.min(milliseconds, LONGEST_AGAIN) : milliseconds;
+    const longest = state.again ? Math.min(milliseconds, MAX_REOPEN_TIME) : milliseconds;
     return withTimeout(longest, async (signal) => {
       const response = await open(state, signal);
       // It came too late, and nobody takes it.

@@ -208,9 +208,9 @@ export function answer(status, body, stamps, own, webSocket) {
 /** Refused sockets whose clients have not answered the close yet, by address. */
 const lingering = new Map();
 let allLingering = 0;
-const MOST_LINGERING = 256;
-const MOST_LINGERING_OF_AN_ADDRESS = 16;
-const LONGEST_LINGERING = 5_000;
+const MAX_LINGERING = 256;
+const MAX_LINGERING_PER_ADDRESS = 16;
+const MAX_LINGERING_TIME = 5_000;
 
 /**
  * A socket that is closed as soon as it is open, or undefined where too many such linger. The
@@ -218,7 +218,7 @@ const LONGEST_LINGERING = 5_000;
  */
 export function closeAtOnce(context, address, code, reason, stamps, own) {
   const before = lingering.get(address) ?? 0;
-  if (before >= MOST_LINGERING_OF_AN_ADDRESS || allLingering >= MOST_LINGERING) return undefined;
+  if (before >= MAX_LINGERING_PER_ADDRESS || allLingering >= MAX_LINGERING) return undefined;
   const { 0: client, 1: server } = new WebSocketPair();
   const response = answer(101, null, stamps, own, client);
   lingering.set(address, before + 1);
@@ -236,7 +236,7 @@ export function closeAtOnce(context, address, code, reason, stamps, own) {
   const timer = setTimeout(() => {
     leave();
     context.abort(new Error('a refused client did not answer the close'));
-  }, LONGEST_LINGERING);
+  }, MAX_LINGERING_TIME);
   server.addEventListener('close', leave);
   server.addEventListener('error', leave);
   server.accept();

@@ -2,7 +2,7 @@
 // the border. Limits, close codes and names of ends come as JSON from the core's `Terms`.
 
 /** The longest that a timer can wait, in milliseconds. */
-const LONGEST_WAIT = 2 ** 31 - 1;
+const MAX_WAIT = 2 ** 31 - 1;
 
 const encoder = new TextEncoder();
 const scratch = new Uint8Array(1 << 16);
@@ -238,7 +238,7 @@ class Relay {
     else {
       const wait = Math.min(this.#expires, this.#lifetimeEnds, idleEnds) - now;
       if (wait === Infinity) return;
-      this.#timer = setTimeout(() => this.#watch(), Math.min(wait, LONGEST_WAIT));
+      this.#timer = setTimeout(() => this.#watch(), Math.min(wait, MAX_WAIT));
     }
   }
 
@@ -248,7 +248,7 @@ class Relay {
   }
 
   /** Moves the expiry, in milliseconds since the epoch, of a socket that has one. */
-  prolong(until) {
+  extend(until) {
     if (this.#hasEnded || this.#expires === Infinity) return;
     this.#expires = until;
     clearTimeout(this.#timer);

@@ -4,12 +4,12 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use portcullis::config::LEDGER_BINDING;
-use portcullis::gateway::{Asked, LedgerCall};
+use portcullis::gateway::{LedgerCall, ObjectReply};
 use portcullis::limits::ledger::{
-    Answer, Change, Channel as Found, Ledger as Book, Question, Row, wire,
+    ChannelState, Ledger as LedgerState, LedgerChange, LedgerRequest, LedgerResponse, Row, wire,
 };
-use portcullis::limits::two_clocks::Moment;
-use portcullis::relay::End;
+use portcullis::limits::two_clocks::TwoClocks;
+use portcullis::relay::CloseReason;
 use portcullis::request::RequestUrl;
 use portcullis::util::time::{Timestamp, millis};
 use wasm_bindgen::prelude::*;
@@ -27,38 +27,38 @@ pub async fn ask_and_hold(
     env: &JsValue,
     context: &Context,
     call: &LedgerCall,
-) -> Asked<Answer, Channel> {
-    let Some(slot) = call.question.ask.slot() else {
-        return Asked {
+) -> ObjectReply<LedgerResponse, Channel> {
+    let Some(slot) = call.request.operation.slot() else {
+        return ObjectReply {
             answer: ask(env, call).await,
             channel: None,
         };
     };
-    let Asked { answer, channel } = slot::take(
+    let ObjectReply { answer, channel } = slot::take(
         context,
         (&host::binding(env, LEDGER_BINDING), &call.ledger),
         (
-            &wire::encode_question(&call.question),
+            &wire::encode_request(&call.request),
             &wire::attach_prefix(slot),
         ),
         call.ends_when_lost,
         millis(call.timeout),
     )
     .await;
-    Asked {
+    ObjectReply {
         answer: answer.and_then(|text| read(&text)),
         channel,
     }
 }
 
 /// Asks a ledger, or says for the log why there is no answer.
-pub async fn ask(env: &JsValue, call: &LedgerCall) -> std::result::Result<Answer, String> {
-    let path = wire::encode_question(&call.question);
+pub async fn ask(env: &JsValue, call: &LedgerCall) -> std::result::Result<LedgerResponse, String> {
+    let path = wire::encode_request(&call.request);
     read(&send(env, &call.ledger, &path, millis(call.timeout)).await?)
 }
 
-fn read(answer: &str) -> std::result::Result<Answer, String> {
-    wire::decode_answer(answer).ok_or_else(|| format!("it answered {answer:?}"))
+fn read(answer: &str) -> std::result::Result<LedgerResponse, String> {
+    wire::decode_response(answer).ok_or_else(|| format!("it answered {answer:?}"))
 }
 
 async fn send(
@@ -71,7 +71,7 @@ async fn send(
     host::text(host::ask_by_path(&namespace, name, path, milliseconds as f64).await)
 }
 
-/// What is counted of one party. It stands in storage, so that eviction forgets nothing; `book`
+/// What is counted of one party. It stands in storage, so that eviction forgets nothing; `memory`
 /// is a copy of it while the object lives.
 #[wasm_bindgen]
 pub struct Ledger(Rc<Object>);
@@ -79,7 +79,7 @@ pub struct Ledger(Rc<Object>);
 struct Object {
     state: State,
     env: Env,
-    book: RefCell<Option<Book>>,
+    memory: RefCell<Option<LedgerState>>,
 }
 
 /// Where an object tells its time, and how many objects there are to ask.
@@ -98,7 +98,7 @@ impl Ledger {
         Self(Rc::new(Object {
             state: state.into(),
             env,
-            book: RefCell::default(),
+            memory: RefCell::default(),
         }))
     }
 
@@ -141,20 +141,20 @@ impl Object {
         if path == CLOCK_PATH {
             return Ok(host::answer_by_header(&now().0.to_string()).into());
         }
-        let question = wire::decode_question(path)
+        let question = wire::decode_request(path)
             .ok_or_else(|| Error::from("no question in the path of the ledger's URL"))?;
         let answer = self.step(&question)?;
-        let text = wire::encode_answer(&answer);
-        let Some(slot) = question.ask.slot() else {
+        let text = wire::encode_response(&answer);
+        let Some(slot) = question.operation.slot() else {
             return Ok(host::answer_by_header(&text).into());
         };
         // Nothing waits between the step and this, so that a slot and its channel are one.
-        if matches!(answer, Answer::Counted(_)) {
+        if matches!(answer, LedgerResponse::Counted(_)) {
             let id = wire::hex(slot.id);
             return Ok(slot::accept(self.state.as_raw(), &id, &text)?);
         }
         // For a socket that attaches again, and finds its slot taken.
-        let end = End::LimiterUnavailable;
+        let end = CloseReason::LimiterUnavailable;
         let code = end.code().expect("the gate's own");
         Ok(slot::refuse(&text, &format!("end {code} {}", end.name())))
     }
@@ -164,16 +164,16 @@ impl Object {
     async fn alarm(&self) -> Result<()> {
         if self.has_sockets() {
             match self.another_clock().await {
-                Ok(other) => self.call_roll(Moment::new(now(), other))?,
+                Ok(other) => self.reconcile(TwoClocks::new(now(), other))?,
                 Err(failure) => {
                     console_error!("portcullis: sockets are not looked at for now: {failure}");
                 }
             }
         }
-        let by_this_clock = self.sleep(Moment::new(now(), Moment::MAX.caller()));
+        let by_this_clock = self.sleep(TwoClocks::new(now(), TwoClocks::MAX.caller()));
         let sleep = match by_this_clock {
             Ok(None) => match self.another_clock().await {
-                Ok(other) => self.sleep(Moment::new(now(), other)),
+                Ok(other) => self.sleep(TwoClocks::new(now(), other)),
                 Err(failure) => {
                     console_error!("portcullis: a ledger is kept for now: {failure}");
                     Ok(Some(CLOCK_RETRY))
@@ -189,7 +189,7 @@ impl Object {
         match sleep {
             Some(milliseconds) => self.store(Vec::new(), Vec::new(), Some(milliseconds))?,
             None => {
-                self.book.take();
+                self.memory.take();
                 self.state.storage().delete_all().await?;
             }
         }
@@ -201,37 +201,38 @@ impl Object {
         let Some(id) = slot::left(self.state.as_raw(), socket) else {
             return Ok(());
         };
-        let id = wire::mark(&id).ok_or_else(|| Error::from("a channel has another name"))?;
-        let mut book = self.book.borrow_mut();
-        let change = self.load(&mut book)?.leave(&id, is_over, now());
+        let id = wire::parse_id(&id).ok_or_else(|| Error::from("a channel has another name"))?;
+        let mut memory = self.memory.borrow_mut();
+        let change = self.load(&mut memory)?.leave(&id, is_over, now());
         self.apply(change)
     }
 
     fn has_sockets(&self) -> bool {
-        let mut book = self.book.borrow_mut();
-        self.load(&mut book).is_ok_and(|book| book.has_sockets())
+        let mut memory = self.memory.borrow_mut();
+        self.load(&mut memory)
+            .is_ok_and(|memory| memory.has_sockets())
     }
 
     /// Looks at the channels: who lost his, and who is to lose it.
-    fn call_roll(&self, now: Moment) -> Result<()> {
-        let mut book = self.book.borrow_mut();
-        let change = self.call_roll_of(self.load(&mut book)?, now);
+    fn reconcile(&self, now: TwoClocks) -> Result<()> {
+        let mut memory = self.memory.borrow_mut();
+        let change = self.reconcile_slots(self.load(&mut memory)?, now);
         self.apply(change)
     }
 
-    fn call_roll_of(&self, book: &mut Book, now: Moment) -> Change {
+    fn reconcile_slots(&self, memory: &mut LedgerState, now: TwoClocks) -> LedgerChange {
         let state = self.state.as_raw();
         let open = slot::open_channels(state);
         let found: Vec<_> = open
             .chunks_exact(2)
             .filter_map(|pair| {
-                Some(Found {
-                    id: wire::mark(&pair[0].as_string()?)?,
+                Some(ChannelState {
+                    id: wire::parse_id(&pair[0].as_string()?)?,
                     pinged: Timestamp(pair[1].as_f64()? as u64),
                 })
             })
             .collect();
-        let (change, lapsed) = book.call_roll(&found, now);
+        let (change, lapsed) = memory.reconcile(&found, now);
         for id in lapsed {
             slot::close_channels(state, &wire::hex(id));
         }
@@ -241,20 +242,20 @@ impl Object {
     /// Loads, steps and stores. Nothing in here waits, and an object runs one piece of code at a
     /// time, so no other question can come between; what is stored at once is stored whole, and
     /// before the answer leaves.
-    fn step(&self, question: &Question) -> Result<Answer> {
-        let mut book = self.book.borrow_mut();
-        let book = self.load(&mut book)?;
-        if book.needs_a_roll_call(question) {
-            let change = self.call_roll_of(book, Moment::new(now(), question.now));
+    fn step(&self, question: &LedgerRequest) -> Result<LedgerResponse> {
+        let mut memory = self.memory.borrow_mut();
+        let memory = self.load(&mut memory)?;
+        if memory.needs_reconciling(question) {
+            let change = self.reconcile_slots(memory, TwoClocks::new(now(), question.now));
             self.apply(change)?;
         }
-        let (answer, change) = book.step(question, now());
+        let (answer, change) = memory.step(question, now());
         self.apply(change)?;
         Ok(answer)
     }
 
-    fn apply(&self, change: Change) -> Result<()> {
-        let Change {
+    fn apply(&self, change: LedgerChange) -> Result<()> {
+        let LedgerChange {
             write,
             delete,
             wake_in,
@@ -266,9 +267,9 @@ impl Object {
     }
 
     /// How long something still matters, in milliseconds.
-    fn sleep(&self, now: Moment) -> Result<Option<u64>> {
-        let mut book = self.book.borrow_mut();
-        Ok(self.load(&mut book)?.sleep(now).map(millis))
+    fn sleep(&self, now: TwoClocks) -> Result<Option<u64>> {
+        let mut memory = self.memory.borrow_mut();
+        Ok(self.load(&mut memory)?.sleep(now).map(millis))
     }
 
     /// The time of another object, which likely runs elsewhere.
@@ -282,9 +283,9 @@ impl Object {
         Ok(Timestamp(time))
     }
 
-    fn load<'a>(&self, book: &'a mut Option<Book>) -> Result<&'a mut Book> {
-        if let Some(book) = book {
-            return Ok(book);
+    fn load<'a>(&self, memory: &'a mut Option<LedgerState>) -> Result<&'a mut LedgerState> {
+        if let Some(memory) = memory {
+            return Ok(memory);
         }
         let stored = host::load_rows(self.state.storage().as_raw())?;
         let mut rows = Vec::new();
@@ -297,9 +298,9 @@ impl Object {
                 data: js_sys::Uint8Array::new(data).to_vec(),
             });
         }
-        let loaded = Book::load(rows)
+        let loaded = LedgerState::load(rows)
             .map_err(|row| Error::from(format!("stored row {} can't be read", row.0)))?;
-        Ok(book.insert(loaded))
+        Ok(memory.insert(loaded))
     }
 
     fn store(&self, write: Vec<Row>, delete: Vec<u64>, wake_in: Option<u64>) -> Result<()> {

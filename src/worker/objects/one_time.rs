@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use portcullis::config::ONE_TIME_BINDING;
 use portcullis::gateway::OnceCall;
-use portcullis::one_time::store::{Answer, Change, Stored, step, wire};
+use portcullis::one_time::store::{StoreChange, StoreResponse, StoredValue, step, wire};
 use portcullis::util::time::millis;
 use wasm_bindgen::JsValue;
 use worker::{
@@ -16,16 +16,16 @@ use crate::host;
 use crate::platform::now;
 
 /// An alarm is set no further ahead, and set again when it finds something kept.
-const LONGEST_SLEEP: Duration = Duration::from_hours(24 * 30);
+const MAX_SLEEP: Duration = Duration::from_hours(24 * 30);
 
 /// Asks the object of a name, or says for the log why there is no answer, which is never told
 /// itself: it may hold an identity.
-pub async fn ask(env: &JsValue, call: &OnceCall) -> std::result::Result<Answer, String> {
+pub async fn ask(env: &JsValue, call: &OnceCall) -> std::result::Result<StoreResponse, String> {
     let namespace = host::binding(env, ONE_TIME_BINDING);
-    let (path, content) = wire::encode_question(&call.question);
+    let (path, content) = wire::encode_request(&call.request);
     let milliseconds = millis(call.timeout) as f64;
     let answer = host::ask_once(&namespace, &call.name, &path, content, milliseconds).await;
-    wire::decode_answer(&host::text(answer)?)
+    wire::decode_response(&host::text(answer)?)
         .ok_or_else(|| "the object answered nonsense".to_owned())
 }
 
@@ -42,7 +42,7 @@ impl DurableObject for OneTime {
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
         let body = request.text().await?;
-        let question = wire::decode_question(&request.path(), body)
+        let question = wire::decode_request(&request.path(), body)
             .ok_or_else(|| Error::from("no question in the path of the object's URL"))?;
         // Loads, steps and stores without waiting, and an object runs one piece of code at a
         // time, so no other question can come between.
@@ -50,7 +50,7 @@ impl DurableObject for OneTime {
         if let Some(stored) = self.store(change)? {
             self.wake_after(&stored).await?;
         }
-        Response::ok(wire::encode_answer(&answer))
+        Response::ok(wire::encode_response(&answer))
     }
 
     /// Leaves nothing in storage.
@@ -68,12 +68,12 @@ impl OneTime {
         self.state.storage().sql()
     }
 
-    async fn wake_after(&self, stored: &Stored) -> Result<()> {
-        let sleep = stored.until.since(now()).min(LONGEST_SLEEP);
+    async fn wake_after(&self, stored: &StoredValue) -> Result<()> {
+        let sleep = stored.until.since(now()).min(MAX_SLEEP);
         self.state.storage().set_alarm(sleep).await
     }
 
-    fn load(&self) -> Result<Option<Stored>> {
+    fn load(&self) -> Result<Option<StoredValue>> {
         let table = "SELECT 1 FROM sqlite_master WHERE name = 'kept'";
         if self.sql().exec(table, None)?.raw().next().is_none() {
             return Ok(None);
@@ -83,21 +83,21 @@ impl OneTime {
             return Ok(None);
         };
         match columns?.as_slice() {
-            [SqlStorageValue::Blob(data)] => Stored::decode(data).map(Some),
+            [SqlStorageValue::Blob(data)] => StoredValue::decode(data).map(Some),
             _ => None,
         }
         .ok_or_else(|| Error::from("what is stored can't be read"))
     }
 
     /// Gives back what it wrote.
-    fn store(&self, change: Change) -> Result<Option<Stored>> {
+    fn store(&self, change: StoreChange) -> Result<Option<StoredValue>> {
         match change {
-            Change::Nothing => Ok(None),
-            Change::Delete => {
+            StoreChange::Nothing => Ok(None),
+            StoreChange::Delete => {
                 self.sql().exec("DELETE FROM kept", None)?;
                 Ok(None)
             }
-            Change::Write(stored) => {
+            StoreChange::Write(stored) => {
                 let table = "CREATE TABLE IF NOT EXISTS kept \
                              (row INTEGER PRIMARY KEY, data BLOB NOT NULL)";
                 self.sql().exec(table, None)?;

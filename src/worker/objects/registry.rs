@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use portcullis::config::REGISTRY_BINDING;
-use portcullis::gateway::{Asked, Registration};
+use portcullis::gateway::{ObjectReply, Registration};
 use portcullis::registry::{
-    Answer, End, Entry, Key, Mark, Marked, Named, Opening, Question, Socket, judge, oldest,
+    Denial, DenialReason, DenialTarget, MergedDenial, Opening, RegistryKey, RegistryRequest,
+    RegistryResponse, Socket, SocketEntry, judge, oldest,
 };
 use portcullis::request::RequestUrl;
 use portcullis::util::time::millis;
@@ -18,7 +19,7 @@ use worker::{
     WebSocketIncomingMessage, durable_object,
 };
 
-use super::sql_denials::Marks;
+use super::sql_denials::SqlDenials;
 use crate::host;
 use crate::platform::now;
 use crate::sockets::channel::{Channel, asked};
@@ -59,9 +60,9 @@ extern "C" {
 pub async fn ask(
     env: &JsValue,
     shards: &[u8],
-    question: &Question,
+    question: &RegistryRequest,
     timeout: Duration,
-) -> Vec<std::result::Result<Answer, String>> {
+) -> Vec<std::result::Result<RegistryResponse, String>> {
     let namespace = host::binding(env, REGISTRY_BINDING);
     let question = question.to_json();
     let results = ask_registry(&namespace, shards, &question, millis(timeout) as f64).await;
@@ -72,13 +73,16 @@ pub async fn ask(
 }
 
 /// Asks whether a socket is admitted, and registers it where it is to have a channel.
-pub async fn register(env: &JsValue, call: &Registration) -> Asked<Answer, Channel> {
+pub async fn register(
+    env: &JsValue,
+    call: &Registration,
+) -> ObjectReply<RegistryResponse, Channel> {
     if !call.with_channel {
-        let question = Question::Admit {
+        let question = RegistryRequest::Admit {
             entry: call.entry.clone(),
         };
         let mut answers = ask(env, &[call.shard], &question, call.timeout).await;
-        return Asked {
+        return ObjectReply {
             answer: answers.remove(0),
             channel: None,
         };
@@ -95,21 +99,23 @@ pub async fn register(env: &JsValue, call: &Registration) -> Asked<Answer, Chann
     read(asked(&result))
 }
 
-fn read(Asked { answer, channel }: Asked<String, Channel>) -> Asked<Answer, Channel> {
+fn read(
+    ObjectReply { answer, channel }: ObjectReply<String, Channel>,
+) -> ObjectReply<RegistryResponse, Channel> {
     let nonsense = || "the registry answered nonsense".to_owned();
-    Asked {
-        answer: answer.and_then(|text| Answer::from_json(&text).ok_or_else(nonsense)),
+    ObjectReply {
+        answer: answer.and_then(|text| RegistryResponse::from_json(&text).ok_or_else(nonsense)),
         channel,
     }
 }
 
-/// One of the registry's objects. Marks stand in SQLite and are looked up there, so that an object
+/// One of the registry's objects. SqlDenials stand in SQLite and are looked up there, so that an object
 /// that wakes up has nothing to load; what it knows of a socket stands at the socket's channel,
 /// which outlasts its sleep.
 #[durable_object]
 pub struct Registry {
     state: State,
-    marks: Marks,
+    denials: SqlDenials,
 }
 
 impl DurableObject for Registry {
@@ -118,8 +124,8 @@ impl DurableObject for Registry {
         if let Ok(pair) = WebSocketRequestResponsePair::new("ping", "pong") {
             state.set_websocket_auto_response(&pair);
         }
-        let marks = Marks::new(state.storage().sql());
-        Self { state, marks }
+        let denials = SqlDenials::new(state.storage().sql());
+        Self { state, denials }
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
@@ -127,10 +133,10 @@ impl DurableObject for Registry {
             Some(_) => return self.open(&request),
             None => request.text().await?,
         };
-        let question =
-            Question::from_json(&question).ok_or_else(|| Error::from("no question in the body"))?;
+        let question = RegistryRequest::from_json(&question)
+            .ok_or_else(|| Error::from("no question in the body"))?;
         let answer = self.answer(question)?;
-        if matches!(answer, Answer::Marked { .. })
+        if matches!(answer, RegistryResponse::Denied { .. })
             && self.state.storage().get_alarm().await?.is_none()
         {
             self.state.storage().set_alarm(SWEEP_EVERY).await?;
@@ -139,7 +145,7 @@ impl DurableObject for Registry {
     }
 
     async fn alarm(&self) -> Result<Response> {
-        if self.marks.sweep()? > 0 {
+        if self.denials.sweep()? > 0 {
             self.state.storage().set_alarm(SWEEP_EVERY).await?;
         }
         Response::empty()
@@ -169,76 +175,85 @@ impl Registry {
         if let Err(end) = self.judge(&entry, again)? {
             let response = Response::empty()?;
             let headers = response.headers();
-            headers.set("answer", &Answer::Refused { end }.to_json())?;
+            headers.set("answer", &RegistryResponse::Refused { end }.to_json())?;
             headers.set("message", &end.message())?;
             return Ok(response);
         }
         let tags = entry.keys.iter().map(|key| key.as_str().to_owned());
-        let (socket, answer) = (entry.socket.to_json(), Answer::Admitted.to_json());
+        let (socket, answer) = (entry.socket.to_json(), RegistryResponse::Admitted.to_json());
         let accepted = accept_socket(self.state.as_raw(), tags.collect(), &socket, &answer)?;
         Ok(accepted.into())
     }
 
-    fn answer(&self, question: Question) -> Result<Answer> {
+    fn answer(&self, question: RegistryRequest) -> Result<RegistryResponse> {
         Ok(match question {
-            Question::Admit { entry } => match self.judge(&entry, false)? {
-                Ok(()) => Answer::Admitted,
-                Err(end) => Answer::Refused { end },
+            RegistryRequest::Admit { entry } => match self.judge(&entry, false)? {
+                Ok(()) => RegistryResponse::Admitted,
+                Err(end) => RegistryResponse::Refused { end },
             },
-            Question::Mark {
-                named,
-                mark,
-                spoken,
-            } => self.mark(&named, mark, spoken)?,
-            Question::List { key, most } => {
+            RegistryRequest::Deny {
+                target,
+                denial,
+                stamped,
+            } => self.denial(&target, denial, stamped)?,
+            RegistryRequest::List { key, max } => {
                 // The platform gives the newest first.
                 let found = self.sockets(key.as_ref())?.into_iter();
-                let (sockets, truncated) = oldest(found.map(|(_, socket)| socket).collect(), most);
-                Answer::Listed { sockets, truncated }
+                let (sockets, truncated) = oldest(found.map(|(_, socket)| socket).collect(), max);
+                RegistryResponse::Listed { sockets, truncated }
             }
-            Question::Prolong {
+            RegistryRequest::Extend {
                 entry,
-                party,
+                subject,
                 session,
             } => match self.judge(&entry, false)? {
-                Err(end) => Answer::Refused { end },
-                Ok(()) => Answer::Prolonged {
-                    sockets: self.prolong(&entry, &party, session.as_ref())?,
+                Err(end) => RegistryResponse::Refused { end },
+                Ok(()) => RegistryResponse::Extended {
+                    sockets: self.extend(&entry, &subject, session.as_ref())?,
                 },
             },
         })
     }
 
-    fn judge(&self, entry: &Entry, again: bool) -> Result<std::result::Result<(), End>> {
-        let questions = entry.questions(again);
+    fn judge(
+        &self,
+        entry: &SocketEntry,
+        again: bool,
+    ) -> Result<std::result::Result<(), DenialReason>> {
+        let targets = entry.denial_targets(again);
         let mut found = Vec::new();
-        for (name, mark) in self.marks.load(&questions)? {
-            let named = questions.iter().find(|named| named.name() == name);
-            found.extend(named.map(|named| (named.verb, mark)));
+        for (name, denial) in self.denials.load(&targets)? {
+            let target = targets.iter().find(|target| target.name() == name);
+            found.extend(target.map(|target| (target.kind, denial)));
         }
         Ok(judge(&entry.socket, &found, now()))
     }
 
     /// Stores a mark and ends the sockets that it hits.
-    fn mark(&self, named: &Named, mark: Mark, spoken: bool) -> Result<Answer> {
+    fn denial(
+        &self,
+        target: &DenialTarget,
+        denial: Denial,
+        stamped: bool,
+    ) -> Result<RegistryResponse> {
         let now = now();
-        let stored = self.marks.load(std::slice::from_ref(named))?;
-        let stored = stored.into_iter().next().map(|(_, mark)| mark);
-        let before = if spoken {
-            Mark::spoken(stored, now)
+        let stored = self.denials.load(std::slice::from_ref(target))?;
+        let stored = stored.into_iter().next().map(|(_, denial)| denial);
+        let before = if stamped {
+            Denial::stamped(stored, now)
         } else {
-            mark.before
+            denial.before
         };
-        let Marked {
-            stored: mark,
+        let MergedDenial {
+            stored: denial,
             is_new,
-        } = Mark { before, ..mark }.over(named.verb, stored);
-        if stored.is_none() && !self.marks.have_room()? && mark.needs_room(named.verb, now) {
-            return Ok(Answer::Full);
+        } = Denial { before, ..denial }.over(target.kind, stored);
+        if stored.is_none() && !self.denials.have_room()? && denial.needs_room(target.kind, now) {
+            return Ok(RegistryResponse::Full);
         }
         let mut ended = 0;
-        for (channel, socket) in self.sockets_about(&named.key)? {
-            if let Some(end) = mark.hits(named.verb, &socket, now) {
+        for (channel, socket) in self.sockets_about(&target.key)? {
+            if let Some(end) = denial.hits(target.kind, &socket, now) {
                 tell(&channel, &end.message());
                 // What was told is no live socket any more, whenever its isolate comes to it.
                 let _ = channel.close(Some(1000), Some("told"));
@@ -247,38 +262,43 @@ impl Registry {
         }
         // Last, for what is sent after a write waits until that is safe.
         if is_new {
-            self.marks.store(named, mark, stored.is_none())?;
+            self.denials.store(target, denial, stored.is_none())?;
         }
-        Ok(Answer::Marked {
-            mark,
+        Ok(RegistryResponse::Denied {
+            denial,
             sockets: ended,
         })
     }
 
-    fn prolong(&self, newer: &Entry, party: &Key, session: Option<&Key>) -> Result<u64> {
-        let mut prolonged = 0;
-        for (channel, mut socket) in self.sockets(Some(party))? {
+    fn extend(
+        &self,
+        newer: &SocketEntry,
+        subject: &RegistryKey,
+        session: Option<&RegistryKey>,
+    ) -> Result<u64> {
+        let mut extended = 0;
+        for (channel, mut socket) in self.sockets(Some(subject))? {
             let is_of = |session| self.has_tag(&channel, session);
             if socket.realm != newer.socket.realm || !session.is_none_or(is_of) {
                 continue;
             }
-            if let Some(message) = socket.prolong(newer) {
+            if let Some(message) = socket.extend(newer) {
                 channel.serialize_attachment(socket.to_json())?;
                 tell(&channel, &message);
             }
-            prolonged += 1;
+            extended += 1;
         }
-        Ok(prolonged)
+        Ok(extended)
     }
 
-    fn has_tag(&self, channel: &WebSocket, key: &Key) -> bool {
+    fn has_tag(&self, channel: &WebSocket, key: &RegistryKey) -> bool {
         let tags = self.state.get_tags(channel);
         tags.iter().any(|tag| tag == key.as_str())
     }
 
     /// The live sockets that a mark for this key is about, with their channels. No tag tells of a
     /// newer token, for a channel keeps those that it was accepted with.
-    fn sockets_about(&self, key: &Key) -> Result<Vec<(WebSocket, Socket)>> {
+    fn sockets_about(&self, key: &RegistryKey) -> Result<Vec<(WebSocket, Socket)>> {
         let mut sockets = self.sockets(key.tag())?;
         if key.is_of_token() {
             let mut others = self.sockets(None)?;
@@ -291,7 +311,7 @@ impl Registry {
     }
 
     /// The live sockets with a tag, or all, with their channels.
-    fn sockets(&self, key: Option<&Key>) -> Result<Vec<(WebSocket, Socket)>> {
+    fn sockets(&self, key: Option<&RegistryKey>) -> Result<Vec<(WebSocket, Socket)>> {
         let channels = match key {
             Some(key) => self.state.get_websockets_with_tag(key.as_str()),
             None => self.state.get_websockets(),

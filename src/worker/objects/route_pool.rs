@@ -4,8 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use portcullis::config::ROUTE_QUOTA_BINDING;
-use portcullis::gateway::{RouteCall, RouteErrand};
-use portcullis::limits::route_pool::{Answer, Idle, Pool, wire};
+use portcullis::gateway::{BackgroundTask, RouteCall};
+use portcullis::limits::route_pool::{Idle, Pool, PoolResponse, wire};
 use portcullis::util::time::millis;
 use wasm_bindgen::JsValue;
 use web_sys::console;
@@ -19,20 +19,20 @@ use crate::isolate::Isolate;
 use crate::platform::now;
 
 /// Asks the quota of a route, or says for the log why there is no answer.
-pub async fn ask(env: &JsValue, call: &RouteCall) -> std::result::Result<Answer, String> {
+pub async fn ask(env: &JsValue, call: &RouteCall) -> std::result::Result<PoolResponse, String> {
     let answer = host::ask_by_path(
         &host::binding(env, ROUTE_QUOTA_BINDING),
         &call.route,
-        &wire::encode_question(&call.question),
+        &wire::encode_request(&call.request),
         millis(call.timeout) as f64,
     )
     .await;
     let answer = host::text(answer)?;
-    wire::decode_answer(&answer).ok_or_else(|| format!("it answered {answer:?}"))
+    wire::decode_response(&answer).ok_or_else(|| format!("it answered {answer:?}"))
 }
 
 /// Does what is to be done behind an answer.
-pub async fn run(env: JsValue, isolate: Rc<Isolate>, errand: RouteErrand) {
+pub async fn run(env: JsValue, isolate: Rc<Isolate>, task: BackgroundTask) {
     let pass = async |length| Delay::from(length).await;
     let ask = async |call: &RouteCall| {
         ask(&env, call).await.map_err(|failure| {
@@ -43,7 +43,7 @@ pub async fn run(env: JsValue, isolate: Rc<Isolate>, errand: RouteErrand) {
             console::warn_1(&text.into());
         })
     };
-    isolate.gate.perform(errand, now, pass, ask).await;
+    isolate.gate.perform(task, now, pass, ask).await;
 }
 
 /// One route's quota. It stands in storage, so that eviction forgets nothing; `pool` is a copy of
@@ -68,7 +68,7 @@ impl DurableObject for RouteQuota {
     /// time, so no other question can come between; what is stored is stored before the answer
     /// leaves.
     async fn fetch(&self, request: Request) -> Result<Response> {
-        let question = wire::decode_question(&request.path())
+        let question = wire::decode_request(&request.path())
             .ok_or_else(|| Error::from("no question in the path of the quota's URL"))?;
         let mut pool = self.pool.borrow_mut();
         let pool = self.load(&mut pool)?;
@@ -78,7 +78,7 @@ impl DurableObject for RouteQuota {
             let wake_in = alarm_is_missing.then(|| millis(pool.horizon()));
             self.store(&row, wake_in)?;
         }
-        Ok(host::answer_by_header(&wire::encode_answer(&answer)).into())
+        Ok(host::answer_by_header(&wire::encode_response(&answer)).into())
     }
 
     /// An idle quota leaves nothing in storage.

@@ -1,7 +1,7 @@
 //! Channels, which `channel.js` holds: they tie a live socket to an object of the gate's own.
 
 use js_sys::Reflect;
-use portcullis::gateway::Asked;
+use portcullis::gateway::ObjectReply;
 use wasm_bindgen::prelude::*;
 
 use crate::host;
@@ -26,12 +26,12 @@ impl Channel {
 }
 
 /// What JavaScript came by: `{ text }` or `{ failure }`, with a `channel` or none.
-pub fn asked(result: &JsValue) -> Asked<String, Channel> {
+pub fn asked(result: &JsValue) -> ObjectReply<String, Channel> {
     let member = |name: &str| {
         let member = Reflect::get(result, &name.into()).unwrap_or_default();
         (!member.is_undefined()).then_some(member)
     };
-    Asked {
+    ObjectReply {
         answer: match member("failure") {
             Some(failure) => Err(host::describe(&failure)),
             None => Ok(member("text")

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use js_sys::Promise;
-use portcullis::gateway::Asked;
+use portcullis::gateway::ObjectReply;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use worker::Context;
@@ -73,7 +73,7 @@ pub async fn take(
     (first, again): (&str, &str),
     ends_when_lost: bool,
     milliseconds: u64,
-) -> Asked<String, Channel> {
+) -> ObjectReply<String, Channel> {
     let asking = Asking {
         result: take_slot(
             context.as_ref(),
@@ -91,7 +91,7 @@ pub async fn take(
     asking.is_answered.set(true);
     match result {
         Ok(result) => asked(&result),
-        Err(error) => Asked {
+        Err(error) => ObjectReply {
             answer: Err(host::describe(&error)),
             channel: None,
         },

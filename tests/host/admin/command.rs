@@ -1,7 +1,7 @@
 //! What an administrator's requests say.
 
-use portcullis::admin::{Command, Filter, Party};
-use portcullis::registry::{Claim, Key};
+use portcullis::admin::{Command, Filter, Target};
+use portcullis::registry::{Claim, RegistryKey};
 use portcullis::request::address::{ClientAddress, Ipv6Prefix};
 use portcullis::response::reason::Reason;
 use portcullis::util::time::Timestamp;
@@ -23,9 +23,9 @@ fn read(method: &'static str, path: &str, body: &str) -> Result<Command, String>
     })
 }
 
-fn of_address(text: &str) -> Party {
+fn of_address(text: &str) -> Target {
     let address = ClientAddress::parse(Some(text));
-    Party::Address {
+    Target::Address {
         address,
         key: address.key(Ipv6Prefix::default()),
     }
@@ -34,7 +34,7 @@ fn of_address(text: &str) -> Party {
 #[test]
 fn sockets_are_named_by_one_thing() {
     let list = |filter| Ok(Command::List(Some(filter)));
-    let sub = |text: &str| Filter::Of(Party::Subject(text.to_owned()));
+    let sub = |text: &str| Filter::Of(Target::Subject(text.to_owned()));
     let wrong = |text: &str| Err(text.to_owned());
     assert_rows([
         ("all", read("GET", "sockets", ""), Ok(Command::List(None))),
@@ -115,8 +115,8 @@ fn sockets_are_named_by_one_thing() {
 
 #[test]
 fn bans_are_of_an_address_or_a_subject_for_a_time() {
-    let ban = |party, lasts| Ok(Command::Ban { party, lasts });
-    let sub = |text: &str| Party::Subject(text.to_owned());
+    let ban = |target, lasts| Ok(Command::Ban { target, lasts });
+    let sub = |text: &str| Target::Subject(text.to_owned());
     let wrong = |text: &str| Err(text.to_owned());
     let duration = "for: \"x\" is no duration; write one like \"500ms\", \"30s\" or \"5m\"";
     assert_rows([
@@ -225,7 +225,7 @@ fn revocations_name_a_claim_or_a_time() {
         other => Err(format!("{other:?}")),
     };
     let month = seconds(30 * 86_400);
-    let claim = |claim, issuer, value: &str| Key::claim(claim, issuer, value);
+    let claim = |claim, issuer, value: &str| RegistryKey::claim(claim, issuer, value);
     let just_now = Timestamp(NOW.0 + 1);
     let rows = [
         (
@@ -265,21 +265,21 @@ fn revocations_name_a_claim_or_a_time() {
         ),
         (
             r#"{"before":1700000000.5,"for":"1d"}"#,
-            Key::all(),
+            RegistryKey::all(),
             Timestamp(1_700_000_000_500),
             seconds(86_400),
             "issued before 1700000000.500",
         ),
         (
             r#"{"before":1,"iss":"i"}"#,
-            Key::issuer("i"),
+            RegistryKey::issuer("i"),
             Timestamp(1000),
             month,
             "iss \"i\", issued before 1.000",
         ),
         (
             r#"{"before":1800000060}"#,
-            Key::all(),
+            RegistryKey::all(),
             Timestamp(1_800_000_060_000),
             month,
             "issued before 1800000060.000",

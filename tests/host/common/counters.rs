@@ -6,13 +6,15 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use portcullis::gateway::{
-    Asked, Edge, LedgerCall, OnceCall, Registration, RouteCall, RouteErrand,
+    BackgroundTask, LedgerCall, ObjectReply, OnceCall, Platform, Registration, RouteCall,
 };
-use portcullis::limits::ledger::Answer;
+use portcullis::limits::ledger::LedgerResponse;
 use portcullis::limits::route_pool;
 use portcullis::one_time::store;
 use portcullis::registry;
-use portcullis::token::{Algorithm, ProviderAnswer, Question, RemoteKeys, Runtime, RuntimeKey};
+use portcullis::token::{
+    Algorithm, IntrospectionRequest, ProviderAnswer, RemoteKeys, Runtime, RuntimeKey,
+};
 use portcullis::upstream::{Forward, Reply, UpstreamFailure};
 use portcullis::util::time::Timestamp;
 
@@ -20,13 +22,13 @@ use portcullis::util::time::Timestamp;
 pub trait Counters {
     fn now(&self) -> Timestamp;
 
-    fn ask(&self, call: &LedgerCall) -> impl Future<Output = Result<Answer, String>>;
+    fn ask(&self, call: &LedgerCall) -> impl Future<Output = Result<LedgerResponse, String>>;
 
-    async fn ask_route(&self, _: &RouteCall) -> Result<route_pool::Answer, String> {
+    async fn ask_route(&self, _: &RouteCall) -> Result<route_pool::PoolResponse, String> {
         unreachable!("no route has a quota here")
     }
 
-    fn run_errand(&self, _: RouteErrand) {}
+    fn run_in_background(&self, _: BackgroundTask) {}
 
     async fn pass(&self, _: Duration) {}
 
@@ -55,39 +57,39 @@ impl<T: Counters> Runtime for Counting<'_, T> {
 
     async fn fetch_keys(&self, _: &Rc<RemoteKeys>, _: bool) {}
 
-    fn fetch_keys_behind(&self, _: &Rc<RemoteKeys>) {}
+    fn fetch_keys_after_response(&self, _: &Rc<RemoteKeys>) {}
 
-    async fn introspect(&self, _: &Question<'_>) -> Result<ProviderAnswer, String> {
+    async fn introspect(&self, _: &IntrospectionRequest<'_>) -> Result<ProviderAnswer, String> {
         unreachable!("no sessions here")
     }
 }
 
-impl<T: Counters> Edge for Counting<'_, T> {
+impl<T: Counters> Platform for Counting<'_, T> {
     type Upstream = ();
 
     type Channel = ();
 
-    async fn ask(&self, call: &LedgerCall) -> Asked<Answer, ()> {
-        Asked {
+    async fn ask(&self, call: &LedgerCall) -> ObjectReply<LedgerResponse, ()> {
+        ObjectReply {
             answer: self.0.ask(call).await,
             channel: None,
         }
     }
 
-    async fn ask_once(&self, _: &OnceCall) -> Result<store::Answer, String> {
+    async fn ask_once(&self, _: &OnceCall) -> Result<store::StoreResponse, String> {
         unreachable!("nothing is used once here")
     }
 
-    async fn register(&self, _: &Registration) -> Asked<registry::Answer, ()> {
+    async fn register(&self, _: &Registration) -> ObjectReply<registry::RegistryResponse, ()> {
         unreachable!("no registry here")
     }
 
     async fn ask_registry(
         &self,
         _: &[u8],
-        _: &registry::Question,
+        _: &registry::RegistryRequest,
         _: Duration,
-    ) -> Vec<Result<registry::Answer, String>> {
+    ) -> Vec<Result<registry::RegistryResponse, String>> {
         unreachable!("no registry here")
     }
 
@@ -95,12 +97,12 @@ impl<T: Counters> Edge for Counting<'_, T> {
         unreachable!("no bodies here")
     }
 
-    async fn ask_route(&self, call: &RouteCall) -> Result<route_pool::Answer, String> {
+    async fn ask_route(&self, call: &RouteCall) -> Result<route_pool::PoolResponse, String> {
         self.0.ask_route(call).await
     }
 
-    fn run_errand(&self, errand: RouteErrand) {
-        self.0.run_errand(errand);
+    fn run_in_background(&self, task: BackgroundTask) {
+        self.0.run_in_background(task);
     }
 
     async fn pass(&self, length: Duration) {

@@ -1,9 +1,9 @@
 //! What the host tests share: tables with named rows, requests, tokens and settings.
 
-pub mod book;
 pub mod claims;
 pub mod counters;
 pub mod crowd;
+pub mod ledger;
 pub mod provider;
 pub mod registry;
 pub mod runtime;

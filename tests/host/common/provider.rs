@@ -7,8 +7,8 @@ use std::time::Duration;
 use portcullis::record::Record;
 use portcullis::response::reason::Rejection;
 use portcullis::token::{
-    Algorithm, Authentication, Expectations, Identity, ProviderAnswer, Question, RemoteKeys,
-    Runtime, RuntimeKey, Sessions, Source,
+    Algorithm, Authentication, Expectations, Identity, IntrospectionRequest, ProviderAnswer,
+    RemoteKeys, Runtime, RuntimeKey, Sessions, Source,
 };
 use portcullis::util::time::Timestamp;
 
@@ -75,13 +75,16 @@ impl Runtime for Provider {
 
     async fn fetch_keys(&self, _: &Rc<RemoteKeys>, _: bool) {}
 
-    fn fetch_keys_behind(&self, _: &Rc<RemoteKeys>) {}
+    fn fetch_keys_after_response(&self, _: &Rc<RemoteKeys>) {}
 
-    async fn introspect(&self, question: &Question<'_>) -> Result<ProviderAnswer, String> {
+    async fn introspect(
+        &self,
+        request: &IntrospectionRequest<'_>,
+    ) -> Result<ProviderAnswer, String> {
         self.asked.borrow_mut().push((
-            question.url.to_owned(),
-            question.authorization.to_owned(),
-            question.form.clone(),
+            request.url.to_owned(),
+            request.authorization.to_owned(),
+            request.form.clone(),
         ));
         self.answer.borrow().clone()
     }

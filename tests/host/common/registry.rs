@@ -1,6 +1,6 @@
 //! Live sockets as the registry knows them.
 
-use portcullis::registry::{Arrival, Entry};
+use portcullis::registry::{Arrival, SocketEntry};
 use portcullis::request::address::{ClientAddress, Ipv6Prefix};
 use portcullis::token::Identity;
 use portcullis::util::time::Timestamp;
@@ -19,7 +19,7 @@ pub fn identity(claims: &str) -> Identity {
     }
 }
 
-pub fn entry(ip: &str, identity: Option<&Identity>) -> Entry {
+pub fn entry(ip: &str, identity: Option<&Identity>) -> SocketEntry {
     let arrival = Arrival {
         id: "0123",
         address: ClientAddress::parse(Some(ip)).key(Ipv6Prefix::default()),
@@ -28,7 +28,7 @@ pub fn entry(ip: &str, identity: Option<&Identity>) -> Entry {
         realm: "realm",
         now: NOW,
     };
-    Entry::new(
+    SocketEntry::new(
         &arrival,
         identity.map(|identity| (identity, identity.expires)),
     )
@@ -37,7 +37,7 @@ pub fn entry(ip: &str, identity: Option<&Identity>) -> Entry {
 pub const ALICE: &str =
     r#"{"iss":"https://id","sub":"alice","sid":"s1","jti":"t1","iat":1800000000}"#;
 
-pub fn alice() -> Entry {
+pub fn alice() -> SocketEntry {
     entry("192.0.2.7", Some(&identity(ALICE)))
 }
 

@@ -10,8 +10,9 @@ use jwt_compact::{Algorithm as _, AlgorithmSignature};
 use portcullis::record::Record;
 use portcullis::response::reason::Rejection;
 use portcullis::token::{
-    Algorithm, Authenticated, Authentication, Document, Expectations, Identity, Issuer, Key,
-    KeyRing, KeySource, ProviderAnswer, Question, RemoteKeys, Runtime, RuntimeKey, Source,
+    Algorithm, Authenticated, Authentication, Document, Expectations, Identity,
+    IntrospectionRequest, Issuer, Key, KeyRing, KeySource, ProviderAnswer, RemoteKeys, Runtime,
+    RuntimeKey, Source,
 };
 use portcullis::util::time::Timestamp;
 
@@ -38,7 +39,7 @@ pub struct Bench {
     /// What there is at a URL; nothing is a provider that is down.
     pub provider: RefCell<BTreeMap<String, Document>>,
     pub fetched: RefCell<Vec<Fetched>>,
-    behind: RefCell<Vec<Rc<RemoteKeys>>>,
+    after_response: RefCell<Vec<Rc<RemoteKeys>>>,
 }
 
 impl Bench {
@@ -49,7 +50,7 @@ impl Bench {
             asked: RefCell::default(),
             provider: RefCell::default(),
             fetched: RefCell::default(),
-            behind: RefCell::default(),
+            after_response: RefCell::default(),
         }
     }
 
@@ -71,7 +72,7 @@ impl Bench {
 
     /// Ends the fetches that were begun behind an answer.
     pub fn finish_behind(&self) {
-        for keys in self.behind.take() {
+        for keys in self.after_response.take() {
             self.give(&keys);
         }
     }
@@ -126,12 +127,12 @@ impl Runtime for Bench {
         self.give(keys);
     }
 
-    fn fetch_keys_behind(&self, keys: &Rc<RemoteKeys>) {
+    fn fetch_keys_after_response(&self, keys: &Rc<RemoteKeys>) {
         self.fetched.borrow_mut().push((keys.url.clone(), "behind"));
-        self.behind.borrow_mut().push(keys.clone());
+        self.after_response.borrow_mut().push(keys.clone());
     }
 
-    async fn introspect(&self, _: &Question<'_>) -> Result<ProviderAnswer, String> {
+    async fn introspect(&self, _: &IntrospectionRequest<'_>) -> Result<ProviderAnswer, String> {
         panic!("no session is expected here");
     }
 }

@@ -1,7 +1,7 @@
 //! `RATE_LIMIT_USER`, `BAN_AFTER` and `IPV6_PREFIX`, and what they contradict.
 
 use portcullis::config::{Counting, LEDGER_BINDING, Site, Var};
-use portcullis::limits::quota::{BanTerms, Quota};
+use portcullis::limits::quota::{BanRule, Quota};
 use portcullis::request::address::Ipv6Prefix;
 use serde_json::json;
 
@@ -17,46 +17,46 @@ fn errors(vars: &[(&str, &str)]) -> Vec<String> {
 
 #[test]
 fn good_values_are_taken() {
-    let user = |value| counting(&[("RATE_LIMIT_USER", value)]).user.terms.quota;
+    let user = |value| counting(&[("RATE_LIMIT_USER", value)]).user.limits.quota;
     assert_rows([
         ("quota", user("5/10s"), Quota::new(5, seconds(10))),
         ("off", user("off"), None),
     ]);
-    let ban = |value| counting(&[("BAN_AFTER", value)]).address.terms.ban;
-    let terms = |count, window, length| {
-        Quota::new(count, window).map(|failures| BanTerms { failures, length })
+    let ban = |value| counting(&[("BAN_AFTER", value)]).address.limits.ban;
+    let limits = |count, window, length| {
+        Quota::new(count, window).map(|failures| BanRule { failures, length })
     };
     assert_rows([
         (
             "20/1m for 1h",
             ban("20/1m for 1h"),
-            terms(20, seconds(60), seconds(3600)),
+            limits(20, seconds(60), seconds(3600)),
         ),
         (
             "1/1ms for 1ms",
             ban("1/1ms for 1ms"),
-            terms(1, ms(1), ms(1)),
+            limits(1, ms(1), ms(1)),
         ),
         (
             "more white space",
             ban("20/1m  for  7d"),
-            terms(20, seconds(60), seconds(7 * 86_400)),
+            limits(20, seconds(60), seconds(7 * 86_400)),
         ),
         (
             "as many as there are attempts",
             ban("60/1m for 1m"),
-            terms(60, seconds(60), seconds(60)),
+            limits(60, seconds(60), seconds(60)),
         ),
         (
             "in two windows",
             ban("120/61s for 1m"),
-            terms(120, seconds(61), seconds(60)),
+            limits(120, seconds(61), seconds(60)),
         ),
         ("off", ban("off"), None),
     ]);
     let sockets = |name| {
         let Counting { address, user, .. } = counting(&[(name, "4096")]);
-        [address.most_sockets, user.most_sockets]
+        [address.max_sockets, user.max_sockets]
     };
     assert_rows([
         ("address", sockets("MAX_SOCKETS_IP"), [Some(4096), None]),
@@ -236,8 +236,8 @@ fn a_route_may_have_them_and_turn_them_off() {
             } = &route.policy.counting;
             let prefix = *ipv6_prefix == Ipv6Prefix::default();
             (
-                user.terms.quota.is_some(),
-                address.terms.ban.is_some(),
+                user.limits.quota.is_some(),
+                address.limits.ban.is_some(),
                 prefix,
             )
         })

@@ -2,19 +2,19 @@
 
 use portcullis::config::Var;
 use portcullis::limits::quota::Quota;
-use portcullis::relay::{Limits, Relay};
+use portcullis::relay::{RelayLimits, RelayMode};
 use serde_json::json;
 
 use crate::common::{assert_rows, errors_with, minimal_with, ms, read, seconds};
 
 const BACKLOG: Option<u32> = Some(32 << 20);
 
-fn relay(settings: &[(&str, &str)]) -> Relay {
+fn relay(settings: &[(&str, &str)]) -> RelayMode {
     read(&minimal_with(settings)).expect("sound settings").relay
 }
 
-fn inspect(limits: Limits) -> Relay {
-    Relay::Inspect(Limits {
+fn inspect(limits: RelayLimits) -> RelayMode {
+    RelayMode::Inspect(RelayLimits {
         backlog_bytes: limits.backlog_bytes.or(BACKLOG),
         ..limits
     })
@@ -22,19 +22,19 @@ fn inspect(limits: Limits) -> Relay {
 
 #[test]
 fn a_limit_implies_that_messages_are_inspected() {
-    let none = Limits::default;
+    let none = RelayLimits::default;
     assert_rows([
-        ("nothing", relay(&[]), Relay::Passthrough),
+        ("nothing", relay(&[]), RelayMode::Passthrough),
         (
             "passthrough",
             relay(&[("RELAY", "passthrough"), ("CLOSE_ON_EXPIRY", "false")]),
-            Relay::Passthrough,
+            RelayMode::Passthrough,
         ),
         ("inspect", relay(&[("RELAY", "inspect")]), inspect(none())),
         (
             "size",
             relay(&[("MAX_MESSAGE_BYTES", "33554432")]),
-            inspect(Limits {
+            inspect(RelayLimits {
                 message_bytes: Some(33_554_432),
                 ..none()
             }),
@@ -42,7 +42,7 @@ fn a_limit_implies_that_messages_are_inspected() {
         (
             "rate",
             relay(&[("MESSAGE_RATE", "10000/500ms")]),
-            inspect(Limits {
+            inspect(RelayLimits {
                 message_rate: Quota::new(10_000, ms(500)),
                 ..none()
             }),
@@ -50,7 +50,7 @@ fn a_limit_implies_that_messages_are_inspected() {
         (
             "idle",
             relay(&[("IDLE_TIMEOUT", "90s")]),
-            inspect(Limits {
+            inspect(RelayLimits {
                 idle: Some(seconds(90)),
                 ..none()
             }),
@@ -58,7 +58,7 @@ fn a_limit_implies_that_messages_are_inspected() {
         (
             "lifetime",
             relay(&[("MAX_LIFETIME", "1h")]),
-            inspect(Limits {
+            inspect(RelayLimits {
                 lifetime: Some(seconds(3600)),
                 ..none()
             }),
@@ -66,7 +66,7 @@ fn a_limit_implies_that_messages_are_inspected() {
         (
             "expiry",
             relay(&[("CLOSE_ON_EXPIRY", "true")]),
-            inspect(Limits {
+            inspect(RelayLimits {
                 closes_on_expiry: true,
                 ..none()
             }),
@@ -74,7 +74,7 @@ fn a_limit_implies_that_messages_are_inspected() {
         (
             "backlog",
             relay(&[("MAX_BACKLOG_BYTES", "1000")]),
-            inspect(Limits {
+            inspect(RelayLimits {
                 backlog_bytes: Some(1000),
                 ..none()
             }),
@@ -92,7 +92,7 @@ fn a_limit_implies_that_messages_are_inspected() {
         (
             "no backlog",
             relay(&[("RELAY", "inspect"), ("MAX_BACKLOG_BYTES", "off")]),
-            Relay::Inspect(none()),
+            RelayMode::Inspect(none()),
         ),
         (
             "all off",
@@ -105,7 +105,7 @@ fn a_limit_implies_that_messages_are_inspected() {
                 ("MAX_SOCKETS_IP", "off"),
                 ("MAX_SOCKETS_USER", "off"),
             ]),
-            Relay::Passthrough,
+            RelayMode::Passthrough,
         ),
     ]);
 }
@@ -234,10 +234,10 @@ fn a_route_has_limits_of_its_own() {
         })
     };
     let with_rate = |count| {
-        inspect(Limits {
+        inspect(RelayLimits {
             message_rate: Quota::new(count, seconds(1)),
             idle: Some(seconds(60)),
-            ..Limits::default()
+            ..RelayLimits::default()
         })
     };
     let relays = [
@@ -250,7 +250,7 @@ fn a_route_has_limits_of_its_own() {
         (
             "nothing",
             json!({"path": "/", "relay": "passthrough", "message_rate": "off", "idle_timeout": "off"}),
-            Relay::Passthrough,
+            RelayMode::Passthrough,
         ),
     ];
     assert_rows(relays.map(|(name, members, relay)| (name, route(members).ok(), Some(relay))));

@@ -3,11 +3,11 @@
 use portcullis::checks::origin::{HostPattern, OriginPattern, OriginRule, PortPattern};
 use portcullis::checks::permission::Permission;
 use portcullis::config::{
-    Counted, Counting, LEDGER_BINDING, OnLimiterFailure, PlainHttp, Policy, RejectWith, Settings,
-    Var,
+    Counting, LEDGER_BINDING, OnLimiterFailure, PlainHttp, Policy, RejectWith, ScopeLimits,
+    Settings, Var,
 };
-use portcullis::limits::quota::{Quota, Terms};
-use portcullis::relay::Relay;
+use portcullis::limits::quota::{Limits, Quota};
+use portcullis::relay::RelayMode;
 use portcullis::request::address::Ipv6Prefix;
 use portcullis::response::security_headers::SecurityHeaders;
 use portcullis::token::{Authentication, Expectations, Source};
@@ -88,16 +88,16 @@ fn the_least_settings_give_the_contracts_defaults() {
     assert_eq!(Ok(upstream), url);
     assert_eq!(upstream_timeout, seconds(10));
     let defaults = Counting {
-        address: Counted {
-            terms: Terms {
+        address: ScopeLimits {
+            limits: Limits {
                 quota: Quota::new(60, seconds(60)),
                 replay_window: Some(seconds(60)),
                 ban: None,
             },
             group: String::new(),
-            most_sockets: None,
+            max_sockets: None,
         },
-        user: Counted::default(),
+        user: ScopeLimits::default(),
         route: None,
         ipv6_prefix: Ipv6Prefix::default(),
         on_failure: OnLimiterFailure::Reject,
@@ -106,7 +106,7 @@ fn the_least_settings_give_the_contracts_defaults() {
     assert_eq!(counting, defaults);
     assert_eq!(plain_http, PlainHttp::Reject);
     assert_eq!(reject_with, RejectWith::Http);
-    assert_eq!(relay, Relay::Passthrough);
+    assert_eq!(relay, RelayMode::Passthrough);
     assert!(!registering.is_judged && !registering.is_held);
     assert_eq!(security_headers, SecurityHeaders::default());
     assert_eq!(warnings, strings(&[]));
@@ -152,7 +152,7 @@ fn every_setting_takes_its_good_values() {
         sound(&[("RATE_LIMIT_IP", value)])
             .counting
             .address
-            .terms
+            .limits
             .quota
     };
     assert_rows([
@@ -162,7 +162,7 @@ fn every_setting_takes_its_good_values() {
     ]);
     let replay = |value| {
         let counting = sound(&[("KEY_REPLAY_WINDOW", value)]).counting;
-        counting.address.terms.replay_window
+        counting.address.limits.replay_window
     };
     assert_eq!((replay("1h"), replay("off")), (Some(seconds(3600)), None));
     let plaintext = [

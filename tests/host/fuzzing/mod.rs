@@ -13,7 +13,8 @@ use portcullis::request::address::{ClientAddress, Ipv6Prefix};
 use portcullis::request::{Headers, Request, RequestUrl};
 use portcullis::response::reason::Reason;
 use portcullis::token::{
-    Algorithm, Authentication, ProviderAnswer, Question, RemoteKeys, Runtime, RuntimeKey,
+    Algorithm, Authentication, IntrospectionRequest, ProviderAnswer, RemoteKeys, Runtime,
+    RuntimeKey,
 };
 use portcullis::util::time::Timestamp;
 use serde_json::{Value, json};
@@ -257,9 +258,9 @@ impl Runtime for FakeRuntime {
     }
 
     async fn fetch_keys(&self, _: &Rc<RemoteKeys>, _: bool) {}
-    fn fetch_keys_behind(&self, _: &Rc<RemoteKeys>) {}
+    fn fetch_keys_after_response(&self, _: &Rc<RemoteKeys>) {}
 
-    async fn introspect(&self, _: &Question<'_>) -> Result<ProviderAnswer, String> {
+    async fn introspect(&self, _: &IntrospectionRequest<'_>) -> Result<ProviderAnswer, String> {
         Err("no session is trusted here".into())
     }
 }

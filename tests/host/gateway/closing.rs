@@ -3,7 +3,7 @@
 use portcullis::config::Settings;
 use portcullis::gateway::Gate;
 use portcullis::limits::quota::Quota;
-use portcullis::limits::scope::Party;
+use portcullis::limits::scope::LimitScope;
 use portcullis::response::answer::{closing, refusal};
 use portcullis::response::reason::Reason;
 
@@ -72,7 +72,7 @@ fn every_reason_has_its_code_or_stays_http() {
 
 fn rate_limited() -> Reason {
     Reason::RateLimited {
-        party: Party::Address,
+        scope: LimitScope::Address,
         quota: Quota::new(60, seconds(60)).expect("sound"),
         wait: seconds(7),
     }

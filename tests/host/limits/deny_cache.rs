@@ -1,13 +1,13 @@
 //! What an isolate knows of exhausted quotas and bans.
 
-use portcullis::limits::deny_cache::Known;
+use portcullis::limits::deny_cache::DenyCache;
 
 use crate::common::{NOW, assert_rows, ms, seconds};
 
 const HERE: &str = "ip 192.0.2.7";
 
-fn limited(wait: u64) -> Known {
-    let mut known = Known::default();
+fn limited(wait: u64) -> DenyCache {
+    let mut known = DenyCache::default();
     known.note_limit(HERE, "", ms(wait), true, NOW);
     known
 }
@@ -34,7 +34,7 @@ fn a_party_waits_until_its_wait_is_over() {
 /// A ban may be lifted, an admission given back: then the ledger says so within seconds.
 #[test]
 fn what_may_end_early_is_trusted_for_five_seconds() {
-    let mut known = Known::default();
+    let mut known = DenyCache::default();
     known.note_ban(HERE, seconds(60), NOW);
     known.note_limit(HERE, "", seconds(60), false, NOW);
     let after = |wait| {
@@ -54,8 +54,8 @@ fn what_may_end_early_is_trusted_for_five_seconds() {
 
 #[test]
 fn the_newest_counts_and_no_wait_ends_one() {
-    let mut known = Known::default();
-    let note = |known: &mut Known, wait, now| known.note_limit(HERE, "", wait, true, now);
+    let mut known = DenyCache::default();
+    let note = |known: &mut DenyCache, wait, now| known.note_limit(HERE, "", wait, true, now);
     note(&mut known, ms(0), NOW);
     assert_eq!(known.limit(HERE, "", NOW), None);
     note(&mut known, seconds(5), NOW);
@@ -76,8 +76,8 @@ fn a_clock_that_jumps_back_locks_nobody_out_for_longer_than_a_window() {
 
 #[test]
 fn ten_thousand_parties_are_remembered_and_the_first_noted_goes_first() {
-    let mut known = Known::default();
-    let note = |known: &mut Known, number: u32| {
+    let mut known = DenyCache::default();
+    let note = |known: &mut DenyCache, number: u32| {
         known.note_limit(&format!("ip {number}"), "", seconds(60), true, NOW);
     };
     for number in 0..10_000 {
@@ -85,7 +85,7 @@ fn ten_thousand_parties_are_remembered_and_the_first_noted_goes_first() {
     }
     note(&mut known, 1);
     let waits =
-        |known: &Known, number: u32| known.limit(&format!("ip {number}"), "", NOW).is_some();
+        |known: &DenyCache, number: u32| known.limit(&format!("ip {number}"), "", NOW).is_some();
     assert!((0..10_000).all(|number| waits(&known, number)));
     note(&mut known, 10_000);
     assert!(!waits(&known, 0));

@@ -1,23 +1,23 @@
 //! The ledger of one address: quota, replayed keys, and the clock.
 
-use portcullis::limits::ledger::{Answer, Ledger};
-use portcullis::limits::quota::{Quota, Terms};
-use portcullis::limits::two_clocks::Moment;
+use portcullis::limits::ledger::{Ledger, LedgerResponse};
+use portcullis::limits::quota::{Limits, Quota};
+use portcullis::limits::two_clocks::TwoClocks;
 
-use crate::common::book::{Book, at, counted, limited, replayed, terms};
+use crate::common::ledger::{TestLedger, at, counted, limited, limits, replayed};
 use crate::common::{assert_rows, ms, seconds};
 
 /// Attempts at offsets in milliseconds, with keys, and what is to be answered.
-fn assert_story(name: &str, terms: Terms, story: &[(i64, Option<u8>, Answer)]) {
-    let mut book = Book::new(terms);
+fn assert_story(name: &str, limits: Limits, story: &[(i64, Option<u8>, LedgerResponse)]) {
+    let mut ledger = TestLedger::new(limits);
     let rows = story
         .iter()
         .enumerate()
         .map(|(at, (offset, key, expected))| {
-            let answer = book.answer(*offset, *key);
+            let response = ledger.response(*offset, *key);
             (
                 format!("{name}, attempt {at} at {offset}"),
-                answer,
+                response,
                 *expected,
             )
         });
@@ -28,7 +28,7 @@ fn assert_story(name: &str, terms: Terms, story: &[(i64, Option<u8>, Answer)]) {
 fn a_quota_admits_its_count_in_any_window_and_tells_the_exact_wait() {
     assert_story(
         "2 in 1 s",
-        terms(2, 1000, 0),
+        limits(2, 1000, 0),
         &[
             (0, None, counted(0)),
             (400, None, counted(600)),
@@ -42,7 +42,7 @@ fn a_quota_admits_its_count_in_any_window_and_tells_the_exact_wait() {
     );
     assert_story(
         "1 in 1 ms",
-        terms(1, 1, 0),
+        limits(1, 1, 0),
         &[
             (0, None, counted(1)),
             (0, None, limited(1)),
@@ -51,7 +51,7 @@ fn a_quota_admits_its_count_in_any_window_and_tells_the_exact_wait() {
     );
     assert_story(
         "3 at once",
-        terms(3, 60_000, 0),
+        limits(3, 60_000, 0),
         &[
             (0, None, counted(0)),
             (0, None, counted(0)),
@@ -67,14 +67,14 @@ fn a_limited_attempt_does_not_count() {
     let mut story = vec![(0, None, counted(1000))];
     story.extend((1..1000).map(|at| (at, None, limited(1000 - at as u64))));
     story.push((1000, None, counted(1000)));
-    assert_story("hammering", terms(1, 1000, 0), &story);
+    assert_story("hammering", limits(1, 1000, 0), &story);
 }
 
 #[test]
 fn a_key_is_admitted_once_in_the_replay_window() {
     assert_story(
         "1 s, no quota",
-        terms(0, 0, 1000),
+        limits(0, 0, 1000),
         &[
             (0, Some(1), counted(0)),
             (0, Some(2), counted(0)),
@@ -87,12 +87,12 @@ fn a_key_is_admitted_once_in_the_replay_window() {
     );
     assert_story(
         "no replay window",
-        terms(9, 1000, 0),
+        limits(9, 1000, 0),
         &[(0, Some(1), counted(0)), (0, Some(1), counted(0))],
     );
     assert_story(
         "replay window longer than the quota's",
-        terms(1, 10, 1000),
+        limits(1, 10, 1000),
         &[
             (0, Some(1), counted(10)),
             (10, Some(1), replayed(10)),
@@ -104,7 +104,7 @@ fn a_key_is_admitted_once_in_the_replay_window() {
     );
     assert_story(
         "replay window shorter than the quota's",
-        terms(9, 1000, 10),
+        limits(9, 1000, 10),
         &[
             (0, Some(1), counted(0)),
             (9, Some(1), replayed(0)),
@@ -118,7 +118,7 @@ fn a_key_is_admitted_once_in_the_replay_window() {
 fn a_replayed_key_counts_and_a_limited_one_is_not_remembered() {
     assert_story(
         "2 in 1 s",
-        terms(2, 1000, 1000),
+        limits(2, 1000, 1000),
         &[
             (0, Some(1), counted(0)),
             (100, Some(1), replayed(900)),
@@ -133,7 +133,7 @@ fn a_replayed_key_counts_and_a_limited_one_is_not_remembered() {
 fn a_refused_attempt_leaves_no_key_behind() {
     assert_story(
         "counted without a key",
-        terms(9, 1000, 1000),
+        limits(9, 1000, 1000),
         &[
             (0, None, counted(0)),
             (1, Some(1), counted(0)),
@@ -147,7 +147,7 @@ fn a_refused_attempt_leaves_no_key_behind() {
     ];
     assert_story(
         "a replay does not prolong the window",
-        terms(9, 1000, 1000),
+        limits(9, 1000, 1000),
         &replay,
     );
 }
@@ -156,7 +156,7 @@ fn a_refused_attempt_leaves_no_key_behind() {
 fn the_all_zero_key_is_a_key() {
     assert_story(
         "zeros",
-        terms(9, 1000, 1000),
+        limits(9, 1000, 1000),
         &[(0, Some(0), counted(0)), (1, Some(0), replayed(0))],
     );
 }
@@ -165,12 +165,12 @@ fn the_all_zero_key_is_a_key() {
 fn without_terms_everything_is_admitted() {
     assert_story(
         "nothing",
-        terms(0, 0, 0),
+        limits(0, 0, 0),
         &[(0, Some(1), counted(0)), (0, Some(1), counted(0))],
     );
-    assert!(!terms(0, 0, 0).need_a_ledger());
-    assert!(terms(1, 1, 0).need_a_ledger());
-    assert!(terms(0, 0, 1).need_a_ledger());
+    assert!(!limits(0, 0, 0).need_a_ledger());
+    assert!(limits(1, 1, 0).need_a_ledger());
+    assert!(limits(0, 0, 1).need_a_ledger());
 }
 
 #[test]
@@ -185,25 +185,25 @@ fn a_quota_of_nothing_does_not_exist() {
 #[test]
 fn what_matters_longer_sets_the_horizon() {
     assert_rows([
-        ("quota longer", terms(1, 2000, 1000).horizon(), ms(2000)),
-        ("replay longer", terms(1, 1000, 2000).horizon(), ms(2000)),
-        ("only quota", terms(1, 1000, 0).horizon(), ms(1000)),
-        ("only replay", terms(0, 0, 1000).horizon(), ms(1000)),
-        ("neither", terms(0, 0, 0).horizon(), ms(0)),
+        ("quota longer", limits(1, 2000, 1000).horizon(), ms(2000)),
+        ("replay longer", limits(1, 1000, 2000).horizon(), ms(2000)),
+        ("only quota", limits(1, 1000, 0).horizon(), ms(1000)),
+        ("only replay", limits(0, 0, 1000).horizon(), ms(1000)),
+        ("neither", limits(0, 0, 0).horizon(), ms(0)),
     ]);
-    let mut book = Book::new(terms(2, 1000, 0));
-    let now = Moment::new(at(400), at(400));
-    assert_eq!(book.ledger.sleep(now), None);
-    book.step(0, None);
-    book.step(300, None);
-    assert_eq!(book.ledger.sleep(now), Some(ms(900)));
+    let mut ledger = TestLedger::new(limits(2, 1000, 0));
+    let now = TwoClocks::new(at(400), at(400));
+    assert_eq!(ledger.ledger.sleep(now), None);
+    ledger.step(0, None);
+    ledger.step(300, None);
+    assert_eq!(ledger.ledger.sleep(now), Some(ms(900)));
 }
 
 #[test]
 fn a_clock_that_jumps_back_locks_nobody_out_for_longer_than_a_window() {
     assert_story(
         "an hour back",
-        terms(2, 1000, 1000),
+        limits(2, 1000, 1000),
         &[
             (3_600_000, Some(1), counted(0)),
             (3_600_000, Some(2), counted(1000)),
@@ -215,7 +215,7 @@ fn a_clock_that_jumps_back_locks_nobody_out_for_longer_than_a_window() {
     );
     assert_story(
         "back with the keys",
-        terms(9, 1000, 1000),
+        limits(9, 1000, 1000),
         &[
             (3_600_000, Some(1), counted(0)),
             (0, Some(1), replayed(0)),
@@ -225,7 +225,7 @@ fn a_clock_that_jumps_back_locks_nobody_out_for_longer_than_a_window() {
     );
     assert_story(
         "back and forth",
-        terms(2, 1000, 0),
+        limits(2, 1000, 0),
         &[
             (5000, None, counted(0)),
             (4500, None, counted(1000)),
@@ -238,30 +238,33 @@ fn a_clock_that_jumps_back_locks_nobody_out_for_longer_than_a_window() {
 /// A load brings back rows that were stored before the jump.
 #[test]
 fn a_clock_that_jumped_back_does_so_after_a_load_as_well() {
-    let quota = terms(600, 1000, 0);
-    let mut book = Book::new(quota);
+    let quota = limits(600, 1000, 0);
+    let mut ledger = TestLedger::new(quota);
     let mut rows = std::collections::BTreeMap::new();
     let hour = 3_600_000;
     for at in (0..599).map(|_| hour).chain([0]) {
-        let (answer, change) = book.step(at, None);
-        assert!(matches!(answer, Answer::Counted(_)), "{answer:?}");
+        let (response, change) = ledger.step(at, None);
+        assert!(
+            matches!(response, LedgerResponse::Counted(_)),
+            "{response:?}"
+        );
         rows.extend(change.write.into_iter().map(|row| (row.number, row)));
     }
     assert_eq!(rows.len(), 5);
-    assert_eq!(book.answer(1, None), limited(999));
-    book.ledger = Ledger::load(rows.into_values()).expect("its own rows");
-    assert_eq!(book.answer(1, None), limited(999));
-    assert_eq!(book.answer(1000, None), counted(0));
+    assert_eq!(ledger.response(1, None), limited(999));
+    ledger.ledger = Ledger::load(rows.into_values()).expect("its own rows");
+    assert_eq!(ledger.response(1, None), limited(999));
+    assert_eq!(ledger.response(1000, None), counted(0));
 }
 
 #[test]
 fn new_terms_hold_from_the_next_attempt_on() {
-    let mut book = Book::new(terms(1, 1000, 0));
-    book.step(0, None);
-    assert_eq!(book.answer(1, None), limited(999));
-    book.terms = terms(2, 1000, 0);
-    assert_eq!(book.answer(2, None), counted(998));
-    book.terms = terms(1, 100, 0);
-    assert_eq!(book.answer(3, None), limited(99));
-    assert_eq!(book.answer(102, None), counted(100));
+    let mut ledger = TestLedger::new(limits(1, 1000, 0));
+    ledger.step(0, None);
+    assert_eq!(ledger.response(1, None), limited(999));
+    ledger.limits = limits(2, 1000, 0);
+    assert_eq!(ledger.response(2, None), counted(998));
+    ledger.limits = limits(1, 100, 0);
+    assert_eq!(ledger.response(3, None), limited(99));
+    assert_eq!(ledger.response(102, None), counted(100));
 }

@@ -4,16 +4,16 @@
 
 use std::cell::Cell;
 
-use portcullis::limits::ledger::{Answer, Ask, Ledger, Mark, Question};
-use portcullis::limits::quota::{BanTerms, Quota, Terms};
-use portcullis::limits::two_clocks::Moment;
+use portcullis::limits::ledger::{EntryId, Ledger, LedgerRequest, LedgerResponse, Operation};
+use portcullis::limits::quota::{BanRule, Limits, Quota};
+use portcullis::limits::two_clocks::TwoClocks;
 use portcullis::util::time::{Timestamp, millis};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::TestRunner;
 
-use crate::common::book::Shelf;
+use crate::common::ledger::Shelf;
 use crate::common::{cases, ms};
 
 const START: i64 = 1_800_000_000_000;
@@ -30,10 +30,10 @@ enum Wrong {
 
 #[derive(Debug, Clone, Copy)]
 enum Move {
-    Ask {
+    Operation {
         isolate: usize,
         is_apart: bool,
-        ask: Ask,
+        operation: Operation,
     },
     /// The object loses its memory.
     Evict,
@@ -51,9 +51,9 @@ struct World {
     true_time: i64,
     wrong: Option<Wrong>,
     quotas: [Option<Quota>; 2],
-    ban: Option<BanTerms>,
+    ban: Option<BanRule>,
     /// By group, true time and mark.
-    admitted: Vec<(bool, i64, Option<Mark>)>,
+    admitted: Vec<(bool, i64, Option<EntryId>)>,
     /// True times since the last ban.
     failures: Vec<i64>,
     banned_since: Option<i64>,
@@ -76,43 +76,43 @@ impl World {
         (START + self.true_time + off) as u64
     }
 
-    fn ask(&mut self, isolate: usize, is_apart: bool, ask: Ask) -> Answer {
-        let question = Question {
+    fn ask(&mut self, isolate: usize, is_apart: bool, operation: Operation) -> LedgerResponse {
+        let request = LedgerRequest {
             group: if is_apart { "/a".into() } else { String::new() },
-            terms: Terms {
+            limits: Limits {
                 quota: self.quotas[usize::from(is_apart)],
                 replay_window: None,
                 ban: self.ban,
             },
-            ask,
+            operation,
             now: Timestamp(self.caller(isolate)),
         };
         let now = self.object();
-        let answer = self.shelf.step(&question, now);
-        self.note(is_apart, ask, answer);
-        answer
+        let response = self.shelf.step(&request, now);
+        self.note(is_apart, operation, response);
+        response
     }
 
     /// Remembers what was answered, by the true time, and checks it.
-    fn note(&mut self, is_apart: bool, ask: Ask, answer: Answer) {
+    fn note(&mut self, is_apart: bool, operation: Operation, response: LedgerResponse) {
         let now = self.true_time;
-        match answer {
-            Answer::Banned { left } => assert!(left <= self.ban.expect("banned").length),
-            Answer::Limited { wait } => {
+        match response {
+            LedgerResponse::Banned { left } => assert!(left <= self.ban.expect("banned").length),
+            LedgerResponse::Limited { wait } => {
                 let quota = self.quotas[usize::from(is_apart)].expect("limited");
                 assert!(wait <= quota.window(), "{wait:?}");
             }
-            Answer::Replayed(_) => panic!("nothing is replayed"),
-            Answer::TooManySockets(_) => panic!("no slot is asked for"),
-            Answer::Counted(_) => match ask {
-                Ask::Admit { mark } => self.admitted.push((is_apart, now, mark)),
-                Ask::Count { .. } => self.admitted.push((is_apart, now, None)),
-                Ask::Open { .. } | Ask::Attach { .. } => panic!("no slot is asked for"),
-                Ask::Fail | Ask::Lift => {}
-                Ask::GiveBack { mark } => {
+            LedgerResponse::Replayed(_) => panic!("nothing is replayed"),
+            LedgerResponse::TooManySockets(_) => panic!("no slot is asked for"),
+            LedgerResponse::Counted(_) => match operation {
+                Operation::Admit { id } => self.admitted.push((is_apart, now, id)),
+                Operation::Count { .. } => self.admitted.push((is_apart, now, None)),
+                Operation::Open { .. } | Operation::Attach { .. } => panic!("no slot is asked for"),
+                Operation::Fail | Operation::Lift => {}
+                Operation::GiveBack { id } => {
                     let mut all = self.admitted.iter();
-                    let of = |entry: &(bool, i64, Option<Mark>)| {
-                        entry.0 == is_apart && entry.2 == Some(mark)
+                    let of = |entry: &(bool, i64, Option<EntryId>)| {
+                        entry.0 == is_apart && entry.2 == Some(id)
                     };
                     if let Some(at) = all.rposition(of) {
                         self.admitted.remove(at);
@@ -122,15 +122,18 @@ impl World {
         }
         let Some(ban) = self.ban else { return };
         let length = millis(ban.length) as i64;
-        let is_attempt = !matches!(ask, Ask::GiveBack { .. });
-        if let (Some(since), Answer::Counted(_)) = (self.banned_since, answer)
+        let is_attempt = !matches!(operation, Operation::GiveBack { .. });
+        if let (Some(since), LedgerResponse::Counted(_)) = (self.banned_since, response)
             && is_attempt
         {
             assert!(now >= since + length, "the ban ended early");
             self.banned_since = None;
         }
-        let is_failure = matches!(ask, Ask::Fail | Ask::Count { is_failure: true });
-        if let Answer::Counted(outlook) = answer
+        let is_failure = matches!(
+            operation,
+            Operation::Fail | Operation::Count { is_failure: true }
+        );
+        if let LedgerResponse::Counted(outlook) = response
             && is_failure
         {
             self.failures.push(now);
@@ -151,13 +154,13 @@ impl World {
         let by_one = self
             .shelf
             .ledger
-            .sleep(Moment::new(object, Moment::MAX.caller()));
+            .sleep(TwoClocks::new(object, TwoClocks::MAX.caller()));
         let other = Timestamp(self.caller(isolate));
         if by_one.is_none()
             && self
                 .shelf
                 .ledger
-                .sleep(Moment::new(object, other))
+                .sleep(TwoClocks::new(object, other))
                 .is_none()
         {
             self.shelf.rows.clear();
@@ -173,14 +176,14 @@ impl World {
                 (Move::Evict, _) => self.shelf.evict(),
                 (Move::Ring { isolate }, _) => self.ring(isolate),
                 (
-                    Move::Ask {
+                    Move::Operation {
                         isolate,
                         is_apart,
-                        ask,
+                        operation,
                     },
                     _,
                 ) => {
-                    self.ask(isolate, is_apart, ask);
+                    self.ask(isolate, is_apart, operation);
                 }
                 (Move::Jump { by, .. }, Some(Wrong::Object(off))) => *off += by,
                 (Move::Jump { isolate, by }, Some(Wrong::Callers(off))) => off[isolate] += by,
@@ -214,12 +217,12 @@ impl World {
             let mut waits = Vec::new();
             loop {
                 self.shelf.evict();
-                let answer = self.ask(0, is_apart, Ask::Admit { mark: None });
-                let wait = match answer {
-                    Answer::Banned { left } if waits.is_empty() => left,
-                    Answer::Limited { wait } if waits.len() < 2 => wait,
-                    Answer::Counted(_) => break,
-                    _ => panic!("after waits of {waits:?} still {answer:?}"),
+                let response = self.ask(0, is_apart, Operation::Admit { id: None });
+                let wait = match response {
+                    LedgerResponse::Banned { left } if waits.is_empty() => left,
+                    LedgerResponse::Limited { wait } if waits.len() < 2 => wait,
+                    LedgerResponse::Counted(_) => break,
+                    _ => panic!("after waits of {waits:?} still {response:?}"),
                 };
                 waits.push(wait);
                 self.true_time += millis(wait) as i64;
@@ -245,13 +248,13 @@ fn wrong() -> impl Strategy<Value = Wrong> {
     ]
 }
 
-fn ask() -> impl Strategy<Value = Ask> {
-    let mark = || (0..3_u8).prop_map(|byte| [byte; 16]);
+fn ask() -> impl Strategy<Value = Operation> {
+    let id = || (0..3_u8).prop_map(|byte| [byte; 16]);
     prop_oneof![
-        6 => proptest::option::of(mark()).prop_map(|mark| Ask::Admit { mark }),
-        1 => any::<bool>().prop_map(|is_failure| Ask::Count { is_failure }),
-        1 => Just(Ask::Fail),
-        1 => mark().prop_map(|mark| Ask::GiveBack { mark }),
+        6 => proptest::option::of(id()).prop_map(|id| Operation::Admit { id }),
+        1 => any::<bool>().prop_map(|is_failure| Operation::Count { is_failure }),
+        1 => Just(Operation::Fail),
+        1 => id().prop_map(|id| Operation::GiveBack { id }),
     ]
 }
 
@@ -259,7 +262,7 @@ fn a_move() -> impl Strategy<Value = Move> {
     let isolate = || 0..ISOLATES;
     prop_oneof![
         12 => (isolate(), any::<bool>(), ask())
-            .prop_map(|(isolate, is_apart, ask)| Move::Ask { isolate, is_apart, ask }),
+            .prop_map(|(isolate, is_apart, operation)| Move::Operation { isolate, is_apart, operation }),
         2 => Just(Move::Evict),
         1 => isolate().prop_map(|isolate| Move::Ring { isolate }),
         2 => (isolate(), offset()).prop_map(|(isolate, by)| Move::Jump { isolate, by }),
@@ -271,16 +274,16 @@ fn spells() -> impl Strategy<Value = Vec<Spell>> {
     vec((wrong(), vec((gap, a_move()), 0..50)), 1..4)
 }
 
-fn quota(most: u32) -> impl Strategy<Value = Option<Quota>> {
-    (1..most, 1..LONGEST as u64).prop_map(|(count, window)| Quota::new(count, ms(window)))
+fn quota(max: u32) -> impl Strategy<Value = Option<Quota>> {
+    (1..max, 1..LONGEST as u64).prop_map(|(count, window)| Quota::new(count, ms(window)))
 }
 
-fn ban() -> impl Strategy<Value = Option<BanTerms>> {
-    let terms = (quota(4), 1..LONGEST as u64).prop_map(|(failures, length)| BanTerms {
+fn ban() -> impl Strategy<Value = Option<BanRule>> {
+    let limits = (quota(4), 1..LONGEST as u64).prop_map(|(failures, length)| BanRule {
         failures: failures.expect("counts are above zero"),
         length: ms(length),
     });
-    proptest::option::of(terms)
+    proptest::option::of(limits)
 }
 
 #[test]

@@ -1,31 +1,33 @@
 //! What the ledger stores and how it is asked: pinned, since old rows and old isolates must be
 //! understood after a deployment.
 
-use portcullis::limits::ledger::{Answer, Ask, Ledger, Mark, Outlook, Question, Row, Slot, wire};
-use portcullis::limits::quota::{BanTerms, Quota, Terms};
+use portcullis::limits::ledger::{
+    EntryId, Ledger, LedgerRequest, LedgerResponse, Operation, Outlook, Row, Slot, wire,
+};
+use portcullis::limits::quota::{BanRule, Limits, Quota};
 use portcullis::util::time::Timestamp;
 
 use crate::common::{assert_rows, ms, seconds};
 
-const KEY: Mark = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 255];
+const KEY: EntryId = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 255];
 const AT: u64 = 1_800_000_000_000;
 
-fn terms() -> Terms {
-    Terms {
+fn limits() -> Limits {
+    Limits {
         quota: Quota::new(60, seconds(60)),
         replay_window: Some(seconds(90)),
-        ban: Quota::new(3, seconds(30)).map(|failures| BanTerms {
+        ban: Quota::new(3, seconds(30)).map(|failures| BanRule {
             failures,
             length: seconds(3600),
         }),
     }
 }
 
-fn question(ask: Ask, now: u64) -> Question {
-    Question {
+fn request(operation: Operation, now: u64) -> LedgerRequest {
+    LedgerRequest {
         group: "/a".into(),
-        terms: terms(),
-        ask,
+        limits: limits(),
+        operation,
         now: Timestamp(now),
     }
 }
@@ -64,11 +66,11 @@ const HEAD: [u8; 146] = [
 fn the_stored_bytes_are_unchanged() {
     let mut ledger = Ledger::default();
     ledger.step(
-        &question(Ask::Admit { mark: Some(KEY) }, AT + 5),
+        &request(Operation::Admit { id: Some(KEY) }, AT + 5),
         Timestamp(AT),
     );
-    let failure = Ask::Count { is_failure: true };
-    let (_, change) = ledger.step(&question(failure, AT + 6), Timestamp(AT + 1));
+    let failure = Operation::Count { is_failure: true };
+    let (_, change) = ledger.step(&request(failure, AT + 6), Timestamp(AT + 1));
     let head = Row {
         number: 0,
         data: HEAD.to_vec(),
@@ -78,14 +80,14 @@ fn the_stored_bytes_are_unchanged() {
 
 #[test]
 fn stored_bytes_are_understood() {
-    let ask = |after, ask| {
+    let operation = |after, operation| {
         let mut ledger = Ledger::load([Row {
             number: 0,
             data: HEAD.to_vec(),
         }])
         .expect("ours");
         ledger
-            .step(&question(ask, AT + 5 + after), Timestamp(AT + after))
+            .step(&request(operation, AT + 5 + after), Timestamp(AT + after))
             .0
     };
     let outlook = |exhausted_for, banned_for| Outlook {
@@ -95,48 +97,43 @@ fn stored_bytes_are_understood() {
     assert_rows([
         (
             "the key",
-            ask(2, Ask::Admit { mark: Some(KEY) }),
-            Answer::Replayed(outlook(0, 0)),
+            operation(2, Operation::Admit { id: Some(KEY) }),
+            LedgerResponse::Replayed(outlook(0, 0)),
         ),
         (
             "zeros are no key",
-            ask(
-                2,
-                Ask::Admit {
-                    mark: Some([0; 16]),
-                },
-            ),
-            Answer::Counted(outlook(0, 0)),
+            operation(2, Operation::Admit { id: Some([0; 16]) }),
+            LedgerResponse::Counted(outlook(0, 0)),
         ),
         (
             "the key, when its window is over",
-            ask(90_000, Ask::Admit { mark: Some(KEY) }),
-            Answer::Counted(outlook(0, 0)),
+            operation(90_000, Operation::Admit { id: Some(KEY) }),
+            LedgerResponse::Counted(outlook(0, 0)),
         ),
         (
             "a second failure",
-            ask(2, Ask::Fail),
-            Answer::Counted(outlook(0, 0)),
+            operation(2, Operation::Fail),
+            LedgerResponse::Counted(outlook(0, 0)),
         ),
     ]);
 }
 
 #[test]
 fn a_question_travels_as_a_path() {
-    let bare = |ask| Question {
+    let bare = |operation| LedgerRequest {
         group: String::new(),
-        terms: Terms::default(),
-        ask,
+        limits: Limits::default(),
+        operation,
         now: Timestamp(0),
     };
     let hex = "000102030405060708090a0b0c0d0eff";
-    let mut of_a_room = question(Ask::Fail, AT);
+    let mut of_a_room = request(Operation::Fail, AT);
     of_a_room.group = "/rooms/{room}/é/*".into();
-    let slot = Slot { id: KEY, most: 10 };
-    let open = |mark, counts_refused| Ask::Open {
-        mark,
+    let slot = Slot { id: KEY, max: 10 };
+    let open = |id, counts_if_full| Operation::Open {
+        id,
         slot,
-        counts_refused,
+        counts_if_full,
     };
     let rows = [
         (
@@ -148,14 +145,14 @@ fn a_question_travels_as_a_path() {
             format!("/open.{hex}.10//0/0/0/0/0/0/0/"),
         ),
         (
-            Question {
+            LedgerRequest {
                 now: Timestamp(AT),
-                ..bare(Ask::Attach { slot })
+                ..bare(Operation::Attach { slot })
             },
             format!("/attach/{hex}/10/{AT}"),
         ),
         (
-            question(Ask::Admit { mark: Some(KEY) }, AT),
+            request(Operation::Admit { id: Some(KEY) }, AT),
             format!("/admit/{hex}/{AT}/60/60000/90000/3/30000/3600000/%2Fa"),
         ),
         (
@@ -165,29 +162,29 @@ fn a_question_travels_as_a_path() {
             ),
         ),
         (
-            bare(Ask::Admit { mark: None }),
+            bare(Operation::Admit { id: None }),
             "/admit//0/0/0/0/0/0/0/".into(),
         ),
         (
-            bare(Ask::Count { is_failure: false }),
+            bare(Operation::Count { is_failure: false }),
             "/count//0/0/0/0/0/0/0/".into(),
         ),
         (
-            bare(Ask::Count { is_failure: true }),
+            bare(Operation::Count { is_failure: true }),
             "/count-failure//0/0/0/0/0/0/0/".into(),
         ),
         (
-            bare(Ask::GiveBack { mark: [0; 16] }),
+            bare(Operation::GiveBack { id: [0; 16] }),
             format!("/give-back/{}/0/0/0/0/0/0/0/", "0".repeat(32)),
         ),
-        (bare(Ask::Lift), "/lift//0/0/0/0/0/0/0/".into()),
+        (bare(Operation::Lift), "/lift//0/0/0/0/0/0/0/".into()),
     ];
     assert_rows(
         rows.clone()
-            .map(|(question, path)| (path.clone(), wire::encode_question(&question), path)),
+            .map(|(request, path)| (path.clone(), wire::encode_request(&request), path)),
     );
     assert_rows(
-        rows.map(|(question, path)| (path.clone(), wire::decode_question(&path), Some(question))),
+        rows.map(|(request, path)| (path.clone(), wire::decode_request(&path), Some(request))),
     );
 }
 
@@ -223,7 +220,7 @@ fn what_is_no_question_is_not_read_as_one() {
         "/attach/00/1/1/",
         "/attach//1/1",
     ];
-    assert_rows(paths.map(|path| (path, wire::decode_question(path), None)));
+    assert_rows(paths.map(|path| (path, wire::decode_request(path), None)));
 }
 
 #[test]
@@ -233,18 +230,29 @@ fn an_answer_travels_as_a_word_and_numbers() {
         banned_for: ms(banned_for),
     };
     let rows = [
-        (Answer::Counted(outlook(0, 0)), "counted 0 0"),
-        (Answer::Counted(outlook(60_000, 0)), "counted 60000 0"),
+        (LedgerResponse::Counted(outlook(0, 0)), "counted 0 0"),
         (
-            Answer::Replayed(outlook(1, 3_600_000)),
+            LedgerResponse::Counted(outlook(60_000, 0)),
+            "counted 60000 0",
+        ),
+        (
+            LedgerResponse::Replayed(outlook(1, 3_600_000)),
             "replayed 1 3600000",
         ),
-        (Answer::TooManySockets(outlook(2, 3)), "too-many 2 3"),
-        (Answer::Limited { wait: ms(12_345) }, "limited 12345"),
-        (Answer::Banned { left: ms(7) }, "banned 7"),
+        (
+            LedgerResponse::TooManySockets(outlook(2, 3)),
+            "too-many 2 3",
+        ),
+        (
+            LedgerResponse::Limited { wait: ms(12_345) },
+            "limited 12345",
+        ),
+        (LedgerResponse::Banned { left: ms(7) }, "banned 7"),
     ];
-    assert_rows(rows.map(|(answer, text)| (text, wire::encode_answer(&answer), text.to_owned())));
-    assert_rows(rows.map(|(answer, text)| (text, wire::decode_answer(text), Some(answer))));
+    assert_rows(
+        rows.map(|(response, text)| (text, wire::encode_response(&response), text.to_owned())),
+    );
+    assert_rows(rows.map(|(response, text)| (text, wire::decode_response(text), Some(response))));
     let others = [
         "",
         "counted",
@@ -260,5 +268,5 @@ fn an_answer_travels_as_a_word_and_numbers() {
         " 1",
         "status 500",
     ];
-    assert_rows(others.map(|text| (text, wire::decode_answer(text), None)));
+    assert_rows(others.map(|text| (text, wire::decode_response(text), None)));
 }

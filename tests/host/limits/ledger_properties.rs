@@ -1,15 +1,15 @@
 //! The ledger against a brute-force oracle that remembers everything, under clocks that are right.
 
-use portcullis::limits::ledger::{Answer, Ask, Ledger, Mark, Question, Row};
-use portcullis::limits::quota::{BanTerms, Quota, Terms};
+use portcullis::limits::ledger::{EntryId, Ledger, LedgerRequest, LedgerResponse, Operation, Row};
+use portcullis::limits::quota::{BanRule, Limits, Quota};
 use portcullis::util::time::{Timestamp, millis};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::common::book::{Shelf, outlook};
 use crate::common::crowd::greatest_crowd;
+use crate::common::ledger::{Shelf, outlook};
 use crate::common::{cases, ms};
 
 /// The row of slots.
@@ -19,7 +19,7 @@ const START: u64 = 1_800_000_000_000;
 /// Every attempt that was counted and not given back, every failure, and the last ban.
 #[derive(Debug, Default)]
 struct Oracle {
-    entries: Vec<(u64, String, Option<Mark>)>,
+    entries: Vec<(u64, String, Option<EntryId>)>,
     failures: Vec<u64>,
     banned_until: u64,
 }
@@ -39,7 +39,7 @@ impl Oracle {
         (0..).find(|wait| fits(now + wait)).expect("windows end")
     }
 
-    fn fail(&mut self, ban: Option<BanTerms>, now: u64) {
+    fn fail(&mut self, ban: Option<BanRule>, now: u64) {
         let Some(ban) = ban else { return };
         self.failures.push(now);
         let window = millis(ban.failures.window());
@@ -50,87 +50,95 @@ impl Oracle {
         }
     }
 
-    fn step(&mut self, question: &Question) -> Answer {
-        let Question {
-            group, terms, ask, ..
-        } = question;
-        let now = question.now.0;
-        let is_attempt = matches!(ask, Ask::Admit { .. } | Ask::Count { .. });
-        if (is_attempt || *ask == Ask::Fail) && terms.ban.is_some() && self.banned_until > now {
+    fn step(&mut self, request: &LedgerRequest) -> LedgerResponse {
+        let LedgerRequest {
+            group,
+            limits,
+            operation,
+            ..
+        } = request;
+        let now = request.now.0;
+        let is_attempt = matches!(operation, Operation::Admit { .. } | Operation::Count { .. });
+        if (is_attempt || *operation == Operation::Fail)
+            && limits.ban.is_some()
+            && self.banned_until > now
+        {
             let left = ms(self.banned_until - now);
-            return Answer::Banned { left };
+            return LedgerResponse::Banned { left };
         }
-        let wait = self.wait(group, terms.quota, now);
+        let wait = self.wait(group, limits.quota, now);
         if is_attempt && wait > 0 {
-            return Answer::Limited { wait: ms(wait) };
+            return LedgerResponse::Limited { wait: ms(wait) };
         }
         let mut replayed = false;
-        match *ask {
-            Ask::Admit { mark } => {
-                replayed = mark.zip(terms.replay_window).is_some_and(|(mark, window)| {
+        match *operation {
+            Operation::Admit { id } => {
+                replayed = id.zip(limits.replay_window).is_some_and(|(id, window)| {
                     let mut entries = self.entries.iter();
-                    entries.any(|(at, _, known)| *known == Some(mark) && at + millis(window) > now)
+                    entries.any(|(at, _, known)| *known == Some(id) && at + millis(window) > now)
                 });
                 if replayed {
-                    self.fail(terms.ban, now);
+                    self.fail(limits.ban, now);
                 }
-                let mark = mark.filter(|_| !replayed);
-                if terms.quota.is_some() || (mark.is_some() && terms.replay_window.is_some()) {
-                    self.entries.push((now, group.clone(), mark));
+                let id = id.filter(|_| !replayed);
+                if limits.quota.is_some() || (id.is_some() && limits.replay_window.is_some()) {
+                    self.entries.push((now, group.clone(), id));
                 }
             }
-            Ask::Count { is_failure } => {
+            Operation::Count { is_failure } => {
                 if is_failure {
-                    self.fail(terms.ban, now);
+                    self.fail(limits.ban, now);
                 }
-                if terms.quota.is_some() {
+                if limits.quota.is_some() {
                     self.entries.push((now, group.clone(), None));
                 }
             }
-            Ask::Open { .. } | Ask::Attach { .. } => unreachable!("slots have tests of their own"),
-            Ask::Fail => self.fail(terms.ban, now),
-            Ask::Lift => {
+            Operation::Open { .. } | Operation::Attach { .. } => {
+                unreachable!("slots have tests of their own")
+            }
+            Operation::Fail => self.fail(limits.ban, now),
+            Operation::Lift => {
                 self.failures.clear();
                 self.banned_until = 0;
             }
-            Ask::GiveBack { mark } => {
-                let is_meant = |(at, of, known): &(u64, String, Option<Mark>)| {
-                    let still = at + millis(terms.horizon()) > now;
-                    of == group && *known == Some(mark) && still
+            Operation::GiveBack { id } => {
+                let is_meant = |(at, of, known): &(u64, String, Option<EntryId>)| {
+                    let still = at + millis(limits.horizon()) > now;
+                    of == group && *known == Some(id) && still
                 };
                 if let Some(at) = self.entries.iter().rposition(is_meant) {
                     self.entries.remove(at);
                 }
             }
         }
-        let banned = if terms.ban.is_some() {
+        let banned = if limits.ban.is_some() {
             self.banned_until
         } else {
             0
         };
         let known = outlook(
-            self.wait(group, terms.quota, now),
+            self.wait(group, limits.quota, now),
             banned.saturating_sub(now),
         );
         if replayed {
-            Answer::Replayed(known)
+            LedgerResponse::Replayed(known)
         } else {
-            Answer::Counted(known)
+            LedgerResponse::Counted(known)
         }
     }
 }
 
-fn mark() -> impl Strategy<Value = Mark> {
+fn id() -> impl Strategy<Value = EntryId> {
     (0..4_u8).prop_map(|byte| [byte; 16])
 }
 
-fn ask() -> impl Strategy<Value = Ask> {
+fn ask() -> impl Strategy<Value = Operation> {
     prop_oneof![
-        6 => option::weighted(0.8, mark()).prop_map(|mark| Ask::Admit { mark }),
-        2 => any::<bool>().prop_map(|is_failure| Ask::Count { is_failure }),
-        1 => Just(Ask::Fail),
-        1 => Just(Ask::Lift),
-        1 => mark().prop_map(|mark| Ask::GiveBack { mark }),
+        6 => option::weighted(0.8, id()).prop_map(|id| Operation::Admit { id }),
+        2 => any::<bool>().prop_map(|is_failure| Operation::Count { is_failure }),
+        1 => Just(Operation::Fail),
+        1 => Just(Operation::Lift),
+        1 => id().prop_map(|id| Operation::GiveBack { id }),
     ]
 }
 
@@ -143,13 +151,13 @@ fn gap(window: u64) -> impl Strategy<Value = u64> {
     ]
 }
 
-fn quota(most: u32) -> impl Strategy<Value = Option<Quota>> {
-    (0..most, 2..40_u64).prop_map(|(count, window)| Quota::new(count, ms(window)))
+fn quota(max: u32) -> impl Strategy<Value = Option<Quota>> {
+    (0..max, 2..40_u64).prop_map(|(count, window)| Quota::new(count, ms(window)))
 }
 
-fn ban() -> impl Strategy<Value = Option<BanTerms>> {
+fn ban() -> impl Strategy<Value = Option<BanRule>> {
     (quota(5), 1..80_u64).prop_map(|(failures, length)| {
-        failures.map(|failures| BanTerms {
+        failures.map(|failures| BanRule {
             failures,
             length: ms(length),
         })
@@ -167,29 +175,29 @@ proptest! {
         ban in ban(),
     ) {
         let (mut shelf, mut oracle, mut now) = (Shelf::default(), Oracle::default(), START);
-        for (gap, is_apart, ask, is_evicted) in moves {
+        for (gap, is_apart, operation, is_evicted) in moves {
             now += gap;
             if is_evicted {
                 shelf.evict();
             }
-            let question = Question {
+            let request = LedgerRequest {
                 group: if is_apart { "/a".into() } else { String::new() },
-                terms: Terms {
+                limits: Limits {
                     quota: quotas[usize::from(is_apart)],
                     replay_window: replay_window.map(ms),
                     ban,
                 },
-                ask,
+                operation,
                 now: Timestamp(now),
             };
-            prop_assert_eq!(shelf.step(&question, now), oracle.step(&question), "{:?}", question);
+            prop_assert_eq!(shelf.step(&request, now), oracle.step(&request), "{:?}", request);
         }
         for (group, quota) in ["", "/a"].into_iter().zip(quotas) {
             if let Some(quota) = quota {
                 let of_group = oracle.entries.iter().filter(|(_, of, _)| of == group);
                 let times = of_group.map(|(at, ..)| *at);
-                let most = greatest_crowd(times, millis(quota.window()));
-                prop_assert!(most <= quota.count() as usize);
+                let max = greatest_crowd(times, millis(quota.window()));
+                prop_assert!(max <= quota.count() as usize);
             }
         }
     }
@@ -197,31 +205,31 @@ proptest! {
     #[test]
     fn bytes_that_were_not_stored_never_panic(
         rows in vec((select(vec![0, 1, 2, SLOTS]), vec(any::<u8>(), 0..80)), 0..3),
-        ask in ask(),
+        operation in ask(),
     ) {
         let rows = rows.into_iter().map(|(number, data)| Row { number, data });
         if let Ok(mut ledger) = Ledger::load(rows) {
-            step_somehow(&mut ledger, ask);
+            step_somehow(&mut ledger, operation);
         }
     }
 }
 
-fn step_somehow(ledger: &mut Ledger, ask: Ask) {
-    let terms = Terms {
+fn step_somehow(ledger: &mut Ledger, operation: Operation) {
+    let limits = Limits {
         quota: Quota::new(2, ms(10)),
         replay_window: Some(ms(5)),
-        ban: Quota::new(2, ms(10)).map(|failures| BanTerms {
+        ban: Quota::new(2, ms(10)).map(|failures| BanRule {
             failures,
             length: ms(3),
         }),
     };
-    let question = Question {
+    let request = LedgerRequest {
         group: String::new(),
-        terms,
-        ask,
+        limits,
+        operation,
         now: Timestamp(START),
     };
-    ledger.step(&question, Timestamp(START));
+    ledger.step(&request, Timestamp(START));
 }
 
 proptest! {
@@ -230,14 +238,14 @@ proptest! {
     #[test]
     fn bytes_that_were_changed_never_panic(
         changes in vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
-        ask in ask(),
+        operation in ask(),
     ) {
         let mut shelf = Shelf::default();
         for at in 0..200 {
-            let terms = Terms { quota: Quota::new(500, ms(1000)), ..Terms::default() };
-            let ask = Ask::Admit { mark: Some([at; 16]) };
-            let question = Question { group: String::new(), terms, ask, now: Timestamp(START) };
-            shelf.step(&question, START);
+            let limits = Limits { quota: Quota::new(500, ms(1000)), ..Limits::default() };
+            let operation = Operation::Admit { id: Some([at; 16]) };
+            let request = LedgerRequest { group: String::new(), limits, operation, now: Timestamp(START) };
+            shelf.step(&request, START);
         }
         let mut rows: Vec<_> = shelf.rows.into_values().collect();
         for (index, byte) in changes {
@@ -247,7 +255,7 @@ proptest! {
             }
         }
         if let Ok(mut ledger) = Ledger::load(rows) {
-            step_somehow(&mut ledger, ask);
+            step_somehow(&mut ledger, operation);
         }
     }
 
@@ -258,8 +266,8 @@ proptest! {
             (
                 prop_oneof![8 => Just(0_u64), 2 => 1..3_u64, 1 => 0..200_u64],
                 prop_oneof![
-                    9 => any::<u8>().prop_map(|byte| Ask::Admit { mark: Some([byte; 16]) }),
-                    1 => any::<u8>().prop_map(|byte| Ask::GiveBack { mark: [byte; 16] }),
+                    9 => any::<u8>().prop_map(|byte| Operation::Admit { id: Some([byte; 16]) }),
+                    1 => any::<u8>().prop_map(|byte| Operation::GiveBack { id: [byte; 16] }),
                 ],
                 prop::bool::weighted(0.05),
             ),
@@ -268,15 +276,15 @@ proptest! {
         count in 100..500_u32,
     ) {
         let quota = Quota::new(count, ms(300));
-        let terms = Terms { quota, replay_window: Some(ms(3)), ban: None };
+        let limits = Limits { quota, replay_window: Some(ms(3)), ban: None };
         let (mut shelf, mut oracle, mut now) = (Shelf::default(), Oracle::default(), START);
-        for (gap, ask, is_evicted) in moves {
+        for (gap, operation, is_evicted) in moves {
             now += gap;
             if is_evicted {
                 shelf.evict();
             }
-            let question = Question { group: String::new(), terms, ask, now: Timestamp(now) };
-            prop_assert_eq!(shelf.step(&question, now), oracle.step(&question));
+            let request = LedgerRequest { group: String::new(), limits, operation, now: Timestamp(now) };
+            prop_assert_eq!(shelf.step(&request, now), oracle.step(&request));
             oracle.entries.retain(|(at, ..)| at + 300 > now);
             prop_assert!(shelf.rows.len() <= 7, "{} rows", shelf.rows.len());
         }

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use portcullis::limits::ledger::{Answer, Ask, Change, CorruptRow, Ledger, Row};
-use portcullis::limits::quota::{BanTerms, Quota};
+use portcullis::limits::ledger::{
+    CorruptRow, Ledger, LedgerChange, LedgerResponse, Operation, Row,
+};
+use portcullis::limits::quota::{BanRule, Quota};
 
-use crate::common::book::{Book, attempt, counted, limited, terms};
+use crate::common::ledger::{TestLedger, attempt, counted, limited, limits};
 use crate::common::{assert_rows, ms, seconds};
 
 /// The numbers of the rows that a step wrote and deleted.
-fn numbers((_, change): (Answer, Change)) -> (Vec<u64>, Vec<u64>) {
+fn numbers((_, change): (LedgerResponse, LedgerChange)) -> (Vec<u64>, Vec<u64>) {
     let written = change.write.iter().map(|row| row.number).collect();
     (written, change.delete)
 }
@@ -24,10 +26,10 @@ fn nothing() -> (Vec<u64>, Vec<u64>) {
 
 /// What is stored of a book that took so many attempts without a mark.
 fn stored(count: i64) -> Vec<Row> {
-    let mut book = Book::new(terms(2000, 10_000, 0));
+    let mut ledger = TestLedger::new(limits(2000, 10_000, 0));
     let mut rows = BTreeMap::new();
     for offset in 0..count {
-        let written = book.step(offset, None).1.write;
+        let written = ledger.step(offset, None).1.write;
         rows.extend(written.into_iter().map(|row| (row.number, row)));
     }
     rows.into_values().collect()
@@ -35,43 +37,51 @@ fn stored(count: i64) -> Vec<Row> {
 
 #[test]
 fn an_attempt_writes_one_row_whatever_it_counts_for() {
-    let mut book = Book::new(terms(9, 60_000, 60_000));
-    book.terms.ban = Some(BanTerms {
+    let mut ledger = TestLedger::new(limits(9, 60_000, 60_000));
+    ledger.limits.ban = Some(BanRule {
         failures: Quota::new(3, seconds(60)).expect("sound"),
         length: seconds(60),
     });
-    let failure = Ask::Count { is_failure: true };
-    let mut ask = |ask| numbers(book.ask(0, ask));
+    let failure = Operation::Count { is_failure: true };
+    let mut ask = |operation| numbers(ledger.ask(0, operation));
     assert_rows([
         ("admitted", ask(attempt(Some(1))), head()),
         ("replayed", ask(attempt(Some(1))), head()),
         ("refused", ask(attempt(None)), head()),
         ("a failure", ask(failure), head()),
-        ("a failure found later, which bans", ask(Ask::Fail), head()),
+        (
+            "a failure found later, which bans",
+            ask(Operation::Fail),
+            head(),
+        ),
         ("while banned", ask(attempt(Some(2))), nothing()),
         ("a failure while banned", ask(failure), nothing()),
-        ("one found later while banned", ask(Ask::Fail), nothing()),
+        (
+            "one found later while banned",
+            ask(Operation::Fail),
+            nothing(),
+        ),
     ]);
 }
 
 #[test]
 fn what_is_not_counted_writes_nothing() {
-    let failure = Ask::Count { is_failure: true };
-    let mut unlimited = Book::new(terms(0, 0, 1000));
-    let mut limited = Book::new(terms(1, 1000, 0));
+    let failure = Operation::Count { is_failure: true };
+    let mut unlimited = TestLedger::new(limits(0, 0, 1000));
+    let mut limited = TestLedger::new(limits(1, 1000, 0));
     limited.step(0, None);
     assert_rows([
         ("no quota", numbers(unlimited.step(0, None)), nothing()),
         ("no ban", numbers(unlimited.ask(0, failure)), nothing()),
         (
             "no ban, later",
-            numbers(unlimited.ask(0, Ask::Fail)),
+            numbers(unlimited.ask(0, Operation::Fail)),
             nothing(),
         ),
         ("limited", numbers(limited.step(1, None)), nothing()),
         (
             "nothing to give back",
-            numbers(limited.ask(1, Ask::GiveBack { mark: [9; 16] })),
+            numbers(limited.ask(1, Operation::GiveBack { id: [9; 16] })),
             nothing(),
         ),
     ]);
@@ -79,8 +89,8 @@ fn what_is_not_counted_writes_nothing() {
 
 #[test]
 fn more_attempts_than_the_head_holds_rest_in_rows_of_their_own() {
-    let mut book = Book::new(terms(2000, 10_000, 0));
-    let written: Vec<_> = (0..300).map(|n| numbers(book.step(n, None))).collect();
+    let mut ledger = TestLedger::new(limits(2000, 10_000, 0));
+    let written: Vec<_> = (0..300).map(|n| numbers(ledger.step(n, None))).collect();
     assert_rows([
         ("first", written[0].clone(), head()),
         ("the last that fits", written[127].clone(), head()),
@@ -89,17 +99,17 @@ fn more_attempts_than_the_head_holds_rest_in_rows_of_their_own() {
         ("the second row", written[256].clone(), (vec![2, 0], vec![])),
         (
             "entry 127 still matters",
-            numbers(book.step(10_000 + 126, None)),
+            numbers(ledger.step(10_000 + 126, None)),
             head(),
         ),
         (
             "nothing of the first row does",
-            numbers(book.step(10_000 + 127, None)),
+            numbers(ledger.step(10_000 + 127, None)),
             (vec![0], vec![1]),
         ),
         (
             "nothing at all",
-            numbers(book.step(100_000, None)),
+            numbers(ledger.step(100_000, None)),
             (vec![0], vec![2]),
         ),
     ]);
@@ -107,31 +117,34 @@ fn more_attempts_than_the_head_holds_rest_in_rows_of_their_own() {
 
 #[test]
 fn a_limited_attempt_deletes_what_is_over() {
-    let mut book = Book::new(terms(129, 1000, 0));
+    let mut ledger = TestLedger::new(limits(129, 1000, 0));
     for _ in 0..128 {
-        book.step(0, None);
+        ledger.step(0, None);
     }
-    book.step(500, None);
-    assert_eq!(book.step(999, None), (limited(1), Change::default()));
-    book.terms = terms(1, 1000, 0);
-    let (answer, change) = book.step(1000, None);
-    assert_eq!((answer, change.delete), (limited(500), vec![1]));
+    ledger.step(500, None);
+    assert_eq!(
+        ledger.step(999, None),
+        (limited(1), LedgerChange::default())
+    );
+    ledger.limits = limits(1, 1000, 0);
+    let (response, change) = ledger.step(1000, None);
+    assert_eq!((response, change.delete), (limited(500), vec![1]));
     assert_eq!(change.write, []);
 }
 
 #[test]
 fn what_is_given_back_is_gone_from_its_row() {
-    let mark = |n: u64| u128::from(n).to_be_bytes();
-    let mut book = Book::new(terms(2000, 10_000, 0));
+    let id = |n: u64| u128::from(n).to_be_bytes();
+    let mut ledger = TestLedger::new(limits(2000, 10_000, 0));
     for n in 0..130 {
-        book.ask(
+        ledger.ask(
             n,
-            Ask::Admit {
-                mark: Some(mark(n as u64)),
+            Operation::Admit {
+                id: Some(id(n as u64)),
             },
         );
     }
-    let mut give_back = |n| numbers(book.ask(130, Ask::GiveBack { mark: mark(n) }));
+    let mut give_back = |n| numbers(ledger.ask(130, Operation::GiveBack { id: id(n) }));
     assert_rows([
         ("in the head", give_back(129), head()),
         ("twice", give_back(129), nothing()),
@@ -146,21 +159,25 @@ fn what_is_given_back_is_gone_from_its_row() {
 /// Only the first attempt of a window sets the alarm, also when the object was evicted meanwhile.
 #[test]
 fn an_alarm_is_set_once_in_a_window() {
-    let mut book = Book::new(terms(9, 1000, 0));
-    let wake_in = |book: &mut Book, offset| book.step(offset, None).1.wake_in;
+    let mut ledger = TestLedger::new(limits(9, 1000, 0));
+    let wake_in = |ledger: &mut TestLedger, offset| ledger.step(offset, None).1.wake_in;
     let mut rows = Vec::new();
-    let (_, change) = book.step(0, None);
+    let (_, change) = ledger.step(0, None);
     assert_eq!(change.wake_in, Some(ms(1000)));
     rows.extend(change.write);
-    assert_eq!(wake_in(&mut book, 10), None);
-    book.ledger = Ledger::load(rows).expect("its own rows");
+    assert_eq!(wake_in(&mut ledger, 10), None);
+    ledger.ledger = Ledger::load(rows).expect("its own rows");
     assert_rows([
-        ("after an eviction", wake_in(&mut book, 999), None),
-        ("when it has rung", wake_in(&mut book, 1000), Some(ms(1000))),
-        ("far behind it", wake_in(&mut book, 1500), None),
+        ("after an eviction", wake_in(&mut ledger, 999), None),
+        (
+            "when it has rung",
+            wake_in(&mut ledger, 1000),
+            Some(ms(1000)),
+        ),
+        ("far behind it", wake_in(&mut ledger, 1500), None),
         (
             "it is too far ahead for this clock",
-            wake_in(&mut book, -5000),
+            wake_in(&mut ledger, -5000),
             Some(ms(1000)),
         ),
     ]);
@@ -169,12 +186,12 @@ fn an_alarm_is_set_once_in_a_window() {
 #[test]
 fn what_is_stored_is_loaded() {
     for count in [1, 127, 128, 129, 256, 257, 300] {
-        let mut book = Book::new(terms(count as u32, 10_000, 0));
-        book.ledger = Ledger::load(stored(count)).expect("its own rows");
+        let mut ledger = TestLedger::new(limits(count as u32, 10_000, 0));
+        ledger.ledger = Ledger::load(stored(count)).expect("its own rows");
         let wait = 10_000 - count as u64;
-        assert_eq!(book.answer(count, None), limited(wait), "{count}");
-        book.terms = terms(count as u32 + 1, 10_000, 0);
-        assert_eq!(book.answer(count, None), counted(wait), "{count}");
+        assert_eq!(ledger.response(count, None), limited(wait), "{count}");
+        ledger.limits = limits(count as u32 + 1, 10_000, 0);
+        assert_eq!(ledger.response(count, None), counted(wait), "{count}");
     }
 }
 

@@ -1,33 +1,35 @@
 //! The ledger beyond one quota: groups, admissions given back, failures and bans, two clocks.
 
-use portcullis::limits::ledger::{Answer, Ask, Ledger};
-use portcullis::limits::quota::{BanTerms, Quota};
-use portcullis::limits::two_clocks::Moment;
+use portcullis::limits::ledger::{Ledger, LedgerResponse, Operation};
+use portcullis::limits::quota::{BanRule, Quota};
+use portcullis::limits::two_clocks::TwoClocks;
 
-use crate::common::book::{Book, at, attempt, banned, counted, limited, outlook, replayed, terms};
+use crate::common::ledger::{
+    TestLedger, at, attempt, banned, counted, limited, limits, outlook, replayed,
+};
 use crate::common::{assert_rows, ms};
 
-const FAILURE: Ask = Ask::Count { is_failure: true };
+const FAILURE: Operation = Operation::Count { is_failure: true };
 
-fn ban(count: u32, window: u64, length: u64) -> Option<BanTerms> {
-    Quota::new(count, ms(window)).map(|failures| BanTerms {
+fn ban(count: u32, window: u64, length: u64) -> Option<BanRule> {
+    Quota::new(count, ms(window)).map(|failures| BanRule {
         failures,
         length: ms(length),
     })
 }
 
-fn banning(exhausted_for: u64, banned_for: u64) -> Answer {
-    Answer::Counted(outlook(exhausted_for, banned_for))
+fn banning(exhausted_for: u64, banned_for: u64) -> LedgerResponse {
+    LedgerResponse::Counted(outlook(exhausted_for, banned_for))
 }
 
 #[test]
 fn groups_count_apart_but_know_each_others_keys() {
-    let mut book = Book::new(terms(1, 1000, 1000));
-    let mut ask = |group, terms, offset, key| {
-        (book.group, book.terms) = (group, terms);
-        book.answer(offset, key)
+    let mut ledger = TestLedger::new(limits(1, 1000, 1000));
+    let mut ask = |group, limits, offset, key| {
+        (ledger.group, ledger.limits) = (group, limits);
+        ledger.response(offset, key)
     };
-    let (one, two) = (terms(1, 1000, 1000), terms(2, 100, 1000));
+    let (one, two) = (limits(1, 1000, 1000), limits(2, 100, 1000));
     assert_rows([
         ("together", ask("", one, 0, Some(1)), counted(1000)),
         ("together, full", ask("", one, 1, Some(2)), limited(999)),
@@ -48,12 +50,12 @@ fn groups_count_apart_but_know_each_others_keys() {
 
 #[test]
 fn what_is_given_back_is_as_if_it_never_was() {
-    let mut book = Book::new(terms(2, 1000, 0));
-    let admit = |byte| Ask::Admit {
-        mark: Some([byte; 16]),
+    let mut ledger = TestLedger::new(limits(2, 1000, 0));
+    let admit = |byte| Operation::Admit {
+        id: Some([byte; 16]),
     };
-    let give_back = |byte| Ask::GiveBack { mark: [byte; 16] };
-    let mut ask = |offset, ask| book.ask(offset, ask).0;
+    let give_back = |byte| Operation::GiveBack { id: [byte; 16] };
+    let mut ask = |offset, operation| ledger.ask(offset, operation).0;
     assert_rows([
         ("first", ask(0, admit(1)), counted(0)),
         ("second", ask(100, admit(2)), counted(900)),
@@ -68,21 +70,21 @@ fn what_is_given_back_is_as_if_it_never_was() {
         ("third, again", ask(400, admit(3)), counted(700)),
         ("fourth", ask(1099, admit(4)), limited(1)),
     ]);
-    book.group = "/a";
+    ledger.group = "/a";
     assert_eq!(
-        book.ask(1099, give_back(3)).0,
+        ledger.ask(1099, give_back(3)).0,
         counted(0),
         "of another group"
     );
-    book.group = "";
-    assert_eq!(book.ask(1099, admit(4)).0, limited(1));
+    ledger.group = "";
+    assert_eq!(ledger.ask(1099, admit(4)).0, limited(1));
 }
 
 #[test]
 fn so_many_failures_ban_and_the_ban_ends() {
-    let mut book = Book::new(terms(9, 1000, 1000));
-    book.terms.ban = ban(3, 100, 5000);
-    let mut ask = |offset, ask| book.ask(offset, ask).0;
+    let mut ledger = TestLedger::new(limits(9, 1000, 1000));
+    ledger.limits.ban = ban(3, 100, 5000);
+    let mut ask = |offset, operation| ledger.ask(offset, operation).0;
     assert_rows([
         ("good", ask(0, attempt(Some(1))), counted(0)),
         (
@@ -97,7 +99,7 @@ fn so_many_failures_ban_and_the_ban_ends() {
             ask(100, FAILURE),
             counted(0),
         ),
-        ("found later", ask(149, Ask::Fail), banning(0, 5000)),
+        ("found later", ask(149, Operation::Fail), banning(0, 5000)),
         ("banned", ask(150, attempt(Some(2))), banned(4999)),
         ("a failure while banned", ask(5148, FAILURE), banned(1)),
         ("free", ask(5149, attempt(Some(2))), counted(0)),
@@ -109,18 +111,18 @@ fn so_many_failures_ban_and_the_ban_ends() {
 
 #[test]
 fn a_replay_may_be_the_failure_that_bans() {
-    let mut book = Book::new(terms(9, 1000, 1000));
-    book.terms.ban = ban(1, 100, 5000);
-    assert_eq!(book.answer(0, Some(1)), counted(0));
-    let answer = book.answer(1, Some(1));
-    assert_eq!(answer, Answer::Replayed(outlook(0, 5000)));
+    let mut ledger = TestLedger::new(limits(9, 1000, 1000));
+    ledger.limits.ban = ban(1, 100, 5000);
+    assert_eq!(ledger.response(0, Some(1)), counted(0));
+    let response = ledger.response(1, Some(1));
+    assert_eq!(response, LedgerResponse::Replayed(outlook(0, 5000)));
 }
 
 #[test]
 fn attempts_beyond_the_quota_are_no_failures() {
-    let mut book = Book::new(terms(2, 1000, 0));
-    book.terms.ban = ban(3, 2000, 5000);
-    let mut ask = |offset| book.ask(offset, FAILURE).0;
+    let mut ledger = TestLedger::new(limits(2, 1000, 0));
+    ledger.limits.ban = ban(3, 2000, 5000);
+    let mut ask = |offset| ledger.ask(offset, FAILURE).0;
     assert_rows([
         ("first", ask(0), counted(0)),
         ("second", ask(0), counted(1000)),
@@ -132,24 +134,24 @@ fn attempts_beyond_the_quota_are_no_failures() {
 
 #[test]
 fn bans_hold_in_all_groups_that_know_bans() {
-    let mut book = Book::new(terms(9, 1000, 0));
-    book.terms.ban = ban(2, 100, 5000);
-    book.ask(0, FAILURE);
-    book.group = "/a";
-    assert_eq!(book.ask(0, FAILURE).0, banning(0, 5000));
-    book.group = "/b";
-    assert_eq!(book.answer(0, None), banned(5000));
-    book.terms.ban = None;
-    assert_eq!(book.answer(0, None), counted(0));
+    let mut ledger = TestLedger::new(limits(9, 1000, 0));
+    ledger.limits.ban = ban(2, 100, 5000);
+    ledger.ask(0, FAILURE);
+    ledger.group = "/a";
+    assert_eq!(ledger.ask(0, FAILURE).0, banning(0, 5000));
+    ledger.group = "/b";
+    assert_eq!(ledger.response(0, None), banned(5000));
+    ledger.limits.ban = None;
+    assert_eq!(ledger.response(0, None), counted(0));
 }
 
 #[test]
 fn routes_with_bans_of_their_own_judge_the_same_failures() {
-    let mut book = Book::new(terms(0, 0, 0));
+    let mut ledger = TestLedger::new(limits(0, 0, 0));
     let (short, long) = (ban(2, 10, 100), ban(3, 1000, 9000));
     let mut fail = |offset, ban| {
-        book.terms.ban = ban;
-        book.ask(offset, FAILURE).0
+        ledger.limits.ban = ban;
+        ledger.ask(offset, FAILURE).0
     };
     assert_rows([
         ("first, by the long terms", fail(0, long), counted(0)),
@@ -160,57 +162,57 @@ fn routes_with_bans_of_their_own_judge_the_same_failures() {
 
 #[test]
 fn a_ban_without_a_quota_keeps_nothing_but_failures() {
-    let mut book = Book::new(terms(0, 0, 0));
-    book.terms.ban = ban(2, 100, 5000);
-    let (answer, change) = book.step(0, Some(1));
-    assert_eq!((answer, change.write), (counted(0), vec![]));
-    book.ask(0, FAILURE);
-    let now = |offset| Moment::new(at(offset), at(offset));
-    assert_eq!(book.ledger.sleep(now(40)), Some(ms(60)));
-    assert_eq!(book.ledger.sleep(now(100)), None);
-    book.ask(40, FAILURE);
-    assert_eq!(book.ledger.sleep(now(40)), Some(ms(5000)), "the ban");
+    let mut ledger = TestLedger::new(limits(0, 0, 0));
+    ledger.limits.ban = ban(2, 100, 5000);
+    let (response, change) = ledger.step(0, Some(1));
+    assert_eq!((response, change.write), (counted(0), vec![]));
+    ledger.ask(0, FAILURE);
+    let now = |offset| TwoClocks::new(at(offset), at(offset));
+    assert_eq!(ledger.ledger.sleep(now(40)), Some(ms(60)));
+    assert_eq!(ledger.ledger.sleep(now(100)), None);
+    ledger.ask(40, FAILURE);
+    assert_eq!(ledger.ledger.sleep(now(40)), Some(ms(5000)), "the ban");
 }
 
 #[test]
 fn a_ban_that_is_lifted_is_forgiven_with_its_failures() {
-    let mut book = Book::new(terms(9, 1000, 0));
-    book.terms.ban = ban(2, 100, 5000);
-    let mut ask = |offset, ask| book.ask(offset, ask).0;
+    let mut ledger = TestLedger::new(limits(9, 1000, 0));
+    ledger.limits.ban = ban(2, 100, 5000);
+    let mut ask = |offset, operation| ledger.ask(offset, operation).0;
     assert_rows([
         ("first", ask(0, FAILURE), counted(0)),
         ("second", ask(1, FAILURE), banning(0, 5000)),
         ("banned", ask(2, attempt(None)), banned(4999)),
-        ("lifted", ask(3, Ask::Lift), counted(0)),
-        ("again", ask(3, Ask::Lift), counted(0)),
+        ("lifted", ask(3, Operation::Lift), counted(0)),
+        ("again", ask(3, Operation::Lift), counted(0)),
         ("after it", ask(4, attempt(None)), counted(0)),
         ("one failure", ask(5, FAILURE), counted(0)),
         ("two", ask(6, FAILURE), banning(0, 5000)),
     ]);
-    let (answer, change) = book.ask(7, Ask::Lift);
-    assert_eq!(answer, counted(0));
-    book.ledger = Ledger::load(change.write).expect("its own rows");
-    assert_eq!(book.answer(8, None), counted(0));
+    let (response, change) = ledger.ask(7, Operation::Lift);
+    assert_eq!(response, counted(0));
+    ledger.ledger = Ledger::load(change.write).expect("its own rows");
+    assert_eq!(ledger.response(8, None), counted(0));
 }
 
 #[test]
 fn a_ban_survives_an_eviction() {
-    let mut book = Book::new(terms(9, 1000, 0));
-    book.terms.ban = ban(1, 100, 5000);
-    let (_, change) = book.ask(0, FAILURE);
-    book.ledger = Ledger::load(change.write).expect("its own rows");
-    assert_eq!(book.answer(4999, None), banned(1));
-    assert_eq!(book.answer(5000, None), counted(0));
+    let mut ledger = TestLedger::new(limits(9, 1000, 0));
+    ledger.limits.ban = ban(1, 100, 5000);
+    let (_, change) = ledger.ask(0, FAILURE);
+    ledger.ledger = Ledger::load(change.write).expect("its own rows");
+    assert_eq!(ledger.response(4999, None), banned(1));
+    assert_eq!(ledger.response(5000, None), counted(0));
 }
 
 /// What one clock says alone moves nothing.
 #[test]
 fn a_window_is_over_when_both_clocks_say_so() {
-    let mut book = Book::new(terms(1, 1000, 0));
-    book.terms.ban = ban(2, 1000, 1000);
-    let mut ask = |object: i64, caller: i64, ask| {
-        book.caller_ahead = caller - object;
-        book.ask(object, ask).0
+    let mut ledger = TestLedger::new(limits(1, 1000, 0));
+    ledger.limits.ban = ban(2, 1000, 1000);
+    let mut ask = |object: i64, caller: i64, operation| {
+        ledger.caller_ahead = caller - object;
+        ledger.ask(object, operation).0
     };
     assert_rows([
         ("at first", ask(0, 0, attempt(None)), counted(1000)),
@@ -229,8 +231,12 @@ fn a_window_is_over_when_both_clocks_say_so() {
             ask(1000, 1000, attempt(None)),
             counted(1000),
         ),
-        ("a failure", ask(1000, 1000, Ask::Fail), counted(1000)),
-        ("another", ask(1999, 1999, Ask::Fail), banning(1, 1000)),
+        ("a failure", ask(1000, 1000, Operation::Fail), counted(1000)),
+        (
+            "another",
+            ask(1999, 1999, Operation::Fail),
+            banning(1, 1000),
+        ),
         (
             "the object's clock jumps",
             ask(9000, 2099, attempt(None)),
@@ -252,18 +258,18 @@ fn a_window_is_over_when_both_clocks_say_so() {
 /// The alarm knows one clock at first: it may say that nothing matters, not that something does.
 #[test]
 fn nothing_is_forgotten_on_one_clocks_word() {
-    let mut book = Book::new(terms(1, 1000, 0));
-    book.step(0, None);
-    let alone = |offset| Moment::new(at(offset), Moment::MAX.caller());
-    let mut sleep = |now| book.ledger.sleep(now);
+    let mut ledger = TestLedger::new(limits(1, 1000, 0));
+    ledger.step(0, None);
+    let alone = |offset| TwoClocks::new(at(offset), TwoClocks::MAX.caller());
+    let mut sleep = |now| ledger.ledger.sleep(now);
     assert_rows([
         ("not yet", sleep(alone(400)), Some(ms(600))),
         ("perhaps", sleep(alone(1000)), None),
         (
             "not by the other",
-            sleep(Moment::new(at(1000), at(400))),
+            sleep(TwoClocks::new(at(1000), at(400))),
             Some(ms(600)),
         ),
-        ("by both", sleep(Moment::new(at(1000), at(1000))), None),
+        ("by both", sleep(TwoClocks::new(at(1000), at(1000))), None),
     ]);
 }

@@ -1,52 +1,54 @@
 //! Slots of open sockets, beside what else a ledger counts.
 
-use portcullis::limits::ledger::{Answer, Ask, Channel, Ledger, Mark, Question, Row, Slot};
-use portcullis::limits::quota::{BanTerms, Quota, Terms};
-use portcullis::limits::two_clocks::Moment;
+use portcullis::limits::ledger::{
+    ChannelState, EntryId, Ledger, LedgerRequest, LedgerResponse, Operation, Row, Slot,
+};
+use portcullis::limits::quota::{BanRule, Limits, Quota};
+use portcullis::limits::two_clocks::TwoClocks;
 use portcullis::util::time::Timestamp;
 
-use crate::common::book::{
-    Book, START, Shelf, at, attempt, banned, counted, limited, outlook, replayed, terms,
+use crate::common::ledger::{
+    START, Shelf, TestLedger, at, attempt, banned, counted, limited, limits, outlook, replayed,
 };
 use crate::common::{self, assert_rows};
 
 const SLOTS: u64 = (1 << 53) - 1;
 
-fn id(byte: u8) -> Mark {
+fn id(byte: u8) -> EntryId {
     [byte; 16]
 }
 
-fn open(byte: u8, most: u32) -> Ask {
-    Ask::Open {
-        mark: Some(id(byte)),
-        slot: Slot { id: id(byte), most },
-        counts_refused: true,
+fn open(byte: u8, max: u32) -> Operation {
+    Operation::Open {
+        id: Some(id(byte)),
+        slot: Slot { id: id(byte), max },
+        counts_if_full: true,
     }
 }
 
 /// As a user's, of whom only admissions count.
-fn open_uncounted(byte: u8, most: u32) -> Ask {
-    Ask::Open {
-        mark: Some(id(byte)),
-        slot: Slot { id: id(byte), most },
-        counts_refused: false,
+fn open_uncounted(byte: u8, max: u32) -> Operation {
+    Operation::Open {
+        id: Some(id(byte)),
+        slot: Slot { id: id(byte), max },
+        counts_if_full: false,
     }
 }
 
-fn attach(byte: u8, most: u32) -> Ask {
-    Ask::Attach {
-        slot: Slot { id: id(byte), most },
+fn attach(byte: u8, max: u32) -> Operation {
+    Operation::Attach {
+        slot: Slot { id: id(byte), max },
     }
 }
 
-fn too_many(exhausted_for: u64) -> Answer {
-    Answer::TooManySockets(outlook(exhausted_for, 0))
+fn too_many(exhausted_for: u64) -> LedgerResponse {
+    LedgerResponse::TooManySockets(outlook(exhausted_for, 0))
 }
 
 #[test]
 fn a_slot_is_taken_until_its_channel_says_that_it_is_over() {
-    let mut book = Book::new(Terms::default());
-    let mut ask = |ask| book.ask(0, ask).0;
+    let mut ledger = TestLedger::new(Limits::default());
+    let mut ask = |operation| ledger.ask(0, operation).0;
     assert_rows([
         ("first", ask(open(1, 2)), counted(0)),
         ("second", ask(open(2, 2)), counted(0)),
@@ -57,24 +59,24 @@ fn a_slot_is_taken_until_its_channel_says_that_it_is_over() {
         ("one that is not", ask(attach(5, 3)), too_many(0)),
         ("no slot", ask(attempt(None)), counted(0)),
     ]);
-    book.ledger.leave(&id(1), true, at(5));
-    book.ledger.leave(&id(2), false, at(5));
-    book.ledger.leave(&id(9), true, at(5));
-    assert_eq!(book.ask(6, attach(5, 3)).0, counted(0));
-    assert_eq!(book.ask(6, open(6, 3)).0, too_many(0));
+    ledger.ledger.leave(&id(1), true, at(5));
+    ledger.ledger.leave(&id(2), false, at(5));
+    ledger.ledger.leave(&id(9), true, at(5));
+    assert_eq!(ledger.ask(6, attach(5, 3)).0, counted(0));
+    assert_eq!(ledger.ask(6, open(6, 3)).0, too_many(0));
 }
 
 #[test]
 fn quotas_bans_and_replays_decide_before_slots() {
-    let ban = Quota::new(1, common::ms(100)).map(|failures| BanTerms {
+    let ban = Quota::new(1, common::ms(100)).map(|failures| BanRule {
         failures,
         length: common::ms(1000),
     });
-    let mut book = Book::new(Terms {
+    let mut ledger = TestLedger::new(Limits {
         ban,
-        ..terms(3, 100, 50)
+        ..limits(3, 100, 50)
     });
-    let mut ask = |offset, ask| book.ask(offset, ask).0;
+    let mut ask = |offset, operation| ledger.ask(offset, operation).0;
     assert_rows([
         ("first", ask(0, open(1, 1)), counted(0)),
         ("no slot, but an attempt", ask(1, open(2, 1)), too_many(0)),
@@ -86,23 +88,23 @@ fn quotas_bans_and_replays_decide_before_slots() {
             limited(96),
         ),
     ]);
-    book.terms = Terms {
+    ledger.limits = Limits {
         ban,
-        ..terms(9, 100, 50)
+        ..limits(9, 100, 50)
     };
-    let mut ask = |offset, ask| book.ask(offset, ask).0;
-    let is_replayed = matches!(ask(5, open(2, 9)), Answer::Replayed(_));
+    let mut ask = |offset, operation| ledger.ask(offset, operation).0;
+    let is_replayed = matches!(ask(5, open(2, 9)), LedgerResponse::Replayed(_));
     assert!(is_replayed, "the key of one that got no slot");
     assert_eq!(ask(6, open(7, 9)), banned(999));
     // Neither took a slot.
-    book.terms = Terms::default();
-    assert_eq!(book.ask(6, open(8, 2)).0, counted(0));
+    ledger.limits = Limits::default();
+    assert_eq!(ledger.ask(6, open(8, 2)).0, counted(0));
 }
 
 #[test]
 fn a_replayed_key_takes_no_slot() {
-    let mut book = Book::new(terms(9, 100, 50));
-    let mut ask = |ask| book.ask(0, ask).0;
+    let mut ledger = TestLedger::new(limits(9, 100, 50));
+    let mut ask = |operation| ledger.ask(0, operation).0;
     assert_eq!(ask(attempt(Some(1))), counted(0));
     assert_eq!(ask(open(1, 1)), replayed(0));
     assert_eq!(ask(open(2, 1)), counted(0));
@@ -110,8 +112,8 @@ fn a_replayed_key_takes_no_slot() {
 
 #[test]
 fn an_admission_without_a_slot_is_none() {
-    let mut book = Book::new(terms(2, 100, 0));
-    let mut ask = |ask| book.ask(0, ask).0;
+    let mut ledger = TestLedger::new(limits(2, 100, 0));
+    let mut ask = |operation| ledger.ask(0, operation).0;
     assert_rows([
         ("first", ask(open_uncounted(1, 1)), counted(0)),
         ("refused", ask(open_uncounted(2, 1)), too_many(0)),
@@ -123,22 +125,22 @@ fn an_admission_without_a_slot_is_none() {
 /// A socket that attaches again brings no terms: what counts under others must not be forgotten.
 #[test]
 fn to_attach_leaves_the_journals_as_they_are() {
-    let mut book = Book::new(terms(2, 100, 0));
-    book.ask(0, open(1, 5));
-    book.ask(0, open(2, 5));
-    let quota = book.terms;
-    book.terms = Terms::default();
-    assert_eq!(book.ask(10, attach(1, 5)).0, counted(0));
-    book.terms = quota;
-    assert_eq!(book.ask(20, open(3, 5)).0, limited(80));
+    let mut ledger = TestLedger::new(limits(2, 100, 0));
+    ledger.ask(0, open(1, 5));
+    ledger.ask(0, open(2, 5));
+    let quota = ledger.limits;
+    ledger.limits = Limits::default();
+    assert_eq!(ledger.ask(10, attach(1, 5)).0, counted(0));
+    ledger.limits = quota;
+    assert_eq!(ledger.ask(20, open(3, 5)).0, limited(80));
 }
 
 #[test]
 fn a_clock_that_jumps_alone_frees_nothing() {
     let held = |object: i64, caller: i64, pinged: i64| {
-        let mut book = Book::new(Terms::default());
-        book.ask(0, open(1, 1));
-        let channels = [Channel {
+        let mut ledger = TestLedger::new(Limits::default());
+        ledger.ask(0, open(1, 1));
+        let channels = [ChannelState {
             id: id(1),
             pinged: if pinged == 0 {
                 Timestamp(0)
@@ -146,10 +148,10 @@ fn a_clock_that_jumps_alone_frees_nothing() {
                 at(pinged)
             },
         }];
-        let (_, lapsed) = book
+        let (_, lapsed) = ledger
             .ledger
-            .call_roll(&channels, Moment::new(at(object), at(caller)));
-        (lapsed.len(), book.ledger.has_sockets())
+            .reconcile(&channels, TwoClocks::new(at(object), at(caller)));
+        (lapsed.len(), ledger.ledger.has_sockets())
     };
     let free = (1, false);
     let taken = (0, true);
@@ -167,23 +169,23 @@ fn a_clock_that_jumps_alone_frees_nothing() {
 /// The clock was set back after a ping: its channel does not count for longer than a lease.
 #[test]
 fn a_ping_of_the_future_counts_once() {
-    let mut book = Book::new(Terms::default());
-    book.ask(0, open(1, 1));
-    let channels = [Channel {
+    let mut ledger = TestLedger::new(Limits::default());
+    ledger.ask(0, open(1, 1));
+    let channels = [ChannelState {
         id: id(1),
         pinged: at(900_000),
     }];
     let mut roll = |offset| {
-        let now = Moment::new(at(offset), at(offset));
-        book.ledger.call_roll(&channels, now).1.len()
+        let now = TwoClocks::new(at(offset), at(offset));
+        ledger.ledger.reconcile(&channels, now).1.len()
     };
     assert_eq!([roll(1000), roll(60_999), roll(61_000)], [0, 0, 1]);
 }
 
 #[test]
 fn what_is_stored_of_slots_is_unchanged() {
-    let mut book = Book::new(Terms::default());
-    let (_, change) = book.ask(1, open(7, 5));
+    let mut ledger = TestLedger::new(Limits::default());
+    let (_, change) = ledger.ask(1, open(7, 5));
     let mut data = id(7).to_vec();
     data.extend((START + 1).to_be_bytes());
     data.extend((START + 1).to_be_bytes());
@@ -195,12 +197,12 @@ fn what_is_stored_of_slots_is_unchanged() {
     assert!(change.write.contains(&taken) && head.is_some() && change.wake_in.is_some());
     assert_eq!(change.write.len(), 2);
 
-    let change = book.ledger.leave(&id(7), false, at(2));
+    let change = ledger.ledger.leave(&id(7), false, at(2));
     let mut lost = id(7).to_vec();
     lost.extend((START + 2).to_be_bytes());
     lost.extend(((START + 2) | (1 << 63)).to_be_bytes());
     assert_eq!(change.write[0].data, lost);
-    let change = book.ledger.leave(&id(7), true, at(3));
+    let change = ledger.ledger.leave(&id(7), true, at(3));
     assert_eq!(
         (change.delete, change.wake_in),
         (vec![SLOTS], Some(common::ms(0)))
@@ -211,7 +213,8 @@ fn what_is_stored_of_slots_is_unchanged() {
             number: SLOTS,
             data: data.to_vec(),
         };
-        Ledger::load([head.clone().expect("it was written"), slots]).map(|book| book.has_sockets())
+        Ledger::load([head.clone().expect("it was written"), slots])
+            .map(|ledger| ledger.has_sockets())
     };
     let twice = [data.clone(), data.clone()].concat();
     assert_rows([
@@ -225,20 +228,20 @@ fn what_is_stored_of_slots_is_unchanged() {
 #[test]
 fn restarts_do_not_prolong_a_lease() {
     let mut shelf = Shelf::default();
-    let mut ask = |ask: Ask, offset: i64, restarts: bool| {
+    let mut ask = |operation: Operation, offset: i64, restarts: bool| {
         if restarts {
             shelf.evict();
         }
-        let question = Question {
+        let request = LedgerRequest {
             group: String::new(),
-            terms: Terms::default(),
-            ask,
+            limits: Limits::default(),
+            operation,
             now: at(offset),
         };
-        if shelf.ledger.needs_a_roll_call(&question) {
+        if shelf.ledger.needs_reconciling(&request) {
             let (change, _) = shelf
                 .ledger
-                .call_roll(&[], Moment::new(at(offset), at(offset)));
+                .reconcile(&[], TwoClocks::new(at(offset), at(offset)));
             for row in change.write {
                 shelf.rows.insert(row.number, row);
             }
@@ -246,7 +249,7 @@ fn restarts_do_not_prolong_a_lease() {
                 shelf.rows.remove(&number);
             }
         }
-        shelf.step(&question, at(offset).0)
+        shelf.step(&request, at(offset).0)
     };
     assert_eq!(ask(open(1, 1), 0, false), counted(0));
     for offset in [1000, 20_000, 40_000, 60_999] {

@@ -3,15 +3,17 @@
 
 use std::collections::BTreeMap;
 
-use portcullis::limits::ledger::{Answer, Ask, Change, Channel, LEASE, Mark, Question, Slot};
-use portcullis::limits::quota::Terms;
-use portcullis::limits::two_clocks::Moment;
+use portcullis::limits::ledger::{
+    ChannelState, EntryId, LEASE, LedgerChange, LedgerRequest, LedgerResponse, Operation, Slot,
+};
+use portcullis::limits::quota::Limits;
+use portcullis::limits::two_clocks::TwoClocks;
 use portcullis::util::time::{Timestamp, millis};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::common::book::{START, Shelf};
 use crate::common::cases;
+use crate::common::ledger::{START, Shelf};
 
 /// As channel.js has them, in milliseconds.
 const PING_EVERY: u64 = 20_000;
@@ -44,19 +46,19 @@ enum Event {
 }
 
 struct World {
-    most: u32,
+    max: u32,
     skew: u64,
     now: u64,
     shelf: Shelf,
     /// The object's ends of channels: when the last ping came, and whether any still can.
-    channels: BTreeMap<Mark, (u64, bool)>,
-    sockets: BTreeMap<Mark, Socket>,
+    channels: BTreeMap<EntryId, (u64, bool)>,
+    sockets: BTreeMap<EntryId, Socket>,
     opened: u64,
     is_reachable: bool,
 }
 
 impl World {
-    fn apply(&mut self, change: Change) {
+    fn apply(&mut self, change: LedgerChange) {
         for row in change.write {
             self.shelf.rows.insert(row.number, row);
         }
@@ -70,42 +72,42 @@ impl World {
     }
 
     /// As the object does it.
-    fn ask(&mut self, ask: Ask) -> bool {
-        let question = Question {
+    fn ask(&mut self, operation: Operation) -> bool {
+        let request = LedgerRequest {
             group: String::new(),
-            terms: Terms::default(),
-            ask,
+            limits: Limits::default(),
+            operation,
             now: self.caller(),
         };
-        if self.shelf.ledger.needs_a_roll_call(&question) {
+        if self.shelf.ledger.needs_reconciling(&request) {
             let found: Vec<_> = self
                 .channels
                 .iter()
-                .map(|(id, (pinged, _))| Channel {
+                .map(|(id, (pinged, _))| ChannelState {
                     id: *id,
                     pinged: Timestamp(*pinged),
                 })
                 .collect();
-            let now = Moment::new(Timestamp(self.now), self.caller());
-            let (change, lapsed) = self.shelf.ledger.call_roll(&found, now);
+            let now = TwoClocks::new(Timestamp(self.now), self.caller());
+            let (change, lapsed) = self.shelf.ledger.reconcile(&found, now);
             self.apply(change);
             for id in lapsed {
                 self.channels.remove(&id);
             }
         }
-        let id = ask.slot().expect("a slot").id;
-        let has_slot = matches!(self.shelf.step(&question, self.now), Answer::Counted(_));
+        let id = operation.slot().expect("a slot").id;
+        let has_slot = matches!(
+            self.shelf.step(&request, self.now),
+            LedgerResponse::Counted(_)
+        );
         if has_slot {
             self.channels.insert(id, (0, true));
         }
         has_slot
     }
 
-    fn slot(&self, id: Mark) -> Slot {
-        Slot {
-            id,
-            most: self.most,
-        }
+    fn slot(&self, id: EntryId) -> Slot {
+        Slot { id, max: self.max }
     }
 
     fn open(&mut self) -> bool {
@@ -113,10 +115,10 @@ impl World {
         let id = u128::from(self.opened).to_be_bytes();
         let slot = self.slot(id);
         let is_open = self.is_reachable
-            && self.ask(Ask::Open {
-                mark: None,
+            && self.ask(Operation::Open {
+                id: None,
                 slot,
-                counts_refused: true,
+                counts_if_full: true,
             });
         if is_open {
             let socket = Socket {
@@ -130,7 +132,7 @@ impl World {
         is_open
     }
 
-    fn leave(&mut self, id: Mark, is_over: bool) {
+    fn leave(&mut self, id: EntryId, is_over: bool) {
         if self.channels.remove(&id).is_some() {
             let change = self.shelf.ledger.leave(&id, is_over, Timestamp(self.now));
             self.apply(change);
@@ -138,7 +140,7 @@ impl World {
     }
 
     /// The channel can carry nothing any more.
-    fn cut(&mut self, id: Mark, is_heard: bool) {
+    fn cut(&mut self, id: EntryId, is_heard: bool) {
         if is_heard && self.is_reachable {
             self.leave(id, false);
         } else if let Some((_, is_sound)) = self.channels.get_mut(&id) {
@@ -147,7 +149,7 @@ impl World {
     }
 
     /// What the isolate does when its timer is due. Gives whether the socket lives on.
-    fn tick(&mut self, id: Mark, socket: &mut Socket) -> bool {
+    fn tick(&mut self, id: EntryId, socket: &mut Socket) -> bool {
         if socket.is_attached {
             let reaches = self.is_reachable
                 && self
@@ -170,7 +172,7 @@ impl World {
         }
         if self.is_reachable {
             let slot = self.slot(id);
-            if !self.ask(Ask::Attach { slot }) {
+            if !self.ask(Operation::Attach { slot }) {
                 return false;
             }
             socket.is_attached = true;
@@ -201,7 +203,7 @@ impl World {
         }
     }
 
-    fn nth(&self, at: usize) -> Option<Mark> {
+    fn nth(&self, at: usize) -> Option<EntryId> {
         let at = at.checked_rem(self.sockets.len())?;
         self.sockets.keys().nth(at).copied()
     }
@@ -264,12 +266,12 @@ proptest! {
 
     #[test]
     fn never_are_more_sockets_alive_than_the_cap_says(
-        most in 1..5_u32,
+        max in 1..5_u32,
         skew in prop_oneof![Just(0_u64), 0..100_000_u64],
         events in vec(event(), 1..80),
     ) {
         let mut world = World {
-            most,
+            max,
             skew,
             now: START,
             shelf: Shelf::default(),
@@ -281,7 +283,7 @@ proptest! {
         for event in events {
             world.happen(event);
             let alive = world.sockets.len();
-            prop_assert!(alive <= most as usize, "{alive} alive after {event:?}");
+            prop_assert!(alive <= max as usize, "{alive} alive after {event:?}");
         }
         // Where nothing more goes wrong, every dead one's slot is free after its lease.
         world.is_reachable = true;
@@ -289,7 +291,7 @@ proptest! {
         world.open();
         world.pass(millis(LEASE) / SECOND + 1);
         while world.open() {}
-        prop_assert_eq!(world.sockets.len(), most as usize);
+        prop_assert_eq!(world.sockets.len(), max as usize);
         while let Some(id) = world.nth(0) {
             world.sockets.remove(&id);
             world.leave(id, true);

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use portcullis::limits::quota::Quota;
 use portcullis::limits::route_pool::{
-    Alarm, Answer, Decision, Errand, Given, Holder, Idle, Pool, Question, Taken, Wish,
+    Admission, Alarm, Decision, Holder, HolderTask, Idle, Pool, PoolGrant, PoolOperation,
+    PoolRequest, PoolResponse,
 };
 use portcullis::util::time::Timestamp;
 
@@ -21,8 +22,8 @@ fn quota(count: u32, window: u64) -> Quota {
     Quota::new(count, seconds(window)).expect("a quota")
 }
 
-fn ask(isolate: u64, number: u64, quota: Quota, offset: u64, wish: Wish) -> Question {
-    Question {
+fn ask(isolate: u64, number: u64, quota: Quota, offset: u64, wish: PoolOperation) -> PoolRequest {
+    PoolRequest {
         quota,
         isolate,
         number,
@@ -31,20 +32,20 @@ fn ask(isolate: u64, number: u64, quota: Quota, offset: u64, wish: Wish) -> Ques
     }
 }
 
-fn given(answer: Answer) -> Given {
-    match answer {
-        Answer::Given(given) => given,
-        Answer::Stale => panic!("the question is not stale"),
+fn given(response: PoolResponse) -> PoolGrant {
+    match response {
+        PoolResponse::Granted(given) => given,
+        PoolResponse::Stale => panic!("the question is not stale"),
     }
 }
 
 /// Steps with clocks that agree.
-fn step(pool: &mut Pool, question: Question) -> Given {
-    given(pool.step(&question, question.sent).0)
+fn step(pool: &mut Pool, request: PoolRequest) -> PoolGrant {
+    given(pool.step(&request, request.sent).0)
 }
 
-fn lend(used: u32, keep: u32, want: u32) -> Wish {
-    Wish::Share {
+fn lend(used: u32, keep: u32, want: u32) -> PoolOperation {
+    PoolOperation::Share {
         admits: false,
         used,
         keep,
@@ -52,7 +53,7 @@ fn lend(used: u32, keep: u32, want: u32) -> Wish {
     }
 }
 
-fn new_request(holder: &mut Holder, offset: u64) -> (Decision, Vec<Errand>) {
+fn new_request(holder: &mut Holder, offset: u64) -> (Decision, Vec<HolderTask>) {
     holder.decide(Duration::ZERO, at(offset), TIMEOUT)
 }
 
@@ -61,8 +62,10 @@ fn a_small_quota_is_exact_to_the_millisecond() {
     let quota = quota(2, 60);
     let mut pool = Pool::default();
     let mut admit = |number, offset| {
-        let Given { admits, wait, .. } =
-            step(&mut pool, ask(1, number, quota, offset, Wish::Admit));
+        let PoolGrant { admits, wait, .. } = step(
+            &mut pool,
+            ask(1, number, quota, offset, PoolOperation::Admit),
+        );
         (admits, wait)
     };
     assert_eq!(admit(1, 0), (true, ms(0)));
@@ -125,7 +128,7 @@ fn a_question_that_another_overtook_changes_nothing() {
     );
     for number in [1, 2] {
         let late = ask(1, number, quota, 0, lend(0, 0, 0));
-        assert_eq!(pool.step(&late, at(0)), (Answer::Stale, None));
+        assert_eq!(pool.step(&late, at(0)), (PoolResponse::Stale, None));
     }
     assert_eq!(
         step(&mut pool, ask(2, 1, quota, 0, lend(0, 0, 800))).share,
@@ -166,12 +169,16 @@ fn an_admission_is_given_back_once() {
     let quota = quota(2, 60);
     let mut pool = Pool::default();
     let mut say = |number, wish| step(&mut pool, ask(1, number, quota, 0, wish)).admits;
-    assert!(say(1, Wish::Admit) && say(2, Wish::Admit) && !say(3, Wish::Admit));
-    say(4, Wish::GiveBack { number: 2 });
-    say(5, Wish::GiveBack { number: 2 });
-    say(6, Wish::GiveBack { number: 3 });
-    assert!(say(7, Wish::Admit));
-    assert!(!say(8, Wish::Admit));
+    assert!(
+        say(1, PoolOperation::Admit)
+            && say(2, PoolOperation::Admit)
+            && !say(3, PoolOperation::Admit)
+    );
+    say(4, PoolOperation::GiveBack { number: 2 });
+    say(5, PoolOperation::GiveBack { number: 2 });
+    say(6, PoolOperation::GiveBack { number: 3 });
+    assert!(say(7, PoolOperation::Admit));
+    assert!(!say(8, PoolOperation::Admit));
 }
 
 #[test]
@@ -184,23 +191,23 @@ fn an_isolate_asks_alone_then_for_a_share_and_then_not_at_all() {
     // Another request waits for that.
     let (waiting, _) = new_request(&mut holder, 1);
     assert_eq!(waiting, Decision::Wait(ms(10)));
-    let answer = step(&mut pool, first);
-    assert_eq!(answer.share, 0);
-    let taken = holder.answered(&first, &answer, at(30));
-    assert_eq!(taken, Ok(Taken::There { number: 1 }));
+    let response = step(&mut pool, first);
+    assert_eq!(response.share, 0);
+    let taken = holder.answered(&first, &response, at(30));
+    assert_eq!(taken, Ok(Admission::There { number: 1 }));
 
-    let (Decision::Ask(second), errands) = holder.decide(ms(10), at(31), TIMEOUT) else {
+    let (Decision::Ask(second), tasks) = holder.decide(ms(10), at(31), TIMEOUT) else {
         panic!("there is no share yet")
     };
     let alarm = Alarm::Lease { number: 2 };
     let after = seconds(5);
-    assert_eq!(errands, [Errand::Wake { after, alarm }]);
-    let answer = step(&mut pool, second);
-    assert_eq!((answer.admits, answer.share), (true, 2));
-    assert!(holder.answered(&second, &answer, at(60)).is_ok());
+    assert_eq!(tasks, [HolderTask::Wake { after, alarm }]);
+    let response = step(&mut pool, second);
+    assert_eq!((response.admits, response.share), (true, 2));
+    assert!(holder.answered(&second, &response, at(60)).is_ok());
     for offset in [61, 62] {
         let (decision, _) = new_request(&mut holder, offset);
-        assert!(matches!(decision, Decision::Admit(Taken::Here { .. })));
+        assert!(matches!(decision, Decision::Admit(Admission::Here { .. })));
     }
 }
 
@@ -208,7 +215,7 @@ fn an_isolate_asks_alone_then_for_a_share_and_then_not_at_all() {
 fn an_answer_to_another_question_is_not_taken_for_a_shares() {
     let quota = quota(8000, 60);
     let mut holder = Holder::new(quota, 1);
-    let given = |admits, share| Given {
+    let given = |admits, share| PoolGrant {
         admits,
         share,
         wait: ms(0),
@@ -224,7 +231,7 @@ fn an_answer_to_another_question_is_not_taken_for_a_shares() {
     holder.heard(&back.expect("the pool is told"), &given(false, 0), at(12));
     assert!(holder.answered(&second, &given(true, 3), at(13)).is_ok());
     let (third, _) = new_request(&mut holder, 14);
-    assert!(matches!(third, Decision::Admit(Taken::Here { .. })));
+    assert!(matches!(third, Decision::Admit(Admission::Here { .. })));
 }
 
 #[test]
@@ -234,31 +241,31 @@ fn what_is_left_of_a_share_goes_back_when_it_ends() {
     let mut pool = Pool::default();
     let mut alarms = Vec::new();
     for offset in [0, 100, 200, 300] {
-        let (decision, errands) = new_request(&mut holder, offset);
-        alarms.extend(errands.into_iter().filter_map(|errand| match errand {
-            Errand::Wake { alarm, .. } => Some(alarm),
-            Errand::Ask(_) => None,
+        let (decision, tasks) = new_request(&mut holder, offset);
+        alarms.extend(tasks.into_iter().filter_map(|task| match task {
+            HolderTask::Wake { alarm, .. } => Some(alarm),
+            HolderTask::Ask(_) => None,
         }));
-        if let Decision::Ask(question) = decision {
-            let answer = step(&mut pool, question);
-            let _ = holder.answered(&question, &answer, at(offset));
+        if let Decision::Ask(request) = decision {
+            let response = step(&mut pool, request);
+            let _ = holder.answered(&request, &response, at(offset));
         }
     }
     let back: Vec<_> = alarms
         .into_iter()
         .filter_map(|alarm| holder.woken(alarm, at(5500), TIMEOUT))
         .collect();
-    let [question] = back.as_slice() else {
+    let [request] = back.as_slice() else {
         panic!("one account: {back:?}")
     };
-    let Wish::Share {
+    let PoolOperation::Share {
         admits, keep, want, ..
-    } = question.wish
+    } = request.wish
     else {
         panic!("an account")
     };
     assert_eq!((admits, keep, want), (false, 0, 0));
-    assert_eq!(step(&mut pool, *question).share, 0);
+    assert_eq!(step(&mut pool, *request).share, 0);
     // Nothing is lent any more: an eighth of all but the four that were admitted.
     let other = ask(2, 1, quota, 5500, lend(0, 0, 8000));
     assert_eq!(step(&mut pool, other).share, (8000 - 4) / 8);
@@ -268,11 +275,11 @@ fn what_is_left_of_a_share_goes_back_when_it_ends() {
 fn an_exhausted_route_is_known_until_its_wait_is_over() {
     let quota = quota(1, 60);
     let (mut holder, mut pool) = (Holder::new(quota, 1), Pool::default());
-    let (Decision::Ask(question), _) = new_request(&mut holder, 0) else {
+    let (Decision::Ask(request), _) = new_request(&mut holder, 0) else {
         panic!("it asks")
     };
-    let answer = step(&mut pool, question);
-    assert!(holder.answered(&question, &answer, at(0)).is_ok());
+    let response = step(&mut pool, request);
+    assert!(holder.answered(&request, &response, at(0)).is_ok());
     let wait = |holder: &Holder, offset| holder.wait(at(offset));
     assert_eq!(wait(&holder, 1), Some(ms(59_999)));
     assert_eq!(
@@ -291,11 +298,11 @@ fn a_clock_that_jumps_back_ends_a_share_and_a_wait() {
     let quota = quota(8000, 60);
     let (mut holder, mut pool) = (Holder::new(quota, 1), Pool::default());
     for offset in [0, 1] {
-        let (Decision::Ask(question), _) = new_request(&mut holder, offset) else {
+        let (Decision::Ask(request), _) = new_request(&mut holder, offset) else {
             panic!("it has nothing yet")
         };
-        let answer = step(&mut pool, question);
-        assert!(holder.answered(&question, &answer, at(offset)).is_ok());
+        let response = step(&mut pool, request);
+        assert!(holder.answered(&request, &response, at(offset)).is_ok());
     }
     let mut lent = holder;
     let before = Timestamp(START - 60_000);
@@ -307,7 +314,7 @@ fn a_clock_that_jumps_back_ends_a_share_and_a_wait() {
 fn an_idle_pool_is_looked_at_twice_before_it_goes() {
     let quota = quota(5, 60);
     let mut pool = Pool::default();
-    step(&mut pool, ask(1, 1, quota, 0, Wish::Admit));
+    step(&mut pool, ask(1, 1, quota, 0, PoolOperation::Admit));
     assert_eq!(pool.idle(at(59_000)), Idle::Not(ms(1000)));
     let Idle::Perhaps(wake_in, row) = pool.idle(at(60_000)) else {
         panic!("its clock may have jumped")
@@ -316,6 +323,6 @@ fn an_idle_pool_is_looked_at_twice_before_it_goes() {
     let mut again = Pool::load(&row).expect("its own row");
     assert_eq!(again.idle(at(130_000)), Idle::Yes);
     // Who asks in between is not forgotten.
-    step(&mut pool, ask(1, 2, quota, 61_000, Wish::Admit));
+    step(&mut pool, ask(1, 2, quota, 61_000, PoolOperation::Admit));
     assert!(matches!(pool.idle(at(130_000)), Idle::Perhaps(..)));
 }

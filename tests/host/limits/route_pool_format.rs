@@ -3,22 +3,24 @@
 
 use portcullis::limits::quota::Quota;
 use portcullis::limits::route_pool::wire::{
-    decode_answer, decode_question, encode_answer, encode_question,
+    decode_request, decode_response, encode_request, encode_response,
 };
-use portcullis::limits::route_pool::{Answer, CorruptPool, Given, Pool, Question, Wish};
+use portcullis::limits::route_pool::{
+    CorruptPool, Pool, PoolGrant, PoolOperation, PoolRequest, PoolResponse,
+};
 use portcullis::util::time::Timestamp;
 
 use crate::common::{assert_rows, ms, seconds};
 
-const SHARE: Wish = Wish::Share {
+const SHARE: PoolOperation = PoolOperation::Share {
     admits: true,
     used: 3,
     keep: 4,
     want: 40,
 };
 
-fn question(wish: Wish) -> Question {
-    Question {
+fn request(wish: PoolOperation) -> PoolRequest {
+    PoolRequest {
         quota: Quota::new(600, seconds(60)).expect("a quota"),
         isolate: 0xab,
         number: 7,
@@ -27,9 +29,9 @@ fn question(wish: Wish) -> Question {
     }
 }
 
-fn given(admits: bool, share: u32, wait: u64) -> Answer {
+fn given(admits: bool, share: u32, wait: u64) -> PoolResponse {
     let wait = ms(wait);
-    Answer::Given(Given {
+    PoolResponse::Granted(PoolGrant {
         admits,
         share,
         wait,
@@ -38,23 +40,26 @@ fn given(admits: bool, share: u32, wait: u64) -> Answer {
 
 #[test]
 fn the_wire_format_is_unchanged() {
-    let questions = [
-        (Wish::Admit, "/600/60000/ab/7/1000/admit"),
+    let requests = [
+        (PoolOperation::Admit, "/600/60000/ab/7/1000/admit"),
         (SHARE, "/600/60000/ab/7/1000/share/1/3/4/40"),
-        (Wish::GiveBack { number: 5 }, "/600/60000/ab/7/1000/back/5"),
+        (
+            PoolOperation::GiveBack { number: 5 },
+            "/600/60000/ab/7/1000/back/5",
+        ),
     ];
-    for (wish, text) in questions {
-        assert_eq!(encode_question(&question(wish)), text);
-        assert_eq!(decode_question(text), Some(question(wish)));
+    for (wish, text) in requests {
+        assert_eq!(encode_request(&request(wish)), text);
+        assert_eq!(decode_request(text), Some(request(wish)));
     }
-    let answers = [
+    let responses = [
         (given(true, 12, 0), "given 1 12 0"),
         (given(false, 0, 1500), "given 0 0 1500"),
-        (Answer::Stale, "stale"),
+        (PoolResponse::Stale, "stale"),
     ];
-    for (answer, text) in answers {
-        assert_eq!(encode_answer(&answer), text);
-        assert_eq!(decode_answer(text), Some(answer));
+    for (response, text) in responses {
+        assert_eq!(encode_response(&response), text);
+        assert_eq!(decode_response(text), Some(response));
     }
 }
 
@@ -73,8 +78,8 @@ fn nonsense_is_no_message() {
         "/600/60000/ab/7/1000/share/1/3/4/-1",
         "/600/60000/ab/7/1000/back",
     ];
-    assert_rows(paths.map(|path| (path, decode_question(path), None)));
-    let answers = [
+    assert_rows(paths.map(|path| (path, decode_request(path), None)));
+    let responses = [
         "",
         "given",
         "given 1",
@@ -82,14 +87,14 @@ fn nonsense_is_no_message() {
         "given 1 0 0 0",
         "stale ",
     ];
-    assert_rows(answers.map(|text| (text, decode_answer(text), None)));
+    assert_rows(responses.map(|text| (text, decode_response(text), None)));
 }
 
 #[test]
 fn the_stored_format_is_unchanged() {
     let mut pool = Pool::default();
-    let (answer, row) = pool.step(&question(SHARE), Timestamp(2000));
-    assert_eq!(answer, given(true, 40, 0));
+    let (response, row) = pool.step(&request(SHARE), Timestamp(2000));
+    assert_eq!(response, given(true, 40, 0));
     let mut expected = vec![0];
     for number in [60_000_u64, 40, 2000, 1000] {
         expected.extend(number.to_be_bytes());
@@ -104,7 +109,7 @@ fn the_stored_format_is_unchanged() {
 #[test]
 fn what_was_not_stored_is_an_error() {
     let mut pool = Pool::default();
-    let (_, row) = pool.step(&question(SHARE), Timestamp(2000));
+    let (_, row) = pool.step(&request(SHARE), Timestamp(2000));
     let row = row.expect("something was given");
     let read = |bytes: &[u8]| Pool::load(bytes).map(|_| ());
     assert_eq!(read(&row), Ok(()));

@@ -89,7 +89,7 @@ fn plan() -> impl Strategy<Value = Plan> {
 
 #[test]
 fn never_one_admission_too_many() {
-    let (schedules, questions) = (Cell::new(0_u64), Cell::new(0_u64));
+    let (schedules, requests) = (Cell::new(0_u64), Cell::new(0_u64));
     let (admitted, refused) = (Cell::new(0_u64), Cell::new(0_u64));
     let add = |cell: &Cell<u64>, count: u64| cell.set(cell.get() + count);
     let outcome = TestRunner::new(cases(20_000)).run(&plan(), |plan| {
@@ -107,7 +107,7 @@ fn never_one_admission_too_many() {
         add(&schedules, 1);
         add(&admitted, world.admitted.len() as u64);
         add(&refused, world.refused);
-        add(&questions, world.questions);
+        add(&requests, world.requests);
         Ok(())
     });
     println!(
@@ -115,7 +115,7 @@ fn never_one_admission_too_many() {
         schedules.get(),
         admitted.get(),
         refused.get(),
-        questions.get()
+        requests.get()
     );
     assert!(outcome.is_ok(), "{}", outcome.unwrap_err());
 }

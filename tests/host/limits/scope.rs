@@ -1,6 +1,6 @@
 //! The names of ledgers: no two parties share one.
 
-use portcullis::limits::scope::{Party, ledger_of_address, ledger_of_user};
+use portcullis::limits::scope::{LimitScope, ledger_of_address, ledger_of_user};
 use portcullis::token::Identity;
 
 use crate::common::{Ask, NOW, object};
@@ -46,8 +46,17 @@ fn the_names_are_unchanged() {
 
 #[test]
 fn policies_and_causes_name_their_party() {
-    let words = |party: Party| (party.name(), party.to_string());
-    assert_eq!(words(Party::Address), ("ip", "the address's ledger".into()));
-    assert_eq!(words(Party::User), ("user", "the user's ledger".into()));
-    assert_eq!(words(Party::Route), ("route", "the route's quota".into()));
+    let words = |scope: LimitScope| (scope.name(), scope.to_string());
+    assert_eq!(
+        words(LimitScope::Address),
+        ("ip", "the address's ledger".into())
+    );
+    assert_eq!(
+        words(LimitScope::User),
+        ("user", "the user's ledger".into())
+    );
+    assert_eq!(
+        words(LimitScope::Route),
+        ("route", "the route's quota".into())
+    );
 }

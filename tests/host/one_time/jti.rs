@@ -1,6 +1,6 @@
 //! The use of a `jti`: which ones can be admitted once, and under which name.
 
-use portcullis::one_time::jti::Use;
+use portcullis::one_time::jti::TokenUse;
 use portcullis::response::reason::{Reason, Rejection};
 use portcullis::token::Identity;
 use portcullis::util::time::Timestamp;
@@ -16,8 +16,8 @@ fn identity(claims: &str) -> Identity {
     }
 }
 
-fn use_of(claims: &str) -> Result<Use, Rejection> {
-    Use::of(&identity(claims), NOW)
+fn use_of(claims: &str) -> Result<TokenUse, Rejection> {
+    TokenUse::of(&identity(claims), NOW)
 }
 
 fn name(claims: &str) -> String {

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use portcullis::registry::{
-    Claim, End, Entry, Key, Mark, Named, SHARDS, Socket, Verb, judge, oldest, party_of, session_of,
-    shard_of,
+    Claim, Denial, DenialKind, DenialReason, DenialTarget, RegistryKey, SHARDS, Socket,
+    SocketEntry, judge, oldest, session_key, shard_of, subject_key,
 };
 use portcullis::request::address::{ClientAddress, Ipv6Prefix};
 use portcullis::util::time::Timestamp;
@@ -15,151 +15,188 @@ use crate::common::registry::{ALICE, after, alice, entry, identity};
 use crate::common::{NOW, assert_rows, cases};
 
 /// What an object says that stored just this.
-fn verdict(entry: &Entry, verb: Verb, key: Key, before: Timestamp) -> Result<(), End> {
-    let mark = Mark {
+fn verdict(
+    entry: &SocketEntry,
+    kind: DenialKind,
+    key: RegistryKey,
+    before: Timestamp,
+) -> Result<(), DenialReason> {
+    let denial = Denial {
         before,
         until: after(1000),
     };
-    let named = Named { verb, key };
-    let is_asked = entry.questions(false).contains(&named);
-    let found: &[_] = if is_asked { &[(verb, mark)] } else { &[] };
+    let target = DenialTarget { kind, key };
+    let is_asked = entry.denial_targets(false).contains(&target);
+    let found: &[_] = if is_asked { &[(kind, denial)] } else { &[] };
     judge(&entry.socket, found, NOW)
 }
 
 #[test]
 fn a_mark_hits_whom_it_names_and_nobody_else() {
-    let sub = |issuer, value| Key::claim(Claim::Subject, issuer, value);
-    let sid = |issuer, value| Key::claim(Claim::Session, issuer, value);
-    let jti = |issuer, value| Key::claim(Claim::Token, issuer, value);
-    let ip = |text| Key::address(ClientAddress::parse(Some(text)).key(Ipv6Prefix::default()));
+    let sub = |issuer, value| RegistryKey::claim(Claim::Subject, issuer, value);
+    let sid = |issuer, value| RegistryKey::claim(Claim::Session, issuer, value);
+    let jti = |issuer, value| RegistryKey::claim(Claim::Token, issuer, value);
+    let ip =
+        |text| RegistryKey::address(ClientAddress::parse(Some(text)).key(Ipv6Prefix::default()));
     let (id, other) = (Some("https://id"), Some("https://other"));
-    let (revoked, banned) = (Err(End::Revoked), Err(End::Banned));
+    let (revoked, banned) = (Err(DenialReason::Revoked), Err(DenialReason::Banned));
     let after_iat = after(1);
     let rows = [
         (
             "the token",
-            Verb::Revoke,
+            DenialKind::Revoke,
             jti(None, "t1"),
             after_iat,
             revoked,
         ),
         (
             "another token",
-            Verb::Revoke,
+            DenialKind::Revoke,
             jti(None, "t2"),
             after_iat,
             Ok(()),
         ),
         (
             "of its issuer",
-            Verb::Revoke,
+            DenialKind::Revoke,
             jti(id, "t1"),
             after_iat,
             revoked,
         ),
         (
             "of another issuer",
-            Verb::Revoke,
+            DenialKind::Revoke,
             jti(other, "t1"),
             after_iat,
             Ok(()),
         ),
         (
             "the session",
-            Verb::Revoke,
+            DenialKind::Revoke,
             sid(None, "s1"),
             after_iat,
             revoked,
         ),
         (
             "of its issuer",
-            Verb::Revoke,
+            DenialKind::Revoke,
             sid(id, "s1"),
             after_iat,
             revoked,
         ),
         (
             "of another",
-            Verb::Revoke,
+            DenialKind::Revoke,
             sid(other, "s1"),
             after_iat,
             Ok(()),
         ),
         (
             "the subject",
-            Verb::Revoke,
+            DenialKind::Revoke,
             sub(None, "alice"),
             after_iat,
             revoked,
         ),
         (
             "before its token",
-            Verb::Revoke,
+            DenialKind::Revoke,
             sub(None, "alice"),
             NOW,
             Ok(()),
         ),
         (
             "of another issuer",
-            Verb::Revoke,
+            DenialKind::Revoke,
             sub(other, "alice"),
             after_iat,
             Ok(()),
         ),
-        ("everything", Verb::Revoke, Key::all(), after_iat, revoked),
-        ("everything before", Verb::Revoke, Key::all(), NOW, Ok(())),
+        (
+            "everything",
+            DenialKind::Revoke,
+            RegistryKey::all(),
+            after_iat,
+            revoked,
+        ),
+        (
+            "everything before",
+            DenialKind::Revoke,
+            RegistryKey::all(),
+            NOW,
+            Ok(()),
+        ),
         (
             "the issuer",
-            Verb::Revoke,
-            Key::issuer("https://id"),
+            DenialKind::Revoke,
+            RegistryKey::issuer("https://id"),
             after_iat,
             revoked,
         ),
         (
             "another issuer",
-            Verb::Revoke,
-            Key::issuer("https://other"),
+            DenialKind::Revoke,
+            RegistryKey::issuer("https://other"),
             after_iat,
             Ok(()),
         ),
         (
             "a claim of another kind",
-            Verb::Revoke,
+            DenialKind::Revoke,
             sub(None, "t1"),
             after_iat,
             Ok(()),
         ),
-        ("banned by address", Verb::Ban, ip("192.0.2.7"), NOW, banned),
-        ("another address", Verb::Ban, ip("192.0.2.8"), NOW, Ok(())),
+        (
+            "banned by address",
+            DenialKind::Ban,
+            ip("192.0.2.7"),
+            NOW,
+            banned,
+        ),
+        (
+            "another address",
+            DenialKind::Ban,
+            ip("192.0.2.8"),
+            NOW,
+            Ok(()),
+        ),
         (
             "banned by subject",
-            Verb::Ban,
+            DenialKind::Ban,
             sub(None, "alice"),
             NOW,
             banned,
         ),
-        ("another subject", Verb::Ban, sub(None, "alic"), NOW, Ok(())),
+        (
+            "another subject",
+            DenialKind::Ban,
+            sub(None, "alic"),
+            NOW,
+            Ok(()),
+        ),
         (
             "a disconnection",
-            Verb::Kick,
+            DenialKind::Disconnect,
             sub(None, "alice"),
             NOW,
             Ok(()),
         ),
     ];
-    assert_rows(rows.map(|(name, verb, key, before, expected)| {
-        (name, verdict(&alice(), verb, key, before), expected)
+    assert_rows(rows.map(|(name, kind, key, before, expected)| {
+        (name, verdict(&alice(), kind, key, before), expected)
     }));
 }
 
 #[test]
 fn who_does_not_say_when_it_was_issued_is_revoked_and_who_has_no_token_is_not() {
-    let all = |entry: &Entry| verdict(entry, Verb::Revoke, Key::all(), Timestamp(1));
+    let all =
+        |entry: &SocketEntry| verdict(entry, DenialKind::Revoke, RegistryKey::all(), Timestamp(1));
     let undated = entry("192.0.2.7", Some(&identity(r#"{"sub":"alice"}"#)));
     let odd = entry("192.0.2.7", Some(&identity(r#"{"sub":"alice","iat":"x"}"#)));
     let without = entry("192.0.2.7", None);
-    assert_eq!(all(&undated), Err(End::Revoked));
-    assert_eq!(all(&odd), Err(End::Revoked));
+    assert_eq!(all(&undated), Err(DenialReason::Revoked));
+    assert_eq!(all(&odd), Err(DenialReason::Revoked));
     assert_eq!(all(&alice()), Ok(()));
     assert_eq!(all(&without), Ok(()));
 }
@@ -167,17 +204,26 @@ fn who_does_not_say_when_it_was_issued_is_revoked_and_who_has_no_token_is_not() 
 #[test]
 fn a_mark_that_is_over_hits_nobody_and_a_ban_is_told_first() {
     let socket = &alice().socket;
-    let mark = |until| Mark {
+    let denial = |until| Denial {
         before: after(1),
         until,
     };
-    let over = [(Verb::Revoke, mark(NOW)), (Verb::Ban, mark(NOW))];
+    let over = [
+        (DenialKind::Revoke, denial(NOW)),
+        (DenialKind::Ban, denial(NOW)),
+    ];
     assert_eq!(judge(socket, &over, NOW), Ok(()));
-    let both = [(Verb::Revoke, mark(after(1))), (Verb::Ban, mark(after(1)))];
-    assert_eq!(judge(socket, &both, NOW), Err(End::Banned));
+    let both = [
+        (DenialKind::Revoke, denial(after(1))),
+        (DenialKind::Ban, denial(after(1))),
+    ];
+    assert_eq!(judge(socket, &both, NOW), Err(DenialReason::Banned));
     // Who was disconnected may come back, who was revoked may not: that is told first.
-    let both = [(Verb::Kick, mark(after(1))), (Verb::Revoke, mark(after(1)))];
-    assert_eq!(judge(socket, &both, NOW), Err(End::Revoked));
+    let both = [
+        (DenialKind::Disconnect, denial(after(1))),
+        (DenialKind::Revoke, denial(after(1))),
+    ];
+    assert_eq!(judge(socket, &both, NOW), Err(DenialReason::Revoked));
 }
 
 #[test]
@@ -188,9 +234,9 @@ fn a_list_that_is_cut_has_the_oldest_and_says_so() {
         ..alice().socket
     };
     let all = [(3, "c"), (1, "z"), (2, "b"), (1, "a")];
-    let list = |most| {
+    let list = |max| {
         let sockets = all.map(|(since, id)| socket(since, id)).to_vec();
-        let (sockets, are_more) = oldest(sockets, most);
+        let (sockets, are_more) = oldest(sockets, max);
         let ids: String = sockets.into_iter().map(|socket| socket.id).collect();
         (ids, are_more)
     };
@@ -205,15 +251,15 @@ fn a_list_that_is_cut_has_the_oldest_and_says_so() {
 #[test]
 fn a_disconnection_is_asked_for_only_by_who_was_admitted_before() {
     let kicks = |again| {
-        let questions = alice().questions(again);
-        questions
+        let requests = alice().denial_targets(again);
+        requests
             .iter()
-            .filter(|named| named.verb == Verb::Kick)
+            .filter(|target| target.kind == DenialKind::Disconnect)
             .count()
     };
     assert_eq!(kicks(false), 0);
     assert!(kicks(true) > 0);
-    let mark = Mark {
+    let denial = Denial {
         before: NOW,
         until: after(1),
     };
@@ -222,11 +268,15 @@ fn a_disconnection_is_asked_for_only_by_who_was_admitted_before() {
             since,
             ..alice().socket
         };
-        judge(&socket, &[(Verb::Kick, mark)], NOW)
+        judge(&socket, &[(DenialKind::Disconnect, denial)], NOW)
     };
     assert_rows([
-        ("before", opened(NOW), Err(End::Kicked)),
-        ("by another clock", opened(after(1_000)), Err(End::Kicked)),
+        ("before", opened(NOW), Err(DenialReason::Disconnected)),
+        (
+            "by another clock",
+            opened(after(1_000)),
+            Err(DenialReason::Disconnected),
+        ),
         ("come back since", opened(after(1_001)), Ok(())),
     ]);
 }
@@ -234,11 +284,19 @@ fn a_disconnection_is_asked_for_only_by_who_was_admitted_before() {
 #[test]
 fn ends_have_the_contracts_codes() {
     assert_rows([
-        ("revoked", End::Revoked.close(), (4401, "revoked")),
-        ("banned", End::Banned.close(), (4403, "disconnected")),
-        ("kicked", End::Kicked.close(), (4403, "disconnected")),
+        ("revoked", DenialReason::Revoked.close(), (4401, "revoked")),
+        (
+            "banned",
+            DenialReason::Banned.close(),
+            (4403, "disconnected"),
+        ),
+        (
+            "kicked",
+            DenialReason::Disconnected.close(),
+            (4403, "disconnected"),
+        ),
     ]);
-    assert_eq!(End::Revoked.message(), "end 4401 revoked");
+    assert_eq!(DenialReason::Revoked.message(), "end 4401 revoked");
 }
 
 #[test]
@@ -252,7 +310,7 @@ fn a_socket_has_no_more_keys_than_the_platform_has_tags_and_none_is_too_long() {
     }
     // The platform keeps 16 KiB of it, in two bytes a character at worst.
     assert!(entry.socket.to_json().len() < 8 << 10);
-    let other = Key::claim(Claim::Subject, None, &format!("{long}!"));
+    let other = RegistryKey::claim(Claim::Subject, None, &format!("{long}!"));
     assert!(!entry.keys.contains(&other));
 }
 
@@ -260,9 +318,9 @@ fn a_socket_has_no_more_keys_than_the_platform_has_tags_and_none_is_too_long() {
 fn sockets_are_found_by_what_their_objects_are_named_by() {
     let address = ClientAddress::parse(Some("192.0.2.7")).key(Ipv6Prefix::default());
     let alice = identity(ALICE);
-    let party = party_of(&alice).expect("a subject");
-    assert!(entry("192.0.2.7", Some(&alice)).keys.contains(&party));
-    let session = session_of(&alice).expect("a session");
+    let subject = subject_key(&alice).expect("a subject");
+    assert!(entry("192.0.2.7", Some(&alice)).keys.contains(&subject));
+    let session = session_key(&alice).expect("a session");
     assert!(entry("192.0.2.7", Some(&alice)).keys.contains(&session));
     assert!(shard_of(Some(&alice), address) < SHARDS);
     // Wherever she comes from.
@@ -273,14 +331,17 @@ fn sockets_are_found_by_what_their_objects_are_named_by() {
     );
     // Another issuer's are others, whatever they are called.
     let namesake = identity(&ALICE.replace("https://id", "https://other"));
-    assert_ne!(party_of(&namesake), Some(party));
-    assert_ne!(session_of(&namesake), Some(session));
+    assert_ne!(subject_key(&namesake), Some(subject));
+    assert_ne!(session_key(&namesake), Some(session));
     // Of whom nothing is known but the address.
     let nobody = identity("{}");
-    assert_eq!(party_of(&nobody), None);
+    assert_eq!(subject_key(&nobody), None);
     assert_eq!(shard_of(Some(&nobody), address), shard_of(None, address));
     let keys = entry("192.0.2.7", None).keys;
-    assert_eq!(keys, [Key::socket("0123"), Key::address(address)]);
+    assert_eq!(
+        keys,
+        [RegistryKey::socket("0123"), RegistryKey::address(address)]
+    );
 }
 
 #[test]
@@ -296,8 +357,8 @@ fn all_objects_share_the_sockets() {
     assert_eq!(count(&|at| shard_of(Some(&subject(at)), address(0))), all);
     assert_eq!(count(&|at| shard_of(None, address(at))), all);
     // What is about everybody is found by no tag, for sockets have none of that.
-    assert_eq!(Key::all().tag(), None);
-    let one = Key::socket("0123");
+    assert_eq!(RegistryKey::all().tag(), None);
+    let one = RegistryKey::socket("0123");
     assert_eq!(one.tag(), Some(&one));
 }
 
@@ -308,8 +369,8 @@ fn the_oldest_sockets_are_listed_in_whatever_order_they_are_found() {
         since: after(since),
         ..alice().socket
     };
-    let list = |found, most| {
-        let (listed, truncated) = oldest(found, most);
+    let list = |found, max| {
+        let (listed, truncated) = oldest(found, max);
         let ids = listed.into_iter().map(|socket| socket.id);
         (ids.collect::<Vec<_>>().join(" "), truncated)
     };
@@ -333,7 +394,7 @@ proptest! {
 
     #[test]
     fn no_two_keys_read_alike(one in "\\PC{0,12}", two in "\\PC{0,12}", three in "\\PC{0,12}") {
-        let key = |issuer: Option<&str>, value: &str| Key::claim(Claim::Subject, issuer, value);
+        let key = |issuer: Option<&str>, value: &str| RegistryKey::claim(Claim::Subject, issuer, value);
         prop_assert_ne!(key(None, &one), key(Some(&one), &two));
         prop_assert_eq!(key(Some(&one), &two) == key(Some(&two), &three), one == two && two == three);
         prop_assert_eq!(key(None, &one) == key(None, &two), one == two);

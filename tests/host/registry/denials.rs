@@ -2,7 +2,7 @@
 //! are told.
 
 use crate::common::{NOW, assert_rows, cases, ms};
-use portcullis::registry::{Mark, Verb};
+use portcullis::registry::{Denial, DenialKind};
 use portcullis::util::time::Timestamp;
 use proptest::prelude::*;
 
@@ -12,74 +12,90 @@ fn after(milliseconds: u64) -> Timestamp {
 
 #[test]
 fn what_is_over_or_passes_soon_needs_no_room() {
-    let needs = |verb, until| {
-        let mark = Mark { before: NOW, until };
-        mark.needs_room(verb, NOW)
+    let needs = |kind, until| {
+        let denial = Denial { before: NOW, until };
+        denial.needs_room(kind, NOW)
     };
     assert_rows([
-        ("a revocation", needs(Verb::Revoke, after(1)), true),
-        ("a ban", needs(Verb::Ban, after(1)), true),
-        ("one that is over", needs(Verb::Ban, NOW), false),
-        ("one that is lifted", needs(Verb::Ban, Timestamp(0)), false),
-        ("a disconnection", needs(Verb::Kick, after(1)), false),
+        ("a revocation", needs(DenialKind::Revoke, after(1)), true),
+        ("a ban", needs(DenialKind::Ban, after(1)), true),
+        ("one that is over", needs(DenialKind::Ban, NOW), false),
+        (
+            "one that is lifted",
+            needs(DenialKind::Ban, Timestamp(0)),
+            false,
+        ),
+        (
+            "a disconnection",
+            needs(DenialKind::Disconnect, after(1)),
+            false,
+        ),
     ]);
 }
 
 #[test]
 fn what_changes_nothing_is_not_stored_again_and_what_does_is() {
-    let mark = |before, until| Mark {
+    let denial = |before, until| Denial {
         before: after(before),
         until: after(until),
     };
-    let is_new = |verb, before, until| {
-        let stored = Some(mark(500, 1000));
-        mark(before, until).over(verb, stored).is_new
+    let is_new = |kind, before, until| {
+        let stored = Some(denial(500, 1000));
+        denial(before, until).over(kind, stored).is_new
     };
-    assert!(mark(500, 1000).over(Verb::Revoke, None).is_new);
+    assert!(denial(500, 1000).over(DenialKind::Revoke, None).is_new);
     assert_rows([
-        ("the same", is_new(Verb::Revoke, 500, 1000), false),
-        ("less", is_new(Verb::Revoke, 400, 900), false),
-        ("of later tokens", is_new(Verb::Revoke, 501, 900), true),
-        ("for longer", is_new(Verb::Revoke, 400, 1001), true),
-        ("the same ban", is_new(Verb::Ban, 500, 1000), false),
-        ("an earlier word", is_new(Verb::Ban, 499, 2000), false),
-        ("a later word", is_new(Verb::Ban, 501, 0), true),
-        ("a longer ban", is_new(Verb::Ban, 500, 1001), true),
-        ("a disconnection", is_new(Verb::Kick, 501, 1001), true),
+        ("the same", is_new(DenialKind::Revoke, 500, 1000), false),
+        ("less", is_new(DenialKind::Revoke, 400, 900), false),
+        (
+            "of later tokens",
+            is_new(DenialKind::Revoke, 501, 900),
+            true,
+        ),
+        ("for longer", is_new(DenialKind::Revoke, 400, 1001), true),
+        ("the same ban", is_new(DenialKind::Ban, 500, 1000), false),
+        ("an earlier word", is_new(DenialKind::Ban, 499, 2000), false),
+        ("a later word", is_new(DenialKind::Ban, 501, 0), true),
+        ("a longer ban", is_new(DenialKind::Ban, 500, 1001), true),
+        (
+            "a disconnection",
+            is_new(DenialKind::Disconnect, 501, 1001),
+            true,
+        ),
     ]);
 }
 
 #[test]
 fn the_later_word_about_a_ban_counts_whatever_the_clocks_say() {
-    let ban = Mark {
+    let ban = Denial {
         before: after(500),
         until: after(1000),
     };
     // The object's clock was set back since.
-    let spoken = Mark::spoken(Some(ban), NOW);
-    assert!(spoken > ban.before);
-    let lifted = Mark {
-        before: spoken,
+    let stamped = Denial::stamped(Some(ban), NOW);
+    assert!(stamped > ban.before);
+    let lifted = Denial {
+        before: stamped,
         until: Timestamp(0),
     };
-    assert_eq!(lifted.over(Verb::Ban, Some(ban)).stored, lifted);
-    assert_eq!(ban.over(Verb::Ban, Some(lifted)).stored, lifted);
-    assert_eq!(Mark::spoken(Some(ban), after(600)), after(600));
-    assert_eq!(Mark::spoken(None, NOW), NOW);
+    assert_eq!(lifted.over(DenialKind::Ban, Some(ban)).stored, lifted);
+    assert_eq!(ban.over(DenialKind::Ban, Some(lifted)).stored, lifted);
+    assert_eq!(Denial::stamped(Some(ban), after(600)), after(600));
+    assert_eq!(Denial::stamped(None, NOW), NOW);
 }
 
-fn marks() -> impl Strategy<Value = Vec<Mark>> {
-    let mark = (0..5u64, 0..5u64).prop_map(|(before, until)| Mark {
+fn denials() -> impl Strategy<Value = Vec<Denial>> {
+    let denial = (0..5u64, 0..5u64).prop_map(|(before, until)| Denial {
         before: Timestamp(before),
         until: Timestamp(until),
     });
-    prop::collection::vec(mark, 1..6)
+    prop::collection::vec(denial, 1..6)
 }
 
-fn stored(verb: Verb, marks: &[Mark]) -> Option<Mark> {
-    marks
-        .iter()
-        .fold(None, |stored, mark| Some(mark.over(verb, stored).stored))
+fn stored(kind: DenialKind, denials: &[Denial]) -> Option<Denial> {
+    denials.iter().fold(None, |stored, denial| {
+        Some(denial.over(kind, stored).stored)
+    })
 }
 
 proptest! {
@@ -87,22 +103,22 @@ proptest! {
 
     #[test]
     fn objects_agree_in_whatever_order_and_however_often_marks_arrive(
-        marks in marks(),
-        shuffled in marks().prop_shuffle(),
-        verb in prop::sample::select(vec![Verb::Ban, Verb::Revoke, Verb::Kick]),
+        denials in denials(),
+        shuffled in denials().prop_shuffle(),
+        kind in prop::sample::select(vec![DenialKind::Ban, DenialKind::Revoke, DenialKind::Disconnect]),
     ) {
-        let mut all = [marks.clone(), shuffled.clone()].concat();
-        let first = stored(verb, &all);
+        let mut all = [denials.clone(), shuffled.clone()].concat();
+        let first = stored(kind, &all);
         all.reverse();
-        prop_assert_eq!(stored(verb, &all), first);
+        prop_assert_eq!(stored(kind, &all), first);
         all.extend(shuffled);
-        prop_assert_eq!(stored(verb, &all), first);
+        prop_assert_eq!(stored(kind, &all), first);
     }
 
     #[test]
-    fn a_revocation_is_never_narrowed(marks in marks(), more in marks()) {
-        let before = stored(Verb::Revoke, &marks).expect("at least one");
-        let after = stored(Verb::Revoke, &[marks, more].concat()).expect("at least one");
+    fn a_revocation_is_never_narrowed(denials in denials(), more in denials()) {
+        let before = stored(DenialKind::Revoke, &denials).expect("at least one");
+        let after = stored(DenialKind::Revoke, &[denials, more].concat()).expect("at least one");
         prop_assert!(after.before >= before.before && after.until >= before.until);
     }
 }

@@ -2,15 +2,16 @@
 //! deployment must not change, for isolates and objects are not replaced at one moment.
 
 use portcullis::registry::{
-    Answer, Claim, End, Entry, Key, Mark, Named, Opening, Question, Renewal, Socket, Verb,
+    Claim, Denial, DenialKind, DenialReason, DenialTarget, Opening, RegistryKey, RegistryRequest,
+    RegistryResponse, Socket, SocketEntry, TokenRenewal,
 };
 use portcullis::request::address::{ClientAddress, Ipv6Prefix};
 use portcullis::util::time::Timestamp;
 
 use crate::common::{NOW, assert_rows, ms};
 
-fn entry() -> Entry {
-    Entry {
+fn entry() -> SocketEntry {
+    SocketEntry {
         socket: Socket {
             id: "0123".into(),
             sub: Some("alice".into()),
@@ -26,10 +27,12 @@ fn entry() -> Entry {
             renewal: None,
         },
         keys: vec![
-            Key::socket("0123"),
-            Key::address(ClientAddress::parse(Some("2001:db8::7")).key(Ipv6Prefix::default())),
-            Key::claim(Claim::Subject, None, "alice"),
-            Key::claim(Claim::Subject, Some(""), "alice"),
+            RegistryKey::socket("0123"),
+            RegistryKey::address(
+                ClientAddress::parse(Some("2001:db8::7")).key(Ipv6Prefix::default()),
+            ),
+            RegistryKey::claim(Claim::Subject, None, "alice"),
+            RegistryKey::claim(Claim::Subject, Some(""), "alice"),
         ],
     }
 }
@@ -39,10 +42,10 @@ const KEYS: &str = r#"["id 4:0123","ip 13:2001:db8::/64","sub 5:alice","sub 0: 5
 
 const RENEWAL: &str = r#"{"keys":["jti 3:b c","jti 0: 3:b c"],"issued":1800000000001}"#;
 
-fn renewal() -> Renewal {
-    Renewal {
+fn renewal() -> TokenRenewal {
+    TokenRenewal {
         keys: [None, Some("")]
-            .map(|issuer| Key::claim(Claim::Token, issuer, "b c"))
+            .map(|issuer| RegistryKey::claim(Claim::Token, issuer, "b c"))
             .to_vec(),
         issued: Some(NOW + ms(1)),
     }
@@ -51,82 +54,84 @@ fn renewal() -> Renewal {
 #[test]
 fn questions_keep_their_form() {
     let entry_json = format!(r#"{{"socket":{SOCKET},"keys":{KEYS}}}"#);
-    let mark = Mark {
+    let denial = Denial {
         before: Timestamp(1),
         until: Timestamp(2),
     };
-    let named = Named {
-        verb: Verb::Revoke,
-        key: Key::all(),
+    let target = DenialTarget {
+        kind: DenialKind::Revoke,
+        key: RegistryKey::all(),
     };
-    assert_eq!(named.name(), "revoke all");
+    assert_eq!(target.name(), "revoke all");
     let rows = [
         (
-            Question::Admit { entry: entry() },
+            RegistryRequest::Admit { entry: entry() },
             format!(r#"{{"admit":{{"entry":{entry_json}}}}}"#),
         ),
         (
-            Question::Mark {
-                named,
-                mark,
-                spoken: true,
+            RegistryRequest::Deny {
+                target,
+                denial,
+                stamped: true,
             },
-            r#"{"mark":{"named":{"verb":"revoke","key":"all"},"mark":{"before":1,"until":2},"spoken":true}}"#.into(),
+            r#"{"deny":{"target":{"kind":"revoke","key":"all"},"denial":{"before":1,"until":2},"stamped":true}}"#.into(),
         ),
         (
-            Question::List {
+            RegistryRequest::List {
                 key: None,
-                most: 7,
+                max: 7,
             },
-            r#"{"list":{"key":null,"most":7}}"#.into(),
+            r#"{"list":{"key":null,"max":7}}"#.into(),
         ),
         (
-            Question::Prolong {
+            RegistryRequest::Extend {
                 entry: entry(),
-                party: Key::socket("a"),
+                subject: RegistryKey::socket("a"),
                 session: None,
             },
-            format!(r#"{{"prolong":{{"entry":{entry_json},"party":"id 1:a","session":null}}}}"#),
+            format!(r#"{{"extend":{{"entry":{entry_json},"subject":"id 1:a","session":null}}}}"#),
         ),
     ];
-    for (question, json) in rows {
-        assert_eq!(question.to_json(), json);
-        assert_eq!(Question::from_json(&json), Some(question));
+    for (request, json) in rows {
+        assert_eq!(request.to_json(), json);
+        assert_eq!(RegistryRequest::from_json(&json), Some(request));
     }
 }
 
 #[test]
 fn answers_keep_their_form() {
-    let mark = Mark {
+    let denial = Denial {
         before: Timestamp(1),
         until: Timestamp(2),
     };
     let rows = [
-        (Answer::Admitted, r#""admitted""#.to_owned()),
+        (RegistryResponse::Admitted, r#""admitted""#.to_owned()),
         (
-            Answer::Refused { end: End::Revoked },
+            RegistryResponse::Refused {
+                end: DenialReason::Revoked,
+            },
             r#"{"refused":{"end":"revoked"}}"#.into(),
         ),
         (
-            Answer::Marked { mark, sockets: 3 },
-            r#"{"marked":{"mark":{"before":1,"until":2},"sockets":3}}"#.into(),
+            RegistryResponse::Denied { denial, sockets: 3 },
+            r#"{"denied":{"denial":{"before":1,"until":2},"sockets":3}}"#.into(),
         ),
-        (Answer::Full, r#""full""#.into()),
+        (RegistryResponse::Full, r#""full""#.into()),
         (
-            Answer::Listed {
+            RegistryResponse::Listed {
                 sockets: vec![entry().socket],
                 truncated: false,
             },
             format!(r#"{{"listed":{{"sockets":[{SOCKET}],"truncated":false}}}}"#),
         ),
         (
-            Answer::Prolonged { sockets: 2 },
-            r#"{"prolonged":{"sockets":2}}"#.into(),
+            RegistryResponse::Extended { sockets: 2 },
+            r#"{"extended":{"sockets":2}}"#.into(),
         ),
     ];
-    for (answer, json) in rows {
-        assert_eq!(answer.to_json(), json);
-        assert_eq!(Answer::from_json(&json), Some(answer));
+    for (response, json) in rows {
+        assert_eq!(response.to_json(), json);
+        assert_eq!(RegistryResponse::from_json(&json), Some(response));
     }
 }
 
@@ -178,10 +183,10 @@ fn a_channel_is_opened_by_the_query_of_a_url() {
 #[test]
 fn what_moved_an_expiry_keeps_its_form_at_a_channel_and_to_its_isolate() {
     let mut socket = entry().socket;
-    let keys = [Key::address(
+    let keys = [RegistryKey::address(
         ClientAddress::parse(Some("192.0.2.9")).key(Ipv6Prefix::default()),
     )];
-    let newer = Entry {
+    let newer = SocketEntry {
         socket: Socket {
             expires: Some(NOW + ms(9)),
             issued: renewal().issued,
@@ -189,7 +194,7 @@ fn what_moved_an_expiry_keeps_its_form_at_a_channel_and_to_its_isolate() {
         },
         keys: keys.into_iter().chain(renewal().keys).collect(),
     };
-    let message = socket.prolong(&newer);
+    let message = socket.extend(&newer);
     assert_eq!(message, Some(format!("expires 1800000000009 {RENEWAL}")));
     let json = SOCKET.replace("0005", "0009");
     let json = json.replace('}', &format!(r#","renewal":{RENEWAL}}}"#));

@@ -1,7 +1,10 @@
 //! Live sockets that a newer token keeps open: what moves their expiry, and that they end with
 //! either token.
 
-use portcullis::registry::{Claim, End, Entry, Key, Mark, Named, Renewal, Socket, Verb, judge};
+use portcullis::registry::{
+    Claim, Denial, DenialKind, DenialReason, DenialTarget, RegistryKey, Socket, SocketEntry,
+    TokenRenewal, judge,
+};
 use portcullis::token::Identity;
 use portcullis::util::time::Timestamp;
 use serde_json::json;
@@ -10,7 +13,7 @@ use crate::common::registry::{ALICE, after, alice, entry, identity};
 use crate::common::{NOW, assert_rows, seconds};
 
 /// Another token of Alice's, accepted for so many seconds and issued so many milliseconds later.
-fn newer(jti: &str, lasts: u64) -> Entry {
+fn newer(jti: &str, lasts: u64) -> SocketEntry {
     let claims = ALICE
         .replace("t1", jti)
         .replace("1800000000}", "1800000000.5}");
@@ -22,63 +25,63 @@ fn newer(jti: &str, lasts: u64) -> Entry {
 }
 
 /// Alice's socket, moved by these tokens one after the other.
-fn renewed(by: &[Entry]) -> Entry {
+fn renewed(by: &[SocketEntry]) -> SocketEntry {
     let mut entry = alice();
     for newer in by {
-        entry.socket.prolong(newer);
+        entry.socket.extend(newer);
     }
     entry
 }
 
-fn jti(issuer: Option<&str>, value: &str) -> Key {
-    Key::claim(Claim::Token, issuer, value)
+fn jti(issuer: Option<&str>, value: &str) -> RegistryKey {
+    RegistryKey::claim(Claim::Token, issuer, value)
 }
 
 #[test]
 fn expiry_only_moves_ahead_and_the_token_that_moved_it_is_remembered() {
-    let prolonged = |lasts| {
+    let extended = |lasts| {
         let mut socket = alice().socket;
-        let is_told = socket.prolong(&newer("t2", lasts)).is_some();
+        let is_told = socket.extend(&newer("t2", lasts)).is_some();
         let by = socket.renewal.map(|renewal| renewal.keys);
         (is_told, socket.expires, by)
     };
     let keys = vec![jti(None, "t2"), jti(Some("https://id"), "t2")];
     let (first, later) = (Some(NOW + seconds(60)), Some(NOW + seconds(61)));
     assert_rows([
-        ("earlier", prolonged(59), (false, first, None)),
-        ("the same", prolonged(60), (false, first, None)),
-        ("later", prolonged(61), (true, later, Some(keys))),
+        ("earlier", extended(59), (false, first, None)),
+        ("the same", extended(60), (false, first, None)),
+        ("later", extended(61), (true, later, Some(keys))),
     ]);
     let mut without = entry("192.0.2.7", None).socket;
-    assert_eq!(without.prolong(&newer("t2", 61)), None);
+    assert_eq!(without.extend(&newer("t2", 61)), None);
     assert_eq!((without.expires, without.renewal), (None, None));
     let mut socket = alice().socket;
-    assert_eq!(socket.prolong(&entry("192.0.2.7", None)), None);
+    assert_eq!(socket.extend(&entry("192.0.2.7", None)), None);
     assert_eq!(socket, alice().socket);
 }
 
 #[test]
 fn a_socket_ends_with_the_token_that_opened_it_and_with_the_one_that_moved_it_last() {
     // What becomes of a socket that asks to be known again, and of one that is.
-    let verdicts = |entry: &Entry, key: &Key| {
-        let named = Named {
-            verb: Verb::Revoke,
+    let verdicts = |entry: &SocketEntry, key: &RegistryKey| {
+        let target = DenialTarget {
+            kind: DenialKind::Revoke,
             key: key.clone(),
         };
-        let mark = Mark {
+        let denial = Denial {
             before: Timestamp::LATEST,
             until: after(1000),
         };
-        let found: &[_] = match entry.questions(true).contains(&named) {
-            true => &[(Verb::Revoke, mark)],
+        let found: &[_] = match entry.denial_targets(true).contains(&target) {
+            true => &[(DenialKind::Revoke, denial)],
             false => &[],
         };
         let is_found = entry.keys.contains(key) || entry.socket.is_renewed_by(key);
-        let hits = is_found.then(|| mark.hits(Verb::Revoke, &entry.socket, NOW));
+        let hits = is_found.then(|| denial.hits(DenialKind::Revoke, &entry.socket, NOW));
         (judge(&entry.socket, found, NOW), hits.flatten())
     };
     let (id, other) = (Some("https://id"), Some("https://other"));
-    let closed = (Err(End::Revoked), Some(End::Revoked));
+    let closed = (Err(DenialReason::Revoked), Some(DenialReason::Revoked));
     let stays = (Ok(()), None);
     let once = renewed(&[newer("t2", 70)]);
     let twice = renewed(&[newer("t2", 70), newer("t3", 80)]);
@@ -100,7 +103,7 @@ fn a_socket_ends_with_the_token_that_opened_it_and_with_the_one_that_moved_it_la
         (
             "a session of that name",
             &once,
-            Key::claim(Claim::Session, None, "t2"),
+            RegistryKey::claim(Claim::Session, None, "t2"),
             stays,
         ),
         ("who did not move it", &alice(), jti(None, "t2"), stays),
@@ -123,7 +126,7 @@ fn a_socket_ends_with_the_token_that_opened_it_and_with_the_one_that_moved_it_la
 fn of_what_is_revoked_before_a_time_either_token_may_be_older() {
     let issued = |at| Some(after(at));
     let ends = |first, second: Option<Option<Timestamp>>| {
-        let renewal = second.map(|issued| Renewal {
+        let renewal = second.map(|issued| TokenRenewal {
             keys: Vec::new(),
             issued,
         });
@@ -132,11 +135,11 @@ fn of_what_is_revoked_before_a_time_either_token_may_be_older() {
             renewal,
             ..alice().socket
         };
-        let mark = Mark {
+        let denial = Denial {
             before: after(5),
             until: after(1000),
         };
-        mark.hits(Verb::Revoke, &socket, NOW).is_some()
+        denial.hits(DenialKind::Revoke, &socket, NOW).is_some()
     };
     assert_rows([
         ("alone, older", ends(issued(4), None), true),
@@ -158,8 +161,8 @@ fn only_tokens_are_looked_for_beyond_the_tags() {
         [&jti(None, "t1"), &jti(Some("https://id"), "t1")]
     );
     assert!(jti(None, &"long".repeat(100)).is_of_token());
-    assert!(!Key::all().is_of_token());
-    assert!(!Key::socket("jti 1:a").is_of_token());
+    assert!(!RegistryKey::all().is_of_token());
+    assert!(!RegistryKey::socket("jti 1:a").is_of_token());
 }
 
 #[test]
@@ -174,7 +177,7 @@ fn what_stands_at_a_channel_is_no_longer_than_the_platform_keeps() {
     let mut socket = entry("2001:db8::1", Some(&identity(60))).socket;
     assert!(
         socket
-            .prolong(&entry("2001:db8::1", Some(&identity(61))))
+            .extend(&entry("2001:db8::1", Some(&identity(61))))
             .is_some()
     );
     let renewal = socket.renewal.as_ref().expect("it was moved");

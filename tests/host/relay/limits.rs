@@ -1,7 +1,7 @@
 //! The terms of a live socket, and how it ends.
 
 use portcullis::limits::quota::Quota;
-use portcullis::relay::{Closed, End, Limits, Traffic};
+use portcullis::relay::{CloseReason, Closed, RelayLimits, Traffic};
 use portcullis::util::time::Timestamp;
 
 use crate::common::{NOW, assert_rows, ms, seconds};
@@ -9,7 +9,7 @@ use crate::common::{NOW, assert_rows, ms, seconds};
 #[test]
 fn the_terms_of_a_socket_are_unchanged() {
     let table = r#""codes":{"backlog":1013,"client_closed":null,"client_gone":1001,"disconnected":4403,"idle":4408,"lifetime":4408,"limiter_unavailable":1013,"message_rate":1008,"message_too_big":1009,"revoked":4401,"token_expired":4401,"upstream_closed":null,"upstream_gone":1014}"#;
-    let all = Limits {
+    let all = RelayLimits {
         message_bytes: Some(65_536),
         message_rate: Quota::new(20, ms(500)),
         idle: Some(seconds(60)),
@@ -20,7 +20,7 @@ fn the_terms_of_a_socket_are_unchanged() {
     assert_rows([
         (
             "no limits",
-            Limits::default().for_socket(Some(NOW), NOW).to_json(),
+            RelayLimits::default().for_socket(Some(NOW), NOW).to_json(),
             format!(
                 r#"{{"backlogBytes":null,"closeWait":10000,{table},"expires":null,"idle":null,"lifetimeEnds":null,"messageBytes":null,"messageOverhead":128,"messageRate":null,"passable":[[1000,1003],[1007,1014],[3000,4999]]}}"#
             ),
@@ -38,13 +38,13 @@ fn the_terms_of_a_socket_are_unchanged() {
 #[test]
 fn a_socket_expires_only_with_a_token_and_where_that_is_asked_for() {
     let expires = |closes_on_expiry, accepted_until: Option<Timestamp>| {
-        let limits = Limits {
+        let limits = RelayLimits {
             closes_on_expiry,
-            ..Limits::default()
+            ..RelayLimits::default()
         };
-        let terms = limits.for_socket(accepted_until, NOW).to_json();
-        let terms: serde_json::Value = serde_json::from_str(&terms).unwrap();
-        terms["expires"].as_u64()
+        let limits = limits.for_socket(accepted_until, NOW).to_json();
+        let limits: serde_json::Value = serde_json::from_str(&limits).unwrap();
+        limits["expires"].as_u64()
     };
     let end = NOW + seconds(1);
     assert_rows([
@@ -71,12 +71,12 @@ fn every_end_has_the_contracts_code() {
         ("client_gone", Some(1001)),
         ("client_closed", None),
     ];
-    assert_eq!(rows.len(), End::ALL.len());
+    assert_eq!(rows.len(), CloseReason::ALL.len());
     assert_rows(rows.map(|(name, code)| {
-        let end = End::from_name(name).map(End::code);
+        let end = CloseReason::from_name(name).map(CloseReason::code);
         (name, end, Some(code))
     }));
-    assert_eq!(End::from_name("unheard_of"), None);
+    assert_eq!(CloseReason::from_name("unheard_of"), None);
 }
 
 #[test]

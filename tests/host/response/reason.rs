@@ -1,7 +1,7 @@
 //! Every refusal, whole.
 
 use portcullis::limits::quota::Quota;
-use portcullis::limits::scope::Party;
+use portcullis::limits::scope::LimitScope;
 use portcullis::response::answer::{Refusal, refusal};
 use portcullis::response::reason::Reason;
 
@@ -29,20 +29,20 @@ fn problem(status: u16, reason: &str, title: &str, headers: &[(&'static str, &st
 }
 
 fn rate_limited(count: u32, window: u64, wait: u64) -> Reason {
-    limited_by(Party::Address, count, window, wait)
+    limited_by(LimitScope::Address, count, window, wait)
 }
 
-fn too_many_sockets(party: Party, of: &str) -> (Reason, Refusal) {
+fn too_many_sockets(scope: LimitScope, of: &str) -> (Reason, Refusal) {
     let title = format!("Too many open sockets of this {of}.");
     (
-        Reason::TooManySockets { party },
+        Reason::TooManySockets { scope },
         problem(429, "too_many_sockets", &title, &[]),
     )
 }
 
-fn limited_by(party: Party, count: u32, window: u64, wait: u64) -> Reason {
+fn limited_by(scope: LimitScope, count: u32, window: u64, wait: u64) -> Reason {
     Reason::RateLimited {
-        party,
+        scope,
         quota: Quota::new(count, ms(window)).expect("sound"),
         wait: ms(wait),
     }
@@ -216,10 +216,10 @@ fn every_reason_has_its_status_headers_and_body() {
                 &[("Retry-After", "1")],
             )),
         ),
-        too_many_sockets(Party::Address, "address"),
-        too_many_sockets(Party::User, "user"),
+        too_many_sockets(LimitScope::Address, "address"),
+        too_many_sockets(LimitScope::User, "user"),
         (
-            limited_by(Party::User, 5, 10_000, 2000),
+            limited_by(LimitScope::User, 5, 10_000, 2000),
             problem(
                 429,
                 "rate_limited",
@@ -232,7 +232,7 @@ fn every_reason_has_its_status_headers_and_body() {
             ),
         ),
         (
-            limited_by(Party::Route, 500, 1000, 20),
+            limited_by(LimitScope::Route, 500, 1000, 20),
             problem(
                 429,
                 "rate_limited",
@@ -422,7 +422,9 @@ fn only_what_the_client_sent_counts_towards_a_ban() {
         ("limited", is_failure(rate_limited(1, 1000, 1)), false),
         (
             "too many sockets",
-            is_failure(Reason::TooManySockets { party: Party::User }),
+            is_failure(Reason::TooManySockets {
+                scope: LimitScope::User,
+            }),
             false,
         ),
         ("banned", is_failure(Reason::Banned), false),

@@ -3,8 +3,8 @@
 use portcullis::record::Record;
 use portcullis::response::reason::Reason;
 use portcullis::token::{
-    Authentication, Expectations, Issuer, Key, KeyRing, KeySource, MAX_TOKEN_BYTES, ProviderAnswer,
-    Question,
+    Authentication, Expectations, IntrospectionRequest, Issuer, Key, KeyRing, KeySource,
+    MAX_TOKEN_BYTES, ProviderAnswer,
 };
 
 use crate::common::counters::ready;
@@ -33,7 +33,7 @@ fn the_question_is_that_of_rfc_7662() {
 #[test]
 fn nothing_of_the_secrets_is_printed() {
     assert!(!format!("{:?}", sessions()).contains("Z2F0"));
-    let question = Question {
+    let question = IntrospectionRequest {
         url: "https://id.example/introspect",
         authorization: "Basic Z2F0ZTpzZWNyZXQ=",
         form: "token=the-session".into(),

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use portcullis::token::{Document, Fetch, RemoteKeys, SharedCopy, Taken};
+use portcullis::token::{Document, Fetch, RemoteKeys, SetUpdate, SharedCopy};
 
 use crate::common::{NOW, RFC8037_X, assert_rows, ms, seconds};
 
@@ -25,16 +25,16 @@ fn given(text: &str, after: u64) -> Document {
     }
 }
 
-fn take(keys: &RemoteKeys, document: &Document, after: u64) -> Taken {
+fn take(keys: &RemoteKeys, document: &Document, after: u64) -> SetUpdate {
     keys.take(Ok(document.clone()), NOW + ms(after))
 }
 
-fn shared(document: &Document, keep: u64) -> Taken {
+fn shared(document: &Document, keep: u64) -> SetUpdate {
     let document = document.clone();
     let keep = ms(keep);
     let copy = Some(SharedCopy { document, keep });
     let remarks = Vec::new();
-    Taken { remarks, copy }
+    SetUpdate { remarks, copy }
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn a_sound_set_is_shared_once_until_it_is_refreshed_ahead() {
         (
             "by another who waited",
             take(&keys, &first, 200),
-            Taken::default(),
+            SetUpdate::default(),
         ),
         (
             "the same, later",
@@ -66,7 +66,7 @@ fn a_sound_set_is_shared_once_until_it_is_refreshed_ahead() {
         (
             "unsound",
             take(&keys, &unsound, 95_000),
-            Taken {
+            SetUpdate {
                 remarks: vec!["the key set has no array keys".into()],
                 copy: None,
             },
@@ -92,7 +92,7 @@ fn a_copy_that_is_older_than_the_set_at_hand_changes_nothing() {
     take(&keys, &given(&set("b"), 1_000), 1_000);
     let ring = keys.ring(NOW + ms(1_000)).expect("keys");
     let older = take(&keys, &given(&set("a"), 999), 1_000);
-    assert_eq!(older, Taken::default());
+    assert_eq!(older, SetUpdate::default());
     let now = keys.ring(NOW + ms(1_000)).expect("keys");
     assert!(Rc::ptr_eq(&ring, &now));
     assert_eq!(keys.since(), Some(NOW + ms(1_000)));

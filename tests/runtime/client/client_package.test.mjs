@@ -8,7 +8,7 @@ import { after, before, describe, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { buildSync } from 'esbuild';
 import ts from 'typescript';
-import { isRefusal } from '../../../client/ends.js';
+import { isRefusal } from '../../../client/close-reasons.js';
 import { PortcullisSocket } from '../../../client/portcullis.js';
 import { inRoot } from '../../../tools/run.mjs';
 
@@ -34,7 +34,7 @@ describe('the package', () => {
       'LICENSE-APACHE',
       'LICENSE-MIT',
       'README.md',
-      'ends.js',
+      'close-reasons.js',
       'options.js',
       'package.json',
       'portcullis.d.ts',

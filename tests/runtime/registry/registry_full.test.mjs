@@ -50,16 +50,16 @@ function useStorage() {
   };
 }
 
-/** Lets objects have `count` marks, of others' tokens, until then. */
+/** Lets objects have `count` denials, of others' tokens, until then. */
 function fill(persist, count, until, most) {
   const rows = `WITH RECURSIVE numbers(number) AS
     (SELECT 1 UNION ALL SELECT number + 1 FROM numbers WHERE number < ?)
-    INSERT INTO marks SELECT 'revoke jti filler ' || number, 0, ? FROM numbers`;
+    INSERT INTO denials SELECT 'revoke jti filler ' || number, 0, ? FROM numbers`;
   const work = (database) => {
-    const { stored } = database.prepare('SELECT count(*) AS stored FROM marks').get();
+    const { stored } = database.prepare('SELECT count(*) AS stored FROM denials').get();
     database.prepare(rows).run(count - stored, until);
   };
-  return change(persist, 'marks', work, most).length;
+  return change(persist, 'denials', work, most).length;
 }
 
 function assertFull(answer) {
@@ -131,8 +131,8 @@ describe('a full registry', () => {
 
   test('has room again once most of it is over, and still forgets nothing else', async () => {
     const end = (database) =>
-      database.prepare("UPDATE marks SET until = 1 WHERE name LIKE '%filler%'").run();
-    change(storage.persist, 'marks', end);
+      database.prepare("UPDATE denials SET until = 1 WHERE name LIKE '%filler%'").run();
+    change(storage.persist, 'denials', end);
     await storage.during(async (gate) => {
       await done(gate, 'PUT', 'revocations', { body: { jti: later.jti } });
       for (const who of [first, last, tooMany, later]) {
@@ -140,8 +140,8 @@ describe('a full registry', () => {
       }
       assert.equal(await knock(gate, banned), 'banned');
     });
-    const count = (database) => database.prepare('SELECT count(*) AS stored FROM marks').get();
-    for (const { stored } of change(storage.persist, 'marks', count)) {
+    const count = (database) => database.prepare('SELECT count(*) AS stored FROM denials').get();
+    for (const { stored } of change(storage.persist, 'denials', count)) {
       assert.ok(stored < 10, `${stored}`);
     }
   });

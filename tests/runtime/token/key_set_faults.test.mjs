@@ -12,7 +12,7 @@ import { useUpstream } from '../../support/upstream.mjs';
 
 const SITE = 'https://id.example';
 const ELSEWHERE = 'https://elsewhere.example';
-const MOST_BYTES = 256 * 1024;
+const MAX_BYTES = 256 * 1024;
 const TIMEOUT = 5_000;
 
 const NO_SET = "the key set can't be had: ";
@@ -28,12 +28,12 @@ const ANSWERS = {
   'a set': [set(good.jwk)],
   'a set of another type': [set(good.jwk), null, { headers: { 'Content-Type': 'text/html' } }],
   'members that nobody knows': [JSON.stringify({ keys: [good.jwk], next: 1 })],
-  'the longest set': [set(good.jwk).padEnd(MOST_BYTES)],
+  'the longest set': [set(good.jwk).padEnd(MAX_BYTES)],
   'usable keys among others': [
     set({ kty: 'EC' }, { ...good.jwk, use: 'enc' }, rsa(1024), secret.jwk, 7, good.jwk),
   ],
   'a longer set': [
-    set(good.jwk).padEnd(MOST_BYTES + 1),
+    set(good.jwk).padEnd(MAX_BYTES + 1),
     /^the key set is longer than 262144 bytes$/,
   ],
   'an endless one': [undefined, /^the key set is longer than 262144 bytes$/, { endless: true }],

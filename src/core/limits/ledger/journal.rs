@@ -3,18 +3,18 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::Mark;
+use super::EntryId;
 use crate::limits::quota::Quota;
-use crate::limits::two_clocks::Moment;
+use crate::limits::two_clocks::TwoClocks;
 
 /// Entries in a row of their own. The last ones stand in the head, which is written anew with
 /// each attempt; the others rest.
 pub const ROW: usize = 128;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Entry {
-    pub at: Moment,
-    pub mark: Option<Mark>,
+pub struct JournalEntry {
+    pub at: TwoClocks,
+    pub id: Option<EntryId>,
 }
 
 /// A row that is written: it held `left` of the oldest entries when it was last looked at.
@@ -27,7 +27,7 @@ pub struct Sealed {
 /// The entries of a group, oldest first by both clocks.
 #[derive(Debug, Default)]
 pub struct Journal {
-    pub entries: VecDeque<Entry>,
+    pub entries: VecDeque<JournalEntry>,
     pub sealed: VecDeque<Sealed>,
     /// How long an entry matters, by the terms of the last attempt.
     pub horizon: Duration,
@@ -35,31 +35,31 @@ pub struct Journal {
 
 impl Journal {
     /// The entries that stand in no row of their own.
-    pub fn tail(&self) -> impl ExactSizeIterator<Item = &Entry> {
+    pub fn tail(&self) -> impl ExactSizeIterator<Item = &JournalEntry> {
         let sealed: usize = self.sealed.iter().map(|row| row.left).sum();
         self.entries.range(sealed..)
     }
 
     /// Makes entries in a clock's future as old as now. Says whether there were any.
-    pub fn settle(&mut self, now: Moment) -> bool {
+    pub fn clamp_to(&mut self, now: TwoClocks) -> bool {
         let newest_first = self.entries.iter_mut().rev();
         newest_first
-            .map_while(|entry| entry.at.settle(now).then_some(()))
+            .map_while(|entry| entry.at.clamp_to(now).then_some(()))
             .count()
             > 0
     }
 
     /// A clock's jump back was stored only with what was written since: no entry is later than
     /// the one after it, nor than `latest`.
-    pub fn settle_order(&mut self, mut latest: Moment) {
+    pub fn settle_order(&mut self, mut latest: TwoClocks) {
         for entry in self.entries.iter_mut().rev() {
-            entry.at.settle(latest);
+            entry.at.clamp_to(latest);
             latest = entry.at;
         }
     }
 
     /// Drops what matters no more, and gives the rows that hold nothing else.
-    pub fn forget(&mut self, now: Moment) -> Vec<u64> {
+    pub fn prune(&mut self, now: TwoClocks) -> Vec<u64> {
         let mut emptied = Vec::new();
         while let Some(entry) = self.entries.front()
             && entry.at.left(self.horizon, now).is_none()
@@ -71,7 +71,7 @@ impl Journal {
     }
 
     /// How long until another entry fits under a quota, or `None` if it fits now.
-    pub fn wait(&self, quota: Quota, now: Moment) -> Option<Duration> {
+    pub fn wait(&self, quota: Quota, now: TwoClocks) -> Option<Duration> {
         let count = quota.count() as usize;
         let oldest = self.entries.len().checked_sub(count)?;
         self.entries[oldest].at.left(quota.window(), now)
@@ -79,7 +79,7 @@ impl Journal {
 
     /// Adds an entry made now. If the tail is full, it becomes a row of this number, to be
     /// written as well.
-    pub fn push(&mut self, entry: Entry, next_row: u64) -> Option<Sealed> {
+    pub fn push(&mut self, entry: JournalEntry, next_row: u64) -> Option<Sealed> {
         let tail = self.tail().len();
         let sealed = (tail >= ROW).then_some(Sealed {
             row: next_row,
@@ -92,11 +92,11 @@ impl Journal {
 
     /// Takes out the latest entry with this mark. Gives the row it stood in, if that was no part
     /// of the head; one that holds nothing else is no longer among `sealed`.
-    pub fn take(&mut self, mark: &Mark) -> Option<Option<u64>> {
+    pub fn take(&mut self, id: &EntryId) -> Option<Option<u64>> {
         let at = self
             .entries
             .iter()
-            .rposition(|entry| entry.mark.as_ref() == Some(mark))?;
+            .rposition(|entry| entry.id.as_ref() == Some(id))?;
         self.entries.remove(at);
         let mut end = 0;
         let row = self.sealed.iter().position(|row| {
@@ -111,7 +111,7 @@ impl Journal {
     }
 
     /// The entries of a row of its own; none if there is no such row.
-    pub fn row(&self, number: u64) -> impl Iterator<Item = &Entry> {
+    pub fn row(&self, number: u64) -> impl Iterator<Item = &JournalEntry> {
         let mut first = 0;
         let found = self.sealed.iter().find(|sealed| {
             first += sealed.left;
@@ -124,11 +124,11 @@ impl Journal {
     }
 
     /// Whether an entry with this mark was made in the last `window`.
-    pub fn has(&self, mark: &Mark, window: Duration, now: Moment) -> bool {
+    pub fn has(&self, id: &EntryId, window: Duration, now: TwoClocks) -> bool {
         let newest_first = self.entries.iter().rev();
         newest_first
             .take_while(|entry| entry.at.left(window, now).is_some())
-            .any(|entry| entry.mark.as_ref() == Some(mark))
+            .any(|entry| entry.id.as_ref() == Some(id))
     }
 
     /// One entry fewer in a row of its own; gives its number if none is left.

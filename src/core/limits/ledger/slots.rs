@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::stored::SLOTS;
-use super::{Change, Ledger, Mark, Question};
-use crate::limits::two_clocks::Moment;
+use super::{EntryId, Ledger, LedgerChange, LedgerRequest};
+use crate::limits::two_clocks::TwoClocks;
 use crate::util::time::{Timestamp, millis};
 
 /// A slot that nothing is heard of for so long is free. An isolate gives its socket up before.
@@ -14,19 +14,19 @@ pub const LEASE: Duration = Duration::from_secs(60);
 /// How long an object sleeps at most while sockets are open.
 const WATCH: Duration = Duration::from_hours(1);
 /// No cap is larger: all slots of a party stand in one row.
-pub const MOST_SOCKETS: u32 = 4096;
+pub const MAX_SOCKETS: u32 = 4096;
 
 /// What a socket asks for: a slot by this name, where no more than `most` are taken with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Slot {
-    pub id: Mark,
-    pub most: u32,
+    pub id: EntryId,
+    pub max: u32,
 }
 
 /// A channel that is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Channel {
-    pub id: Mark,
+pub struct ChannelState {
+    pub id: EntryId,
     /// When its last ping came, by the object's clock; zero if none did.
     pub pinged: Timestamp,
 }
@@ -34,22 +34,22 @@ pub struct Channel {
 /// The slots that are taken.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Slots {
-    pub taken: BTreeMap<Mark, Lease>,
+    pub taken: BTreeMap<EntryId, SlotLease>,
     /// Whether the channels were looked at since this was loaded.
     pub is_called: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Lease {
-    pub since: Moment,
+pub struct SlotLease {
+    pub since: TwoClocks,
     /// It has no channel, and lapses unless it gets one.
     pub is_lost: bool,
     /// The last ping that was seen.
     pinged: Timestamp,
 }
 
-impl Lease {
-    pub fn new(since: Moment, is_lost: bool) -> Self {
+impl SlotLease {
+    pub fn new(since: TwoClocks, is_lost: bool) -> Self {
         Self {
             since,
             is_lost,
@@ -60,39 +60,39 @@ impl Lease {
 
 impl Slots {
     /// Whether the channels have to be looked at before it can be said that there is room.
-    pub fn need_a_roll_call(&self, most: u32) -> bool {
-        !self.is_called && !self.taken.is_empty() || self.taken.len() >= most as usize
+    pub fn needs_reconciling(&self, max: u32) -> bool {
+        !self.is_called && !self.taken.is_empty() || self.taken.len() >= max as usize
     }
 
     /// Renews the leases by their channels, frees those that lapsed and says whether any changed
     /// in a way to be stored. A slot without its channel, as after a restart, is kept for a lease
     /// from now on. Gives the channels of lapsed leases, which are to be closed.
-    pub fn call_roll(&mut self, channels: &[Channel], now: Moment) -> (bool, Vec<Mark>) {
+    pub fn reconcile(&mut self, channels: &[ChannelState], now: TwoClocks) -> (bool, Vec<EntryId>) {
         self.is_called = true;
         let mut is_changed = false;
         let mut present = BTreeMap::new();
         for channel in channels {
             let pinged = present.entry(channel.id).or_insert(channel.pinged);
             *pinged = channel.pinged.max(*pinged);
-            if self.taken.len() < MOST_SOCKETS as usize {
+            if self.taken.len() < MAX_SOCKETS as usize {
                 self.taken.entry(channel.id).or_insert_with(|| {
                     is_changed = true;
-                    Lease::new(now, false)
+                    SlotLease::new(now, false)
                 });
             }
         }
         let mut lapsed = Vec::new();
         self.taken.retain(|id, lease| {
-            lease.since.settle(now);
+            lease.since.clamp_to(now);
             match present.get(id) {
                 Some(pinged) if *pinged != lease.pinged => {
                     lease.pinged = *pinged;
                     let age = now.object().since(*pinged);
                     let caller = now.caller().0.saturating_sub(millis(age));
-                    lease.since = Moment::new((*pinged).min(now.object()), Timestamp(caller));
+                    lease.since = TwoClocks::new((*pinged).min(now.object()), Timestamp(caller));
                 }
                 None if !lease.is_lost => {
-                    *lease = Lease::new(now, true);
+                    *lease = SlotLease::new(now, true);
                     is_changed = true;
                 }
                 _ => {}
@@ -108,23 +108,23 @@ impl Slots {
     }
 
     /// Takes a slot, if there is room; one that is taken already by this name is renewed.
-    pub fn take(&mut self, slot: Slot, now: Moment) -> bool {
+    pub fn take(&mut self, slot: Slot, now: TwoClocks) -> bool {
         let has_room = self.taken.contains_key(&slot.id)
-            || self.taken.len() < slot.most.min(MOST_SOCKETS) as usize;
+            || self.taken.len() < slot.max.min(MAX_SOCKETS) as usize;
         if has_room {
-            self.taken.insert(slot.id, Lease::new(now, false));
+            self.taken.insert(slot.id, SlotLease::new(now, false));
         }
         has_room
     }
 
     /// The channel of a slot is no more. `is_over`: nor is its socket, as far as the isolate says.
-    pub fn leave(&mut self, id: &Mark, is_over: bool, now: Moment) -> bool {
+    pub fn leave(&mut self, id: &EntryId, is_over: bool, now: TwoClocks) -> bool {
         if is_over {
             return self.taken.remove(id).is_some();
         }
         match self.taken.get_mut(id) {
             Some(lease) if !lease.is_lost => {
-                *lease = Lease::new(now, true);
+                *lease = SlotLease::new(now, true);
                 true
             }
             _ => false,
@@ -132,7 +132,7 @@ impl Slots {
     }
 
     /// How long to sleep until a slot may be free by itself.
-    pub fn idle_in(&self, now: Moment) -> Option<Duration> {
+    pub fn idle_in(&self, now: TwoClocks) -> Option<Duration> {
         let leases = self.taken.values();
         leases
             .filter_map(|lease| match lease.is_lost {
@@ -145,9 +145,9 @@ impl Slots {
 
 impl Ledger {
     /// Whether the channels have to be looked at before this question is answered.
-    pub fn needs_a_roll_call(&self, question: &Question) -> bool {
-        let slot = question.ask.slot();
-        slot.is_some_and(|slot| self.slots.need_a_roll_call(slot.most))
+    pub fn needs_reconciling(&self, request: &LedgerRequest) -> bool {
+        let slot = request.operation.slot();
+        slot.is_some_and(|slot| self.slots.needs_reconciling(slot.max))
     }
 
     pub fn has_sockets(&self) -> bool {
@@ -156,9 +156,13 @@ impl Ledger {
 
     /// Looks at the channels that are open: who is gone, and who came back. Gives those to close,
     /// whose slots lapsed.
-    pub fn call_roll(&mut self, channels: &[Channel], now: Moment) -> (Change, Vec<Mark>) {
-        let mut change = Change::default();
-        let (is_changed, lapsed) = self.slots.call_roll(channels, now);
+    pub fn reconcile(
+        &mut self,
+        channels: &[ChannelState],
+        now: TwoClocks,
+    ) -> (LedgerChange, Vec<EntryId>) {
+        let mut change = LedgerChange::default();
+        let (is_changed, lapsed) = self.slots.reconcile(channels, now);
         if is_changed {
             self.store_slots(&mut change);
         }
@@ -166,10 +170,10 @@ impl Ledger {
     }
 
     /// The channel of a slot is no more. `is_over`: nor is its socket; else it may come back.
-    pub fn leave(&mut self, id: &Mark, is_over: bool, now: Timestamp) -> Change {
+    pub fn leave(&mut self, id: &EntryId, is_over: bool, now: Timestamp) -> LedgerChange {
         // Clocks are about equal, and what lies ahead of one is settled when it is looked at.
-        let now = Moment::new(now, now);
-        let mut change = Change::default();
+        let now = TwoClocks::new(now, now);
+        let mut change = LedgerChange::default();
         if !self.slots.leave(id, is_over, now) {
             return change;
         }
@@ -184,7 +188,12 @@ impl Ledger {
         change
     }
 
-    pub(super) fn take_slot(&mut self, slot: Slot, now: Moment, change: &mut Change) -> bool {
+    pub(super) fn take_slot(
+        &mut self,
+        slot: Slot,
+        now: TwoClocks,
+        change: &mut LedgerChange,
+    ) -> bool {
         let has_room = self.slots.take(slot, now);
         if has_room {
             self.store_slots(change);
@@ -192,7 +201,7 @@ impl Ledger {
         has_room
     }
 
-    fn store_slots(&self, change: &mut Change) {
+    fn store_slots(&self, change: &mut LedgerChange) {
         match self.slots.taken.is_empty() {
             true => change.delete.push(SLOTS),
             false => change.write.push(self.slots_row()),

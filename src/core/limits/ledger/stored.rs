@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::bans::{Ban, Bans, MOST_FAILURES};
-use super::journal::{Entry, Journal, ROW, Sealed};
-use super::slots::{Lease, MOST_SOCKETS, Slots};
-use super::{Ledger, Mark};
-use crate::limits::two_clocks::Moment;
+use super::bans::{Ban, Bans, MAX_FAILURES};
+use super::journal::{Journal, JournalEntry, ROW, Sealed};
+use super::slots::{MAX_SOCKETS, SlotLease, Slots};
+use super::{EntryId, Ledger};
+use crate::limits::two_clocks::TwoClocks;
 use crate::util::time::{Timestamp, millis};
 
 /// The number of the head.
@@ -29,7 +29,7 @@ pub struct Row {
 pub struct CorruptRow(pub u64);
 
 /// Says of an entry's first eight bytes that a mark follows.
-const MARKED: u64 = 1 << 63;
+const HAS_ID: u64 = 1 << 63;
 /// Says of the second eight bytes of a slot's time that it lost its channel.
 const LOST: u64 = 1 << 63;
 
@@ -89,7 +89,7 @@ impl Ledger {
     }
 
     /// The head as it is now.
-    pub(super) fn head(&self, now: Moment) -> Row {
+    pub(super) fn head(&self, now: TwoClocks) -> Row {
         let mut data = Vec::new();
         put_moment(&mut data, now);
         put(&mut data, self.wakes_at.0);
@@ -117,7 +117,7 @@ impl Ledger {
     /// The slots as they are now: name, when it was taken or lost.
     pub(super) fn slots_row(&self) -> Row {
         let mut data = Vec::new();
-        for (id, Lease { since, is_lost, .. }) in &self.slots.taken {
+        for (id, SlotLease { since, is_lost, .. }) in &self.slots.taken {
             data.extend(id);
             put(&mut data, since.object().0);
             let flag = if *is_lost { LOST } else { 0 };
@@ -140,7 +140,7 @@ impl Ledger {
 }
 
 /// The ledger without its other rows, and when the head was written.
-fn read_head(reader: &mut Reader<'_>) -> Option<(Ledger, Moment)> {
+fn read_head(reader: &mut Reader<'_>) -> Option<(Ledger, TwoClocks)> {
     let written = reader.moment()?;
     let wakes_at = Timestamp(reader.number()?);
     let next_row = reader.number()?;
@@ -153,7 +153,7 @@ fn read_head(reader: &mut Reader<'_>) -> Option<(Ledger, Moment)> {
     };
     let window = Duration::from_millis(reader.number()?);
     let failures = reader.number()?;
-    if failures > MOST_FAILURES.into() {
+    if failures > MAX_FAILURES.into() {
         return None;
     }
     let failures = (0..failures)
@@ -189,7 +189,7 @@ fn put(data: &mut Vec<u8>, number: u64) {
     data.extend(number.to_be_bytes());
 }
 
-fn put_moment(data: &mut Vec<u8>, moment: Moment) {
+fn put_moment(data: &mut Vec<u8>, moment: TwoClocks) {
     put(data, moment.object().0);
     put(data, moment.caller().0);
 }
@@ -199,13 +199,13 @@ fn put_text(data: &mut Vec<u8>, text: &str) {
     data.extend(text.as_bytes());
 }
 
-fn put_entries<'a>(data: &mut Vec<u8>, entries: impl ExactSizeIterator<Item = &'a Entry>) {
+fn put_entries<'a>(data: &mut Vec<u8>, entries: impl ExactSizeIterator<Item = &'a JournalEntry>) {
     put(data, entries.len() as u64);
     for entry in entries {
-        let flag = if entry.mark.is_some() { MARKED } else { 0 };
+        let flag = if entry.id.is_some() { HAS_ID } else { 0 };
         put(data, entry.at.object().0 | flag);
         put(data, entry.at.caller().0);
-        data.extend(entry.mark.iter().flatten());
+        data.extend(entry.id.iter().flatten());
     }
 }
 
@@ -223,8 +223,8 @@ impl Reader<'_> {
         self.take().map(u64::from_be_bytes)
     }
 
-    fn moment(&mut self) -> Option<Moment> {
-        Some(Moment::new(
+    fn moment(&mut self) -> Option<TwoClocks> {
+        Some(TwoClocks::new(
             Timestamp(self.number()?),
             Timestamp(self.number()?),
         ))
@@ -243,13 +243,13 @@ impl Reader<'_> {
             let id = self.take()?;
             let object = Timestamp(self.number()?);
             let caller = self.number()?;
-            let since = Moment::new(object, Timestamp(caller & !LOST));
-            let lease = Lease::new(since, caller & LOST != 0);
+            let since = TwoClocks::new(object, Timestamp(caller & !LOST));
+            let lease = SlotLease::new(since, caller & LOST != 0);
             let is_next = slots
                 .taken
                 .last_key_value()
                 .is_none_or(|(last, _)| *last < id);
-            if !is_next || slots.taken.len() >= MOST_SOCKETS as usize {
+            if !is_next || slots.taken.len() >= MAX_SOCKETS as usize {
                 return None;
             }
             slots.taken.insert(id, lease);
@@ -257,24 +257,24 @@ impl Reader<'_> {
         Some(slots)
     }
 
-    fn entries(&mut self, most: usize) -> Option<Vec<Entry>> {
+    fn entries(&mut self, max: usize) -> Option<Vec<JournalEntry>> {
         let count = usize::try_from(self.number()?).ok()?;
-        if count > most {
+        if count > max {
             return None;
         }
         (0..count).map(|_| self.entry()).collect()
     }
 
-    fn entry(&mut self) -> Option<Entry> {
+    fn entry(&mut self) -> Option<JournalEntry> {
         let object = self.number()?;
         let caller = self.number()?;
-        let mark: Option<Mark> = match object & MARKED {
+        let id: Option<EntryId> = match object & HAS_ID {
             0 => None,
             _ => Some(self.take()?),
         };
-        Some(Entry {
-            at: Moment::new(Timestamp(object & !MARKED), Timestamp(caller)),
-            mark,
+        Some(JournalEntry {
+            at: TwoClocks::new(Timestamp(object & !HAS_ID), Timestamp(caller)),
+            id,
         })
     }
 }

@@ -5,55 +5,55 @@ use std::time::Duration;
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use super::{Answer, Ask, Mark, Outlook, Question, Slot};
-use crate::limits::quota::{BanTerms, Quota, Terms};
+use super::{EntryId, LedgerRequest, LedgerResponse, Operation, Outlook, Slot};
+use crate::limits::quota::{BanRule, Limits, Quota};
 use crate::util::time::{Timestamp, millis};
 
 /// `/<ask>/<mark in hex>/<now>/<count>/<window>/<replay window>/<failures>/<their window>/<length
 /// of the ban>/<group>`: times in milliseconds, zero or nothing for what is absent. An ask for a
 /// slot is `open.<id>.<most>` or, where refused ones count, `open-counted.<id>.<most>`. To attach
 /// is `/attach/<id>/<most>/<now>`.
-pub fn encode_question(question: &Question) -> String {
-    if let Ask::Attach { slot } = question.ask {
-        return format!("{}{}", attach_prefix(slot), question.now.0);
+pub fn encode_request(request: &LedgerRequest) -> String {
+    if let Operation::Attach { slot } = request.operation {
+        return format!("{}{}", attach_prefix(slot), request.now.0);
     }
-    let Terms {
+    let Limits {
         quota,
         replay_window,
         ban,
-    } = question.terms;
-    let (ask, mark) = match question.ask {
-        Ask::Admit { mark } => ("admit".to_owned(), mark.map(hex)),
-        Ask::Open {
-            mark,
-            slot: Slot { id, most },
-            counts_refused,
+    } = request.limits;
+    let (operation, id) = match request.operation {
+        Operation::Admit { id } => ("admit".to_owned(), id.map(hex)),
+        Operation::Open {
+            id,
+            slot: Slot { id: slot, max },
+            counts_if_full,
         } => {
-            let word = if counts_refused { OPEN_COUNTED } else { OPEN };
-            (format!("{word}.{}.{most}", hex(id)), mark.map(hex))
+            let word = if counts_if_full { OPEN_COUNTED } else { OPEN };
+            (format!("{word}.{}.{max}", hex(slot)), id.map(hex))
         }
-        Ask::Attach { .. } => unreachable!("it has a form of its own"),
-        Ask::Count { is_failure: false } => ("count".to_owned(), None),
-        Ask::Count { is_failure: true } => ("count-failure".to_owned(), None),
-        Ask::Fail => ("fail".to_owned(), None),
-        Ask::GiveBack { mark } => ("give-back".to_owned(), Some(hex(mark))),
-        Ask::Lift => ("lift".to_owned(), None),
+        Operation::Attach { .. } => unreachable!("it has a form of its own"),
+        Operation::Count { is_failure: false } => ("count".to_owned(), None),
+        Operation::Count { is_failure: true } => ("count-failure".to_owned(), None),
+        Operation::Fail => ("fail".to_owned(), None),
+        Operation::GiveBack { id } => ("give-back".to_owned(), Some(hex(id))),
+        Operation::Lift => ("lift".to_owned(), None),
     };
     let (count, window) = quota_parts(quota);
     let (failures, failure_window) = quota_parts(ban.map(|ban| ban.failures));
     format!(
-        "/{ask}/{}/{}/{count}/{window}/{}/{failures}/{failure_window}/{}/{}",
-        mark.unwrap_or_default(),
-        question.now.0,
+        "/{operation}/{}/{}/{count}/{window}/{}/{failures}/{failure_window}/{}/{}",
+        id.unwrap_or_default(),
+        request.now.0,
         replay_window.map_or(0, millis),
         ban.map_or(0, |ban| millis(ban.length)),
-        utf8_percent_encode(&question.group, NON_ALPHANUMERIC),
+        utf8_percent_encode(&request.group, NON_ALPHANUMERIC),
     )
 }
 
 /// The path by which a socket attaches again, but for the caller's time in milliseconds.
-pub fn attach_prefix(Slot { id, most }: Slot) -> String {
-    format!("/{ATTACH}/{}/{most}/", hex(id))
+pub fn attach_prefix(Slot { id, max }: Slot) -> String {
+    format!("/{ATTACH}/{}/{max}/", hex(id))
 }
 
 const OPEN: &str = "open";
@@ -61,60 +61,60 @@ const OPEN_COUNTED: &str = "open-counted";
 const ATTACH: &str = "attach";
 
 /// A mark as texts have it.
-pub fn hex(mark: Mark) -> String {
-    format!("{:032x}", u128::from_be_bytes(mark))
+pub fn hex(id: EntryId) -> String {
+    format!("{:032x}", u128::from_be_bytes(id))
 }
 
 /// What [`hex`] wrote.
-pub fn mark(hex: &str) -> Option<Mark> {
+pub fn parse_id(hex: &str) -> Option<EntryId> {
     Some(u128::from_str_radix(hex, 16).ok()?.to_be_bytes())
 }
 
 fn slot<'a>(mut parts: impl Iterator<Item = &'a str>) -> Option<Slot> {
     Some(Slot {
-        id: mark(parts.next()?)?,
-        most: parts.next()?.parse().ok()?,
+        id: parse_id(parts.next()?)?,
+        max: parts.next()?.parse().ok()?,
     })
 }
 
-pub fn decode_question(path: &str) -> Option<Question> {
+pub fn decode_request(path: &str) -> Option<LedgerRequest> {
     let mut parts = path.strip_prefix('/')?.split('/');
-    let ask = parts.next()?;
-    if ask == ATTACH {
-        let ask = Ask::Attach {
+    let operation = parts.next()?;
+    if operation == ATTACH {
+        let operation = Operation::Attach {
             slot: slot(&mut parts)?,
         };
         let now = Timestamp(parts.next()?.parse().ok()?);
-        return parts.next().is_none().then(|| Question {
+        return parts.next().is_none().then(|| LedgerRequest {
             group: String::new(),
-            terms: Terms::default(),
-            ask,
+            limits: Limits::default(),
+            operation,
             now,
         });
     }
-    let mark = match parts.next()? {
+    let id = match parts.next()? {
         "" => None,
-        hex => Some(mark(hex)?),
+        hex => Some(parse_id(hex)?),
     };
-    let ask = match (ask, mark) {
-        ("admit", mark) => Ask::Admit { mark },
-        ("count", None) => Ask::Count { is_failure: false },
-        ("count-failure", None) => Ask::Count { is_failure: true },
-        ("fail", None) => Ask::Fail,
-        ("give-back", Some(mark)) => Ask::GiveBack { mark },
-        ("lift", None) => Ask::Lift,
-        (ask, mark) => {
-            let mut words = ask.split('.');
-            let counts_refused = match words.next()? {
+    let operation = match (operation, id) {
+        ("admit", id) => Operation::Admit { id },
+        ("count", None) => Operation::Count { is_failure: false },
+        ("count-failure", None) => Operation::Count { is_failure: true },
+        ("fail", None) => Operation::Fail,
+        ("give-back", Some(id)) => Operation::GiveBack { id },
+        ("lift", None) => Operation::Lift,
+        (operation, id) => {
+            let mut words = operation.split('.');
+            let counts_if_full = match words.next()? {
                 OPEN => false,
                 OPEN_COUNTED => true,
                 _ => return None,
             };
             let slot = slot(&mut words)?;
-            words.next().is_none().then_some(Ask::Open {
-                mark,
+            words.next().is_none().then_some(Operation::Open {
+                id,
                 slot,
-                counts_refused,
+                counts_if_full,
             })?
         }
     };
@@ -124,18 +124,18 @@ pub fn decode_question(path: &str) -> Option<Question> {
     let failures = Quota::new(parts.next()?.parse().ok()?, length(parts.next()?)?);
     let ban_length = length(parts.next()?)?;
     let group = percent_decode_str(parts.next()?).decode_utf8().ok()?;
-    let terms = Terms {
+    let limits = Limits {
         quota,
         replay_window: (!replay_window.is_zero()).then_some(replay_window),
-        ban: failures.map(|failures| BanTerms {
+        ban: failures.map(|failures| BanRule {
             failures,
             length: ban_length,
         }),
     };
-    parts.next().is_none().then(|| Question {
+    parts.next().is_none().then(|| LedgerRequest {
         group: group.into_owned(),
-        terms,
-        ask,
+        limits,
+        operation,
         now,
     })
 }
@@ -149,21 +149,21 @@ fn length(text: &str) -> Option<Duration> {
 }
 
 /// `<word> <ms>`, or `<word> <ms exhausted> <ms banned>`.
-pub fn encode_answer(answer: &Answer) -> String {
+pub fn encode_response(response: &LedgerResponse) -> String {
     let outlook = |word: &str, outlook: &Outlook| {
         let exhausted_for = millis(outlook.exhausted_for);
         format!("{word} {exhausted_for} {}", millis(outlook.banned_for))
     };
-    match answer {
-        Answer::Counted(known) => outlook("counted", known),
-        Answer::Replayed(known) => outlook("replayed", known),
-        Answer::TooManySockets(known) => outlook("too-many", known),
-        Answer::Limited { wait } => format!("limited {}", millis(*wait)),
-        Answer::Banned { left } => format!("banned {}", millis(*left)),
+    match response {
+        LedgerResponse::Counted(known) => outlook("counted", known),
+        LedgerResponse::Replayed(known) => outlook("replayed", known),
+        LedgerResponse::TooManySockets(known) => outlook("too-many", known),
+        LedgerResponse::Limited { wait } => format!("limited {}", millis(*wait)),
+        LedgerResponse::Banned { left } => format!("banned {}", millis(*left)),
     }
 }
 
-pub fn decode_answer(text: &str) -> Option<Answer> {
+pub fn decode_response(text: &str) -> Option<LedgerResponse> {
     let mut words = text.split(' ');
     let word = words.next()?;
     let first = length(words.next()?)?;
@@ -174,13 +174,13 @@ pub fn decode_answer(text: &str) -> Option<Answer> {
             banned_for: length(second?)?,
         })
     };
-    let answer = match word {
-        "counted" => Answer::Counted(outlook()?),
-        "replayed" => Answer::Replayed(outlook()?),
-        "too-many" => Answer::TooManySockets(outlook()?),
-        "limited" if second.is_none() => Answer::Limited { wait: first },
-        "banned" if second.is_none() => Answer::Banned { left: first },
+    let response = match word {
+        "counted" => LedgerResponse::Counted(outlook()?),
+        "replayed" => LedgerResponse::Replayed(outlook()?),
+        "too-many" => LedgerResponse::TooManySockets(outlook()?),
+        "limited" if second.is_none() => LedgerResponse::Limited { wait: first },
+        "banned" if second.is_none() => LedgerResponse::Banned { left: first },
         _ => return None,
     };
-    words.next().is_none().then_some(answer)
+    words.next().is_none().then_some(response)
 }

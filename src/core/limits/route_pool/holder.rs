@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::demand::Demand;
-use super::uses::{Use, Uses};
-use super::{Given, HOLD, LEAST_TO_LEND, Question, Wish};
+use super::uses::{ShareUse, Uses};
+use super::{HOLD, MIN_TO_LEND, PoolGrant, PoolOperation, PoolRequest};
 use crate::limits::quota::Quota;
 use crate::util::time::Timestamp;
 
@@ -14,7 +14,7 @@ const RENEWAL_AGE: Duration = Duration::from_secs(3);
 
 /// Questions for one admission each that are under way at once at most; for a share it is one.
 /// Together with the isolates' number that bounds what an object has before it.
-const MOST_UNDER_WAY: usize = 8;
+const MAX_UNDER_WAY: usize = 8;
 
 /// After this long a request that can't ask looks again, and then less and less often.
 const LOOK: Duration = Duration::from_millis(10);
@@ -39,8 +39,8 @@ pub struct Holder {
     /// How much it may admit in any window.
     share: u32,
     uses: Uses,
-    lease: Option<Lease>,
-    renewal: Option<Renewal>,
+    lease: Option<ShareLease>,
+    renewal: Option<ShareRenewal>,
     /// Questions for one admission each: their numbers, and until when they may be answered.
     under_way: VecDeque<(u64, Timestamp)>,
     /// The last question was not answered: one at a time is enough to find out when that ends.
@@ -52,7 +52,7 @@ pub struct Holder {
 
 /// What the share was lent for.
 #[derive(Debug, Clone, Copy)]
-struct Lease {
+struct ShareLease {
     /// The question that asked for it.
     number: u64,
     since: Timestamp,
@@ -60,7 +60,7 @@ struct Lease {
 
 /// The last question for a share, under way.
 #[derive(Debug, Clone, Copy)]
-struct Renewal {
+struct ShareRenewal {
     number: u64,
     since: Timestamp,
     used: u32,
@@ -71,28 +71,28 @@ struct Renewal {
 /// What becomes of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
-    Admit(Taken),
+    Admit(Admission),
     Refuse {
         wait: Duration,
     },
-    Ask(Question),
+    Ask(PoolRequest),
     /// Enough is asked already: decide again after this long.
     Wait(Duration),
 }
 
 /// An admission, so that it can be given back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Taken {
+pub enum Admission {
     /// From the isolate's share, after the account of this number.
-    Here { of: Use, accounted: u64 },
-    /// Given to this question.
+    Here { of: ShareUse, accounted: u64 },
+    /// PoolGrant to this question.
     There { number: u64 },
 }
 
 /// What is to be done behind the answer to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Errand {
-    Ask(Question),
+pub enum HolderTask {
+    Ask(PoolRequest),
     Wake { after: Duration, alarm: Alarm },
 }
 
@@ -141,118 +141,125 @@ impl Holder {
         waited: Duration,
         now: Timestamp,
         timeout: Duration,
-    ) -> (Decision, Vec<Errand>) {
+    ) -> (Decision, Vec<HolderTask>) {
         self.read_clock(now);
         if waited.is_zero() {
             self.demand.note(now);
         }
-        let mut errands: Vec<_> = self.uses.beat(now).into_iter().collect();
+        let mut tasks: Vec<_> = self.uses.beat(now).into_iter().collect();
         if let Some(taken) = self.take(now) {
-            errands.extend(self.uses.beat(now));
+            tasks.extend(self.uses.beat(now));
             if self.should_renew(now) {
-                let (question, alarm) = self.ask_for_share(false, now, timeout);
-                errands.extend([alarm, Errand::Ask(question)]);
+                let (request, alarm) = self.ask_for_share(false, now, timeout);
+                tasks.extend([alarm, HolderTask::Ask(request)]);
             }
-            return (Decision::Admit(taken), errands);
+            return (Decision::Admit(taken), tasks);
         }
         if let Some(wait) = self.wait(now) {
-            return (Decision::Refuse { wait }, errands);
+            return (Decision::Refuse { wait }, tasks);
         }
-        let can_be_lent = self.quota.count() >= LEAST_TO_LEND;
+        let can_be_lent = self.quota.count() >= MIN_TO_LEND;
         let decision = if can_be_lent && self.may_renew(now) {
-            let (question, alarm) = self.ask_for_share(true, now, timeout);
-            errands.push(alarm);
-            Decision::Ask(question)
+            let (request, alarm) = self.ask_for_share(true, now, timeout);
+            tasks.push(alarm);
+            Decision::Ask(request)
         } else if can_be_lent {
             Decision::Wait(look_after(waited))
         } else {
             self.ask_for_one(waited, now, timeout)
         };
-        (decision, errands)
+        (decision, tasks)
     }
 
     fn ask_for_one(&mut self, waited: Duration, now: Timestamp, timeout: Duration) -> Decision {
         self.under_way.retain(|(_, until)| now < *until);
-        let most = match self.is_unanswered {
+        let max = match self.is_unanswered {
             true => 1,
-            false => MOST_UNDER_WAY,
+            false => MAX_UNDER_WAY,
         };
-        if self.under_way.len() >= most {
+        if self.under_way.len() >= max {
             return Decision::Wait(look_after(waited));
         }
-        let question = self.question(Wish::Admit, now);
-        self.under_way.push_back((question.number, now + timeout));
-        Decision::Ask(question)
+        let request = self.request(PoolOperation::Admit, now);
+        self.under_way.push_back((request.number, now + timeout));
+        Decision::Ask(request)
     }
 
     /// Takes in an answer that a request waits for: it is admitted, or has to wait.
     pub fn answered(
         &mut self,
-        question: &Question,
-        answer: &Given,
+        request: &PoolRequest,
+        response: &PoolGrant,
         now: Timestamp,
-    ) -> Result<Taken, Duration> {
-        self.heard(question, answer, now);
-        let number = question.number;
-        if answer.admits {
-            return Ok(Taken::There { number });
+    ) -> Result<Admission, Duration> {
+        self.heard(request, response, now);
+        let number = request.number;
+        if response.admits {
+            return Ok(Admission::There { number });
         }
         // A share may have come while this was under way.
-        self.take(now).ok_or(answer.wait)
+        self.take(now).ok_or(response.wait)
     }
 
     /// Takes in an answer that no request waits for.
-    pub fn heard(&mut self, question: &Question, answer: &Given, now: Timestamp) {
+    pub fn heard(&mut self, request: &PoolRequest, response: &PoolGrant, now: Timestamp) {
         self.read_clock(now);
-        let number = question.number;
+        let number = request.number;
         self.under_way.retain(|(asked, _)| *asked != number);
         self.is_unanswered = false;
         if let Some(renewal) = self.renewal.filter(|asked| asked.number == number) {
             self.renewal = None;
-            self.share = answer.share;
-            self.uses.forget(renewal.used);
+            self.share = response.share;
+            self.uses.prune(renewal.used);
             let since = renewal.since;
-            self.lease = Some(Lease { number, since });
+            self.lease = Some(ShareLease { number, since });
         }
-        if !matches!(question.wish, Wish::GiveBack { .. }) {
-            self.nothing_until = (!answer.wait.is_zero()).then(|| now + answer.wait);
+        if !matches!(request.wish, PoolOperation::GiveBack { .. }) {
+            self.nothing_until = (!response.wait.is_zero()).then(|| now + response.wait);
         }
     }
 
     /// Nobody answered, or not as it should.
-    pub fn failed(&mut self, question: &Question) {
+    pub fn failed(&mut self, request: &PoolRequest) {
         self.is_unanswered = true;
-        self.left(question);
+        self.left(request);
     }
 
     /// Nobody waits for the answer any more.
-    pub fn left(&mut self, question: &Question) {
+    pub fn left(&mut self, request: &PoolRequest) {
         self.under_way
-            .retain(|(number, _)| *number != question.number);
+            .retain(|(number, _)| *number != request.number);
         if self
             .renewal
-            .is_some_and(|renewal| renewal.number == question.number)
+            .is_some_and(|renewal| renewal.number == request.number)
         {
             self.renewal = None;
         }
     }
 
     /// Gives back an admission that is not used after all; perhaps the pool is to be told.
-    pub fn give_back(&mut self, taken: Taken, now: Timestamp) -> Option<Question> {
+    pub fn give_back(&mut self, taken: Admission, now: Timestamp) -> Option<PoolRequest> {
         match taken {
-            Taken::Here { of, accounted } => {
+            Admission::Here { of, accounted } => {
                 // What the pool was told of since stays used.
                 if accounted == self.accounted {
                     self.uses.take_out(of);
                 }
                 None
             }
-            Taken::There { number } => Some(self.question(Wish::GiveBack { number }, now)),
+            Admission::There { number } => {
+                Some(self.request(PoolOperation::GiveBack { number }, now))
+            }
         }
     }
 
     /// A timer came: the pool may have to be told then.
-    pub fn woken(&mut self, alarm: Alarm, now: Timestamp, timeout: Duration) -> Option<Question> {
+    pub fn woken(
+        &mut self,
+        alarm: Alarm,
+        now: Timestamp,
+        timeout: Duration,
+    ) -> Option<PoolRequest> {
         let number = match alarm {
             Alarm::Beat { serial } => {
                 self.uses.beaten(serial);
@@ -292,8 +299,8 @@ impl Holder {
         self.share.saturating_sub(self.uses.total())
     }
 
-    fn take(&mut self, now: Timestamp) -> Option<Taken> {
-        (self.holds(now) && self.available() > 0).then(|| Taken::Here {
+    fn take(&mut self, now: Timestamp) -> Option<Admission> {
+        (self.holds(now) && self.available() > 0).then(|| Admission::Here {
             of: self.uses.add(),
             accounted: self.accounted,
         })
@@ -335,7 +342,7 @@ impl Holder {
         admits: bool,
         now: Timestamp,
         timeout: Duration,
-    ) -> (Question, Errand) {
+    ) -> (PoolRequest, HolderTask) {
         let holds = self.holds(now);
         let want = if holds || admits { self.want(now) } else { 0 };
         let (used, keep) = match (holds, self.uses.are_reused()) {
@@ -344,28 +351,28 @@ impl Holder {
             (true, true) => (0, self.share.min(want).max(self.uses.total())),
         };
         self.share = used + keep;
-        let wish = Wish::Share {
+        let wish = PoolOperation::Share {
             admits,
             used,
             keep,
             want: want.max(keep),
         };
-        let question = self.question(wish, now);
-        let number = question.number;
+        let request = self.request(wish, now);
+        let number = request.number;
         self.accounted = number;
-        self.renewal = Some(Renewal {
+        self.renewal = Some(ShareRenewal {
             number,
             since: now,
             used,
             until: now + timeout,
         });
         let alarm = Alarm::Lease { number };
-        (question, Errand::Wake { after: HOLD, alarm })
+        (request, HolderTask::Wake { after: HOLD, alarm })
     }
 
-    fn question(&mut self, wish: Wish, now: Timestamp) -> Question {
+    fn request(&mut self, wish: PoolOperation, now: Timestamp) -> PoolRequest {
         self.number += 1;
-        Question {
+        PoolRequest {
             quota: self.quota,
             isolate: self.isolate,
             number: self.number,

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::limits::two_clocks::Moment;
+use crate::limits::two_clocks::TwoClocks;
 
 /// So many entries are kept apart exactly; with more, entries that are close in time are taken
 /// for as late as the last of them.
@@ -17,15 +17,15 @@ pub(super) const MOST: usize = 2 * APART;
 
 /// Admissions that count from the same moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Entry {
-    pub at: Moment,
+pub(super) struct LogEntry {
+    pub at: TwoClocks,
     pub count: u32,
     /// The moment of the first admission in it.
-    since: Moment,
+    since: TwoClocks,
 }
 
-impl Entry {
-    pub fn new(at: Moment, count: u32) -> Self {
+impl LogEntry {
+    pub fn new(at: TwoClocks, count: u32) -> Self {
         let since = at;
         Self { at, count, since }
     }
@@ -34,14 +34,14 @@ impl Entry {
 /// Oldest first by both clocks.
 #[derive(Debug, Default)]
 pub(super) struct Log {
-    entries: VecDeque<Entry>,
+    entries: VecDeque<LogEntry>,
     /// Admissions ever added, and ever removed.
     added: u64,
     removed: u64,
 }
 
 impl Log {
-    pub fn entries(&self) -> impl ExactSizeIterator<Item = &Entry> {
+    pub fn entries(&self) -> impl ExactSizeIterator<Item = &LogEntry> {
         self.entries.iter()
     }
 
@@ -54,16 +54,16 @@ impl Log {
         self.added
     }
 
-    pub fn settle(&mut self, now: Moment) {
+    pub fn clamp_to(&mut self, now: TwoClocks) {
         for entry in self.entries.iter_mut().rev() {
-            if !entry.at.settle(now) {
+            if !entry.at.clamp_to(now) {
                 break;
             }
-            entry.since.settle(now);
+            entry.since.clamp_to(now);
         }
     }
 
-    pub fn forget(&mut self, window: Duration, now: Moment) {
+    pub fn prune(&mut self, window: Duration, now: TwoClocks) {
         while let Some(entry) = self.entries.front()
             && entry.at.left(window, now).is_none()
         {
@@ -73,7 +73,7 @@ impl Log {
     }
 
     /// `now` is not before any entry.
-    pub fn add(&mut self, count: u32, window: Duration, now: Moment) {
+    pub fn add(&mut self, count: u32, window: Duration, now: TwoClocks) {
         if count == 0 {
             return;
         }
@@ -87,7 +87,7 @@ impl Log {
                 return;
             }
         }
-        self.entries.push_back(Entry::new(now, count));
+        self.entries.push_back(LogEntry::new(now, count));
     }
 
     /// Takes out an admission that was not used, if it still counts. The oldest leaves in its
@@ -106,7 +106,7 @@ impl Log {
     }
 
     /// How long until so many have left, if there are so many.
-    pub fn wait(&self, mut count: u64, window: Duration, now: Moment) -> Option<Duration> {
+    pub fn wait(&self, mut count: u64, window: Duration, now: TwoClocks) -> Option<Duration> {
         for entry in &self.entries {
             count = count.saturating_sub(entry.count.into());
             if count == 0 {
@@ -117,7 +117,7 @@ impl Log {
     }
 
     /// Adds what was stored, which comes in its order. `None` for what can't have been.
-    pub fn restore(&mut self, entry: Entry) -> Option<()> {
+    pub fn restore(&mut self, entry: LogEntry) -> Option<()> {
         let is_in_order = self
             .last()
             .is_none_or(|last| last.later(entry.at) == entry.at);
@@ -129,7 +129,7 @@ impl Log {
         Some(())
     }
 
-    pub fn last(&self) -> Option<Moment> {
+    pub fn last(&self) -> Option<TwoClocks> {
         self.entries.back().map(|entry| entry.at)
     }
 }

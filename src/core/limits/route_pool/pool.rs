@@ -6,9 +6,9 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use super::log::Log;
-use super::{Answer, Given, LEASE, LEAST_TO_LEND, Question, Wish, to_u32};
+use super::{LEASE, MIN_TO_LEND, PoolGrant, PoolOperation, PoolRequest, PoolResponse, to_u32};
 use crate::limits::quota::Quota;
-use crate::limits::two_clocks::Moment;
+use crate::limits::two_clocks::TwoClocks;
 use crate::util::time::Timestamp;
 pub use stored::CorruptPool;
 
@@ -17,17 +17,17 @@ const PART: u64 = 8;
 
 /// Isolates that hold a share at once, some 60 bytes each in memory. Others ask for each
 /// admission.
-const MOST_HOLDERS: usize = 4096;
+const MAX_HOLDERS: usize = 4096;
 
 /// Admissions that can still be given back, the latest.
-const MOST_RETURNS: usize = 1024;
+const MAX_RETURNS: usize = 1024;
 
 /// Questions in a second that do not strain an object, which can answer about a thousand.
 const CALM: u64 = 250;
-const LONGEST_PACE: Duration = Duration::from_secs(4);
+const MAX_PACE: Duration = Duration::from_secs(4);
 
 /// What an object under strain lends at least, so that it is asked less.
-const LEAST_UNDER_STRAIN: u32 = 16;
+const MIN_UNDER_STRAIN: u32 = 16;
 
 /// With so little left that nothing is lent of it, who asks again does so after this long.
 const LITTLE: u64 = 2 * PART;
@@ -45,7 +45,7 @@ pub struct Pool {
     lent: u64,
     wanted: u64,
     /// What a restart left of shares: how much, and the last moment at which some was lent.
-    unknown: Option<(u64, Moment)>,
+    unknown: Option<(u64, TwoClocks)>,
     /// The isolates' clock, as far as questions told.
     isolates: Timestamp,
     /// When the shares were last looked through, by the second.
@@ -62,7 +62,7 @@ struct Share {
     number: u64,
     size: u32,
     want: u32,
-    at: Moment,
+    at: TwoClocks,
 }
 
 /// What becomes of an object that nobody asked since it set its alarm.
@@ -79,48 +79,52 @@ pub enum Idle {
 impl Pool {
     /// Answers a question, and says what to store in place of what is stored, before the answer
     /// goes out. What is not stored counts for less than what is.
-    pub fn step(&mut self, question: &Question, now: Timestamp) -> (Answer, Option<Vec<u8>>) {
-        let quota = question.quota;
+    pub fn step(
+        &mut self,
+        request: &PoolRequest,
+        now: Timestamp,
+    ) -> (PoolResponse, Option<Vec<u8>>) {
+        let quota = request.quota;
         self.window = quota.window();
         self.is_asleep = false;
         self.load.note(now);
-        let now = self.moment(question.sent, now);
-        self.settle(now);
-        let gives = match question.wish {
-            Wish::GiveBack { number } => {
-                self.take_back(question.isolate, number);
+        let now = self.moment(request.sent, now);
+        self.clamp_to(now);
+        let gives = match request.wish {
+            PoolOperation::GiveBack { number } => {
+                self.take_back(request.isolate, number);
                 Some((false, 0, 0))
             }
-            Wish::Admit => Some((self.admit(question, now), 0, 1)),
-            Wish::Share { .. } => self.lend(question, now),
+            PoolOperation::Admit => Some((self.admit(request, now), 0, 1)),
+            PoolOperation::Share { .. } => self.lend(request, now),
         };
         let Some((admits, share, want)) = gives else {
-            return (Answer::Stale, None);
+            return (PoolResponse::Stale, None);
         };
         let is_given_all = share + u32::from(admits) >= want;
         let wait = self.wait(quota, is_given_all, now);
-        let answer = Answer::Given(Given {
+        let response = PoolResponse::Granted(PoolGrant {
             admits,
             share,
             wait,
         });
         let has_given = admits || share > 0;
-        (answer, has_given.then(|| self.encode()))
+        (response, has_given.then(|| self.encode()))
     }
 
     /// The isolates' clock is the latest that questions told, since they are under way for a
     /// while; but not for so long as a clock may have been ahead.
-    fn moment(&mut self, sent: Timestamp, now: Timestamp) -> Moment {
+    fn moment(&mut self, sent: Timestamp, now: Timestamp) -> TwoClocks {
         let patience = self.window.min(LEASE);
         if sent > self.isolates || sent + patience < self.isolates {
             self.isolates = sent;
         }
-        Moment::new(now, self.isolates)
+        TwoClocks::new(now, self.isolates)
     }
 
-    fn settle(&mut self, now: Moment) {
-        self.log.settle(now);
-        self.log.forget(self.window, now);
+    fn clamp_to(&mut self, now: TwoClocks) {
+        self.log.clamp_to(now);
+        self.log.prune(self.window, now);
         let second = now.object().0 / 1000;
         if self.swept == second {
             return;
@@ -129,7 +133,7 @@ impl Pool {
         let horizon = self.horizon();
         let (lent, wanted) = (&mut self.lent, &mut self.wanted);
         self.shares.retain(|_, share| {
-            share.at.settle(now);
+            share.at.clamp_to(now);
             let counts = share.at.left(horizon, now).is_some();
             if !counts {
                 *lent -= u64::from(share.size);
@@ -138,7 +142,7 @@ impl Pool {
             counts
         });
         self.unknown = self.unknown.take().and_then(|(count, mut at)| {
-            at.settle(now);
+            at.clamp_to(now);
             at.left(horizon, now).map(|_| (count, at))
         });
     }
@@ -152,15 +156,15 @@ impl Pool {
         u64::from(quota.count()).saturating_sub(self.counted())
     }
 
-    fn admit(&mut self, question: &Question, now: Moment) -> bool {
-        let admits = self.free(question.quota) > 0;
+    fn admit(&mut self, request: &PoolRequest, now: TwoClocks) -> bool {
+        let admits = self.free(request.quota) > 0;
         if admits {
-            if self.returns.len() >= MOST_RETURNS {
+            if self.returns.len() >= MAX_RETURNS {
                 self.returns.pop_front();
             }
             let ordinal = self.log.next();
             self.returns
-                .push_back((question.isolate, question.number, ordinal));
+                .push_back((request.isolate, request.number, ordinal));
             self.log.add(1, self.window, now);
         }
         admits
@@ -180,19 +184,19 @@ impl Pool {
 
     /// Whether the request that waits is admitted, the share from now on, and what was wanted.
     /// `None` for a question that a later one overtook.
-    fn lend(&mut self, question: &Question, now: Moment) -> Option<(bool, u32, u32)> {
-        let Wish::Share {
+    fn lend(&mut self, request: &PoolRequest, now: TwoClocks) -> Option<(bool, u32, u32)> {
+        let PoolOperation::Share {
             admits,
             used,
             keep,
             want,
-        } = question.wish
+        } = request.wish
         else {
             return None;
         };
-        let isolate = question.isolate;
+        let isolate = request.isolate;
         let known = self.shares.get(&isolate);
-        if known.is_some_and(|share| share.number >= question.number) {
+        if known.is_some_and(|share| share.number >= request.number) {
             return None;
         }
         // What an isolate that holds nothing here says of a share counts already, since before a
@@ -203,12 +207,12 @@ impl Pool {
         self.shares.remove(&isolate);
         self.lent -= u64::from(held - kept);
         self.wanted -= u64::from(wanted);
-        let admitted = admits && self.admit(question, now);
-        let quota = question.quota;
-        let can_be_lent = quota.count() >= LEAST_TO_LEND && self.shares.len() < MOST_HOLDERS;
+        let admitted = admits && self.admit(request, now);
+        let quota = request.quota;
+        let can_be_lent = quota.count() >= MIN_TO_LEND && self.shares.len() < MAX_HOLDERS;
         let want = match want {
             0 if !admits => 0,
-            want if can_be_lent && self.load.is_a_strain() => want.max(LEAST_UNDER_STRAIN),
+            want if can_be_lent && self.load.is_a_strain() => want.max(MIN_UNDER_STRAIN),
             want => want,
         };
         self.wanted += u64::from(want);
@@ -225,7 +229,7 @@ impl Pool {
             self.wanted -= u64::from(want);
         } else {
             let share = Share {
-                number: question.number,
+                number: request.number,
                 size,
                 want,
                 at: now,
@@ -245,7 +249,7 @@ impl Pool {
         }
     }
 
-    fn wait(&self, quota: Quota, is_given_all: bool, now: Moment) -> Duration {
+    fn wait(&self, quota: Quota, is_given_all: bool, now: TwoClocks) -> Duration {
         let free = self.free(quota);
         if free > 0 && is_given_all {
             return Duration::ZERO;
@@ -296,7 +300,7 @@ impl Pool {
 #[derive(Debug, Default)]
 struct Load {
     second: u64,
-    questions: u64,
+    requests: u64,
     before: u64,
 }
 
@@ -305,19 +309,19 @@ impl Load {
         let second = now.0 / 1000;
         if second != self.second {
             let is_next = second == self.second + 1;
-            self.before = if is_next { self.questions } else { 0 };
+            self.before = if is_next { self.requests } else { 0 };
             self.second = second;
-            self.questions = 0;
+            self.requests = 0;
         }
-        self.questions += 1;
+        self.requests += 1;
     }
 
-    fn questions(&self) -> u64 {
-        self.questions.max(self.before)
+    fn requests(&self) -> u64 {
+        self.requests.max(self.before)
     }
 
     fn is_a_strain(&self) -> bool {
-        self.questions() > CALM
+        self.requests() > CALM
     }
 
     /// How long an isolate should ask for nothing after it got less than it wanted: nothing while
@@ -326,6 +330,6 @@ impl Load {
         if !self.is_a_strain() {
             return Duration::ZERO;
         }
-        Duration::from_millis(self.questions() * 1000 / CALM).min(LONGEST_PACE)
+        Duration::from_millis(self.requests() * 1000 / CALM).min(MAX_PACE)
     }
 }

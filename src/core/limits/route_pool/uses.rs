@@ -3,12 +3,12 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::{Alarm, Errand};
+use super::{Alarm, HolderTask};
 use crate::util::time::{Timestamp, millis};
 
 /// In shorter windows the same share is used again and again. In longer ones its uses become
 /// entries of the pool, which counts them for a moment longer than it must.
-const LONGEST_REUSE: Duration = Duration::from_secs(30);
+const MAX_REUSE: Duration = Duration::from_secs(30);
 
 /// Beats in a window. A use is forgotten up to two beats late.
 const BEATS: u32 = 20;
@@ -23,14 +23,14 @@ const LATENESS: Duration = Duration::from_secs(2);
 
 /// When a use counts from, in milliseconds that were beaten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Use(u64);
+pub struct ShareUse(u64);
 
 /// Uses that count, by a clock of timers: it may fall behind, but is never ahead.
 #[derive(Debug)]
 pub(super) struct Uses {
     window: Duration,
     /// Oldest first, and how many.
-    counts: VecDeque<(Use, u32)>,
+    counts: VecDeque<(ShareUse, u32)>,
     total: u32,
     /// Milliseconds that have passed at least, since whenever.
     beaten: u64,
@@ -52,7 +52,7 @@ impl Uses {
     }
 
     pub fn are_reused(&self) -> bool {
-        self.window <= LONGEST_REUSE
+        self.window <= MAX_REUSE
     }
 
     pub fn total(&self) -> u32 {
@@ -64,8 +64,8 @@ impl Uses {
     }
 
     /// Adds a use, which counts from the end of the beat under way, or of the next.
-    pub fn add(&mut self) -> Use {
-        let at = Use(match self.are_reused() {
+    pub fn add(&mut self) -> ShareUse {
+        let at = ShareUse(match self.are_reused() {
             true => self.beaten + millis(self.length()),
             false => 0,
         });
@@ -78,7 +78,7 @@ impl Uses {
     }
 
     /// Forgets so many, the oldest: they count elsewhere.
-    pub fn forget(&mut self, mut count: u32) {
+    pub fn prune(&mut self, mut count: u32) {
         self.total -= count.min(self.total);
         while let Some((_, first)) = self.counts.front_mut()
             && count > 0
@@ -94,14 +94,14 @@ impl Uses {
 
     /// Takes out a use that was none, if it still counts. The oldest leaves in its place, and it
     /// stands for that one, which it is not older than.
-    pub fn take_out(&mut self, of: Use) {
+    pub fn take_out(&mut self, of: ShareUse) {
         if self.counts.front().is_some_and(|(oldest, _)| *oldest <= of) {
-            self.forget(1);
+            self.prune(1);
         }
     }
 
     /// Begins a beat, if uses wait for one.
-    pub fn beat(&mut self, now: Timestamp) -> Option<Errand> {
+    pub fn beat(&mut self, now: Timestamp) -> Option<HolderTask> {
         let length = self.length();
         let after = length + length / MARGIN_PART + MARGIN;
         let is_beating =
@@ -114,7 +114,7 @@ impl Uses {
         let alarm = Alarm::Beat {
             serial: self.serial,
         };
-        Some(Errand::Wake { after, alarm })
+        Some(HolderTask::Wake { after, alarm })
     }
 
     /// A beat came to its end. One that was given up tells nothing.
@@ -127,7 +127,7 @@ impl Uses {
         while let Some((at, count)) = self.counts.front().copied()
             && at.0 + window <= self.beaten
         {
-            self.forget(count);
+            self.prune(count);
         }
     }
 }

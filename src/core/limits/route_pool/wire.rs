@@ -3,35 +3,35 @@
 
 use std::time::Duration;
 
-use super::{Answer, Given, Question, Wish};
+use super::{PoolGrant, PoolOperation, PoolRequest, PoolResponse};
 use crate::limits::quota::Quota;
 use crate::util::time::{Timestamp, millis};
 
 /// `/<count>/<window ms>/<isolate in hex>/<number>/<sent>`, then `/admit`,
 /// `/share/<admits: 0 or 1>/<used>/<keep>/<want>` or `/back/<number>`.
-pub fn encode_question(question: &Question) -> String {
-    let Question {
+pub fn encode_request(request: &PoolRequest) -> String {
+    let PoolRequest {
         quota,
         isolate,
         number,
         sent,
         wish,
-    } = question;
+    } = request;
     let (count, window) = (quota.count(), millis(quota.window()));
     let wish = match wish {
-        Wish::Admit => "admit".to_owned(),
-        Wish::Share {
+        PoolOperation::Admit => "admit".to_owned(),
+        PoolOperation::Share {
             admits,
             used,
             keep,
             want,
         } => format!("share/{}/{used}/{keep}/{want}", u8::from(*admits)),
-        Wish::GiveBack { number } => format!("back/{number}"),
+        PoolOperation::GiveBack { number } => format!("back/{number}"),
     };
     format!("/{count}/{window}/{isolate:x}/{number}/{}/{wish}", sent.0)
 }
 
-pub fn decode_question(path: &str) -> Option<Question> {
+pub fn decode_request(path: &str) -> Option<PoolRequest> {
     let mut parts = path.strip_prefix('/')?.split('/');
     let count = parts.next()?.parse().ok()?;
     let window = Duration::from_millis(parts.next()?.parse().ok()?);
@@ -40,8 +40,8 @@ pub fn decode_question(path: &str) -> Option<Question> {
     let number = parts.next()?.parse().ok()?;
     let sent = Timestamp(parts.next()?.parse().ok()?);
     let wish = match parts.next()? {
-        "admit" => Wish::Admit,
-        "share" => Wish::Share {
+        "admit" => PoolOperation::Admit,
+        "share" => PoolOperation::Share {
             admits: match parts.next()? {
                 "0" => false,
                 "1" => true,
@@ -51,12 +51,12 @@ pub fn decode_question(path: &str) -> Option<Question> {
             keep: parts.next()?.parse().ok()?,
             want: parts.next()?.parse().ok()?,
         },
-        "back" => Wish::GiveBack {
+        "back" => PoolOperation::GiveBack {
             number: parts.next()?.parse().ok()?,
         },
         _ => return None,
     };
-    parts.next().is_none().then_some(Question {
+    parts.next().is_none().then_some(PoolRequest {
         quota,
         isolate,
         number,
@@ -66,20 +66,20 @@ pub fn decode_question(path: &str) -> Option<Question> {
 }
 
 /// `given <admits: 0 or 1> <share> <wait in ms>`, or `stale`.
-pub fn encode_answer(answer: &Answer) -> String {
-    match answer {
-        Answer::Given(Given {
+pub fn encode_response(response: &PoolResponse) -> String {
+    match response {
+        PoolResponse::Granted(PoolGrant {
             admits,
             share,
             wait,
         }) => format!("given {} {share} {}", u8::from(*admits), millis(*wait)),
-        Answer::Stale => "stale".into(),
+        PoolResponse::Stale => "stale".into(),
     }
 }
 
-pub fn decode_answer(text: &str) -> Option<Answer> {
+pub fn decode_response(text: &str) -> Option<PoolResponse> {
     if text == "stale" {
-        return Some(Answer::Stale);
+        return Some(PoolResponse::Stale);
     }
     let mut parts = text.strip_prefix("given ")?.split(' ');
     let admits = match parts.next()? {
@@ -89,9 +89,12 @@ pub fn decode_answer(text: &str) -> Option<Answer> {
     };
     let share = parts.next()?.parse().ok()?;
     let wait = Duration::from_millis(parts.next()?.parse().ok()?);
-    parts.next().is_none().then_some(Answer::Given(Given {
-        admits,
-        share,
-        wait,
-    }))
+    parts
+        .next()
+        .is_none()
+        .then_some(PoolResponse::Granted(PoolGrant {
+            admits,
+            share,
+            wait,
+        }))
 }

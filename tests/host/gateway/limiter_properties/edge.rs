@@ -5,8 +5,8 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use portcullis::gateway::{Gate, Journey, LedgerCall, Passage, RouteCall, RouteErrand};
-use portcullis::limits::ledger::Answer;
+use portcullis::gateway::{BackgroundTask, Gate, Journey, LedgerCall, Passage, RouteCall};
+use portcullis::limits::ledger::LedgerResponse;
 use portcullis::limits::{route_pool, scope};
 use portcullis::record::Record;
 use portcullis::util::time::Timestamp;
@@ -45,7 +45,10 @@ pub fn knock(
             let place = edge.gate.place(&request);
             let key = edge.gate.address_key(&request, &place);
             let mut record = Record::begin(key, "id", String::new());
-            let Journey { result, behind } = edge
+            let Journey {
+                result,
+                after_response,
+            } = edge
                 .gate
                 .journey(&Counting(&edge), &request, &place, &mut record)
                 .await;
@@ -57,8 +60,8 @@ pub fn knock(
                 }
                 _ => edge.world.refused.set(edge.world.refused.get() + 1),
             }
-            for call in behind {
-                edge.behind(|edge| async move {
+            for call in after_response {
+                edge.after_response(|edge| async move {
                     if let Ok(answer) = edge.ask(&call).await {
                         edge.gate.learn(&call, &answer, edge.now());
                     }
@@ -89,7 +92,7 @@ impl Simulated {
     }
 
     /// Runs something in this isolate after the request.
-    fn behind<F: Future<Output = ()> + 'static>(&self, work: impl FnOnce(Self) -> F) {
+    fn after_response<F: Future<Output = ()> + 'static>(&self, work: impl FnOnce(Self) -> F) {
         let edge = Self {
             task: self.world.number(),
             ..Self::new(&self.world, self.isolate)
@@ -113,11 +116,11 @@ impl Counters for Simulated {
         self.world.clock(is_wrong)
     }
 
-    async fn ask(&self, call: &LedgerCall) -> Result<Answer, String> {
+    async fn ask(&self, call: &LedgerCall) -> Result<LedgerResponse, String> {
         let number = self.world.send(self.task, Call::Ledger(call.clone()));
         let (reply, decided) = self.wait(number).await;
-        let at = match call.party {
-            scope::Party::Address => &self.address_at,
+        let at = match call.scope {
+            scope::LimitScope::Address => &self.address_at,
             _ => &self.user_at,
         };
         at.set(decided);
@@ -127,26 +130,26 @@ impl Counters for Simulated {
         }
     }
 
-    async fn ask_route(&self, call: &RouteCall) -> Result<route_pool::Answer, String> {
+    async fn ask_route(&self, call: &RouteCall) -> Result<route_pool::PoolResponse, String> {
         let number = self.world.send(self.task, Call::Route(call.clone()));
         let (reply, decided) = self.wait(number).await;
         let Reply::Route(answer) = reply else {
             return Err("timed out".into());
         };
-        let is_given = matches!(answer, route_pool::Answer::Given(given) if given.admits);
+        let is_given = matches!(answer, route_pool::PoolResponse::Granted(given) if given.admits);
         let now = self.world.now.get();
         self.route_at.set(if is_given { decided } else { now });
         Ok(answer)
     }
 
-    fn run_errand(&self, errand: RouteErrand) {
-        self.behind(|edge| async move {
+    fn run_in_background(&self, task: BackgroundTask) {
+        self.after_response(|edge| async move {
             let pass = async |after| {
                 let number = edge.world.wake_after(edge.task, length(after));
                 edge.wait(number).await;
             };
             let ask = async |call: &RouteCall| edge.ask_route(call).await.map_err(drop);
-            edge.gate.perform(errand, || edge.now(), pass, ask).await;
+            edge.gate.perform(task, || edge.now(), pass, ask).await;
         });
     }
 

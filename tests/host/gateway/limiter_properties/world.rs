@@ -8,7 +8,7 @@ use std::task::{Context, Waker};
 
 use portcullis::config::{ROUTE_QUOTA_BINDING, Settings};
 use portcullis::gateway::{Gate, LedgerCall, RouteCall};
-use portcullis::limits::ledger::{Answer, Ledger, Row};
+use portcullis::limits::ledger::{Ledger, LedgerResponse, Row};
 use portcullis::limits::route_pool::{self, Pool};
 use portcullis::util::time::{Timestamp, millis};
 use proptest::prelude::*;
@@ -44,8 +44,8 @@ pub enum Call {
 
 #[derive(Debug, Clone)]
 pub enum Reply {
-    Ledger(Answer),
-    Route(route_pool::Answer),
+    Ledger(LedgerResponse),
+    Route(route_pool::PoolResponse),
     Nobody,
 }
 
@@ -137,8 +137,8 @@ impl World {
         self.counter.get()
     }
 
-    pub fn roll(&self, most: u64) -> u64 {
-        self.rng.borrow_mut().random_range(0..=most)
+    pub fn roll(&self, max: u64) -> u64 {
+        self.rng.borrow_mut().random_range(0..=max)
     }
 
     fn fault(&self) -> bool {
@@ -275,7 +275,7 @@ impl World {
                     let ledger = stored.ledger.get_or_insert_with(|| {
                         Ledger::load(rows.values().cloned()).expect("its own rows")
                     });
-                    let (answer, change) = ledger.step(&call.question, self.clock(false));
+                    let (answer, change) = ledger.step(&call.request, self.clock(false));
                     for row in change.write {
                         stored.rows.insert(row.number, row);
                     }
@@ -292,7 +292,7 @@ impl World {
                         None => Pool::default(),
                     });
                     let clock = self.clock(self.weather.liar == Liar::RouteQuotas);
-                    let (answer, row) = pool.step(&call.question, clock);
+                    let (answer, row) = pool.step(&call.request, clock);
                     stored.row = row.or(stored.row.take());
                     Reply::Route(answer)
                 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use portcullis::limits::quota::Quota;
 use portcullis::limits::route_pool::{
-    Alarm, Answer, Decision, Errand, Holder, Idle, Pool, Question, Taken, Wish,
+    Admission, Alarm, Decision, Holder, HolderTask, Idle, Pool, PoolOperation, PoolRequest,
+    PoolResponse,
 };
 use portcullis::util::time::{Timestamp, millis};
 use proptest::prelude::*;
@@ -50,9 +51,9 @@ pub enum Move {
 }
 
 enum Event {
-    Ask(usize, u64, Question, bool),
-    Hear(usize, u64, Question, Answer, bool, u64),
-    GiveUp(usize, u64, Question),
+    Ask(usize, u64, PoolRequest, bool),
+    Hear(usize, u64, PoolRequest, PoolResponse, bool, u64),
+    GiveUp(usize, u64, PoolRequest),
     Wake(usize, u64, Alarm),
     Retry(usize, u64, u64),
     ObjectAlarm(u64),
@@ -79,7 +80,7 @@ pub struct World {
     /// When each admission was decided.
     pub admitted: VecDeque<u64>,
     pub refused: u64,
-    pub questions: u64,
+    pub requests: u64,
     pub longest_row: usize,
 }
 
@@ -104,7 +105,7 @@ impl World {
             waiting: BTreeMap::new(),
             admitted: VecDeque::new(),
             refused: 0,
-            questions: 0,
+            requests: 0,
             longest_row: 0,
         }
     }
@@ -129,8 +130,8 @@ impl World {
         self.pass(60_000);
     }
 
-    fn roll(&mut self, most: u64) -> u64 {
-        self.rng.random_range(0..=most)
+    fn roll(&mut self, max: u64) -> u64 {
+        self.rng.random_range(0..=max)
     }
 
     fn clock(&self, isolate: usize) -> Timestamp {
@@ -179,15 +180,15 @@ impl World {
     fn request(&mut self, isolate: usize, waited: u64) {
         let (now, timeout) = (self.clock(isolate), self.timeout());
         let holder = &mut self.isolates[isolate].holder;
-        let (decision, errands) = holder.decide(Duration::from_millis(waited), now, timeout);
-        self.run_errands(isolate, errands);
+        let (decision, tasks) = holder.decide(Duration::from_millis(waited), now, timeout);
+        self.run_errands(isolate, tasks);
         match decision {
             Decision::Admit(taken) => self.admit(isolate, taken, self.now),
             Decision::Refuse { wait } => {
                 assert!(!wait.is_zero(), "a wait of nothing");
                 self.refused += 1;
             }
-            Decision::Ask(question) => self.send(isolate, question, true),
+            Decision::Ask(request) => self.send(isolate, request, true),
             Decision::Wait(length) => {
                 let waited = waited + millis(length);
                 if waited < self.plan.timeout {
@@ -199,24 +200,24 @@ impl World {
     }
 
     /// Some admissions are not used, since another counter refuses.
-    fn admit(&mut self, isolate: usize, taken: Taken, at: u64) {
+    fn admit(&mut self, isolate: usize, taken: Admission, at: u64) {
         if self.roll(9) > 0 {
             self.admitted.push_back(at);
             return;
         }
         let now = self.clock(isolate);
-        let question = self.isolates[isolate].holder.give_back(taken, now);
-        if let Some(question) = question {
-            self.send(isolate, question, false);
+        let request = self.isolates[isolate].holder.give_back(taken, now);
+        if let Some(request) = request {
+            self.send(isolate, request, false);
         }
     }
 
-    fn run_errands(&mut self, isolate: usize, errands: Vec<Errand>) {
+    fn run_errands(&mut self, isolate: usize, tasks: Vec<HolderTask>) {
         let life = self.isolates[isolate].life;
-        for errand in errands {
-            match errand {
-                Errand::Ask(question) => self.send(isolate, question, false),
-                Errand::Wake { after, alarm } => {
+        for task in tasks {
+            match task {
+                HolderTask::Ask(request) => self.send(isolate, request, false),
+                HolderTask::Wake { after, alarm } => {
                     // A timer may be late, and may never come where clocks are right.
                     let comes = self.plan.liar == Liar::Isolate(isolate) || self.roll(9) > 0;
                     if comes {
@@ -228,10 +229,10 @@ impl World {
         }
     }
 
-    fn send(&mut self, isolate: usize, question: Question, waits: bool) {
-        self.questions += 1;
+    fn send(&mut self, isolate: usize, request: PoolRequest, waits: bool) {
+        self.requests += 1;
         let life = self.isolates[isolate].life;
-        self.waiting.insert((isolate, life, question.number), ());
+        self.waiting.insert((isolate, life, request.number), ());
         let fault = self.rng.random_range(0..100) < self.plan.faults;
         let kind = self.roll(2);
         let quick = self.plan.timeout / 4;
@@ -242,19 +243,19 @@ impl World {
             } else {
                 0
             };
-            self.after(way + late, Event::Ask(isolate, life, question, waits));
+            self.after(way + late, Event::Ask(isolate, life, request, waits));
         }
         if fault && kind == 1 {
             let late = self.roll(self.plan.lateness);
-            self.after(way + late, Event::Ask(isolate, life, question, waits));
+            self.after(way + late, Event::Ask(isolate, life, request, waits));
         }
-        self.after(self.plan.timeout, Event::GiveUp(isolate, life, question));
+        self.after(self.plan.timeout, Event::GiveUp(isolate, life, request));
     }
 
     fn happen(&mut self, event: Event) {
         match event {
-            Event::Ask(isolate, life, question, waits) => {
-                let answer = self.ask_pool(&question);
+            Event::Ask(isolate, life, request, waits) => {
+                let response = self.ask_pool(&request);
                 let fault = self.rng.random_range(0..100) < self.plan.faults;
                 let quick = self.plan.timeout / 4;
                 let way = self.roll(quick)
@@ -265,36 +266,36 @@ impl World {
                     };
                 if !(fault && self.roll(1) == 0) {
                     let decided = self.now;
-                    let event = Event::Hear(isolate, life, question, answer, waits, decided);
+                    let event = Event::Hear(isolate, life, request, response, waits, decided);
                     self.after(way, event);
                 }
             }
-            Event::Hear(isolate, life, question, answer, waits, decided) => {
+            Event::Hear(isolate, life, request, response, waits, decided) => {
                 if self
                     .waiting
-                    .remove(&(isolate, life, question.number))
+                    .remove(&(isolate, life, request.number))
                     .is_some()
                     && self.isolates[isolate].life == life
                 {
-                    self.hear(isolate, &question, answer, waits, decided);
+                    self.hear(isolate, &request, response, waits, decided);
                 }
             }
-            Event::GiveUp(isolate, life, question) => {
+            Event::GiveUp(isolate, life, request) => {
                 if self
                     .waiting
-                    .remove(&(isolate, life, question.number))
+                    .remove(&(isolate, life, request.number))
                     .is_some()
                     && self.isolates[isolate].life == life
                 {
-                    self.isolates[isolate].holder.failed(&question);
+                    self.isolates[isolate].holder.failed(&request);
                 }
             }
             Event::Wake(isolate, life, alarm) => {
                 if self.isolates[isolate].life == life {
                     let (now, timeout) = (self.clock(isolate), self.timeout());
-                    let question = self.isolates[isolate].holder.woken(alarm, now, timeout);
-                    if let Some(question) = question {
-                        self.send(isolate, question, false);
+                    let request = self.isolates[isolate].holder.woken(alarm, now, timeout);
+                    if let Some(request) = request {
+                        self.send(isolate, request, false);
                     }
                 }
             }
@@ -314,46 +315,46 @@ impl World {
     fn hear(
         &mut self,
         isolate: usize,
-        question: &Question,
-        answer: Answer,
+        request: &PoolRequest,
+        response: PoolResponse,
         waits: bool,
         decided: u64,
     ) {
         let now = self.clock(isolate);
         let holder = &mut self.isolates[isolate].holder;
-        match answer {
-            Answer::Stale => holder.failed(question),
-            Answer::Given(given) if !waits => holder.heard(question, &given, now),
-            Answer::Given(given) => match holder.answered(question, &given, now) {
-                Ok(taken @ Taken::There { .. }) => self.admit(isolate, taken, decided),
+        match response {
+            PoolResponse::Stale => holder.failed(request),
+            PoolResponse::Granted(given) if !waits => holder.heard(request, &given, now),
+            PoolResponse::Granted(given) => match holder.answered(request, &given, now) {
+                Ok(taken @ Admission::There { .. }) => self.admit(isolate, taken, decided),
                 Ok(taken) => self.admit(isolate, taken, self.now),
                 Err(_) => self.refused += 1,
             },
         }
     }
 
-    fn ask_pool(&mut self, question: &Question) -> Answer {
+    fn ask_pool(&mut self, request: &PoolRequest) -> PoolResponse {
         let clock = self.object_clock();
         let stored = &self.stored;
         let pool = self.pool.get_or_insert_with(|| match stored {
             Some(row) => Pool::load(row).expect("its own row"),
             None => Pool::default(),
         });
-        let (answer, row) = pool.step(question, clock);
+        let (response, row) = pool.step(request, clock);
         let horizon = millis(pool.horizon());
         if let Some(row) = row {
             self.longest_row = self.longest_row.max(row.len());
             self.stored = Some(row);
         }
-        if let Answer::Given(given) = answer
-            && let Wish::Share { admits, .. } = question.wish
+        if let PoolResponse::Granted(given) = response
+            && let PoolOperation::Share { admits, .. } = request.wish
         {
             assert!(admits || !given.admits);
         }
         if self.alarm.is_none() {
             self.set_alarm(horizon);
         }
-        answer
+        response
     }
 
     fn set_alarm(&mut self, length: u64) {

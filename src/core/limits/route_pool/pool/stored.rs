@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::Pool;
-use crate::limits::route_pool::log::{Entry, MOST};
-use crate::limits::two_clocks::Moment;
+use crate::limits::route_pool::log::{LogEntry, MOST};
+use crate::limits::two_clocks::TwoClocks;
 use crate::util::time::{Timestamp, millis};
 
 /// What is stored can't be read.
@@ -16,12 +16,12 @@ impl Pool {
     /// milliseconds, how much is lent and since when by both clocks; then for each entry the
     /// count in four bytes and the moment by both clocks.
     pub(super) fn encode(&self) -> Vec<u8> {
-        let unknown = self.unknown.unwrap_or((0, Moment::default()));
+        let unknown = self.unknown.unwrap_or((0, TwoClocks::default()));
         let since = self
             .shares
             .values()
             .map(|share| share.at)
-            .fold(unknown.1, Moment::later);
+            .fold(unknown.1, TwoClocks::later);
         let mut data = vec![u8::from(self.is_asleep)];
         let mut put = |number: u64| data.extend(number.to_be_bytes());
         put(millis(self.window));
@@ -54,7 +54,7 @@ impl Pool {
             ..Self::default()
         };
         let count = next()?;
-        let since = Moment::new(Timestamp(next()?), Timestamp(next()?));
+        let since = TwoClocks::new(Timestamp(next()?), Timestamp(next()?));
         pool.unknown = (count > 0).then_some((count, since));
         pool.isolates = since.caller();
         let (entries, rest) = entries.as_chunks::<20>();
@@ -67,12 +67,12 @@ impl Pool {
             let [object, caller] = moment else {
                 return None;
             };
-            let at = Moment::new(
+            let at = TwoClocks::new(
                 Timestamp(u64::from_be_bytes(*object)),
                 Timestamp(u64::from_be_bytes(*caller)),
             );
             pool.log
-                .restore(Entry::new(at, u32::from_be_bytes(*entry_count)))?;
+                .restore(LogEntry::new(at, u32::from_be_bytes(*entry_count)))?;
             pool.isolates = pool.isolates.max(at.caller());
         }
         Some(pool)

@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use portcullis::limits::ledger::{Answer, Ask, Change, Ledger, Outlook, Question, Row};
-use portcullis::limits::quota::{Quota, Terms};
+use portcullis::limits::ledger::{
+    Ledger, LedgerChange, LedgerRequest, LedgerResponse, Operation, Outlook, Row,
+};
+use portcullis::limits::quota::{Limits, Quota};
 use portcullis::util::time::Timestamp;
 
 use super::ms;
 
 pub const START: u64 = 1_800_000_000_000;
 
-pub fn terms(count: u32, window: u64, replay_window: u64) -> Terms {
-    Terms {
+pub fn limits(count: u32, window: u64, replay_window: u64) -> Limits {
+    Limits {
         quota: Quota::new(count, ms(window)),
         replay_window: (replay_window > 0).then(|| ms(replay_window)),
         ban: None,
@@ -25,29 +27,29 @@ pub fn outlook(exhausted_for: u64, banned_for: u64) -> Outlook {
     }
 }
 
-pub fn counted(exhausted_for: u64) -> Answer {
-    Answer::Counted(outlook(exhausted_for, 0))
+pub fn counted(exhausted_for: u64) -> LedgerResponse {
+    LedgerResponse::Counted(outlook(exhausted_for, 0))
 }
 
-pub fn limited(wait: u64) -> Answer {
-    Answer::Limited { wait: ms(wait) }
+pub fn limited(wait: u64) -> LedgerResponse {
+    LedgerResponse::Limited { wait: ms(wait) }
 }
 
-pub fn banned(left: u64) -> Answer {
-    Answer::Banned { left: ms(left) }
+pub fn banned(left: u64) -> LedgerResponse {
+    LedgerResponse::Banned { left: ms(left) }
 }
 
-pub fn replayed(exhausted_for: u64) -> Answer {
-    Answer::Replayed(outlook(exhausted_for, 0))
+pub fn replayed(exhausted_for: u64) -> LedgerResponse {
+    LedgerResponse::Replayed(outlook(exhausted_for, 0))
 }
 
 /// To be admitted with this key, or counted only.
-pub fn attempt(key: Option<u8>) -> Ask {
+pub fn attempt(key: Option<u8>) -> Operation {
     match key {
-        Some(byte) => Ask::Admit {
-            mark: Some([byte; 16]),
+        Some(byte) => Operation::Admit {
+            id: Some([byte; 16]),
         },
-        None => Ask::Count { is_failure: false },
+        None => Operation::Count { is_failure: false },
     }
 }
 
@@ -57,39 +59,39 @@ pub fn at(offset: i64) -> Timestamp {
 
 /// A ledger, the terms and the group of the next question, and how far the caller's clock is
 /// ahead.
-pub struct Book {
+pub struct TestLedger {
     pub ledger: Ledger,
-    pub terms: Terms,
+    pub limits: Limits,
     pub group: &'static str,
     pub caller_ahead: i64,
 }
 
-impl Book {
-    pub fn new(terms: Terms) -> Self {
+impl TestLedger {
+    pub fn new(limits: Limits) -> Self {
         Self {
             ledger: Ledger::default(),
-            terms,
+            limits,
             group: "",
             caller_ahead: 0,
         }
     }
 
     /// Asks at an offset of the object's clock from `START`.
-    pub fn ask(&mut self, offset: i64, ask: Ask) -> (Answer, Change) {
-        let question = Question {
+    pub fn ask(&mut self, offset: i64, ask: Operation) -> (LedgerResponse, LedgerChange) {
+        let request = LedgerRequest {
             group: self.group.to_owned(),
-            terms: self.terms,
-            ask,
+            limits: self.limits,
+            operation: ask,
             now: at(offset + self.caller_ahead),
         };
-        self.ledger.step(&question, at(offset))
+        self.ledger.step(&request, at(offset))
     }
 
-    pub fn step(&mut self, offset: i64, key: Option<u8>) -> (Answer, Change) {
+    pub fn step(&mut self, offset: i64, key: Option<u8>) -> (LedgerResponse, LedgerChange) {
         self.ask(offset, attempt(key))
     }
 
-    pub fn answer(&mut self, offset: i64, key: Option<u8>) -> Answer {
+    pub fn response(&mut self, offset: i64, key: Option<u8>) -> LedgerResponse {
         self.step(offset, key).0
     }
 }
@@ -103,8 +105,8 @@ pub struct Shelf {
 
 impl Shelf {
     /// Steps at the object's time `now`, and stores.
-    pub fn step(&mut self, question: &Question, now: u64) -> Answer {
-        let (answer, change) = self.ledger.step(question, Timestamp(now));
+    pub fn step(&mut self, request: &LedgerRequest, now: u64) -> LedgerResponse {
+        let (answer, change) = self.ledger.step(request, Timestamp(now));
         for row in change.write {
             self.rows.insert(row.number, row);
         }
