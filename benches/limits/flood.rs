@@ -5,9 +5,10 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
 use base64ct::{Base64, Encoding};
-use portcullis::config::{LEDGER_BINDING, Settings, Var};
+use portcullis::config::{Settings, Var};
 use portcullis::gateway::{Gate, LedgerCall, Passage};
 use portcullis::limits::ledger::{Ledger, LedgerResponse};
+use portcullis::policy::LEDGER_BINDING;
 use portcullis::record::Record;
 use portcullis::request::address::ClientAddress;
 use portcullis::request::{Headers, Request, RequestUrl};

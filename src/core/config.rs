@@ -20,18 +20,15 @@ use serde_json::Value;
 
 use crate::checks::origin::{OriginPattern, OriginRule};
 use crate::checks::permission::Permission;
-use crate::relay::RelayMode;
+use crate::policy::{
+    LEDGER_BINDING, ONE_TIME_BINDING, PlainHttp, Policy, REGISTRY_BINDING, ROUTE_QUOTA_BINDING,
+};
 use crate::response::security_headers::SecurityHeaders;
 use crate::token::{Authentication, KeySource, is_scope};
 use crate::upstream::assertion::AssertionKey;
 use crate::upstream::{ObjectUpstream, Upstream, UpstreamUrl};
-pub use counting::{Counting, LEDGER_BINDING, OnLimiterFailure, ROUTE_QUOTA_BINDING, ScopeLimits};
-pub use one_time::{ONE_TIME_BINDING, OneTime};
+use crate::util::duration;
 use reader::Reader;
-pub use registry::{REGISTRY_BINDING, Registering};
-pub use reject_with::RejectWith;
-pub use routes::Site;
-pub(crate) use values::positive_duration;
 
 /// What a Worker's environment holds.
 #[derive(Debug, Clone, Default)]
@@ -97,36 +94,6 @@ impl fmt::Display for ConfigError {
     }
 }
 
-/// What becomes of requests that are no upgrade.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PlainHttp {
-    Reject,
-    Proxy,
-}
-
-/// Everything that the journey of a request needs, checked.
-#[derive(Debug)]
-pub struct Policy {
-    pub require_tls: bool,
-    pub origins: OriginRule,
-    /// `None` where `AUTH` is `off`.
-    pub authentication: Option<Authentication>,
-    pub one_time: OneTime,
-    pub permission: Permission,
-    pub upstream: Upstream,
-    pub upstream_timeout: Duration,
-    /// Signs what the upstream is told of each upgrade.
-    pub assertion_key: Option<AssertionKey>,
-    pub counting: Counting,
-    pub relay: RelayMode,
-    pub registering: Registering,
-    pub plain_http: PlainHttp,
-    pub reject_with: RejectWith,
-    pub security_headers: SecurityHeaders,
-    /// Legal, but worth a line in the log.
-    pub warnings: Vec<String>,
-}
-
 impl Policy {
     /// Reads all settings; the errors are complete.
     pub fn read(settings: &Settings) -> Result<Self, Vec<ConfigError>> {
@@ -155,7 +122,7 @@ impl Policy {
         let upstream_timeout = reader.or(
             "UPSTREAM_TIMEOUT",
             Duration::from_secs(10),
-            values::positive_duration,
+            duration::positive_duration,
         );
         let assertion_key = read_assertion_key(&mut reader, authentication.as_ref());
         let plain_http = reader.or("PLAIN_HTTP", PlainHttp::Reject, |text| {

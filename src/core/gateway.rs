@@ -3,6 +3,7 @@
 
 mod admin;
 mod checks;
+mod dispatch;
 mod forward;
 mod limits;
 mod one_time;
@@ -17,19 +18,21 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::checks::handshake::Handshake;
-use crate::config::{ConfigError, Counting, PlainHttp, RejectWith, Settings, Site};
+use crate::config::{ConfigError, Settings};
 use crate::limits::deny_cache::DenyCache;
 use crate::limits::route_pool::{self as quota, Holder};
 use crate::one_time::ticket::Bounds;
+use crate::policy::{Counting, PlainHttp, RejectWith, Site};
 use crate::record::{Record, Stage};
 use crate::relay::SocketLimits;
 use crate::request::Request;
 use crate::request::address::AddressKey;
 use crate::response::reason::{Reason, Rejection};
-use crate::routing::table::{Endpoint, Place, is_admin, is_health};
 use crate::token::{Authenticated, Runtime};
 use crate::upstream::{Forward, Offer, Reply, UpstreamFailure};
 use crate::{checks::transport, limits::ledger, registry};
+use dispatch::is_health;
+pub use dispatch::{Endpoint, Place};
 use forward::{pass_plain, pass_upgrade};
 pub use limits::LedgerCall;
 use limits::{Client, Reservations};
@@ -185,10 +188,7 @@ impl Gate {
     /// What the request asks for. Without a sound configuration only the health endpoint exists.
     pub fn place(&self, request: &Request<'_>) -> Place<'_> {
         match &self.site {
-            Ok(site) => match &site.admin_token {
-                Some(token) if is_admin(request) => Place::Admin(token),
-                _ => site.routes.find(request),
-            },
+            Ok(site) => site.find(request),
             Err(_) if is_health(request) => Place::Endpoint(Endpoint::Health),
             Err(_) => Place::Nowhere,
         }
@@ -281,19 +281,16 @@ impl Gate {
         record.stage = Stage::Route;
         record.route = place.route().map(|(_, route)| route.pattern.clone());
         let (route, parameters) = match place {
-            Place::Route {
-                route, parameters, ..
-            } => (route, parameters),
+            Place::Route(found) => (&found.route, &found.parameters),
             Place::Endpoint(Endpoint::Health) => return Ok(Passage::Health { is_healthy: true }),
-            Place::Ticket { route, .. } => {
+            Place::Ticket(found) => {
+                let route = found.route;
                 return self
                     .issue(platform, request, route, record, reservations)
                     .await;
             }
-            Place::Refresh {
-                route, parameters, ..
-            } => {
-                let place = (*route, parameters);
+            Place::Refresh(found) => {
+                let place = (found.route, &found.parameters);
                 let prefix = site.elsewhere.counting.ipv6_prefix;
                 return self
                     .refresh(platform, request, place, prefix, record, reservations)
@@ -305,7 +302,7 @@ impl Gate {
                     .await;
             }
             Place::Endpoint(Endpoint::KeySet) => {
-                let json = site.routes.key_set();
+                let json = site.key_set();
                 return Ok(Passage::KeySet { json });
             }
             Place::Nowhere => return Err(Reason::NoRoute.because("no route or endpoint matches")),

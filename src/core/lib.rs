@@ -11,6 +11,7 @@ pub mod config;
 pub mod gateway;
 pub mod limits;
 pub mod one_time;
+pub mod policy;
 pub mod record;
 pub mod registry;
 pub mod relay;

@@ -1,6 +1,7 @@
 //! A request as the core sees it.
 
 pub mod address;
+pub mod parameters;
 pub(crate) mod syntax;
 
 use std::fmt;

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
+use crate::request::parameters::Parameters;
 use crate::request::{Request, RequestUrl};
-use crate::routing::table::Parameters;
 use crate::token::{Authenticated, Identity, Source, without_cookie, without_parameter};
 pub use reply::{Offer, Reply, UpstreamFailure};
 

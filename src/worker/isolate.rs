@@ -6,9 +6,9 @@ use std::rc::Rc;
 
 use portcullis::config::Settings;
 use portcullis::gateway::Gate;
+use portcullis::gateway::Place;
 use portcullis::request::READ;
 use portcullis::response::security_headers::{HIDDEN, SecurityHeaders};
-use portcullis::routing::table::Place;
 use portcullis::token::RuntimeKey;
 use portcullis::upstream::GATE_HEADERS;
 use wasm_bindgen::JsValue;

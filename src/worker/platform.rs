@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::rc::Rc;
 use std::time::Duration;
 
+use portcullis::gateway::Place;
 use portcullis::gateway::{
     BackgroundTask, LedgerCall, ObjectReply, OnceCall, Platform, Registration, RouteCall,
 };
@@ -11,7 +12,6 @@ use portcullis::limits::{ledger as ledger_core, route_pool};
 use portcullis::one_time::store;
 use portcullis::registry;
 use portcullis::request::{Headers, Request, Snapshot};
-use portcullis::routing::table::Place;
 use portcullis::token::{
     Algorithm, IntrospectionRequest, ProviderAnswer, RemoteKeys, Runtime, RuntimeKey,
 };

@@ -9,11 +9,11 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 use super::PREFIX;
-use crate::config::positive_duration;
 use crate::registry::{Claim, RegistryKey};
 use crate::request::Request;
 use crate::request::address::{AddressKey, ClientAddress, Ipv6Prefix};
 use crate::response::reason::{Reason, Rejection};
+use crate::util::duration::positive_duration;
 use crate::util::strict_json;
 use crate::util::time::Timestamp;
 

@@ -4,8 +4,8 @@ use std::slice;
 
 use serde_json::{Map, Value};
 
+use crate::request::parameters::Parameters;
 use crate::response::reason::{Reason, Rejection};
-use crate::routing::table::Parameters;
 use crate::token::Identity;
 
 /// `REQUIRED_SCOPES`, and a route's `claims`.

@@ -11,6 +11,7 @@ use crate::token::{
     Algorithm, Authentication, Expectations, Issuer, Key, KeyRing, KeySource, RemoteKeys, Sessions,
     Source,
 };
+use crate::util::duration;
 
 const JWKS_EXAMPLE: &str = "https://id.example.com/jwks";
 const SESSION_EXAMPLE: &str = "https://id.example.com/introspect";
@@ -43,10 +44,14 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Option<Authentication>> {
         }),
     };
     let common = Common {
-        leeway: reader.or("JWT_LEEWAY", Duration::ZERO, values::duration),
-        max_age: reader.parse("JWT_MAX_AGE", values::positive_duration),
+        leeway: reader.or("JWT_LEEWAY", Duration::ZERO, duration::duration),
+        max_age: reader.parse("JWT_MAX_AGE", duration::positive_duration),
         types: reader.list("JWT_TYP").unwrap_or_default(),
-        stale: reader.or("JWT_JWKS_STALE", Duration::from_hours(1), values::duration),
+        stale: reader.or(
+            "JWT_JWKS_STALE",
+            Duration::from_hours(1),
+            duration::duration,
+        ),
     };
     let issuers = if reader.has("ISSUERS") {
         read_issuers(reader, &common)
@@ -78,7 +83,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Option<Authentication>> {
 fn read_sessions(reader: &mut Reader<'_>, common: &Common) -> Option<Option<Sessions>> {
     let url = reader.parse("SESSION_URL", |url| values::https_url(url, SESSION_EXAMPLE));
     let authorization = reader.parse("SESSION_URL_AUTH", values::authorization);
-    let fresh = reader.or("SESSION_CACHE", Duration::from_secs(30), values::duration);
+    let fresh = reader.or("SESSION_CACHE", Duration::from_secs(30), duration::duration);
     if !reader.has("SESSION_URL") {
         return Some(None);
     }

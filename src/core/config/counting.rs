@@ -6,53 +6,11 @@ use std::time::Duration;
 use super::reader::Reader;
 use super::values;
 use crate::limits::quota::{BanRule, Limits, Quota};
+use crate::policy::{Counting, LEDGER_BINDING, OnLimiterFailure, ROUTE_QUOTA_BINDING, ScopeLimits};
 use crate::request::address::Ipv6Prefix;
 use crate::token::Authentication;
+use crate::util::duration;
 use crate::util::time::millis;
-
-/// The Durable Object binding that counts attempts of addresses and admissions of users.
-pub const LEDGER_BINDING: &str = "LEDGER";
-
-/// The Durable Object binding that counts admissions of routes.
-pub const ROUTE_QUOTA_BINDING: &str = "ROUTE_QUOTA";
-
-/// What becomes of an attempt that can't be counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnLimiterFailure {
-    Reject,
-    Admit,
-}
-
-/// How attempts are counted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Counting {
-    pub address: ScopeLimits,
-    pub user: ScopeLimits,
-    /// Admissions of each route, all clients together.
-    pub route: Option<Quota>,
-    pub ipv6_prefix: Ipv6Prefix,
-    pub on_failure: OnLimiterFailure,
-    /// After this long a counter counts as unable to answer.
-    pub timeout: Duration,
-}
-
-/// How the attempts of a party are counted.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ScopeLimits {
-    pub limits: Limits,
-    /// The path of the route that counts apart, since it has a limit of its own; empty for what
-    /// counts together.
-    pub group: String,
-    /// How many sockets it may hold open at a time, on all routes that have such a cap.
-    pub max_sockets: Option<u32>,
-}
-
-impl ScopeLimits {
-    /// Whether there is anything to ask a ledger for.
-    pub fn needs_a_ledger(&self) -> bool {
-        self.limits.need_a_ledger() || self.max_sockets.is_some()
-    }
-}
 
 /// `authentication`: `Some(None)` where it is off; `None` where it is unknown.
 pub(super) fn read(
@@ -69,7 +27,7 @@ pub(super) fn read(
         replay_window: reader.or(
             "KEY_REPLAY_WINDOW",
             Some(Duration::from_secs(60)),
-            values::or_off(values::positive_duration),
+            values::or_off(duration::positive_duration),
         ),
         ban: read_ban(reader, quota),
     };
@@ -123,7 +81,7 @@ pub(super) fn read(
         timeout: reader.or(
             "LIMITER_TIMEOUT",
             Duration::from_secs(2),
-            values::positive_duration,
+            duration::positive_duration,
         ),
     }
 }

@@ -5,29 +5,9 @@ use std::time::Duration;
 use super::reader::Reader;
 use super::values;
 use crate::one_time::ticket::PARAMETER;
-use crate::token::{Authentication, Identity, Sessions, Source};
-use crate::util::time::Timestamp;
-
-/// The Durable Object binding that keeps what can be used once.
-pub const ONE_TIME_BINDING: &str = "ONE_TIME";
-
-/// What can be used once.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OneTime {
-    /// `None` where there are no tickets, and the query parameter is the upstream's own.
-    pub ticket_ttl: Option<Duration>,
-    /// `JWT_REPLAY=reject`.
-    pub rejects_replay: bool,
-    leeway: Duration,
-    max_age: Option<Duration>,
-}
-
-impl OneTime {
-    /// When a token stops being accepted.
-    pub fn accepted_until(&self, identity: &Identity) -> Timestamp {
-        identity.accepted_until(self.leeway, self.max_age)
-    }
-}
+use crate::policy::{ONE_TIME_BINDING, OneTime};
+use crate::token::{Authentication, Sessions, Source};
+use crate::util::duration;
 
 /// Without tokens there is nothing to use once. Tickets need a binding: where it is missing
 /// there are none, unless they were asked for.
@@ -36,7 +16,7 @@ pub(super) fn read(reader: &mut Reader<'_>, authentication: Option<&Authenticati
     let ttl = reader.or(
         "TICKET_TTL",
         Some(Duration::from_secs(15)),
-        values::or_off(values::positive_duration),
+        values::or_off(duration::positive_duration),
     );
     let rejects_replay = reader.or("JWT_REPLAY", false, |text| {
         values::one_of(text, &[("allow", false), ("reject", true)])

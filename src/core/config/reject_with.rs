@@ -3,15 +3,7 @@
 use super::Settings;
 use super::reader::Reader;
 use super::values;
-
-/// How a refused handshake is told so.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RejectWith {
-    /// By a status.
-    Http,
-    /// By the close code of a socket that is opened for it.
-    Close,
-}
+use crate::policy::RejectWith;
 
 impl RejectWith {
     /// The setting by itself, for a gate whose other settings are wrong. If it is wrong too, HTTP.

@@ -1,10 +1,12 @@
 //! `RELAY` and the limits of live sockets.
 
 use super::reader::Reader;
-use super::{Counting, values};
+use super::values;
 use crate::limits::quota::Quota;
+use crate::policy::Counting;
 use crate::relay::{MAX_MESSAGE_BYTES, RelayLimits, RelayMode};
 use crate::token::Authentication;
+use crate::util::duration;
 
 /// The times of so many messages at most are kept for each socket.
 const MAX_COUNTED_MESSAGES: u32 = 10_000;
@@ -19,8 +21,8 @@ pub(super) fn read(
 ) -> RelayMode {
     let message_bytes = limit(reader, "MAX_MESSAGE_BYTES", message_bytes);
     let message_rate = limit(reader, "MESSAGE_RATE", message_rate);
-    let idle = limit(reader, "IDLE_TIMEOUT", values::positive_duration);
-    let lifetime = limit(reader, "MAX_LIFETIME", values::positive_duration);
+    let idle = limit(reader, "IDLE_TIMEOUT", duration::positive_duration);
+    let lifetime = limit(reader, "MAX_LIFETIME", duration::positive_duration);
     let closes_on_expiry = reader.or("CLOSE_ON_EXPIRY", false, values::boolean);
     let backlog_bytes = limit(reader, "MAX_BACKLOG_BYTES", byte_count);
     let inspects = reader.parse("RELAY", |text| {

@@ -1,55 +1,29 @@
 //! `ROUTES`: each route's settings laid over the global ones.
 
+use std::rc::Rc;
+
 use serde_json::{Map, Value};
 
 use super::reader::Reader;
 use super::registry;
 use super::settings as names;
-use super::{
-    ConfigError, Counting, OBJECTS, Policy, RejectWith, Settings, UPSTREAMS, Var, counting,
-};
-use crate::admin::AdminToken;
+use super::{ConfigError, OBJECTS, Settings, UPSTREAMS, Var, counting};
 use crate::checks::permission::read_claims;
-use crate::response::security_headers::SecurityHeaders;
+use crate::policy::{Elsewhere, Policy, Site};
 use crate::routing::Pattern;
-use crate::routing::table::{EVERYTHING, Routes};
+use crate::routing::table::{EVERYTHING, Table};
+use crate::token::{KeySource, RemoteKeys};
 use crate::upstream::Upstream;
 
 const NAME: &str = "ROUTES";
 /// What says whose tokens are trusted; of a route in place of the global ones.
 const KEY_SOURCES: [&str; 4] = ["JWT_SECRET", "JWT_JWKS", "JWT_JWKS_URL", "ISSUERS"];
 
-/// A configuration without errors.
-#[derive(Debug)]
-pub struct Site {
-    pub routes: Routes,
-    pub elsewhere: Elsewhere,
-    /// `None`: there are no administrators.
-    pub admin_token: Option<AdminToken>,
-    pub warnings: Vec<String>,
-}
-
-/// What holds where no route matches.
-#[derive(Debug)]
-pub struct Elsewhere {
-    pub require_tls: bool,
-    pub counting: Counting,
-    pub reject_with: RejectWith,
-    pub security_headers: SecurityHeaders,
-}
-
 impl Site {
-    /// How attempts are counted wherever failures ban their address.
-    pub fn banning(&self) -> impl Iterator<Item = &Counting> {
-        let of_routes = self.routes.iter().map(|route| &route.policy.counting);
-        let all = of_routes.chain([&self.elsewhere.counting]);
-        all.filter(|counting| counting.address.limits.ban.is_some())
-    }
-
     /// Reads all settings; the errors are complete and each is told once.
     pub fn read(settings: &Settings) -> Result<Self, Vec<ConfigError>> {
         let mut reader = Reader::new(settings);
-        let mut routes = Routes::default();
+        let mut routes = Table::default();
         let mut errors = Vec::new();
         let mut is_malformed = false;
         match reader.array(NAME) {
@@ -170,7 +144,7 @@ fn split(at: usize, entry: &Value) -> Result<(&str, &Map<String, Value>), Config
 }
 
 fn add(
-    routes: &mut Routes,
+    routes: &mut Table<Policy>,
     settings: &Settings,
     at: usize,
     path: &str,
@@ -238,6 +212,7 @@ fn add(
             path.clone_into(&mut counted.group);
         }
     }
+    share_key_sets(&mut policy, routes);
     routes
         .add(&pattern, policy)
         .map_err(|problem| vec![of_route(problem)])
@@ -293,4 +268,29 @@ fn overlay(settings: &Settings, members: &Map<String, Value>) -> (Settings, Vec<
         overlay.vars.insert(setting, Var::from(value.clone()));
     }
     (overlay, unknown)
+}
+
+/// Lets the policy use the key sets that earlier routes have too: one URL is fetched and kept
+/// once, however many routes inherit it.
+fn share_key_sets(policy: &mut Policy, routes: &Table<Policy>) {
+    for issuer in policy
+        .authentication
+        .iter_mut()
+        .flat_map(|own| &mut own.issuers)
+    {
+        if let KeySource::Remote(own) = &mut issuer.keys
+            && let Some(known) = key_sets(routes).find(|known| known.is_same_source(own))
+        {
+            *own = known.clone();
+        }
+    }
+}
+
+fn key_sets(routes: &Table<Policy>) -> impl Iterator<Item = &Rc<RemoteKeys>> {
+    let authentications = routes.iter().flat_map(|route| &route.policy.authentication);
+    let issuers = authentications.flat_map(|authentication| &authentication.issuers);
+    issuers.filter_map(|issuer| match &issuer.keys {
+        KeySource::Remote(keys) => Some(keys),
+        KeySource::Fixed(_) => None,
+    })
 }

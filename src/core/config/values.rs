@@ -4,7 +4,6 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use base64ct::{Base64, Encoding};
-use fundu::{DurationParser, TimeUnit};
 use serde_json::{Map, Value};
 
 use crate::limits::ledger::{MAX_FAILURES, MAX_SOCKETS};
@@ -12,6 +11,7 @@ use crate::limits::quota::{BanRule, Quota};
 use crate::request::address::Ipv6Prefix;
 use crate::request::syntax;
 use crate::token::{Algorithm, Key, Source};
+use crate::util::duration::{duration, positive_duration};
 
 const MAX_KEYS: usize = 64;
 
@@ -49,45 +49,6 @@ pub(super) fn or_off<T>(
 pub(super) fn whole_number<T: FromStr>(text: &str) -> Option<T> {
     let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|_| is_number)
-}
-
-/// `500ms`, `30s`, `5m`, `1h` or `7d`: a whole number and a unit.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    const UNITS: [TimeUnit; 5] = [
-        TimeUnit::MilliSecond,
-        TimeUnit::Second,
-        TimeUnit::Minute,
-        TimeUnit::Hour,
-        TimeUnit::Day,
-    ];
-    let parser = DurationParser::builder()
-        .time_units(&UNITS)
-        .disable_fraction()
-        .disable_exponent()
-        .disable_infinity()
-        .build();
-    let wrong = || format!("{text:?} is no duration; write one like \"500ms\", \"30s\" or \"5m\"");
-    // Without a unit the parser would guess seconds.
-    if !text.starts_with(|c: char| c.is_ascii_digit()) || !text.ends_with(['s', 'm', 'h', 'd']) {
-        return Err(wrong());
-    }
-    let parsed = parser.parse(text).map_err(|_| wrong())?;
-    let parsed = Duration::try_from(parsed).map_err(|_| wrong())?;
-    if parsed > Duration::from_hours(24 * 366) {
-        return Err(format!(
-            "{text:?} is longer than a year; write a shorter duration"
-        ));
-    }
-    Ok(parsed)
-}
-
-pub(crate) fn positive_duration(text: &str) -> Result<Duration, String> {
-    match duration(text)? {
-        Duration::ZERO => Err(format!(
-            "{text:?} is no time at all; write one like \"30s\""
-        )),
-        positive => Ok(positive),
-    }
 }
 
 /// `<count>/<duration>`.

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{Gate, Passage, Platform};
 use crate::admin::{AdminToken, Command, MAX_BODY_BYTES, Target};
-use crate::config::Site;
+use crate::policy::Site;
 use crate::record::{Record, Stage};
 use crate::registry::{
     DISCONNECT_LASTS, Denial, DenialKind, DenialTarget, MAX_DENIALS, MAX_LISTED, RegistryKey,

@@ -2,13 +2,13 @@
 //! order, for a request that is no upgrade.
 
 use super::{Gate, Platform};
-use crate::config::Policy;
+use crate::gateway::dispatch::Place;
 use crate::one_time::jti::TokenUse;
+use crate::policy::Policy;
 use crate::record::{Outcome, Record, Stage};
 use crate::request::Request;
 use crate::response::cors;
 use crate::response::reason::{Reason, Rejection};
-use crate::routing::table::Place;
 use crate::token::{Authentication, Identity};
 
 /// What a client shows its token for.
@@ -87,14 +87,14 @@ impl Gate {
 
     /// What an answer of an endpoint needs beside, for a page of an allowed origin to read it.
     pub fn cors(&self, request: &Request<'_>, place: &Place<'_>) -> Vec<(&'static str, String)> {
-        let (Place::Ticket { route, .. } | Place::Refresh { route, .. }) = place else {
+        let (Place::Ticket(found) | Place::Refresh(found)) = place else {
             return Vec::new();
         };
         let Policy {
             origins,
             authentication,
             ..
-        } = &route.policy;
+        } = &found.route.policy;
         let takes_cookies = authentication
             .as_ref()
             .is_some_and(Authentication::takes_cookies);

@@ -1,12 +1,12 @@
 //! Step 10: a request that passed every check goes on.
 
 use super::{Passage, Permit, Platform};
-use crate::config::Policy;
+use crate::policy::Policy;
 use crate::record::{Outcome, Record, Stage};
 use crate::relay::{RelayMode, SocketLimits};
 use crate::request::Request;
+use crate::request::parameters::Parameters;
 use crate::response::reason::Rejection;
-use crate::routing::table::Parameters;
 use crate::token::Authenticated;
 use crate::upstream::Forward;
 use crate::upstream::assertion::Assertion;

@@ -8,14 +8,14 @@ use futures_util::stream::FuturesOrdered;
 
 use super::{Gate, ObjectReply, Passage, Platform};
 use crate::checks::handshake::Nonce;
-use crate::config::{Counting, OnLimiterFailure, ScopeLimits};
+use crate::gateway::dispatch::Place;
 use crate::limits::ledger::{LedgerRequest, LedgerResponse, Operation, Slot};
 use crate::limits::scope::{LimitScope, ledger_of_address, ledger_of_user};
+use crate::policy::{Counting, OnLimiterFailure, ScopeLimits};
 use crate::record::{Record, Stage};
 use crate::request::Request;
 use crate::request::address::AddressKey;
 use crate::response::reason::{Reason, Rejection};
-use crate::routing::table::Place;
 use crate::token::Authenticated;
 use crate::util::time::Timestamp;
 
@@ -229,7 +229,7 @@ impl Gate {
             is_news.then_some(Operation::Fail)
         } else {
             let is_attempt = || match place {
-                Place::Ticket { .. } | Place::Refresh { .. } => true,
+                Place::Ticket(_) | Place::Refresh(_) => true,
                 // Only tries with another token.
                 Place::Admin(_) => reached == Stage::Token,
                 _ => request.asks_for_websocket(),

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::Platform;
 use crate::checks::handshake::Handshake;
-use crate::config::{Counting, Policy};
 use crate::one_time::jti::TokenUse;
 use crate::one_time::store::{StoreRequest, StoreResponse};
 use crate::one_time::ticket::{Bounds, Grant, Ticket};
+use crate::policy::{Counting, Policy};
 use crate::record::Record;
 use crate::request::Request;
 use crate::response::reason::{Reason, Rejection};

@@ -8,12 +8,13 @@ use super::one_time::admit_once;
 use super::registration::{entry, rejection_for};
 use super::{Gate, Passage, Platform};
 use crate::one_time::jti::TokenUse;
+use crate::policy::Route;
 use crate::record::{Outcome, Record, Stage};
 use crate::registry::{RegistryRequest, RegistryResponse, session_key, subject_key};
 use crate::request::Request;
 use crate::request::address::Ipv6Prefix;
+use crate::request::parameters::Parameters;
 use crate::response::reason::{Reason, Rejection};
-use crate::routing::table::{Parameters, Route};
 
 #[derive(Serialize)]
 struct Refreshed {

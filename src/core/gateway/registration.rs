@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use super::{ObjectReply, Platform};
-use crate::config::OnLimiterFailure;
+use crate::policy::OnLimiterFailure;
+use crate::policy::Route;
 use crate::record::Record;
 use crate::registry::{Arrival, DenialReason, RegistryResponse, SocketEntry, shard_of};
 use crate::request::address::AddressKey;
+use crate::request::parameters::Parameters;
 use crate::response::reason::{Reason, Rejection};
-use crate::routing::table::{Parameters, Route};
 use crate::token::Identity;
 use crate::util::time::Timestamp;
 

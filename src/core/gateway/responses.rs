@@ -2,12 +2,13 @@
 
 use super::Gate;
 use crate::checks::handshake::Handshake;
-use crate::config::RejectWith;
+use crate::gateway::dispatch::Place;
+use crate::policy::RejectWith;
+use crate::policy::Route;
 use crate::request::Request;
 use crate::response::answer::{Closing, closing};
 use crate::response::reason::Reason;
 use crate::response::security_headers::SecurityHeaders;
-use crate::routing::table::{Place, Route};
 use crate::token::unchosen_protocol;
 
 impl Gate {

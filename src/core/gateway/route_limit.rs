@@ -6,13 +6,13 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 
 use super::{Gate, Platform};
-use crate::config::Counting;
 use crate::limits::route_pool::{
     Admission, Alarm, Decision, Holder, HolderTask, PoolRequest, PoolResponse,
 };
 use crate::limits::scope::LimitScope;
+use crate::policy::Counting;
+use crate::policy::Route;
 use crate::response::reason::{Reason, Rejection};
-use crate::routing::table::Route;
 use crate::util::time::Timestamp;
 
 /// A question to the object of a route's quota.

@@ -5,10 +5,10 @@ use super::limits::{Client, Reservations};
 use super::one_time::keep;
 use super::{Gate, Passage, Platform};
 use crate::one_time::ticket::{Bounds, Grant, Ticket};
+use crate::policy::Route;
 use crate::record::{Outcome, Record, Stage};
 use crate::request::Request;
 use crate::response::reason::{Reason, Rejection};
-use crate::routing::table::Route;
 
 impl Gate {
     /// Steps 4 to 9 under the settings of the route that the ticket is asked for. Permission is

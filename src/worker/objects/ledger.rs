@@ -3,12 +3,12 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use portcullis::config::LEDGER_BINDING;
 use portcullis::gateway::{LedgerCall, ObjectReply};
 use portcullis::limits::ledger::{
     ChannelState, Ledger as LedgerState, LedgerChange, LedgerRequest, LedgerResponse, Row, wire,
 };
 use portcullis::limits::two_clocks::TwoClocks;
+use portcullis::policy::LEDGER_BINDING;
 use portcullis::relay::CloseReason;
 use portcullis::request::RequestUrl;
 use portcullis::util::time::{Timestamp, millis};

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use portcullis::config::ONE_TIME_BINDING;
 use portcullis::gateway::OnceCall;
 use portcullis::one_time::store::{StoreChange, StoreResponse, StoredValue, step, wire};
+use portcullis::policy::ONE_TIME_BINDING;
 use portcullis::util::time::millis;
 use wasm_bindgen::JsValue;
 use worker::{

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use portcullis::config::REGISTRY_BINDING;
 use portcullis::gateway::{ObjectReply, Registration};
+use portcullis::policy::REGISTRY_BINDING;
 use portcullis::registry::{
     Denial, DenialReason, DenialTarget, MergedDenial, Opening, RegistryKey, RegistryRequest,
     RegistryResponse, Socket, SocketEntry, judge, oldest,

@@ -3,9 +3,9 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use portcullis::config::ROUTE_QUOTA_BINDING;
 use portcullis::gateway::{BackgroundTask, RouteCall};
 use portcullis::limits::route_pool::{Idle, Pool, PoolResponse, wire};
+use portcullis::policy::ROUTE_QUOTA_BINDING;
 use portcullis::util::time::millis;
 use wasm_bindgen::JsValue;
 use web_sys::console;

@@ -1,10 +1,12 @@
 //! What an identity must hold.
 
 use portcullis::checks::permission::{ClaimRule, Permission, read_claims};
-use portcullis::config::Site;
+use portcullis::gateway::Place;
+use portcullis::policy::Site;
+use portcullis::request::parameters::Parameters;
 use portcullis::response::answer::refusal;
 use portcullis::response::reason::{Reason, Rejection};
-use portcullis::routing::table::{Parameters, Place};
+use portcullis::routing::table::Match;
 use portcullis::token::{Expectations, Identity};
 use serde_json::{Value, json};
 
@@ -174,9 +176,9 @@ fn opens(condition: &str, path: &str, claims: Value) -> bool {
     let route = format!(r#"[{{"path":"/rooms/{{room}}/{{part}}","claims":{condition}}}]"#);
     let site = Site::read(&minimal_with(&[("ROUTES", &route)])).expect("sound routes");
     let ask = Ask::upgrade().url(&format!("https://gate.example/rooms/{path}"));
-    let Place::Route {
+    let Place::Route(Match {
         route, parameters, ..
-    } = site.routes.find(&ask.request())
+    }) = site.find(&ask.request())
     else {
         panic!("{path} matches")
     };

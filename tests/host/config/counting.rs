@@ -1,7 +1,8 @@
 //! `RATE_LIMIT_USER`, `BAN_AFTER` and `IPV6_PREFIX`, and what they contradict.
 
-use portcullis::config::{Counting, LEDGER_BINDING, Site, Var};
+use portcullis::config::Var;
 use portcullis::limits::quota::{BanRule, Quota};
+use portcullis::policy::{Counting, LEDGER_BINDING, Site};
 use portcullis::request::address::Ipv6Prefix;
 use serde_json::json;
 

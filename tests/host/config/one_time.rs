@@ -1,7 +1,8 @@
 //! `TICKET_TTL` and `JWT_REPLAY`, and the binding they need.
 
-use portcullis::config::{ONE_TIME_BINDING, Settings, Site};
-use portcullis::routing::table::Place;
+use portcullis::config::Settings;
+use portcullis::gateway::Place;
+use portcullis::policy::{ONE_TIME_BINDING, Site};
 
 use crate::common::{Ask, assert_rows, minimal_with, read, seconds, strings};
 
@@ -110,8 +111,8 @@ fn a_ticket_is_for_the_route_of_one_path() {
             "POST",
             &format!("https://gate.example/_portcullis/ticket{query}"),
         );
-        match site.routes.find(&ask.request()) {
-            Place::Ticket { route, .. } => route.pattern.clone(),
+        match site.find(&ask.request()) {
+            Place::Ticket(found) => found.route.pattern.clone(),
             Place::Nowhere => "nowhere".into(),
             other => panic!("{other:?}"),
         }

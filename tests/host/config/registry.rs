@@ -1,8 +1,10 @@
 //! `ADMIN_TOKEN`, and which sockets the registry is asked about.
 
-use portcullis::config::{ONE_TIME_BINDING, REGISTRY_BINDING, Settings, Site};
+use portcullis::config::Settings;
 use portcullis::gateway::Gate;
-use portcullis::routing::table::Place;
+use portcullis::gateway::Place;
+use portcullis::policy::{ONE_TIME_BINDING, REGISTRY_BINDING, Site};
+use portcullis::routing::table::Match;
 
 use crate::common::{Ask, assert_rows, minimal_with, read};
 
@@ -84,9 +86,9 @@ fn place_of(settings: &Settings, path: &str) -> &'static str {
     let ask = Ask::plain("GET", &format!("https://gate.example{path}"));
     match gate.place(&ask.request()) {
         Place::Admin(_) => "admin",
-        Place::Refresh { .. } => "refresh",
+        Place::Refresh(_) => "refresh",
         Place::Nowhere => "nowhere",
-        Place::Route { .. } => "route",
+        Place::Route(_) => "route",
         _ => "else",
     }
 }
@@ -172,10 +174,10 @@ fn realms(routes: &str, paths: &[&str]) -> Vec<String> {
     let site = Site::read(&settings).expect("sound routes");
     let realm = |path: &&str| {
         let ask = Ask::plain("GET", &format!("https://gate.example{path}"));
-        match site.routes.find(&ask.request()) {
-            Place::Route {
+        match site.find(&ask.request()) {
+            Place::Route(Match {
                 route, parameters, ..
-            } => {
+            }) => {
                 let policy = &route.policy;
                 policy.registering.realm(&policy.permission, &parameters)
             }

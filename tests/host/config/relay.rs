@@ -228,7 +228,7 @@ fn a_route_has_limits_of_its_own() {
         settings
             .vars
             .insert("ROUTES".into(), Var::Json(json!([members])));
-        portcullis::config::Site::read(&settings).map(|site| {
+        portcullis::policy::Site::read(&settings).map(|site| {
             let mut routes = site.routes.iter();
             routes.next().expect("one route").policy.relay.clone()
         })

@@ -1,7 +1,8 @@
 //! `RATE_LIMIT_ROUTE`, for all routes and for one.
 
-use portcullis::config::{ROUTE_QUOTA_BINDING, Site, Var};
+use portcullis::config::Var;
 use portcullis::limits::quota::Quota;
+use portcullis::policy::{ROUTE_QUOTA_BINDING, Site};
 use serde_json::json;
 
 use crate::common::{assert_rows, errors_with, minimal_with, read, seconds, strings};

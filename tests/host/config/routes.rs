@@ -1,6 +1,7 @@
 //! `ROUTES`: settings inherited and overridden.
 
-use portcullis::config::{ConfigError, Counting, Settings, Site, Var};
+use portcullis::config::{ConfigError, Settings, Var};
+use portcullis::policy::{Counting, Site};
 use serde_json::{Value, json};
 
 use crate::common::{self, MINIMAL, assert_rows, minimal_with, read, settings, strings};

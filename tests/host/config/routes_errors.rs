@@ -1,6 +1,7 @@
 //! `ROUTES`: what is a configuration error, and whose.
 
-use portcullis::config::{ConfigError, LEDGER_BINDING, Settings, Site, Var};
+use portcullis::config::{ConfigError, Settings, Var};
+use portcullis::policy::{LEDGER_BINDING, Site};
 use serde_json::{Value, json};
 
 use crate::common::{assert_rows, minimal_with, object, read, strings};

@@ -1,6 +1,7 @@
 //! The settings of sessions and of the assertion, globally and by route.
 
-use portcullis::config::{Settings, Site};
+use portcullis::config::Settings;
+use portcullis::policy::Site;
 use portcullis::token::Identity;
 
 use crate::common::{
@@ -233,7 +234,7 @@ fn each_route_may_have_its_own() {
     let secret = r#"{"kty":"oct","k":"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"}"#;
     let vars = [URL, AUTH, ("ASSERTION_KEY", secret), ("ROUTES", &routes)];
     let site = Site::read(&with(&vars)).expect("sound");
-    let published = [&site.routes.key_set()].map(|set| set.matches("\"kid\":\"a\"").count());
+    let published = [&site.key_set()].map(|set| set.matches("\"kid\":\"a\"").count());
     assert_eq!(published, [1], "each key once, and no secret");
-    assert!(!site.routes.key_set().contains("oct"));
+    assert!(!site.key_set().contains("oct"));
 }

@@ -2,11 +2,11 @@
 
 use portcullis::checks::origin::{HostPattern, OriginPattern, OriginRule, PortPattern};
 use portcullis::checks::permission::Permission;
-use portcullis::config::{
-    Counting, LEDGER_BINDING, OnLimiterFailure, PlainHttp, Policy, RejectWith, ScopeLimits,
-    Settings, Var,
-};
+use portcullis::config::{Settings, Var};
 use portcullis::limits::quota::{Limits, Quota};
+use portcullis::policy::{
+    Counting, LEDGER_BINDING, OnLimiterFailure, PlainHttp, Policy, RejectWith, ScopeLimits,
+};
 use portcullis::relay::RelayMode;
 use portcullis::request::address::Ipv6Prefix;
 use portcullis::response::security_headers::SecurityHeaders;

@@ -1,8 +1,9 @@
 //! Which route a path takes, and which paths are the gate's own.
 
-use portcullis::config::Site;
+use portcullis::gateway::{Endpoint, Place};
+use portcullis::policy::Site;
 use portcullis::routing::Pattern;
-use portcullis::routing::table::{Endpoint, Place};
+use portcullis::routing::table::Match;
 
 use crate::common::{Ask, MINIMAL, assert_rows, minimal_with, settings, strings};
 
@@ -22,18 +23,18 @@ fn site(patterns: &[&str]) -> Site {
 /// The pattern that wins, and these parameters of the path.
 fn place(site: &Site, method: &'static str, path: &str, names: &[&str]) -> (String, Vec<String>) {
     let ask = Ask::plain(method, &format!("https://gate.example{path}"));
-    match site.routes.find(&ask.request()) {
-        Place::Ticket { route, .. } => (format!("a ticket for {}", route.pattern), vec![]),
-        Place::Refresh { route, .. } => (format!("a refresh of {}", route.pattern), vec![]),
+    match site.find(&ask.request()) {
+        Place::Ticket(found) => (format!("a ticket for {}", found.route.pattern), vec![]),
+        Place::Refresh(found) => (format!("a refresh of {}", found.route.pattern), vec![]),
         Place::Admin(_) => ("an administrator's".into(), vec![]),
         Place::Endpoint(Endpoint::Health) => (HEALTH.into(), vec![]),
         Place::Endpoint(Endpoint::KeySet) => ("jwks.json".into(), vec![]),
         Place::Nowhere => (NOWHERE.into(), vec![]),
-        Place::Route {
+        Place::Route(Match {
             number,
             route,
             parameters,
-        } => {
+        }) => {
             let same = site.routes.iter().nth(number).expect("a number of a route");
             assert_eq!(same.pattern, route.pattern);
             let value = |name: &&str| parameters.get(name).map(str::to_owned);

@@ -1,7 +1,9 @@
 //! Which route a path takes, against a matcher that tries every pattern.
 
-use portcullis::config::{ConfigError, Site, Var};
-use portcullis::routing::table::Place;
+use portcullis::config::{ConfigError, Var};
+use portcullis::gateway::Place;
+use portcullis::policy::Site;
+use portcullis::routing::table::Match;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::json;
@@ -140,8 +142,8 @@ proptest! {
         for path in &paths {
             let url = format!("https://gate.example/{}", path.join("/"));
             let ask = common::Ask::plain("GET", &url);
-            let found = match site.routes.find(&ask.request()) {
-                Place::Route { number, parameters, .. } => {
+            let found = match site.find(&ask.request()) {
+                Place::Route(Match { number, parameters, .. }) => {
                     for (at, segment) in patterns[number].iter().enumerate() {
                         let value = parameters.get(&format!("r{number}_{at}"));
                         let is_parameter = *segment == Segment::Parameter;

@@ -1,7 +1,7 @@
 //! What an upstream gets to see.
 
 use portcullis::checks::handshake::Handshake;
-use portcullis::routing::table::Parameters;
+use portcullis::request::parameters::Parameters;
 use portcullis::token::{Authenticated, Credential, Identity, Source};
 use portcullis::upstream::{
     Destination, Forward, GATE_HEADERS, ObjectUpstream, Offer, Upstream, UpstreamUrl,

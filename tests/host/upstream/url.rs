@@ -1,6 +1,6 @@
 //! `UPSTREAM_URL`.
 
-use portcullis::routing::table::Parameters;
+use portcullis::request::parameters::Parameters;
 use portcullis::upstream::{Forward, Upstream, UpstreamUrl};
 
 use crate::common::{Ask, assert_rows, seconds};

@@ -1,9 +1,11 @@
 //! Whatever comes in, the strict parsers answer: never a panic, and never more than was said.
 
 use portcullis::checks::permission::read_claims;
-use portcullis::config::{Settings, Site, Var};
+use portcullis::config::{Settings, Var};
+use portcullis::gateway::Place;
+use portcullis::policy::Site;
 use portcullis::routing::Pattern;
-use portcullis::routing::table::Place;
+use portcullis::routing::table::Match;
 use portcullis::token::{Document, Expectations, Key, RemoteKeys};
 use proptest::prelude::*;
 use serde_json::{Map, Value};
@@ -128,8 +130,8 @@ proptest! {
         }
         let path = path.replace('*', "rest");
         let ask = Ask::plain("GET", &format!("https://gate.example{path}"));
-        match site.routes.find(&ask.request()) {
-            Place::Route { parameters, .. } => for name in &pattern.parameters {
+        match site.find(&ask.request()) {
+            Place::Route(Match { parameters, .. }) => for name in &pattern.parameters {
                 let expected = format!("to{name}");
                 prop_assert_eq!(parameters.get(name), Some(expected.as_str()));
             },
@@ -146,7 +148,7 @@ proptest! {
         settings.vars.insert("ROUTES".into(), Var::Json(routes));
         let site = Site::read(&settings).expect("sound");
         let ask = Ask::plain("GET", &format!("https://gate.example{path}"));
-        if let Place::Route { parameters, .. } = site.routes.find(&ask.request()) {
+        if let Place::Route(Match { parameters, .. }) = site.find(&ask.request()) {
             prop_assert!(parameters.get("b").is_none_or(|value| !value.is_empty() && !value.contains('/')));
         }
     }

@@ -6,10 +6,11 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Waker};
 
-use portcullis::config::{ROUTE_QUOTA_BINDING, Settings};
+use portcullis::config::Settings;
 use portcullis::gateway::{Gate, LedgerCall, RouteCall};
 use portcullis::limits::ledger::{Ledger, LedgerResponse, Row};
 use portcullis::limits::route_pool::{self, Pool};
+use portcullis::policy::ROUTE_QUOTA_BINDING;
 use portcullis::util::time::{Timestamp, millis};
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng};

@@ -1,0 +1,213 @@
+//! What the settings say, checked: all that the journey of a request needs.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::admin::AdminToken;
+use crate::checks::origin::OriginRule;
+use crate::checks::permission::Permission;
+use crate::limits::quota::{Limits, Quota};
+use crate::relay::RelayMode;
+use crate::request::address::Ipv6Prefix;
+use crate::request::parameters::Parameters;
+use crate::response::security_headers::SecurityHeaders;
+use crate::routing::table::{self, Table};
+use crate::token::{Authentication, Identity};
+use crate::upstream::Upstream;
+use crate::upstream::assertion::AssertionKey;
+use crate::util::time::Timestamp;
+
+/// A configuration without errors.
+#[derive(Debug)]
+pub struct Site {
+    pub routes: Table<Policy>,
+    pub elsewhere: Elsewhere,
+    /// `None`: there are no administrators.
+    pub admin_token: Option<AdminToken>,
+    pub warnings: Vec<String>,
+}
+
+/// What holds where no route matches.
+#[derive(Debug)]
+pub struct Elsewhere {
+    pub require_tls: bool,
+    pub counting: Counting,
+    pub reject_with: RejectWith,
+    pub security_headers: SecurityHeaders,
+}
+
+/// A path pattern and the policy for what matches it.
+pub type Route = table::Route<Policy>;
+
+impl Site {
+    /// How attempts are counted wherever failures ban their address.
+    pub fn banning(&self) -> impl Iterator<Item = &Counting> {
+        let of_routes = self.routes.iter().map(|route| &route.policy.counting);
+        let all = of_routes.chain([&self.elsewhere.counting]);
+        all.filter(|counting| counting.address.limits.ban.is_some())
+    }
+
+    pub(crate) fn published_keys(&self) -> impl Iterator<Item = &Value> {
+        let keys = self
+            .routes
+            .iter()
+            .flat_map(|route| &route.policy.assertion_key);
+        keys.filter_map(AssertionKey::public)
+    }
+
+    /// The public keys that upstreams check assertions with, as a JWK Set (RFC 7517 §5).
+    pub fn key_set(&self) -> String {
+        let mut keys: Vec<&Value> = Vec::new();
+        for key in self.published_keys() {
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
+        json!({ "keys": keys }).to_string()
+    }
+}
+
+/// What becomes of requests that are no upgrade.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PlainHttp {
+    Reject,
+    Proxy,
+}
+
+/// Everything that the journey of a request needs, checked.
+#[derive(Debug)]
+pub struct Policy {
+    pub require_tls: bool,
+    pub origins: OriginRule,
+    /// `None` where `AUTH` is `off`.
+    pub authentication: Option<Authentication>,
+    pub one_time: OneTime,
+    pub permission: Permission,
+    pub upstream: Upstream,
+    pub upstream_timeout: Duration,
+    /// Signs what the upstream is told of each upgrade.
+    pub assertion_key: Option<AssertionKey>,
+    pub counting: Counting,
+    pub relay: RelayMode,
+    pub registering: Registering,
+    pub plain_http: PlainHttp,
+    pub reject_with: RejectWith,
+    pub security_headers: SecurityHeaders,
+    /// Legal, but worth a line in the log.
+    pub warnings: Vec<String>,
+}
+
+/// The Durable Object binding that counts attempts of addresses and admissions of users.
+pub const LEDGER_BINDING: &str = "LEDGER";
+
+/// The Durable Object binding that counts admissions of routes.
+pub const ROUTE_QUOTA_BINDING: &str = "ROUTE_QUOTA";
+
+/// What becomes of an attempt that can't be counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnLimiterFailure {
+    Reject,
+    Admit,
+}
+
+/// How attempts are counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counting {
+    pub address: ScopeLimits,
+    pub user: ScopeLimits,
+    /// Admissions of each route, all clients together.
+    pub route: Option<Quota>,
+    pub ipv6_prefix: Ipv6Prefix,
+    pub on_failure: OnLimiterFailure,
+    /// After this long a counter counts as unable to answer.
+    pub timeout: Duration,
+}
+
+/// How the attempts of a party are counted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ScopeLimits {
+    pub limits: Limits,
+    /// The path of the route that counts apart, since it has a limit of its own; empty for what
+    /// counts together.
+    pub group: String,
+    /// How many sockets it may hold open at a time, on all routes that have such a cap.
+    pub max_sockets: Option<u32>,
+}
+
+impl ScopeLimits {
+    /// Whether there is anything to ask a ledger for.
+    pub fn needs_a_ledger(&self) -> bool {
+        self.limits.need_a_ledger() || self.max_sockets.is_some()
+    }
+}
+
+/// The Durable Object binding that keeps what can be used once.
+pub const ONE_TIME_BINDING: &str = "ONE_TIME";
+
+/// What can be used once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OneTime {
+    /// `None` where there are no tickets, and the query parameter is the upstream's own.
+    pub ticket_ttl: Option<Duration>,
+    /// `JWT_REPLAY=reject`.
+    pub rejects_replay: bool,
+    pub(crate) leeway: Duration,
+    pub(crate) max_age: Option<Duration>,
+}
+
+impl OneTime {
+    /// When a token stops being accepted.
+    pub fn accepted_until(&self, identity: &Identity) -> Timestamp {
+        identity.accepted_until(self.leeway, self.max_age)
+    }
+}
+
+/// The Durable Object binding that knows the live sockets, revocations and bans.
+pub const REGISTRY_BINDING: &str = "REGISTRY";
+
+/// What the registry is asked about sockets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registering {
+    /// Whether an upgrade may be revoked or banned: with `ADMIN_TOKEN`.
+    pub is_judged: bool,
+    /// Whether open sockets are registered, so that they can be ended and refreshed.
+    pub is_held: bool,
+    /// Equal for routes that accept the same tokens.
+    pub(crate) rules: String,
+}
+
+impl Registering {
+    /// Equal for sockets that the same tokens would open: a token refreshes those alone.
+    pub fn realm(&self, permission: &Permission, parameters: &Parameters) -> String {
+        let asked: Vec<_> = permission
+            .parameters()
+            .map(|name| parameters.get(name))
+            .collect();
+        if asked.is_empty() {
+            return self.rules.clone();
+        }
+        digest_of(&json!([self.rules, asked]))
+    }
+
+    /// With the `claims` of a route beside.
+    pub(crate) fn add_claims(&mut self, claims: &Value) {
+        self.rules = digest_of(&json!([self.rules, claims]));
+    }
+}
+
+pub(crate) fn digest_of(rules: &Value) -> String {
+    let hash = Sha256::digest(rules.to_string());
+    let half: [u8; 16] = hash[..16].try_into().expect("a hash has 32 bytes");
+    format!("{:032x}", u128::from_be_bytes(half))
+}
+
+/// How a refused handshake is told so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RejectWith {
+    /// By a status.
+    Http,
+    /// By the close code of a socket that is opened for it.
+    Close,
+}

@@ -1,0 +1,44 @@
+//! Durations as settings and administrators write them.
+
+use std::time::Duration;
+
+use fundu::{DurationParser, TimeUnit};
+
+/// `500ms`, `30s`, `5m`, `1h` or `7d`: a whole number and a unit.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    const UNITS: [TimeUnit; 5] = [
+        TimeUnit::MilliSecond,
+        TimeUnit::Second,
+        TimeUnit::Minute,
+        TimeUnit::Hour,
+        TimeUnit::Day,
+    ];
+    let parser = DurationParser::builder()
+        .time_units(&UNITS)
+        .disable_fraction()
+        .disable_exponent()
+        .disable_infinity()
+        .build();
+    let wrong = || format!("{text:?} is no duration; write one like \"500ms\", \"30s\" or \"5m\"");
+    // Without a unit the parser would guess seconds.
+    if !text.starts_with(|c: char| c.is_ascii_digit()) || !text.ends_with(['s', 'm', 'h', 'd']) {
+        return Err(wrong());
+    }
+    let parsed = parser.parse(text).map_err(|_| wrong())?;
+    let parsed = Duration::try_from(parsed).map_err(|_| wrong())?;
+    if parsed > Duration::from_hours(24 * 366) {
+        return Err(format!(
+            "{text:?} is longer than a year; write a shorter duration"
+        ));
+    }
+    Ok(parsed)
+}
+
+pub(crate) fn positive_duration(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err(format!(
+            "{text:?} is no time at all; write one like \"30s\""
+        )),
+        positive => Ok(positive),
+    }
+}
