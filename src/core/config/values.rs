@@ -1,7 +1,6 @@
 //! The forms of single values. Errors say what is wrong and what would be right.
 
 use std::str::FromStr;
-use std::time::Duration;
 
 use base64ct::{Base64, Encoding};
 use serde_json::{Map, Value};
