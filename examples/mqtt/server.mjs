@@ -5,12 +5,14 @@ import { createWebSocketStream, WebSocketServer } from 'ws';
 
 const broker = await Aedes.createBroker({
   preConnect(client, packet, done) {
-    client.user = decodeURIComponent(client.req.headers['portcullis-subject']);
+    const user = decodeURIComponent(client.req.headers['portcullis-subject']);
+    // Encoded, so that no slash in a name reaches into the topics of somebody else.
+    client.own = `users/${encodeURIComponent(user)}/`;
     done(null, true);
   },
   authorizePublish(client, { topic }, done) {
-    const isOwn = client && topic.startsWith(`users/${client.user}/`);
-    done(isOwn ? null : new Error(`${client?.user} may not publish to ${topic}`));
+    const isOwn = client && topic.startsWith(client.own);
+    done(isOwn ? null : new Error(`not allowed to publish to ${topic}`));
   },
 });
 broker.on('clientError', (client, error) => console.error(error.message));
