@@ -36,7 +36,7 @@ function secretNames({ env }, environment) {
 }
 
 /** A value of the right form for a secret that only Cloudflare knows. */
-function standIn(name) {
+export function standIn(name) {
   switch (name) {
     case 'JWT_SECRET':
       return `base64:${randomBytes(64).toString('base64')}`;
@@ -51,7 +51,7 @@ function standIn(name) {
 
 /**
  * The sets of secrets that the Worker may have. Where Cloudflare can't be asked, `JWT_SECRET` may
- * be set or not: beside a key set by URL it is an error, without any other key it is needed.
+ * be set or not: with a key set by URL it is an error, without any other key it is needed.
  */
 const possibleSecrets = (known) =>
   known ? [known] : [['SESSION_URL_AUTH'], ['SESSION_URL_AUTH', 'JWT_SECRET']];

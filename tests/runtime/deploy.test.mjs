@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
+import { standIn } from '../../tools/deploy.mjs';
 import { inRoot } from '../../tools/run.mjs';
+import { withGate } from '../support/gate.mjs';
 
 /** Resolves to the exit code and the output of a dry run with these settings. */
 async function dryRun(settings) {
@@ -26,10 +28,22 @@ function settingsOfReadme() {
   return Object.fromEntries([...lines].map(([, name, value]) => [name, value]));
 }
 
+const SECRETS = ['JWT_SECRET', 'SESSION_URL_AUTH', 'ASSERTION_KEY', 'ADMIN_TOKEN'];
 const BASE = {
   ALLOWED_ORIGINS: 'https://app.example.com',
   UPSTREAM_URL: 'wss://chat-origin.example.com',
 };
+
+describe('a stand-in for a secret that only Cloudflare knows', () => {
+  test('has the form that its setting asks for', async () => {
+    const vars = Object.fromEntries(SECRETS.map((name) => [name, standIn(name)]));
+    const SESSION_URL = 'https://id.example.com/introspect';
+    await withGate({ vars: { ...BASE, ...vars, SESSION_URL, AUTH: 'required' } }, async (gate) => {
+      const { status } = await gate.call('GET', '/_portcullis/health');
+      assert.equal(status, 200, gate.log.toString());
+    });
+  });
+});
 
 describe('npm run deploy -- --dry-run', () => {
   test('passes with the steps of the README and nothing else', async () => {

@@ -17,7 +17,7 @@ const PAGES = [
   '.github/SECURITY.md',
 ];
 
-/** What stands outside code: fenced, indented or between backticks. */
+/** The text without code that is fenced or indented. */
 const prose = (text) => text.replace(/^ *```[^]*?^ *```/gm, '').replace(/^ {4}.*$/gm, '');
 
 /** The anchors that GitHub makes of a page's headings. */

@@ -100,7 +100,7 @@ function useRecipe(name, options) {
     const world = internet({ [PROVIDER]: provider.url, ...hosts });
     return {
       ...more,
-      // What production has in place of this: https, and a machine that nobody else works on.
+      // Only what `useGate` sets for http and slow machines is added.
       vars: { AUTH: undefined, ...vars },
       gate: { ...world.gate, ...more.gate },
       workers: [...world.workers, ...workers],
