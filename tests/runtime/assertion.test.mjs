@@ -2,10 +2,8 @@
 import assert from 'node:assert/strict';
 import { createHmac, createPublicKey, generateKeyPairSync, verify } from 'node:crypto';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { WebSocket } from 'ws';
-import { inRoot } from '../../tools/run.mjs';
 import { assertAnswer, assertRefused, reasonOf, requestId, STAMPS } from '../support/answers.mjs';
 import { openAsserted } from '../support/asserted.mjs';
 import { useGate } from '../support/gate.mjs';
@@ -13,7 +11,6 @@ import { values } from '../support/http.mjs';
 import { now, SECRET, withToken as bearer } from '../support/tokens.mjs';
 import { deadPort, useUpstream } from '../support/upstream.mjs';
 
-const read = (path) => readFileSync(inRoot(path), 'utf8');
 const pair = (kid) => {
   const { privateKey, publicKey } = generateKeyPairSync('ed25519');
   return { jwk: { ...privateKey.export({ format: 'jwk' }), kid }, publicKey };
@@ -197,12 +194,6 @@ describe('the server of docs/headers.md', () => {
   });
   after(() => server?.stop());
 
-  test('is shown there as it is here', () => {
-    const [, here] = read('tests/support/asserted.mjs').match(/^ +\/\/ ---\n([^]*?)^ +\/\/ ---$/m);
-    const [, code] = here.split(/(?=^ +const keySet)/m);
-    const shown = code.replace(/^ {2}/gm, '');
-    assert.ok(read('docs/headers.md').includes(shown));
-  });
   test('greets who comes through the gate', async () => {
     const { Authorization } = bearer({ sub: 'alice' });
     const url = new URL(gate.url);

@@ -43,3 +43,11 @@ describe('the links of the documentation', () => {
     });
   }
 });
+
+describe('the server in docs/headers.md', () => {
+  test('is the one that the tests of the assertion run', () => {
+    const [, run] = read('tests/support/asserted.mjs').match(/^ +\/\/ ---\n([^]*?)^ +\/\/ ---$/m);
+    const [, code] = run.split(/(?=^ +const keySet)/m);
+    assert.ok(read('docs/headers.md').includes(code.replace(/^ {2}/gm, '')));
+  });
+});
