@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
-import { standIn } from '../../tools/deploy.mjs';
-import { inRoot } from '../../tools/run.mjs';
-import { withGate } from '../support/gate.mjs';
+import { standIn } from '../../../tools/deploy.mjs';
+import { inRoot } from '../../../tools/run.mjs';
+import { withGate } from '../../support/gate.mjs';
 
 /** Resolves to the exit code and the output of a dry run with these settings. */
 async function dryRun(settings) {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { describe, test } from 'node:test';
-import { inRoot } from '../../tools/run.mjs';
+import { inRoot } from '../../../tools/run.mjs';
 
 const read = (path) => readFileSync(inRoot(path), 'utf8');
 const isPage = (path) => path.endsWith('.md');
