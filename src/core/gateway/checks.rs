@@ -85,7 +85,8 @@ impl Gate {
         Ok(Caller::Known(identity))
     }
 
-    /// What an answer of an endpoint needs beside, for a page of an allowed origin to read it.
+    /// The headers that let a page of an allowed origin read an endpoint's answer; none for any
+    /// other page or place.
     pub fn cors(&self, request: &Request<'_>, place: &Place<'_>) -> Vec<(&'static str, String)> {
         let (Place::Ticket(found) | Place::Refresh(found)) = place else {
             return Vec::new();
@@ -98,6 +99,10 @@ impl Gate {
         let takes_cookies = authentication
             .as_ref()
             .is_some_and(Authentication::takes_cookies);
-        cors::headers(origins, takes_cookies, request)
+        let origin = request.headers.get("origin");
+        let allowed = origin.filter(|origin| origins.check(Some(origin)).is_ok());
+        allowed.map_or_else(Vec::new, |origin| {
+            cors::headers(&origin, takes_cookies, request.method == "OPTIONS")
+        })
     }
 }
