@@ -8,7 +8,7 @@ use crate::policy::Policy;
 use crate::record::{Outcome, Record, Stage};
 use crate::request::Request;
 use crate::response::cors;
-use crate::response::reason::{Reason, Rejection};
+use crate::response::reason::{AllowedMethods, Reason, Rejection};
 use crate::token::{Authentication, Identity};
 
 /// What a client shows its token for.
@@ -20,11 +20,10 @@ pub(super) enum Purpose {
 }
 
 impl Purpose {
-    /// What other methods than POST are told.
-    fn title(self) -> &'static str {
+    fn methods(self) -> AllowedMethods {
         match self {
-            Self::Ticket => "A ticket is asked for by POST.",
-            Self::Refresh => "A refresh is asked for by POST.",
+            Self::Ticket => AllowedMethods::Ticket,
+            Self::Refresh => AllowedMethods::Refresh,
         }
     }
 }
@@ -49,9 +48,8 @@ impl Gate {
         // 4. in place of a handshake: the method. Browsers ask by OPTIONS first.
         record.stage = Stage::Handshake;
         if !matches!(request.method, "POST" | "OPTIONS") {
-            let title = purpose.title();
-            let allow = "POST, OPTIONS";
-            return Err(Reason::WrongMethod { title, allow }.because("the method is not POST"));
+            let allowed = purpose.methods();
+            return Err(Reason::MethodNotAllowed { allowed }.because("the method is not POST"));
         }
 
         // 5. origin
