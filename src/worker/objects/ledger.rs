@@ -154,9 +154,8 @@ impl Object {
             return Ok(slot::accept(self.state.as_raw(), &id, &text)?);
         }
         // For a socket that attaches again, and finds its slot taken.
-        let end = CloseReason::LimiterUnavailable;
-        let code = end.code().expect("the gate's own");
-        Ok(slot::refuse(&text, &format!("end {code} {}", end.name())))
+        let message = CloseReason::LimiterUnavailable.message();
+        Ok(slot::refuse(&text, &message.expect("the gate's own")))
     }
 
     /// An idle ledger leaves nothing in storage. That is for two clocks to say, as everywhere: a
