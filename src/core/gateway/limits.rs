@@ -9,6 +9,7 @@ use futures_util::stream::FuturesOrdered;
 use super::{Gate, ObjectReply, Passage, Platform};
 use crate::checks::handshake::Nonce;
 use crate::gateway::dispatch::Place;
+use crate::limits::deny_cache::WaitKind;
 use crate::limits::ledger::{LedgerRequest, LedgerResponse, Operation, Slot};
 use crate::limits::scope::{LimitScope, ledger_of_address, ledger_of_user};
 use crate::policy::{Counting, OnLimiterFailure, ScopeLimits};
@@ -221,12 +222,9 @@ impl Gate {
             .collect();
         let address = request.address.key(counting.ipv6_prefix);
         let limits = counting.address.limits;
-        let is_failure =
-            limits.ban.is_some() && refused.is_some_and(Reason::is_failure_of_the_client);
+        let is_failure = limits.ban.is_some() && refused.is_some_and(Reason::counts_towards_ban);
         let operation = if reservations.has_attempt {
-            // Of a replay the ledger itself knows.
-            let is_news = is_failure && refused != Some(&Reason::ReplayedKey);
-            is_news.then_some(Operation::Fail)
+            is_failure.then_some(Operation::Fail)
         } else {
             let is_attempt = || match place {
                 Place::Ticket(_) | Place::Refresh(_) => true,
@@ -262,8 +260,11 @@ impl Gate {
             && request.limits.quota.is_some()
         {
             // An admission may be given back, an attempt never is.
-            let is_final = call.scope == LimitScope::Address;
-            known.note_limit(ledger, &request.group, wait, is_final, now);
+            let kind = match call.scope {
+                LimitScope::Address => WaitKind::Fixed,
+                LimitScope::User | LimitScope::Route => WaitKind::MayEndEarly,
+            };
+            known.note_limit(ledger, &request.group, wait, kind, now);
         }
         if request.limits.ban.is_some() {
             known.note_ban(ledger, banned_for, now);

@@ -13,6 +13,8 @@ pub enum CloseReason {
     Backlog,
     Idle,
     Lifetime,
+    /// A newer socket took its slot.
+    Replaced,
     /// The object that counts it was out of reach.
     LimiterUnavailable,
     UpstreamGone,
@@ -23,7 +25,7 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::TokenExpired,
         Self::Revoked,
         Self::Disconnected,
@@ -32,6 +34,7 @@ impl CloseReason {
         Self::Backlog,
         Self::Idle,
         Self::Lifetime,
+        Self::Replaced,
         Self::LimiterUnavailable,
         Self::UpstreamGone,
         Self::UpstreamClosed,
@@ -53,6 +56,7 @@ impl CloseReason {
             Self::Backlog => "backlog",
             Self::Idle => "idle",
             Self::Lifetime => "lifetime",
+            Self::Replaced => "replaced",
             Self::LimiterUnavailable => "limiter_unavailable",
             Self::UpstreamGone => "upstream_gone",
             Self::UpstreamClosed => "upstream_closed",
@@ -69,7 +73,7 @@ impl CloseReason {
             Self::MessageRate => Some(1008),
             Self::MessageTooBig => Some(1009),
             Self::Backlog | Self::LimiterUnavailable => Some(1013),
-            Self::Idle | Self::Lifetime => Some(4408),
+            Self::Idle | Self::Lifetime | Self::Replaced => Some(4408),
             Self::UpstreamGone => Some(1014),
             // As a browser sends it when its page is left.
             Self::ClientGone => Some(1001),
