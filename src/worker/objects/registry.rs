@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use portcullis::gateway::{ObjectReply, Registration};
+use portcullis::gateway::platform::{ObjectReply, Registration};
 use portcullis::policy::REGISTRY_BINDING;
 use portcullis::registry::{
     Denial, DenialReason, DenialTarget, MergedDenial, Opening, RegistryKey, RegistryRequest,
@@ -20,8 +20,8 @@ use worker::{
 };
 
 use super::sql_denials::SqlDenials;
+use crate::clock::now;
 use crate::host;
-use crate::platform::now;
 use crate::sockets::channel::{Channel, asked};
 
 /// What is over is swept out so often.

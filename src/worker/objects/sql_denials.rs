@@ -6,7 +6,7 @@ use portcullis::registry::{Denial, DenialTarget, MAX_DENIALS};
 use portcullis::util::time::Timestamp;
 use worker::{Error, Result, SqlStorage, SqlStorageValue};
 
-use crate::platform::now;
+use crate::clock::now;
 
 pub struct SqlDenials {
     storage: SqlStorage,
