@@ -119,14 +119,11 @@ impl<'a, P: Platform> Attempt<'a, P> {
         };
         let refused = result.as_ref().err().map(|rejection| &rejection.reason);
         let limits = counting.address.limits;
-        let is_failure =
-            limits.ban.is_some() && refused.is_some_and(Reason::is_failure_of_the_client);
+        let is_failure = limits.ban.is_some() && refused.is_some_and(Reason::counts_towards_ban);
         let address = self.request.address.key(counting.ipv6_prefix);
         let now = self.platform.now();
         let operation = if self.is_counted {
-            // The ledger itself counted a replayed key as a failure.
-            let is_news = is_failure && refused != Some(&Reason::ReplayedKey);
-            is_news.then_some(Operation::Fail)
+            is_failure.then_some(Operation::Fail)
         } else {
             // An address that is known to be refused is not counted further.
             let matters = self.is_attempt

@@ -62,8 +62,11 @@ impl Gate {
     ) -> Result<(), String> {
         let answer = platform.ask_route_pool(call).await;
         self.take_pool_answer(call, answer.as_ref().ok(), platform.now());
-        answer
-            .map(drop)
-            .map_err(|failure| format!("the quota of {} was not settled: {failure}", call.route))
+        answer.map(drop).map_err(|failure| {
+            format!(
+                "the quota of {} could not be updated: {failure}",
+                call.route
+            )
+        })
     }
 }

@@ -15,7 +15,7 @@ use crate::record::Stage;
 use crate::registry::{RegistryKey, subject_key};
 use crate::request::Request;
 use crate::response::cors;
-use crate::response::reason::{Reason, Rejection};
+use crate::response::reason::{AllowedMethods, Reason, Rejection};
 use crate::token::{Authentication, Identity};
 
 /// What a request wants, once step 3 knows it.
@@ -135,12 +135,12 @@ impl<'a, P: Platform> Attempt<'a, P> {
             Purpose::Ticket(found) => match self.request.method {
                 "OPTIONS" => Form::Preflight(found),
                 "POST" => Form::Credential(Claimant::Ticket(found)),
-                _ => return Err(not_posted("A ticket is asked for by POST.")),
+                _ => return Err(not_posted(AllowedMethods::Ticket)),
             },
             Purpose::Refresh(found) => match self.request.method {
                 "OPTIONS" => Form::Preflight(found),
                 "POST" => Form::Credential(Claimant::Refresh(found)),
-                _ => return Err(not_posted("A refresh is asked for by POST.")),
+                _ => return Err(not_posted(AllowedMethods::Refresh)),
             },
             // Its methods depend on what is asked for, which only an administrator may know.
             Purpose::Administration(token) => Form::Credential(Claimant::Administration(token)),
@@ -297,14 +297,13 @@ enum Freshness {
     Current,
 }
 
-fn not_posted(title: &'static str) -> Rejection {
-    let allow = "POST, OPTIONS";
-    Reason::WrongMethod { title, allow }.because("the method is not POST")
+fn not_posted(allowed: AllowedMethods) -> Rejection {
+    Reason::MethodNotAllowed { allowed }.because("the method is not POST")
 }
 
 impl Gate {
-    /// The CORS headers of an endpoint's response, with which a page of an allowed origin can read
-    /// it.
+    /// The headers that let a page of an allowed origin read an endpoint's answer; none for any
+    /// other page or place.
     pub fn cors(&self, request: &Request<'_>, place: &Place<'_>) -> Vec<(&'static str, String)> {
         let (Place::Ticket(found) | Place::Refresh(found)) = place else {
             return Vec::new();
@@ -317,6 +316,10 @@ impl Gate {
         let takes_cookies = authentication
             .as_ref()
             .is_some_and(Authentication::takes_cookies);
-        cors::headers(origins, takes_cookies, request)
+        let origin = request.headers.get("origin");
+        let allowed = origin.filter(|origin| origins.check(Some(origin)).is_ok());
+        allowed.map_or_else(Vec::new, |origin| {
+            cors::headers(&origin, takes_cookies, request.method == "OPTIONS")
+        })
     }
 }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::limits::scope::digest;
 use crate::response::reason::{Reason, Rejection};
 use crate::token::Identity;
+use crate::util::digest::hex_digest;
 use crate::util::time::Timestamp;
 
 /// Longer ids are refused, in bytes.
@@ -40,7 +40,7 @@ impl TokenUse {
         };
         let issuer = identity.claims.get("iss").and_then(Value::as_str);
         Ok(Self {
-            name: format!("jti {}", digest([issuer, Some(id)])),
+            name: format!("jti {}", hex_digest([issuer, Some(id)])),
             until: accepted_until + CLOCK_SLACK,
         })
     }
