@@ -96,7 +96,7 @@ pub async fn introspect(
         question.url,
         question.authorization,
         &question.form,
-        &question.print,
+        &question.digest,
         context.as_ref(),
         millis(FETCH_TIMEOUT) as f64,
         MAX_ANSWER_BYTES,

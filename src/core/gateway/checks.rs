@@ -73,10 +73,9 @@ impl Gate {
         let Some(authentication) = &policy.authentication else {
             return Err(Reason::NoRoute.because("the route has no tokens"));
         };
-        let anew = purpose == Purpose::Refresh;
-        let identity = authentication
-            .check_plain(platform, request, anew, record)
-            .await?;
+        let afresh = purpose == Purpose::Refresh;
+        let verdict = authentication.check_plain(platform, request, afresh).await;
+        let identity = record.note_verdict(verdict)?;
         record.note_identity(&identity);
         if policy.one_time.rejects_replay {
             // Whether it can be admitted at all is known before anything is asked.

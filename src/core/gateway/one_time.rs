@@ -52,9 +52,8 @@ impl Policy {
                 Some(_) => Err(Reason::AmbiguousToken.because("a ticket and a token")),
             };
         }
-        let authenticated = authentication
-            .check(platform, request, protocols, record)
-            .await?;
+        let verdict = authentication.check(platform, request, protocols).await;
+        let authenticated = record.note_verdict(verdict)?;
         if let Some(identity) = &authenticated.identity {
             record.note_identity(identity);
         }

@@ -46,11 +46,8 @@ pub fn ledger_of_address(address: AddressKey) -> String {
 /// issuer; `None` for an identity without a subject.
 pub fn ledger_of_user(identity: &Identity) -> Option<String> {
     let subject = identity.subject.as_deref()?;
-    let issuer = identity
-        .claims
-        .get("iss")
-        .and_then(|issuer| issuer.as_str());
-    Some(format!("user {}", digest([issuer, Some(subject)])))
+    let user = digest([identity.issuer(), Some(subject)]);
+    Some(format!("user {user}"))
 }
 
 /// A SHA-256 in hex of these texts, which no others have: each goes with its length, and an

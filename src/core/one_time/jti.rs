@@ -38,9 +38,8 @@ impl TokenUse {
             Some(_) => return Err(invalid("jti is not a string")),
             None => return Err(invalid("jti is missing")),
         };
-        let issuer = identity.claims.get("iss").and_then(Value::as_str);
         Ok(Self {
-            name: format!("jti {}", digest([issuer, Some(id)])),
+            name: format!("jti {}", digest([identity.issuer(), Some(id)])),
             until: accepted_until + CLOCK_SLACK,
         })
     }

@@ -1,5 +1,5 @@
-//! Sessions: opaque credentials that their provider vouches for, by token introspection
-//! (RFC 7662). Nothing counts but its clear and timely `"active": true`.
+//! Sessions: opaque credentials that a provider verifies by token introspection (RFC 7662). Only
+//! its clear and timely `"active": true` admits one.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
@@ -15,34 +15,34 @@ use super::{Runtime, TokenFault};
 use crate::util::strict_json;
 use crate::util::time::Timestamp;
 
-/// How much a provider may say of one session.
+/// The longest answer about one session, in bytes.
 pub const MAX_ANSWER_BYTES: u32 = 64 * 1024;
-/// A refusal is remembered no longer than this: it may be about a session that begins just now.
+/// How long a refusal is remembered at most: the session may only just be starting.
 const MAX_REFUSED: Duration = Duration::from_secs(5);
-/// How long an identity without `exp` lives where nothing is cached.
+/// How long an identity without `exp` lives with `SESSION_CACHE=0s`.
 const UNCACHED_LIFE: Duration = Duration::from_secs(30);
 
-/// `SESSION_URL` and what is known of its sessions.
+/// `SESSION_URL` with the answers remembered from it.
 pub struct Sessions {
     url: String,
     /// The value of `Authorization`.
     authorization: String,
     expectations: Expectations,
-    /// How long an answer counts; zero: for one request.
+    /// How long an answer is reused; with zero it serves one request.
     fresh: Duration,
     known: RefCell<CachedAnswer>,
 }
 
-/// What to ask the provider: a POST of a form (RFC 7662 §2.1).
+/// An introspection request: a form for a POST (RFC 7662 §2.1).
 pub struct IntrospectionRequest<'a> {
     pub url: &'a str,
     pub authorization: &'a str,
     pub form: String,
-    /// Equal for equal questions alone, and tells nothing of the session.
-    pub print: SessionDigest,
+    /// Equal only for equal questions. It does not reveal the session.
+    pub digest: SessionDigest,
 }
 
-/// What the provider said, or its beginning where the status is not 200.
+/// A provider's answer. The body is empty unless the status is 200.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProviderAnswer {
     pub status: u16,
@@ -65,7 +65,7 @@ impl fmt::Debug for Sessions {
 
 impl fmt::Debug for IntrospectionRequest<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Question")
+        f.debug_struct("IntrospectionRequest")
             .field("url", &self.url)
             .field("authorization", &format_args!("REDACTED"))
             .field("form", &format_args!("REDACTED"))
@@ -74,7 +74,7 @@ impl fmt::Debug for IntrospectionRequest<'_> {
 }
 
 impl Sessions {
-    /// `authorization` is the value of that header, `fresh` how long an answer counts.
+    /// `authorization` is the value of that header, `fresh` how long an answer is reused.
     pub fn new(
         url: String,
         authorization: String,
@@ -94,33 +94,29 @@ impl Sessions {
         &self.expectations
     }
 
-    /// Whom the session `id` names, by what is remembered or by asking the provider.
+    /// The identity behind the session `id`. With `afresh` the provider is asked even if its last
+    /// answer is still remembered.
     pub async fn identify<R: Runtime>(
         &self,
         runtime: &R,
         id: &str,
+        afresh: bool,
     ) -> Result<Identity, TokenFault> {
         let question = self.question(id)?;
-        if let Some(judged) = self.recall(&question.print, runtime.now()) {
+        let recall = |now| {
+            (!afresh)
+                .then(|| self.recall(&question.digest, now))
+                .flatten()
+        };
+        if let Some(judged) = recall(runtime.now()) {
             return judged;
         }
         let answer = runtime.introspect(&question).await;
-        // Of all who waited for one answer the first remembers it.
-        if let Some(judged) = self.recall(&question.print, runtime.now()) {
+        // Several requests may have waited for one answer, and the first remembered it.
+        if let Some(judged) = recall(runtime.now()) {
             return judged;
         }
-        self.take(question.print, answer, runtime.now())
-    }
-
-    /// The same by what the provider says now, which may be more than is remembered.
-    pub async fn identify_anew<R: Runtime>(
-        &self,
-        runtime: &R,
-        id: &str,
-    ) -> Result<Identity, TokenFault> {
-        let question = self.question(id)?;
-        let answer = runtime.introspect(&question).await;
-        self.take(question.print, answer, runtime.now())
+        self.take(question.digest, answer, runtime.now())
     }
 
     fn question(&self, id: &str) -> Result<IntrospectionRequest<'_>, TokenFault> {
@@ -144,26 +140,26 @@ impl Sessions {
                 .append_pair("token", id)
                 .append_pair("token_type_hint", "access_token")
                 .finish(),
-            print: hash.finalize().into(),
+            digest: hash.finalize().into(),
         })
     }
 
-    /// What is remembered of a session, judged at `now`.
+    /// The remembered answer about a session, judged at `now`.
     fn recall(
         &self,
-        print: &SessionDigest,
+        digest: &SessionDigest,
         now: Timestamp,
     ) -> Option<Result<Identity, TokenFault>> {
         let known = self.known.borrow();
-        let entry = known.entries.get(print)?;
+        let entry = known.entries.get(digest)?;
         (now < entry.until).then(|| self.judge(&entry.body, entry.since, now))
     }
 
-    /// Judges an answer that came at `now`, and remembers what it clearly says. A failure is not
-    /// remembered: it says nothing of the session.
+    /// Judges an answer that came at `now`, and remembers it. A failure is not remembered: it says
+    /// nothing about the session.
     fn take(
         &self,
-        print: SessionDigest,
+        digest: SessionDigest,
         answer: Result<ProviderAnswer, String>,
         now: Timestamp,
     ) -> Result<Identity, TokenFault> {
@@ -181,7 +177,7 @@ impl Sessions {
                 since: now,
                 until,
             };
-            self.known.borrow_mut().insert(print, entry);
+            self.known.borrow_mut().insert(digest, entry);
         }
         judged
     }
@@ -205,7 +201,7 @@ fn unverified(failure: &str) -> TokenFault {
     TokenFault::Unverified(format!("the session can't be verified: {failure}"))
 }
 
-/// The body of an answer that is one (RFC 7662 §2.2).
+/// The body of a well-formed answer (RFC 7662 §2.2).
 fn readable(answer: ProviderAnswer) -> Result<String, String> {
     if answer.status != 200 {
         return Err(format!("the provider answered {}", answer.status));
@@ -218,7 +214,7 @@ fn readable(answer: ProviderAnswer) -> Result<String, String> {
     Ok(answer.body)
 }
 
-/// The members of an answer, of which `active` is a boolean (RFC 7662 §2.2).
+/// The members of an answer, which must have a boolean `active` (RFC 7662 §2.2).
 fn introspection(body: &str) -> Result<Map<String, Value>, String> {
     let members = strict_json::object(body.as_bytes())
         .map_err(|error| format!("the provider's answer: {error}"))?;
@@ -239,7 +235,7 @@ struct CachedAnswer {
 }
 
 struct CachedSession {
-    /// As it came: judged anew for each request, and its size is known.
+    /// The answer as it came. It is judged again for each request.
     body: String,
     since: Timestamp,
     until: Timestamp,

@@ -182,8 +182,9 @@ pub fn check(
 ) -> (Result<Authenticated, Rejection>, Record) {
     let request = ask.request();
     let mut record = Record::begin(ask.key(), "id", String::new());
-    let checked = ready(gate.check(bench, &request, protocols, &mut record));
-    (checked, record)
+    let verdict = ready(gate.check(bench, &request, protocols));
+    let checked = record.note_verdict(verdict);
+    (checked.map_err(Rejection::from), record)
 }
 
 /// Whom the gate admits by a token in `Authorization`.
