@@ -15,7 +15,7 @@ use crate::request::address::{AddressKey, ClientAddress, Ipv6Prefix};
 use crate::response::reason::{Reason, Rejection};
 use crate::util::duration::positive_duration;
 use crate::util::strict_json;
-use crate::util::time::Timestamp;
+use crate::util::time::{CLOCK_SLACK, Timestamp};
 
 /// A longer body is refused.
 pub const MAX_BODY_BYTES: u32 = 16 * 1024;
@@ -25,9 +25,6 @@ pub const REVOKED_FOR: Duration = Duration::from_hours(24 * 30);
 
 /// How long a ban lasts that does not say.
 const BANNED_FOR: Duration = Duration::from_hours(1);
-
-/// Clocks differ: a time that is no further ahead is taken for one that has passed.
-const CLOCK_SLACK: Duration = Duration::from_secs(60);
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]

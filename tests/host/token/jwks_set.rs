@@ -97,7 +97,7 @@ fn a_set_without_a_usable_key_leaves_the_last_good_one() {
             "for encryption",
             set(&[okp("b").replace("\"kid\"", "\"use\":\"enc\",\"kid\"")]),
             format!(
-                "{none}; key 0 is not used: use must be \"sig\": the key is not for signatures"
+                "{none}; key 0 is not used: use must be \"sig\"; this key is not for signatures"
             ),
         ),
         (
