@@ -1,5 +1,7 @@
 //! Helpers that know nothing of the gate.
 
+pub mod bounded_map;
+pub mod digest;
 pub(crate) mod duration;
 pub(crate) mod strict_json;
 pub mod time;

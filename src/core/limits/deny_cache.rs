@@ -1,47 +1,53 @@
-//! What this isolate already knows of exhausted quotas and of bans: a refusal that follows from
-//! it asks no object.
+//! What this isolate already knows of exhausted quotas and of bans. A refusal that follows from it
+//! costs no call to an object.
 
-use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
+use crate::util::bounded_map::BoundedMap;
 use crate::util::time::Timestamp;
 
-/// Waits of each kind remembered at most; the one noted first is forgotten first, which costs a
-/// call.
+/// How many waits of each kind are remembered. When there are more, the one noted first is
+/// forgotten, which costs a call.
 const CAPACITY: usize = 10_000;
 
-/// For so long an isolate trusts what it knows of waits that may end early: a ban is lifted, an
-/// admission given back.
+/// How long a wait is trusted if it may end early.
 const TRUST: Duration = Duration::from_secs(5);
 
-/// Who has to wait, and until when.
+/// Whether a wait that a ledger named can end before its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WaitKind {
+    /// Nothing ends it early.
+    Fixed,
+    /// An admission may be given back, or a ban lifted.
+    MayEndEarly,
+}
+
+/// Which clients have to wait, and until when.
 #[derive(Debug, Default)]
 pub struct DenyCache {
-    /// By ledger and group, which neither hold a line break.
+    /// By ledger and group. Neither name contains a line break.
     limited: Waits,
     /// By ledger.
     banned: Waits,
 }
 
 impl DenyCache {
-    /// Remembers what a ledger said: no attempt in `group` is admitted for `wait`. `is_final`:
-    /// nothing ends that early.
+    /// Remembers a ledger's answer that no attempt in `group` is admitted for `wait`.
     pub fn note_limit(
         &mut self,
         ledger: &str,
         group: &str,
         wait: Duration,
-        is_final: bool,
+        kind: WaitKind,
         now: Timestamp,
     ) {
-        let trust = if is_final { wait } else { wait.min(TRUST) };
-        self.limited.note(limit_of(ledger, group), wait, trust, now);
+        self.limited.note(limit_of(ledger, group), wait, kind, now);
     }
 
-    /// The same of a ban, which holds in all groups.
+    /// Remembers a ban, which holds in all groups and may be lifted.
     pub fn note_ban(&mut self, ledger: &str, left: Duration, now: Timestamp) {
         self.banned
-            .note(ledger.to_owned(), left, left.min(TRUST), now);
+            .note(ledger.to_owned(), left, WaitKind::MayEndEarly, now);
     }
 
     /// How long an attempt in `group` still has to wait.
@@ -59,12 +65,8 @@ fn limit_of(ledger: &str, group: &str) -> String {
     format!("{ledger}\n{group}")
 }
 
-#[derive(Debug, Default)]
-struct Waits {
-    by_name: HashMap<String, Wait>,
-    /// Names in the order in which they were first noted.
-    noted: VecDeque<String>,
-}
+#[derive(Debug)]
+struct Waits(BoundedMap<String, Wait>);
 
 #[derive(Debug, Clone, Copy)]
 struct Wait {
@@ -73,29 +75,32 @@ struct Wait {
     until: Timestamp,
 }
 
+impl Default for Waits {
+    fn default() -> Self {
+        Self(BoundedMap::new(CAPACITY))
+    }
+}
+
 impl Waits {
-    fn note(&mut self, name: String, wait: Duration, trust: Duration, now: Timestamp) {
-        if wait.is_zero() && !self.by_name.contains_key(&name) {
+    fn note(&mut self, name: String, wait: Duration, kind: WaitKind, now: Timestamp) {
+        if wait.is_zero() && !self.0.contains_key(&name) {
             return;
         }
+        let trust = match kind {
+            WaitKind::Fixed => wait,
+            WaitKind::MayEndEarly => wait.min(TRUST),
+        };
         let wait = Wait {
             noted: now,
             trusted_until: now + trust,
             until: now + wait,
         };
-        if self.by_name.insert(name.clone(), wait).is_none() {
-            self.noted.push_back(name);
-        }
-        if self.noted.len() > CAPACITY
-            && let Some(first) = self.noted.pop_front()
-        {
-            self.by_name.remove(&first);
-        }
+        self.0.insert(name, wait);
     }
 
     fn left(&self, name: &str, now: Timestamp) -> Option<Duration> {
-        let wait = self.by_name.get(name)?;
-        // A clock that jumped back tells nothing of the wait: the ledger is asked again.
+        let wait = self.0.get(name)?;
+        // A clock that jumped back says nothing of the wait: the ledger is asked again.
         (wait.noted <= now && now < wait.trusted_until).then(|| wait.until.since(now))
     }
 }

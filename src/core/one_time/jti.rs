@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use crate::limits::scope::digest;
 use crate::response::reason::{Reason, Rejection};
 use crate::token::Identity;
+use crate::util::digest::hex_digest;
 use crate::util::time::{CLOCK_SLACK, Timestamp};
 
 /// The longest accepted id, in bytes.
@@ -34,7 +34,7 @@ impl TokenUse {
             None => return Err(invalid("jti is missing")),
         };
         Ok(Self {
-            name: format!("jti {}", digest([identity.issuer(), Some(id)])),
+            name: format!("jti {}", hex_digest([identity.issuer(), Some(id)])),
             until: accepted_until + CLOCK_SLACK,
         })
     }

@@ -2,16 +2,16 @@
 //! its clear and timely `"active": true` admits one.
 
 use std::cell::RefCell;
-use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 
 use super::claims::{Expectations, Identity};
 use super::jws::MAX_TOKEN_BYTES;
 use super::{Runtime, TokenFault};
+use crate::util::bounded_map::BoundedMap;
+use crate::util::digest::digest;
 use crate::util::strict_json;
 use crate::util::time::Timestamp;
 
@@ -30,7 +30,7 @@ pub struct Sessions {
     expectations: Expectations,
     /// How long an answer is reused; with zero it serves one request.
     fresh: Duration,
-    known: RefCell<CachedAnswer>,
+    known: RefCell<CachedSessions>,
 }
 
 /// An introspection request: a form for a POST (RFC 7662 §2.1).
@@ -86,7 +86,7 @@ impl Sessions {
             authorization,
             expectations,
             fresh,
-            known: RefCell::default(),
+            known: RefCell::new(no_sessions()),
         }
     }
 
@@ -128,11 +128,6 @@ impl Sessions {
                 "longer than {MAX_TOKEN_BYTES} bytes"
             )));
         }
-        let mut hash = Sha256::new();
-        for part in [&self.url, &self.authorization, id] {
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part);
-        }
         Ok(IntrospectionRequest {
             url: &self.url,
             authorization: &self.authorization,
@@ -140,7 +135,7 @@ impl Sessions {
                 .append_pair("token", id)
                 .append_pair("token_type_hint", "access_token")
                 .finish(),
-            digest: hash.finalize().into(),
+            digest: digest([&self.url, &self.authorization, id].map(Some)),
         })
     }
 
@@ -151,7 +146,7 @@ impl Sessions {
         now: Timestamp,
     ) -> Option<Result<Identity, TokenFault>> {
         let known = self.known.borrow();
-        let entry = known.entries.get(digest)?;
+        let entry = known.get(digest)?;
         (now < entry.until).then(|| self.judge(&entry.body, entry.since, now))
     }
 
@@ -224,16 +219,6 @@ fn introspection(body: &str) -> Result<Map<String, Value>, String> {
     }
 }
 
-/// Answers of a provider by session. Those that are over stay until newer ones need their room,
-/// which is bounded.
-#[derive(Default)]
-struct CachedAnswer {
-    entries: HashMap<SessionDigest, CachedSession>,
-    /// The same sessions, the longest known first.
-    order: VecDeque<SessionDigest>,
-    bytes: usize,
-}
-
 struct CachedSession {
     /// The answer as it came. It is judged again for each request.
     body: String,
@@ -241,23 +226,14 @@ struct CachedSession {
     until: Timestamp,
 }
 
-impl CachedAnswer {
-    const MAX_ENTRIES: usize = 8192;
-    const MAX_BYTES: usize = 4 * 1024 * 1024;
+/// Answers of a provider by session. An answer that has ended stays until the map needs its room.
+type CachedSessions = BoundedMap<SessionDigest, CachedSession>;
 
-    fn insert(&mut self, print: SessionDigest, entry: CachedSession) {
-        self.bytes += entry.body.len();
-        match self.entries.insert(print, entry) {
-            Some(old) => self.bytes -= old.body.len(),
-            None => self.order.push_back(print),
-        }
-        while self.order.len() > Self::MAX_ENTRIES || self.bytes > Self::MAX_BYTES {
-            let Some(oldest) = self.order.pop_front() else {
-                return;
-            };
-            if let Some(old) = self.entries.remove(&oldest) {
-                self.bytes -= old.body.len();
-            }
-        }
-    }
+const MAX_CACHED: usize = 8192;
+const MAX_CACHED_BYTES: usize = 4 * 1024 * 1024;
+
+fn no_sessions() -> CachedSessions {
+    BoundedMap::with_weight(MAX_CACHED, MAX_CACHED_BYTES, |session: &CachedSession| {
+        session.body.len()
+    })
 }

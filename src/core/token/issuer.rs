@@ -69,7 +69,7 @@ async fn current_keys<R: Runtime>(
         let lacks_key = ring.as_ref().is_some_and(|ring| !ring.has_key_for(header));
         match remote.need(runtime.now(), lacks_key) {
             Fetch::No => break,
-            Fetch::Behind => {
+            Fetch::Background => {
                 remote.begin(runtime.now(), false);
                 runtime.fetch_keys_after_response(remote);
                 break;

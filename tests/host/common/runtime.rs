@@ -70,8 +70,8 @@ impl Bench {
         self.provider.borrow_mut().insert(url.to_owned(), document);
     }
 
-    /// Ends the fetches that were begun behind an answer.
-    pub fn finish_behind(&self) {
+    /// Ends the fetches that were started in the background.
+    pub fn finish_background(&self) {
         for keys in self.after_response.take() {
             self.give(&keys);
         }

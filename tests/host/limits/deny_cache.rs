@@ -1,6 +1,6 @@
 //! What an isolate knows of exhausted quotas and bans.
 
-use portcullis::limits::deny_cache::DenyCache;
+use portcullis::limits::deny_cache::{DenyCache, WaitKind};
 
 use crate::common::{NOW, assert_rows, ms, seconds};
 
@@ -8,7 +8,7 @@ const HERE: &str = "ip 192.0.2.7";
 
 fn limited(wait: u64) -> DenyCache {
     let mut known = DenyCache::default();
-    known.note_limit(HERE, "", ms(wait), true, NOW);
+    known.note_limit(HERE, "", ms(wait), WaitKind::Fixed, NOW);
     known
 }
 
@@ -36,7 +36,7 @@ fn a_party_waits_until_its_wait_is_over() {
 fn what_may_end_early_is_trusted_for_five_seconds() {
     let mut known = DenyCache::default();
     known.note_ban(HERE, seconds(60), NOW);
-    known.note_limit(HERE, "", seconds(60), false, NOW);
+    known.note_limit(HERE, "", seconds(60), WaitKind::MayEndEarly, NOW);
     let after = |wait| {
         let now = NOW + wait;
         (known.ban(HERE, now), known.limit(HERE, "", now))
@@ -55,7 +55,8 @@ fn what_may_end_early_is_trusted_for_five_seconds() {
 #[test]
 fn the_newest_counts_and_no_wait_ends_one() {
     let mut known = DenyCache::default();
-    let note = |known: &mut DenyCache, wait, now| known.note_limit(HERE, "", wait, true, now);
+    let note =
+        |known: &mut DenyCache, wait, now| known.note_limit(HERE, "", wait, WaitKind::Fixed, now);
     note(&mut known, ms(0), NOW);
     assert_eq!(known.limit(HERE, "", NOW), None);
     note(&mut known, seconds(5), NOW);
@@ -78,7 +79,13 @@ fn a_clock_that_jumps_back_locks_nobody_out_for_longer_than_a_window() {
 fn ten_thousand_parties_are_remembered_and_the_first_noted_goes_first() {
     let mut known = DenyCache::default();
     let note = |known: &mut DenyCache, number: u32| {
-        known.note_limit(&format!("ip {number}"), "", seconds(60), true, NOW);
+        known.note_limit(
+            &format!("ip {number}"),
+            "",
+            seconds(60),
+            WaitKind::Fixed,
+            NOW,
+        );
     };
     for number in 0..10_000 {
         note(&mut known, number);

@@ -321,7 +321,7 @@ fn no_secret_shows_in_debug() {
          KeyRing { keys: [\
          Key { id: Some(\"mac\"), algorithms: [Hs256], material: REDACTED }, \
          Key { id: Some(\"ed\"), algorithms: [EdDsa], material: REDACTED }], \
-         remembered: RefCell { value: Remembered { prints: {}, order: [] } } }), \
+         .. }), \
          expectations: Expectations { issuers: [], audiences: [], leeway: 0ns, max_age: None, \
          types: [] } }], sessions: None }"
     );

@@ -1,2 +1,4 @@
+mod bounded_map;
+mod digest;
 mod parsers_properties;
 mod time;

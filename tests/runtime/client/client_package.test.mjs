@@ -87,15 +87,16 @@ describe('the package', () => {
 });
 
 describe('the words of the module', () => {
-  /** The gate's reasons with a close code, from the README's tables of refusals and of ends. */
+  /** The gate's reasons with a close code, from the tables of refused requests and of live sockets. */
   const reasons = () => {
-    const readme = read('README.md');
-    const refusals = [...readme.matchAll(/^\| ((?:`\w+`(?:, )?)+) \| \d{3} \| (\d{4}) \|/gm)].map(
+    const page = read('docs/refusals.md');
+    const refusals = [...page.matchAll(/^\| ((?:`\w+`(?:, )?)+) \| \d{3} \| (\d{4}) \|/gm)].map(
       ([, names, code]) => [names, code],
     );
-    const ends = [...readme.matchAll(/^\| .* \| (\d{4}) \| (`\w+`) \|$/gm)].map(
-      ([, code, name]) => [name, code],
-    );
+    const ends = [...page.matchAll(/^\| (`\w+`) \| (\d{4}) \|/gm)].map(([, name, code]) => [
+      name,
+      code,
+    ]);
     const all = [...refusals, ...ends].flatMap(([names, code]) =>
       [...names.matchAll(/\w+/g)].map(([name]) => ({ reason: name, code: Number(code) })),
     );
