@@ -109,6 +109,8 @@ pub enum CloseReason {
     Backlog,
     Idle,
     Lifetime,
+    /// A newer socket took its slot.
+    Replaced,
     /// It could not be counted any more.
     LimiterUnavailable,
     UpstreamGone,
@@ -119,7 +121,7 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::TokenExpired,
         Self::Revoked,
         Self::Disconnected,
@@ -128,6 +130,7 @@ impl CloseReason {
         Self::Backlog,
         Self::Idle,
         Self::Lifetime,
+        Self::Replaced,
         Self::LimiterUnavailable,
         Self::UpstreamGone,
         Self::UpstreamClosed,
@@ -149,6 +152,7 @@ impl CloseReason {
             Self::Backlog => "backlog",
             Self::Idle => "idle",
             Self::Lifetime => "lifetime",
+            Self::Replaced => "replaced",
             Self::LimiterUnavailable => "limiter_unavailable",
             Self::UpstreamGone => "upstream_gone",
             Self::UpstreamClosed => "upstream_closed",
@@ -166,7 +170,7 @@ impl CloseReason {
             Self::MessageRate => Some(1008),
             Self::MessageTooBig => Some(1009),
             Self::Backlog | Self::LimiterUnavailable => Some(1013),
-            Self::Idle | Self::Lifetime => Some(4408),
+            Self::Idle | Self::Lifetime | Self::Replaced => Some(4408),
             Self::UpstreamGone => Some(1014),
             // What a browser says that leaves a page.
             Self::ClientGone => Some(1001),

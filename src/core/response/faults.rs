@@ -1,7 +1,12 @@
 //! What clients are told of the faults that lower layers report.
 
+use std::time::Duration;
+
 use super::reason::{Reason, Rejection};
 use crate::token::{AuthenticationFault, CredentialFault, TokenFault};
+
+/// When to try again with a token that could not be verified.
+const PROVIDER_RETRY: Duration = Duration::from_secs(5);
 
 impl From<AuthenticationFault> for Rejection {
     fn from(fault: AuthenticationFault) -> Self {
@@ -28,7 +33,10 @@ impl From<TokenFault> for Rejection {
         match fault {
             TokenFault::Expired(cause) => Reason::TokenExpired.because(cause),
             TokenFault::Invalid(cause) => Reason::TokenInvalid.because(cause),
-            TokenFault::Unverified(cause) => Reason::TokenUnverified.because(cause),
+            TokenFault::Unverified(cause) => Reason::ProviderUnavailable {
+                retry_after: PROVIDER_RETRY,
+            }
+            .because(cause),
         }
     }
 }

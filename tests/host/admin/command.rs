@@ -18,7 +18,7 @@ fn read(method: &'static str, path: &str, body: &str) -> Result<Command, String>
         .reason
     {
         Reason::BadRequest { detail } => detail,
-        Reason::WrongMethod { allow, .. } => format!("only {allow}"),
+        Reason::MethodNotAllowed { allowed } => format!("only {}", allowed.list()),
         other => other.name().to_owned(),
     })
 }

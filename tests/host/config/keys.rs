@@ -43,10 +43,7 @@ fn okp(more: &str) -> String {
 }
 
 fn ring(keys: &[String]) -> String {
-    format!(
-        "KeyRing {{ keys: [{}], .. }}",
-        keys.join(", ")
-    )
+    format!("KeyRing {{ keys: [{}], .. }}", keys.join(", "))
 }
 
 fn key(id: &str, algorithms: &str) -> String {

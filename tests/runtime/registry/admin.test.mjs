@@ -64,7 +64,7 @@ describe('an administrator', () => {
   ]) {
     test(`who asks by ${method} ${path} is told the right methods`, async () => {
       assertRefused(await administer(gate, method, path), 'method_not_allowed', {
-        title: 'This is done by other methods.',
+        title: 'Use a method that Allow lists.',
         headers: { allow },
       });
     });
