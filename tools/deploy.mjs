@@ -1,15 +1,16 @@
 // npm run deploy: `wrangler deploy` with everything after `--` passed on, once the gate itself
 // has found its settings sound. A gate with a wrong setting refuses every request, so that is
-// better known before it is out.
-import { generateKeyPairSync, randomBytes } from 'node:crypto';
+// better known before it is deployed.
 import { parseArgs } from 'node:util';
 import { build } from './build.mjs';
 import { node22, onNode22 } from './node22.mjs';
 import { ask, entry, Failure, inRoot, say, show, step } from './run.mjs';
+import { exposedSecret, referencedSecrets, standIn } from './secrets.mjs';
 import { setup } from './setup.mjs';
 
-// Of what wrangler takes, that which decides on the settings.
+// Those of wrangler's options that decide on the settings.
 const flags = {
+  config: { type: 'string', short: 'c' },
   env: { type: 'string', short: 'e' },
   var: { type: 'string', multiple: true },
   'dry-run': { type: 'boolean' },
@@ -29,81 +30,82 @@ function varsOf(given = []) {
 }
 
 /** The names of the secrets that the deployed Worker has, or undefined if they can't be known. */
-function secretNames({ env }, environment) {
-  const args = [wrangler(), 'secret', 'list', '--format', 'json', ...(env ? ['--env', env] : [])];
+function secretNames({ env, config }, environment) {
+  const args = [wrangler(), 'secret', 'list', '--format', 'json'];
+  if (env) args.push('--env', env);
+  if (config) args.push('--config', config);
   const answer = ask(node22(), args, environment);
   return answer && JSON.parse(answer).map(({ name }) => name);
 }
 
-/** A value of the right form for a secret that only Cloudflare knows. */
-export function standIn(name) {
-  switch (name) {
-    case 'JWT_SECRET':
-      return `base64:${randomBytes(64).toString('base64')}`;
-    case 'SESSION_URL_AUTH':
-      return `Bearer ${randomBytes(32).toString('hex')}`;
-    case 'ASSERTION_KEY':
-      return JSON.stringify(generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' }));
-    default:
-      return randomBytes(32).toString('hex');
-  }
+/**
+ * The sets of secrets that the Worker may have. Where Cloudflare can't be asked, `JWT_SECRET` may
+ * be set or not: it is needed without any other key, and may contradict one. What the settings call
+ * for or refer to counts as set.
+ */
+function possibleSecrets(known, vars) {
+  if (known) return [known];
+  const needed = ['SESSION_URL_AUTH', ...Object.keys(referencedSecrets(vars))];
+  return [needed, [...needed, 'JWT_SECRET']];
 }
 
 /**
- * The sets of secrets that the Worker may have. Where Cloudflare can't be asked, `JWT_SECRET` may
- * be set or not: with a key set by URL it is an error, without any other key it is needed.
+ * Starts the gate with stand-ins for these secrets. Resolves to its remarks, and whether they are
+ * errors.
  */
-const possibleSecrets = (known) =>
-  known ? [known] : [['SESSION_URL_AUTH'], ['SESSION_URL_AUTH', 'JWT_SECRET']];
-
-/** Starts the gate with these secrets; resolves to its list of errors, or undefined. */
-async function errorsWith(secrets, given, { bindings, serviceBindings }) {
+async function remarksWith(secrets, given, { bindings, serviceBindings, mtlsCertificates }) {
   const { startGate } = await import('./gate.mjs');
+  const vars = { ...bindings, ...varsOf(given.var) };
+  const settings = referencedSecrets(vars);
   const remarks = Promise.withResolvers();
   const gate = await startGate({
+    config: given.config,
     environment: given.env,
     vars: {
-      ...Object.fromEntries(secrets.map((name) => [name, standIn(name)])),
-      ...bindings,
-      ...varsOf(given.var),
+      ...Object.fromEntries(secrets.map((name) => [name, standIn(settings[name] ?? name)])),
+      ...vars,
     },
     // Only whether they are bound matters here.
     services: Object.fromEntries(
-      Object.keys(serviceBindings).map((name) => [name, () => new Response()]),
+      Object.keys({ ...serviceBindings, ...mtlsCertificates }).map((name) => [
+        name,
+        () => new Response(),
+      ]),
     ),
+    gate: { mtlsCertificates: {} },
     onLine: ({ message }) => message.startsWith('portcullis: ') && remarks.resolve(message),
   });
   try {
     const health = new URL('/_portcullis/health', gate.url);
     const { status } = await fetch(health, { redirect: 'manual' });
-    return status === 503 ? await remarks.promise : undefined;
+    if (status === 503) return { isWrong: true, text: await remarks.promise };
+    // Warnings are written before the response.
+    remarks.resolve('');
+    return { isWrong: false, text: await remarks.promise };
   } finally {
     await gate.stop();
   }
 }
 
 async function check(given, environment) {
-  const { describe } = await import('./gate.mjs');
-  const described = describe(given.env);
-  const exposed = ['JWT_SECRET', 'SESSION_URL_AUTH', 'ASSERTION_KEY', 'ADMIN_TOKEN'].find(
-    (name) => name in described.bindings,
-  );
-  if (exposed) {
-    throw new Failure(
-      `${exposed} is in wrangler.toml, where everyone with the repository can read it. ` +
-        `Remove it there, make a new one, and set it with: npx wrangler secret put ${exposed}`,
-    );
-  }
+  const { describe, readRaw } = await import('./gate.mjs');
+  const exposed = exposedSecret(readRaw(given.config));
+  if (exposed) throw new Failure(exposed);
+  const described = describe(given.env, given.config);
   const known = given['dry-run'] ? undefined : secretNames(given, environment);
   if (!known) {
     say("  The deployed Worker's secrets can't be read here: those that are needed count as set.");
   }
   let errors;
-  for (const secrets of possibleSecrets(known)) {
-    const found = await errorsWith(secrets, given, described);
-    if (!found) return;
+  const vars = { ...described.bindings, ...varsOf(given.var) };
+  for (const secrets of possibleSecrets(known, vars)) {
+    const { isWrong, text } = await remarksWith(secrets, given, described);
+    if (!isWrong) {
+      if (text) say(text);
+      return;
+    }
     // Of two lists the shorter one has no errors that the guess itself caused.
-    if (!errors || found.length < errors.length) errors = found;
+    if (!errors || text.length < errors.length) errors = text;
   }
   throw new Failure(
     `${errors}\nNothing was deployed. Settings belong in wrangler.toml under [vars].`,

@@ -1,7 +1,10 @@
 // The built gate on workerd, as wrangler.toml describes it: for npm start, the check before a
 // deployment, and the tests. Needs Node 22 and a build.
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare';
-import { unstable_getMiniflareWorkerOptions as fromWrangler } from 'wrangler';
+import {
+  experimental_readRawConfig as readRawConfig,
+  unstable_getMiniflareWorkerOptions as fromWrangler,
+} from 'wrangler';
 import { Failure, inRoot } from './run.mjs';
 
 /** The built gate's modules, the main one first. */
@@ -15,33 +18,45 @@ export const MODULES = [
 export const NAME = 'gate';
 
 /**
- * The gate's options as wrangler.toml has them, for one of its environments. Without .dev.vars and
+ * The gate's options as wrangler.toml or another file has them, for one of its environments. Without .dev.vars and
  * .env, which are for `wrangler dev` alone: naming other files keeps wrangler from the first, the
  * variable from the second.
  */
-export function describe(environment) {
+export function describe(environment, config) {
   process.env.CLOUDFLARE_LOAD_DEV_VARS_FROM_DOT_ENV = 'false';
-  const path = inRoot('wrangler.toml');
-  try {
+  return fromFile(config, (path) => {
     const { workerOptions } = fromWrangler(path, environment, { envFiles: ['none'] });
     const { modulesRules, ...described } = workerOptions;
     return described;
+  });
+}
+
+/** wrangler.toml as it is written, all environments included. */
+export const readRaw = (config) =>
+  fromFile(config, (path) => readRawConfig({ config: path }).rawConfig);
+
+function fromFile(config, read) {
+  try {
+    return read(config ?? inRoot('wrangler.toml'));
   } catch (error) {
     const line = error.location?.line;
-    throw new Failure(`wrangler.toml${line ? `, line ${line}` : ''}: ${error.message}`);
+    throw new Failure(
+      `${config ?? 'wrangler.toml'}${line ? `, line ${line}` : ''}: ${error.message}`,
+    );
   }
 }
 
 /**
  * Options of Miniflare for the gate.
  *
- * `environment`: one of wrangler.toml's, if it has any. `vars`: settings, over those of
+ * `config`: a file in place of wrangler.toml. `environment`: one of its own, if it has any. `vars`: settings, over those of
  * wrangler.toml; undefined unsets. `services`: service bindings by name, each the name of one of
  * `workers` or a function from request to response. `workers`: further Workers in Miniflare's
  * form. `front`: one more that gets the requests first. `gate`: what else to lay over the gate's
  * own options. `onLine`: gets every line a Worker logs, as `{ level, message }`.
  */
 function options({
+  config,
   environment,
   vars = {},
   services = {},
@@ -54,7 +69,7 @@ function options({
   persist,
   shared,
 }) {
-  const described = describe(environment);
+  const described = describe(environment, config);
   return convertV4MiniflareOptions({
     host,
     port,
