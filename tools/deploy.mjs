@@ -53,11 +53,12 @@ function possibleSecrets(known, vars) {
  * Starts the gate with stand-ins for these secrets. Resolves to its remarks, and whether they are
  * errors.
  */
-async function remarksWith(secrets, given, { bindings, serviceBindings, mtlsCertificates }) {
-  const { startGate } = await import('./gate.mjs');
-  const vars = { ...bindings, ...varsOf(given.var) };
+async function remarksWith(secrets, given, described) {
+  const { fetchers, startGate } = await import('./gate.mjs');
+  const vars = { ...described.bindings, ...varsOf(given.var) };
   const settings = referencedSecrets(vars);
-  const remarks = Promise.withResolvers();
+  const remarks = [];
+  const recorded = Promise.withResolvers();
   const gate = await startGate({
     config: given.config,
     environment: given.env,
@@ -66,22 +67,19 @@ async function remarksWith(secrets, given, { bindings, serviceBindings, mtlsCert
       ...vars,
     },
     // Only whether they are bound matters here.
-    services: Object.fromEntries(
-      Object.keys({ ...serviceBindings, ...mtlsCertificates }).map((name) => [
-        name,
-        () => new Response(),
-      ]),
-    ),
-    gate: { mtlsCertificates: {} },
-    onLine: ({ message }) => message.startsWith('portcullis: ') && remarks.resolve(message),
+    services: Object.fromEntries(fetchers(described).map((name) => [name, () => new Response()])),
+    onLine: ({ message }) => {
+      if (message.startsWith('portcullis: ')) remarks.push(message);
+      if (message.startsWith('{')) recorded.resolve();
+    },
   });
   try {
-    const health = new URL('/_portcullis/health', gate.url);
-    const { status } = await fetch(health, { redirect: 'manual' });
-    if (status === 503) return { isWrong: true, text: await remarks.promise };
-    // Warnings are written before the response.
-    remarks.resolve('');
-    return { isWrong: false, text: await remarks.promise };
+    const ask = (path) => fetch(new URL(path, gate.url), { redirect: 'manual' });
+    const { status } = await ask('/_portcullis/health');
+    // The log has the gate's remarks before its first record, which health does not have.
+    await ask('/_portcullis/nothing');
+    await recorded.promise;
+    return { isWrong: status === 503, text: remarks.join('\n') };
   } finally {
     await gate.stop();
   }

@@ -31,6 +31,10 @@ export function describe(environment, config) {
   });
 }
 
+/** The names of the bindings that a request can be sent through. */
+export const fetchers = ({ serviceBindings, mtlsCertificates }) =>
+  Object.keys({ ...serviceBindings, ...mtlsCertificates });
+
 /** wrangler.toml as it is written, all environments included. */
 export const readRaw = (config) =>
   fromFile(config, (path) => readRawConfig({ config: path }).rawConfig);
@@ -85,6 +89,8 @@ function options({
         name: NAME,
         modulesRoot: inRoot('build'),
         modules: MODULES,
+        // Only Cloudflare has the certificates.
+        mtlsCertificates: {},
         ...gate,
         bindings: withoutUnset({ ...described.bindings, ...vars }),
         serviceBindings: { ...described.serviceBindings, ...services },

@@ -2,7 +2,7 @@
 // token. What stands behind it and everything that opens sockets is replaced by a stub.
 import { randomBytes } from 'node:crypto';
 import http from 'node:http';
-import { describe, startGate } from '../gate.mjs';
+import { describe, fetchers, startGate } from '../gate.mjs';
 import { Failure, say } from '../run.mjs';
 import { allowedOrigin, assumptions, devVars, firstSource, parseVar } from './settings.mjs';
 import { distance, explain } from './words.mjs';
@@ -58,14 +58,13 @@ export async function inspect(given, options) {
 }
 
 async function askGate(described, environment, vars, asked) {
-  const services = Object.keys(described.serviceBindings ?? {});
   const remarks = [];
   let decide;
   const decided = new Promise((resolve) => (decide = resolve));
   const gate = await startGate({
     environment,
     vars,
-    services: Object.fromEntries(services.map((name) => [name, 'stub'])),
+    services: Object.fromEntries(fetchers(described).map((name) => [name, 'stub'])),
     gate: { outboundService: 'stub' },
     workers: [
       { name: 'stub', modules: true, script: STUB, compatibilityDate: described.compatibilityDate },
