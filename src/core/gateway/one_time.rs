@@ -49,9 +49,10 @@ impl<'a, P: Platform> Attempt<'a, P> {
             };
         }
         let runtime = TokenRuntime(self.platform);
-        let authenticated = authentication
-            .check(&runtime, self.request, protocols, self.record)
-            .await?;
+        let verdict = authentication
+            .check(&runtime, self.request, protocols)
+            .await;
+        let authenticated = self.record.note_verdict(verdict)?;
         if let Some(identity) = &authenticated.identity {
             self.record.note_identity(identity);
         }

@@ -8,10 +8,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use portcullis::record::Record;
-use portcullis::request::address::{ClientAddress, Ipv6Prefix};
+use portcullis::request::address::ClientAddress;
 use portcullis::request::{Headers, Request, RequestUrl};
-use portcullis::response::reason::Reason;
+use portcullis::response::reason::{Reason, Rejection};
 use portcullis::token::{
     Algorithm, Authentication, BackgroundKeys, Cryptography, IntrospectionRequest, ProviderAnswer,
     Providers, RemoteKeys, RuntimeKey,
@@ -193,12 +192,8 @@ impl Harness {
             address: ClientAddress::parse(None),
             headers: &headers,
         };
-        let mut record = Record::begin(
-            request.address.key(Ipv6Prefix::default()),
-            "id",
-            String::new(),
-        );
-        match ready(gate.check(&FakeRuntime, &request, &[], &mut record)) {
+        let verdict = ready(gate.check(&FakeRuntime, &request, &[]));
+        match verdict.result.map_err(Rejection::from) {
             Ok(authenticated) => Ok(authenticated.identity.expect("whom it names").expires),
             Err(rejection) => {
                 let is_of_a_token = matches!(
