@@ -28,12 +28,17 @@ use crate::objects::{ledger, one_time, registry as live_sockets, route_pool as q
 use crate::provider::{self, fetch_keys, share_keys};
 use crate::sockets::channel::Channel;
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the Worker's one source of randomness"
+)]
 pub fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).expect("the runtime has randomness inside a request");
     bytes
 }
 
+#[expect(clippy::disallowed_methods, reason = "the Worker's one clock")]
 pub fn now() -> Timestamp {
     Timestamp(js_sys::Date::now() as u64)
 }
