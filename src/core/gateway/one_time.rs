@@ -25,7 +25,7 @@ pub(super) enum Bearer {
     Ticket(Ticket),
 }
 
-impl<'a, P: Platform> Attempt<'a, P> {
+impl<P: Platform> Attempt<'_, P> {
     /// Step 7 of an upgrade: verifies the token, or reads the ticket in its place. A ticket next to
     /// a token is refused: it could be somebody else's.
     pub async fn identify(

@@ -3,6 +3,7 @@
 pub mod claims;
 pub mod counters;
 pub mod crowd;
+pub mod generated;
 pub mod ledger;
 pub mod provider;
 pub mod registry;
