@@ -26,7 +26,7 @@ pub use keys::{Algorithm, Key, KeyRing, RuntimeKey};
 use crate::record::Record;
 use crate::request::Request;
 use crate::response::reason::{Reason, Rejection};
-use crate::util::time::Timestamp;
+use crate::util::time::Clock;
 
 /// Why a token is not accepted. The client is told only whether it had expired.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,13 +60,9 @@ impl From<TokenFault> for Rejection {
     }
 }
 
-/// What verifying takes of a runtime.
-pub trait Runtime {
-    /// The time now.
-    fn now(&self) -> Timestamp;
-
-    /// Verifies a signature with the runtime's cryptography, which is faster than WASM for all but
-    /// HMAC. The error is for the log.
+/// The runtime's cryptography, which is faster than WASM for everything but HMAC.
+pub trait Cryptography {
+    /// Verifies a signature. The error is for the log.
     fn verify(
         &self,
         key: &Rc<RuntimeKey>,
@@ -74,20 +70,31 @@ pub trait Runtime {
         signature: &[u8],
         signed: &[u8],
     ) -> impl Future<Output = Result<bool, String>>;
+}
 
-    /// Fetches a key set and gives it to `keys`, or the failure. `from_provider`: from no cache.
+/// Identity providers, asked over the network.
+pub trait Providers {
+    /// Fetches a key set and hands it, or the failure, to `keys`. `from_provider`: past every
+    /// cache.
     fn fetch_keys(&self, keys: &Rc<RemoteKeys>, from_provider: bool) -> impl Future<Output = ()>;
 
-    /// The same behind the answer.
-    fn fetch_keys_after_response(&self, keys: &Rc<RemoteKeys>);
-
-    /// Asks the provider of sessions; whoever asks the same meanwhile gets the same answer. The
-    /// error is for the log.
+    /// Introspects a session. Callers that ask the same question at the same time share one
+    /// answer. The error is for the log.
     fn introspect(
         &self,
         question: &IntrospectionRequest<'_>,
     ) -> impl Future<Output = Result<ProviderAnswer, String>>;
 }
+
+/// Key sets that are fetched in the background, after the response.
+pub trait BackgroundKeys {
+    fn fetch_keys_after_response(&self, keys: &Rc<RemoteKeys>);
+}
+
+/// What verification needs from a runtime.
+pub trait Runtime: Clock + Cryptography + Providers + BackgroundKeys {}
+
+impl<T: Clock + Cryptography + Providers + BackgroundKeys> Runtime for T {}
 
 /// Whose tokens are trusted: keys, and what a token under them must say. A key of one issuer
 /// never validates a token of another.

@@ -5,8 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use portcullis::config::Settings;
-use portcullis::gateway::Gate;
-use portcullis::gateway::Place;
+use portcullis::gateway::{Gate, Place};
 use portcullis::request::READ;
 use portcullis::response::security_headers::{HIDDEN, SecurityHeaders};
 use portcullis::token::RuntimeKey;
@@ -14,8 +13,7 @@ use portcullis::upstream::GATE_HEADERS;
 use wasm_bindgen::JsValue;
 use web_sys::console;
 
-use crate::host;
-use crate::platform::header_lines;
+use crate::host::{self, header_lines};
 
 /// The gate, and constants that live on the JavaScript side so that they cross once.
 pub struct Isolate {

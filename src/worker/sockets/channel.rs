@@ -1,7 +1,7 @@
 //! Channels, which `channel.js` holds: they tie a live socket to an object of the gate's own.
 
 use js_sys::Reflect;
-use portcullis::gateway::ObjectReply;
+use portcullis::gateway::platform::ObjectReply;
 use wasm_bindgen::prelude::*;
 
 use crate::host;

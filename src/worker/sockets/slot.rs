@@ -3,11 +3,12 @@
 use std::cell::Cell;
 
 use js_sys::Promise;
-use portcullis::gateway::ObjectReply;
+use portcullis::gateway::platform::ObjectReply;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use worker::Context;
 
+use crate::background;
 use crate::host;
 use crate::sockets::channel::{Channel, asked};
 
@@ -44,8 +45,8 @@ extern "C" {
     pub fn close_channels(state: &JsValue, id: &str);
 }
 
-/// A question that is under way. If nobody waits for its answer any more, the slot that it gets
-/// is let go behind the client's.
+/// A question that is under way. If nobody waits for its answer any more, the slot that it gets is
+/// freed in the background.
 struct Asking<'a> {
     result: Promise,
     context: &'a Context,
@@ -58,7 +59,7 @@ impl Drop for Asking<'_> {
             return;
         }
         let result = self.result.clone();
-        self.context.wait_until(async move {
+        background::hold(self.context, async move {
             if let Ok(result) = JsFuture::from(result).await {
                 drop(asked(&result));
             }

@@ -10,11 +10,11 @@ use jwt_compact::{Algorithm as _, AlgorithmSignature};
 use portcullis::record::Record;
 use portcullis::response::reason::Rejection;
 use portcullis::token::{
-    Algorithm, Authenticated, Authentication, Document, Expectations, Identity,
-    IntrospectionRequest, Issuer, Key, KeyRing, KeySource, ProviderAnswer, RemoteKeys, Runtime,
-    RuntimeKey, Source,
+    Algorithm, Authenticated, Authentication, BackgroundKeys, Cryptography, Document, Expectations,
+    Identity, IntrospectionRequest, Issuer, Key, KeyRing, KeySource, ProviderAnswer, Providers,
+    RemoteKeys, RuntimeKey, Source,
 };
-use portcullis::util::time::Timestamp;
+use portcullis::util::time::{Clock, Timestamp};
 
 use super::counters::ready;
 use super::{Ask, NOW};
@@ -93,11 +93,13 @@ impl Bench {
     }
 }
 
-impl Runtime for Bench {
+impl Clock for Bench {
     fn now(&self) -> Timestamp {
         self.now.get()
     }
+}
 
+impl Cryptography for Bench {
     async fn verify(
         &self,
         key: &Rc<RuntimeKey>,
@@ -116,7 +118,9 @@ impl Runtime for Bench {
             _ => self.verdict.borrow().clone(),
         }
     }
+}
 
+impl Providers for Bench {
     async fn fetch_keys(&self, keys: &Rc<RemoteKeys>, from_provider: bool) {
         let how = if from_provider {
             "provider"
@@ -127,13 +131,15 @@ impl Runtime for Bench {
         self.give(keys);
     }
 
+    async fn introspect(&self, _: &IntrospectionRequest<'_>) -> Result<ProviderAnswer, String> {
+        panic!("no session is expected here");
+    }
+}
+
+impl BackgroundKeys for Bench {
     fn fetch_keys_after_response(&self, keys: &Rc<RemoteKeys>) {
         self.fetched.borrow_mut().push((keys.url.clone(), "behind"));
         self.after_response.borrow_mut().push(keys.clone());
-    }
-
-    async fn introspect(&self, _: &IntrospectionRequest<'_>) -> Result<ProviderAnswer, String> {
-        panic!("no session is expected here");
     }
 }
 

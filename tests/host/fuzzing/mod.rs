@@ -13,10 +13,10 @@ use portcullis::request::address::{ClientAddress, Ipv6Prefix};
 use portcullis::request::{Headers, Request, RequestUrl};
 use portcullis::response::reason::Reason;
 use portcullis::token::{
-    Algorithm, Authentication, IntrospectionRequest, ProviderAnswer, RemoteKeys, Runtime,
-    RuntimeKey,
+    Algorithm, Authentication, BackgroundKeys, Cryptography, IntrospectionRequest, ProviderAnswer,
+    Providers, RemoteKeys, RuntimeKey,
 };
-use portcullis::util::time::Timestamp;
+use portcullis::util::time::{Clock, Timestamp};
 use serde_json::{Value, json};
 
 use crate::common::counters::ready;
@@ -239,11 +239,13 @@ fn public(jwk: &Value) -> String {
     jwk.to_string()
 }
 
-impl Runtime for FakeRuntime {
+impl Clock for FakeRuntime {
     fn now(&self) -> Timestamp {
         Timestamp(NOW * 1000)
     }
+}
 
+impl Cryptography for FakeRuntime {
     async fn verify(
         &self,
         key: &Rc<RuntimeKey>,
@@ -257,13 +259,17 @@ impl Runtime for FakeRuntime {
         let message = std::str::from_utf8(signed).expect("base64url and a dot");
         Ok(fake_signature(&key.jwk, algorithm.name(), message) == signature)
     }
+}
 
+impl Providers for FakeRuntime {
     async fn fetch_keys(&self, _: &Rc<RemoteKeys>, _: bool) {}
-    fn fetch_keys_after_response(&self, _: &Rc<RemoteKeys>) {}
-
     async fn introspect(&self, _: &IntrospectionRequest<'_>) -> Result<ProviderAnswer, String> {
         Err("no session is trusted here".into())
     }
+}
+
+impl BackgroundKeys for FakeRuntime {
+    fn fetch_keys_after_response(&self, _: &Rc<RemoteKeys>) {}
 }
 
 /// A signature by a key that nobody trusts, or by a public one taken for a secret.

@@ -84,7 +84,7 @@ for (const [policy, assertAnswered] of [
     assert.equal(record.cause.startsWith(UNLOOKED), policy === 'admit');
     assert.deepEqual(
       [record.outcome, record.stage],
-      policy === 'admit' ? ['admitted', 'forward'] : ['refused', 'counters'],
+      policy === 'admit' ? ['admitted', 'forward'] : ['refused', 'registry'],
     );
   };
 
