@@ -3,6 +3,7 @@
 mod authentication;
 mod counting;
 mod one_time;
+mod paths;
 mod reader;
 mod registry;
 mod reject_with;

@@ -18,6 +18,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::checks::handshake::Handshake;
+use crate::checks::origin::Origin;
 use crate::config::{ConfigError, Settings};
 use crate::limits::deny_cache::DenyCache;
 use crate::limits::route_pool::{self as quota, Holder};
@@ -28,6 +29,7 @@ use crate::relay::SocketLimits;
 use crate::request::Request;
 use crate::request::address::AddressKey;
 use crate::response::reason::{Reason, Rejection};
+use crate::routing::table::Miss;
 use crate::token::{Authenticated, Runtime};
 use crate::upstream::{Forward, Offer, Reply, UpstreamFailure};
 use crate::{checks::transport, limits::ledger, registry};
@@ -190,7 +192,7 @@ impl Gate {
         match &self.site {
             Ok(site) => site.find(request),
             Err(_) if is_health(request) => Place::Endpoint(Endpoint::Health),
-            Err(_) => Place::Nowhere,
+            Err(_) => Place::Nowhere(Miss::NoRoute),
         }
     }
 
@@ -258,7 +260,7 @@ impl Gate {
         route_reservation: &mut RouteReservation,
     ) -> Result<Passage<E>, Rejection> {
         let origin = request.headers.get("origin");
-        record.note_origin(origin.as_deref());
+        record.note_origin(origin.as_deref().map(Origin::for_the_record).as_deref());
 
         // 1. configuration
         let site = match (&self.site, place) {
@@ -305,7 +307,8 @@ impl Gate {
                 let json = site.key_set();
                 return Ok(Passage::KeySet { json });
             }
-            Place::Nowhere => return Err(Reason::NoRoute.because("no route or endpoint matches")),
+            Place::Unserved(miss) => return site.refuse_unserved(request, *miss, record),
+            Place::Nowhere(miss) => return Err((*miss).into()),
         };
         let policy = &route.policy;
 
@@ -380,7 +383,7 @@ impl Gate {
             Bearer::Ticket(ticket) => {
                 let bounds = Bounds {
                     address,
-                    origin,
+                    origin: origin.as_deref().and_then(Origin::canonical),
                     route: route.pattern.clone(),
                 };
                 let found = spend(platform, &ticket, &bounds, counting, record).await?;

@@ -2,6 +2,8 @@
 
 pub mod address;
 pub mod parameters;
+pub mod path;
+pub mod percent;
 pub(crate) mod syntax;
 
 use std::fmt;
@@ -84,7 +86,7 @@ impl Request<'_> {
     /// (RFC 6455 §4.2.1).
     pub fn asks_for_websocket(&self) -> bool {
         self.headers.get("upgrade").is_some_and(|value| {
-            syntax::list(&value).any(|protocol| protocol.eq_ignore_ascii_case("websocket"))
+            syntax::elements(&value).any(|protocol| protocol.eq_ignore_ascii_case("websocket"))
         })
     }
 
@@ -94,7 +96,7 @@ impl Request<'_> {
     }
 }
 
-/// The parts of an absolute URL that the runtime has already parsed and normalised.
+/// The parts of an absolute URL as the client sent it: the runtime resolves nothing in it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct RequestUrl<'a> {
     /// `http` or `https`.
@@ -141,5 +143,15 @@ impl<'a> RequestUrl<'a> {
 
     pub fn is_tls(&self) -> bool {
         self.scheme == "https"
+    }
+
+    /// Whether the authority is a host and perhaps a port. `fetch` would split another text
+    /// elsewhere than here.
+    pub fn has_sound_authority(&self) -> bool {
+        !self.authority.is_empty()
+            && self
+                .authority
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte))
     }
 }

@@ -62,7 +62,7 @@ async fn answer(
         seen: &seen,
         place: &place,
         isolate: &isolate,
-        stamps: isolate.stamps(&place),
+        stamps: isolate.stamps(&place, seen.url.is_tls()),
         cors: isolate.gate.cors(&seen, &place),
         context: &context,
     };
@@ -138,7 +138,7 @@ impl WorkerPlatform<'_> {
             let mut headers = refusal.headers;
             headers.push((REQUEST_ID, record.request_id.clone()));
             headers.extend(self.cors.clone());
-            let stamps = self.stamps;
+            let stamps = &self.stamps.own;
             host::answer(
                 refusal.status,
                 Some(&refusal.body),
@@ -162,13 +162,13 @@ impl WorkerPlatform<'_> {
             &record.address,
             closing.code,
             closing.reason,
-            self.stamps,
+            &self.stamps.own,
             &header_lines(&closing.headers),
         )
     }
 
     fn pass(&self, passage: Passage<Self>, record: &Record) -> Result<Response, Rejection> {
-        let stamps = self.stamps;
+        let stamps = &self.stamps.own;
         let mut own = vec![(REQUEST_ID, record.request_id.clone())];
         own.extend(self.cors.clone());
         let pass_on = |upstream: &Response, own: &[_], relayed: &JsValue| {
@@ -189,7 +189,12 @@ impl WorkerPlatform<'_> {
                         .and_then(|relayed| pass_on(&upstream, &own, &relayed)),
                 }
             }
-            Passage::Plain { upstream } => pass_on(&upstream, &own, &JsValue::UNDEFINED),
+            Passage::Plain { upstream } => host::pass_on(
+                &upstream,
+                &self.stamps.application,
+                &header_lines(&own),
+                &JsValue::UNDEFINED,
+            ),
             Passage::Health { is_healthy } => {
                 let (status, body) = health(is_healthy);
                 own.extend(json());

@@ -15,7 +15,7 @@ use portcullis::request::{Headers, Request, Snapshot};
 use portcullis::token::{
     Algorithm, IntrospectionRequest, ProviderAnswer, RemoteKeys, Runtime, RuntimeKey,
 };
-use portcullis::upstream::{Destination, Forward, Reply, UpstreamFailure};
+use portcullis::upstream::{Forward, Reply, Server, UpstreamFailure};
 use portcullis::util::time::{Timestamp, millis};
 use wasm_bindgen::prelude::*;
 use web_sys::Response;
@@ -23,7 +23,7 @@ use worker::worker_sys::ext::ResponseExt;
 use worker::{Context, Delay};
 
 use crate::host;
-use crate::isolate::Isolate;
+use crate::isolate::{AnswerStamps, Isolate};
 use crate::objects::{ledger, one_time, registry as live_sockets, route_pool as quota};
 use crate::provider::{self, fetch_keys, share_keys};
 use crate::sockets::channel::Channel;
@@ -60,7 +60,7 @@ pub struct WorkerPlatform<'a> {
     pub seen: &'a Request<'a>,
     pub place: &'a Place<'a>,
     pub isolate: &'a Rc<Isolate>,
-    pub stamps: &'a JsValue,
+    pub stamps: &'a AnswerStamps,
     /// What lets a page read the answer of an endpoint.
     pub cors: Vec<(&'static str, String)>,
     pub context: &'a Context,
@@ -165,10 +165,10 @@ impl Platform for WorkerPlatform<'_> {
     }
 
     async fn forward(&self, forward: &Forward<'_>) -> Result<(Reply, Response), UpstreamFailure> {
-        let service = match &forward.to {
-            Destination::Url(_) => JsValue::UNDEFINED,
-            Destination::Service(name) => host::binding(self.env, name),
-            Destination::Object { binding, name } => {
+        let service = match &forward.to.server {
+            Server::Url(_) => JsValue::UNDEFINED,
+            Server::Service(name) => host::binding(self.env, name),
+            Server::Object { binding, name } => {
                 let namespace = host::binding(self.env, binding);
                 host::object_by_name(&namespace, name)
                     .map_err(|error| UpstreamFailure::Unreachable(host::describe(&error)))?

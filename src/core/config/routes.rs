@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
+use super::paths;
 use super::reader::Reader;
 use super::registry;
 use super::settings as names;
@@ -20,10 +21,10 @@ const NAME: &str = "ROUTES";
 const KEY_SOURCES: [&str; 4] = ["JWT_SECRET", "JWT_JWKS", "JWT_JWKS_URL", "ISSUERS"];
 
 impl Site {
-    /// Reads all settings; the errors are complete and each is told once.
+    /// Reads all settings; the errors are complete and each is reported once.
     pub fn read(settings: &Settings) -> Result<Self, Vec<ConfigError>> {
         let mut reader = Reader::new(settings);
-        let mut routes = Table::default();
+        let mut routes = Table::new(paths::read(&mut reader));
         let mut errors = Vec::new();
         let mut is_malformed = false;
         match reader.array(NAME) {
@@ -69,6 +70,7 @@ impl Site {
             security_headers: super::read_security_headers(&mut reader),
         };
         let admin_token = registry::read_admin_token(&mut reader);
+        let path_warnings = paths::warnings(&reader, &routes);
         errors.extend(reader.finish().err().into_iter().flatten());
         let mut told = Vec::new();
         errors.retain(|error| {
@@ -79,7 +81,7 @@ impl Site {
         if !errors.is_empty() {
             return Err(errors);
         }
-        let mut warnings: Vec<String> = Vec::new();
+        let mut warnings = path_warnings;
         let nobody_needs_a_token = routes
             .iter()
             .all(|route| route.policy.authentication.is_none());

@@ -2,7 +2,7 @@
 
 use super::reader::Reader;
 
-const SETTINGS: [&str; 51] = [
+const SETTINGS: [&str; 53] = [
     "ADMIN_TOKEN",
     "ALLOWED_ORIGINS",
     "ASSERTION_KEY",
@@ -34,6 +34,8 @@ const SETTINGS: [&str; 51] = [
     "MODE",
     "ON_LIMITER_FAILURE",
     "ORIGIN_MISSING",
+    "PATH_CASE",
+    "PATH_TRAILING_SLASH",
     "PLAIN_HTTP",
     "RATE_LIMIT_IP",
     "RATE_LIMIT_ROUTE",
@@ -73,10 +75,12 @@ pub(super) fn check(reader: &mut Reader<'_>) {
     }
 }
 
-/// Whether a route may have a setting of its own by this name. `ROUTES` can't hold itself, and
-/// administrators are those of the whole gate.
+/// The settings of the whole gate, which no route can have: `PATH_*` decide which route it is.
+const GLOBAL: [&str; 4] = ["ADMIN_TOKEN", "PATH_CASE", "PATH_TRAILING_SLASH", "ROUTES"];
+
+/// Whether a route may have a setting of its own by this name.
 pub(super) fn is_for_a_route(name: &str) -> bool {
-    !["ROUTES", "ADMIN_TOKEN"].contains(&name) && SETTINGS.contains(&name)
+    !GLOBAL.contains(&name) && SETTINGS.contains(&name)
 }
 
 /// The setting that a foreign name was probably meant to be.

@@ -1,14 +1,15 @@
 //! What the endpoints that take a client's token have in common: the same checks in the same
 //! order, for a request that is no upgrade.
 
-use super::{Gate, Platform};
+use super::{Gate, Passage, Platform};
 use crate::gateway::dispatch::Place;
 use crate::one_time::jti::TokenUse;
-use crate::policy::Policy;
+use crate::policy::{Policy, Site};
 use crate::record::{Outcome, Record, Stage};
 use crate::request::Request;
-use crate::response::cors;
+use crate::response::cors::{self, CorsAnswer};
 use crate::response::reason::{Reason, Rejection};
+use crate::routing::table::Miss;
 use crate::token::{Authentication, Identity};
 
 /// What a client shows its token for.
@@ -88,21 +89,61 @@ impl Gate {
     /// The headers that let a page of an allowed origin read an endpoint's answer; none for any
     /// other page or place.
     pub fn cors(&self, request: &Request<'_>, place: &Place<'_>) -> Vec<(&'static str, String)> {
-        let (Place::Ticket(found) | Place::Refresh(found)) = place else {
+        let (Some(origin), Ok(site)) = (request.headers.get("origin"), &self.site) else {
             return Vec::new();
         };
-        let Policy {
-            origins,
-            authentication,
-            ..
-        } = &found.route.policy;
-        let takes_cookies = authentication
-            .as_ref()
-            .is_some_and(Authentication::takes_cookies);
+        let with_credentials = match place {
+            Place::Ticket(found) | Place::Refresh(found) => found.route.policy.readable_by(&origin),
+            Place::Unserved(_) => site.readable_by(&origin),
+            _ => None,
+        };
+        let Some(with_credentials) = with_credentials else {
+            return Vec::new();
+        };
+        let asked = request.headers.get("access-control-request-headers");
+        let asked = asked.as_deref();
+        let answer = match request.method {
+            "OPTIONS" => CorsAnswer::ToPreflight { asked },
+            _ => CorsAnswer::ToRequest,
+        };
+        cors::headers(&origin, with_credentials, answer)
+    }
+}
+
+impl Policy {
+    /// Whether a page of this origin may read answers, and then whether it may send cookies.
+    fn readable_by(&self, origin: &str) -> Option<bool> {
+        let authentication = self.authentication.as_ref();
+        let takes_cookies = authentication.is_some_and(Authentication::takes_cookies);
+        let is_allowed = self.origins.check(Some(origin)).is_ok();
+        is_allowed.then_some(takes_cookies)
+    }
+}
+
+impl Site {
+    /// Whether a page of this origin may read that no route serves the endpoint it asked: one that
+    /// any route allows. And then whether it may send cookies.
+    fn readable_by(&self, origin: &str) -> Option<bool> {
+        let policies = self.routes.iter().map(|route| &route.policy);
+        policies
+            .filter_map(|policy| policy.readable_by(origin))
+            .reduce(|one, other| one || other)
+    }
+
+    /// Refuses a ticket or refresh for a path that leads to no route that serves it. A browser's
+    /// preflight passes if its page may read the refusal.
+    pub(super) fn refuse_unserved<E: Platform>(
+        &self,
+        request: &Request<'_>,
+        miss: Miss,
+        record: &mut Record,
+    ) -> Result<Passage<E>, Rejection> {
         let origin = request.headers.get("origin");
-        let allowed = origin.filter(|origin| origins.check(Some(origin)).is_ok());
-        allowed.map_or_else(Vec::new, |origin| {
-            cors::headers(&origin, takes_cookies, request.method == "OPTIONS")
-        })
+        let is_readable = origin.is_some_and(|origin| self.readable_by(&origin).is_some());
+        if request.method == "OPTIONS" && is_readable {
+            record.outcome = Outcome::Preflight;
+            return Ok(Passage::Preflight);
+        }
+        Err(miss.into())
     }
 }

@@ -33,6 +33,7 @@ pub(super) async fn pass_upgrade<E: Platform>(
             audience: &policy.upstream.audience(),
             identity: permit.authenticated.identity.as_ref(),
             address: request.address.ip(),
+            route: record.route.as_deref(),
             request_id: &record.request_id,
         };
         forward.assert(key.sign(&assertion, platform.now()));

@@ -4,6 +4,7 @@ use super::checks::{Caller, Purpose};
 use super::limits::{Client, Reservations};
 use super::one_time::keep;
 use super::{Gate, Passage, Platform};
+use crate::checks::origin::Origin;
 use crate::one_time::ticket::{Bounds, Grant, Ticket};
 use crate::policy::Route;
 use crate::record::{Outcome, Record, Stage};
@@ -54,9 +55,10 @@ impl Gate {
         let ticket = Ticket::from_random(platform.random());
         let now = platform.now();
         let until = policy.one_time.accepted_until(&identity).min(now + ttl);
+        let origin = request.headers.get("origin");
         let bounds = Bounds {
             address,
-            origin: request.headers.get("origin"),
+            origin: origin.as_deref().and_then(Origin::canonical),
             route: route.pattern.clone(),
         };
         let grant = Grant {

@@ -25,6 +25,8 @@ pub enum Reason {
         redirect: Option<String>,
     },
     NoRoute,
+    /// Servers could read the path as another one.
+    AmbiguousPath,
     UpgradeRequired,
     MethodNotAllowed,
     /// The same of an endpoint of the gate's own.
@@ -94,7 +96,8 @@ impl Reason {
     /// Whether the client caused it by what it sent, so that it counts towards a ban.
     pub fn is_failure_of_the_client(&self) -> bool {
         match self {
-            Self::MethodNotAllowed
+            Self::AmbiguousPath
+            | Self::MethodNotAllowed
             | Self::WrongMethod { .. }
             | Self::UnsupportedVersion
             | Self::BadHandshake
@@ -161,7 +164,7 @@ impl Reason {
             | Self::OriginNotAllowed
             | Self::InsufficientScope { .. }
             | Self::Banned => Some(4403),
-            Self::NoRoute => Some(4404),
+            Self::NoRoute | Self::AmbiguousPath => Some(4404),
             Self::RateLimited { .. } | Self::TooManySockets { .. } => Some(4429),
         }
     }
@@ -183,7 +186,7 @@ impl Reason {
             Self::InsecureTransport { redirect: None } => {
                 ("insecure_transport", 403, "Use https or wss.")
             }
-            Self::NoRoute => ("no_route", 404, "Nothing is served here."),
+            Self::NoRoute | Self::AmbiguousPath => ("no_route", 404, "Nothing is served here."),
             Self::UpgradeRequired => (
                 "upgrade_required",
                 426,

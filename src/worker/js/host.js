@@ -26,7 +26,7 @@ function isData(value) {
   );
 }
 
-/** Lines of `Name: value` as pairs. Neither part can hold a line break. */
+/** Parses lines of `Name: value` into pairs. Neither part can hold a line break. */
 function parseHeaderLines(lines) {
   return lines
     .split('\n')
@@ -38,8 +38,8 @@ function parseHeaderLines(lines) {
 }
 
 /**
- * Lines of a request's method, URL and headers of these names, NUL for one that is absent. No
- * part can hold either.
+ * Returns a request's method, URL and headers of these names in lines, NUL for an absent one. No
+ * part can hold a line break or NUL.
  */
 export function readRequest({ method, url, headers }, names) {
   let lines = `${method}\n${url}`;
@@ -78,16 +78,41 @@ export function isTimeOut(error) {
   return error instanceof TimedOut;
 }
 
-/** What tells whether a header, in lower case, is of these; one that ends in a dash is a prefix. */
-export function namesLike(owned) {
-  const parts = owned.map((name) => (name.endsWith('-') ? name : `${name}$`));
-  return new RegExp(`^(?:${parts.join('|')})`);
+/**
+ * Matches the names of headers that no client may send on: those of `owned` however they are spelt,
+ * and those of `platform` in any spelling but their own. A name that ends in a dash is a prefix.
+ */
+export function namesLike(owned, platform) {
+  const pattern = (names) => {
+    const parts = names.map((name) => (name.endsWith('-') ? name : `${name}$`));
+    return new RegExp(`^(?:${parts.join('|')})`);
+  };
+  const [isOwned, isOfPlatform] = [pattern(owned), pattern(platform)];
+  return {
+    /** Whether a name, in lower case, is one of them. */
+    test(name) {
+      const folded = name.replace(/[^a-z0-9]/g, '-');
+      return isOwned.test(folded) || (folded !== name && isOfPlatform.test(folded));
+    },
+  };
+}
+
+/** Connection options that name no header of the client's: fetch makes the handshake anew. */
+const OF_THE_HANDSHAKE = /^(?:upgrade$|sec-websocket-)/;
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
+
+/** The headers that `Connection` says are for the gate alone (RFC 9110 §7.6.1). */
+function hopByHop(headers) {
+  const options = (headers.get('connection') ?? '').toLowerCase().split(',');
+  return options
+    .map((option) => option.trim())
+    .filter((option) => TOKEN.test(option) && !OF_THE_HANDSHAKE.test(option));
 }
 
 /** Sends the request to a URL, or to a service binding if there is one. */
 export function forward(service, request, url, owned, remove, set, milliseconds) {
   const headers = new Headers(request.headers);
-  const foreign = [];
+  const foreign = hopByHop(headers);
   for (const name of headers.keys()) if (owned.test(name)) foreign.push(name);
   for (const name of foreign) headers.delete(name);
   for (const name of remove) headers.delete(name);
@@ -175,10 +200,17 @@ export function discard({ webSocket, body }) {
   body?.cancel().catch(() => {});
 }
 
-/** Headers to stamp, and which of an upstream's give way: those and `hidden`, in lower case. */
-export function stampsOf(lines, hidden) {
-  const headers = new Headers(parseHeaderLines(lines));
-  return { headers, withheld: new Set([...hidden, ...headers.keys()]) };
+/**
+ * Headers to stamp: those that replace the server's own, those that are added where it has none,
+ * and the names of its headers that never pass, in lower case.
+ */
+export function stampsOf(set, add, hidden) {
+  const headers = new Headers(parseHeaderLines(set));
+  return {
+    headers,
+    added: parseHeaderLines(add),
+    withheld: new Set([...hidden, ...headers.keys()]),
+  };
 }
 
 /**
@@ -191,6 +223,7 @@ export function passOn(upstream, stamps, own, relayed) {
   for (const [name, value] of upstream.headers) {
     if (!stamps.withheld.has(name)) headers.append(name, value);
   }
+  for (const [name, value] of stamps.added) if (!headers.has(name)) headers.set(name, value);
   setAll(headers, parseHeaderLines(own));
   if (!webSocket) return new Response(upstream.body, { status, statusText, headers });
   // Of a 101 it would speak of frames that no one encoded.

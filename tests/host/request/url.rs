@@ -62,6 +62,25 @@ fn a_url_is_split_into_its_parts_as_they_were_sent() {
     }));
 }
 
+/// `fetch` would find the path of such a URL elsewhere.
+#[test]
+fn an_authority_is_a_host_and_perhaps_a_port() {
+    let is_sound = |url| RequestUrl::split(url).has_sound_authority();
+    let rows = [
+        ("https://a.test/", true),
+        ("https://a_b-c.test:8443/", true),
+        ("https://[::1]:1/", true),
+        ("https:///a", false),
+        ("https://a\\b/", false),
+        ("https://me@a.test/", false),
+        ("https://a%2Fb/", false),
+        ("https://a b/", false),
+        ("https://a,b/", false),
+        ("https://\u{e9}/", false),
+    ];
+    assert_rows(rows.map(|(url, expected)| (url, is_sound(url), expected)));
+}
+
 #[test]
 fn only_https_is_tls() {
     let is_tls = |url| RequestUrl::split(url).is_tls();

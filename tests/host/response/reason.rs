@@ -325,6 +325,7 @@ fn every_reason_has_its_status_headers_and_body() {
             Reason::Misconfigured
             | Reason::InsecureTransport { .. }
             | Reason::NoRoute
+            | Reason::AmbiguousPath
             | Reason::UpgradeRequired
             | Reason::MethodNotAllowed
             | Reason::WrongMethod { .. }
