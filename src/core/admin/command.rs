@@ -12,7 +12,7 @@ use crate::registry::{Claim, RegistryKey};
 use crate::request::Request;
 use crate::request::address::{AddressKey, ClientAddress, Ipv6Prefix};
 use crate::request::percent;
-use crate::response::reason::{Reason, Rejection};
+use crate::response::reason::{AllowedMethods, Reason, Rejection};
 use crate::util::duration::positive_duration;
 use crate::util::strict_json;
 use crate::util::time::Timestamp;
@@ -185,11 +185,8 @@ fn bad(detail: impl Into<String>) -> Rejection {
 }
 
 fn wrong_method(allow: &'static str) -> Rejection {
-    Reason::WrongMethod {
-        title: "This is done by other methods.",
-        allow,
-    }
-    .because(format!("the method is none of {allow}"))
+    let allowed = AllowedMethods::Administration(allow);
+    Reason::MethodNotAllowed { allowed }.because(format!("the method is none of {allow}"))
 }
 
 /// The parameters of a query, each at most once.

@@ -7,7 +7,7 @@ use base64ct::{Base64, Encoding};
 
 use crate::request::Request;
 use crate::request::syntax;
-use crate::response::reason::{Reason, Rejection};
+use crate::response::reason::{AllowedMethods, Reason, Rejection};
 
 /// The nonce of a `Sec-WebSocket-Nonce`.
 pub type Nonce = [u8; 16];
@@ -38,7 +38,8 @@ impl Handshake {
     pub fn read(request: &Request<'_>) -> Result<Self, Rejection> {
         let header = |name| request.headers.get(name);
         if request.method != "GET" {
-            return Err(Reason::MethodNotAllowed.because("the method is not GET"));
+            let allowed = AllowedMethods::Handshake;
+            return Err(Reason::MethodNotAllowed { allowed }.because("the method is not GET"));
         }
         // workerd opens no socket for an offer of several protocols, neither as a client nor as a
         // server, so it can't be passed on.

@@ -2,17 +2,15 @@
 //! where that is not said.
 
 use super::reader::Reader;
+use super::settings::{PATH_CASE, PATH_TRAILING_SLASH, Setting};
 use super::values;
 use crate::policy::{Policy, Route};
 use crate::routing::table::Table;
 use crate::routing::{PathCase, PathReading, TrailingSlash};
 
-const CASE: &str = "PATH_CASE";
-const TRAILING_SLASH: &str = "PATH_TRAILING_SLASH";
-
 pub(super) fn read(reader: &mut Reader<'_>) -> PathReading {
     PathReading {
-        case: reader.or(CASE, PathCase::default(), |text| {
+        case: reader.or_default(&PATH_CASE, |text| {
             values::one_of(
                 text,
                 &[
@@ -21,7 +19,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> PathReading {
                 ],
             )
         }),
-        trailing_slash: reader.or(TRAILING_SLASH, TrailingSlash::default(), |text| {
+        trailing_slash: reader.or_default(&PATH_TRAILING_SLASH, |text| {
             values::one_of(
                 text,
                 &[
@@ -37,21 +35,22 @@ pub(super) fn read(reader: &mut Reader<'_>) -> PathReading {
 /// otherwise than the setting's default says. A setting that is written out is believed.
 pub(super) fn warnings(reader: &Reader<'_>, routes: &Table<Policy>) -> Vec<String> {
     let mut warnings = Vec::new();
-    let mut warn = |setting, value, neighbours: Vec<(&Route, &Route, String)>| {
+    let mut warn = |setting: &'static Setting, value, neighbours: Vec<(&Route, &Route, String)>| {
+        let name = setting.name();
         for (route, neighbour, path) in neighbours {
             if !reader.has(setting) && neighbour.policy.asks_for_less_than(&route.policy) {
                 warnings.push(format!(
-                    "{setting}: {path} leads to the route {}, which asks for less than {}; if your \
-                     server takes the two paths for one, set {setting} to {value:?}, else to its \
+                    "{name}: {path} leads to the route {}, which asks for less than {}; if your \
+                     server takes the two paths for one, set {name} to {value:?}, else to its \
                      default",
                     neighbour.pattern, route.pattern
                 ));
             }
         }
     };
-    warn(CASE, "insensitive", routes.neighbours_by_case());
+    warn(&PATH_CASE, "insensitive", routes.neighbours_by_case());
     warn(
-        TRAILING_SLASH,
+        &PATH_TRAILING_SLASH,
         "same",
         routes.neighbours_by_trailing_slash(),
     );

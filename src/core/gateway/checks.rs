@@ -8,7 +8,7 @@ use crate::policy::{Policy, Site};
 use crate::record::{Outcome, Record, Stage};
 use crate::request::Request;
 use crate::response::cors::{self, CorsAnswer};
-use crate::response::reason::{Reason, Rejection};
+use crate::response::reason::{AllowedMethods, Reason, Rejection};
 use crate::routing::table::Miss;
 use crate::token::{Authentication, Identity};
 
@@ -21,11 +21,10 @@ pub(super) enum Purpose {
 }
 
 impl Purpose {
-    /// What other methods than POST are told.
-    fn title(self) -> &'static str {
+    fn methods(self) -> AllowedMethods {
         match self {
-            Self::Ticket => "A ticket is asked for by POST.",
-            Self::Refresh => "A refresh is asked for by POST.",
+            Self::Ticket => AllowedMethods::Ticket,
+            Self::Refresh => AllowedMethods::Refresh,
         }
     }
 }
@@ -50,9 +49,8 @@ impl Gate {
         // 4. in place of a handshake: the method. Browsers ask by OPTIONS first.
         record.stage = Stage::Handshake;
         if !matches!(request.method, "POST" | "OPTIONS") {
-            let title = purpose.title();
-            let allow = "POST, OPTIONS";
-            return Err(Reason::WrongMethod { title, allow }.because("the method is not POST"));
+            let allowed = purpose.methods();
+            return Err(Reason::MethodNotAllowed { allowed }.because("the method is not POST"));
         }
 
         // 5. origin

@@ -1,7 +1,7 @@
 //! Slots of open sockets, beside what else a ledger counts.
 
 use portcullis::limits::ledger::{
-    ChannelState, EntryId, Ledger, LedgerRequest, LedgerResponse, Operation, Row, Slot,
+    ChannelState, Departure, EntryId, Ledger, LedgerRequest, LedgerResponse, Operation, Row, Slot,
 };
 use portcullis::limits::quota::{BanRule, Limits, Quota};
 use portcullis::limits::two_clocks::TwoClocks;
@@ -59,9 +59,9 @@ fn a_slot_is_taken_until_its_channel_says_that_it_is_over() {
         ("one that is not", ask(attach(5, 3)), too_many(0)),
         ("no slot", ask(attempt(None)), counted(0)),
     ]);
-    ledger.ledger.leave(&id(1), true, at(5));
-    ledger.ledger.leave(&id(2), false, at(5));
-    ledger.ledger.leave(&id(9), true, at(5));
+    ledger.ledger.leave(&id(1), Departure::SocketOver, at(5));
+    ledger.ledger.leave(&id(2), Departure::ChannelLost, at(5));
+    ledger.ledger.leave(&id(9), Departure::SocketOver, at(5));
     assert_eq!(ledger.ask(6, attach(5, 3)).0, counted(0));
     assert_eq!(ledger.ask(6, open(6, 3)).0, too_many(0));
 }
@@ -197,12 +197,12 @@ fn what_is_stored_of_slots_is_unchanged() {
     assert!(change.write.contains(&taken) && head.is_some() && change.wake_in.is_some());
     assert_eq!(change.write.len(), 2);
 
-    let change = ledger.ledger.leave(&id(7), false, at(2));
+    let change = ledger.ledger.leave(&id(7), Departure::ChannelLost, at(2));
     let mut lost = id(7).to_vec();
     lost.extend((START + 2).to_be_bytes());
     lost.extend(((START + 2) | (1 << 63)).to_be_bytes());
     assert_eq!(change.write[0].data, lost);
-    let change = ledger.ledger.leave(&id(7), true, at(3));
+    let change = ledger.ledger.leave(&id(7), Departure::SocketOver, at(3));
     assert_eq!(
         (change.delete, change.wake_in),
         (vec![SLOTS], Some(common::ms(0)))

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use portcullis::limits::ledger::{
-    ChannelState, EntryId, LEASE, LedgerChange, LedgerRequest, LedgerResponse, Operation, Slot,
+    ChannelState, Departure, EntryId, LEASE, LedgerChange, LedgerRequest, LedgerResponse,
+    Operation, Slot,
 };
 use portcullis::limits::quota::Limits;
 use portcullis::limits::two_clocks::TwoClocks;
@@ -132,9 +133,9 @@ impl World {
         is_open
     }
 
-    fn leave(&mut self, id: EntryId, is_over: bool) {
+    fn leave(&mut self, id: EntryId, how: Departure) {
         if self.channels.remove(&id).is_some() {
-            let change = self.shelf.ledger.leave(&id, is_over, Timestamp(self.now));
+            let change = self.shelf.ledger.leave(&id, how, Timestamp(self.now));
             self.apply(change);
         }
     }
@@ -142,7 +143,7 @@ impl World {
     /// The channel can carry nothing any more.
     fn cut(&mut self, id: EntryId, is_heard: bool) {
         if is_heard && self.is_reachable {
-            self.leave(id, false);
+            self.leave(id, Departure::ChannelLost);
         } else if let Some((_, is_sound)) = self.channels.get_mut(&id) {
             *is_sound = false;
         }
@@ -222,7 +223,7 @@ impl World {
                         .get(&id)
                         .is_some_and(|(_, is_sound)| *is_sound);
                     if is_sound {
-                        self.leave(id, true);
+                        self.leave(id, Departure::SocketOver);
                     }
                 } else {
                     self.cut(id, false);
@@ -294,7 +295,7 @@ proptest! {
         prop_assert_eq!(world.sockets.len(), max as usize);
         while let Some(id) = world.nth(0) {
             world.sockets.remove(&id);
-            world.leave(id, true);
+            world.leave(id, Departure::SocketOver);
         }
         prop_assert!(!world.shelf.ledger.has_sockets());
     }

@@ -1,12 +1,12 @@
 //! The rows in which a ledger is stored. The head, row 0, is written with every change and holds
-//! all but the older entries; these rest in rows of their own.
+//! everything but the older entries, which have rows of their own, and the slots.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::bans::{Ban, Bans, MAX_FAILURES};
 use super::journal::{Journal, JournalEntry, ROW, Sealed};
-use super::slots::{MAX_SOCKETS, SlotLease, Slots};
+use super::slots::{Held, MAX_SOCKETS, SlotLease, Slots};
 use super::{EntryId, Ledger};
 use crate::limits::two_clocks::TwoClocks;
 use crate::util::time::{Timestamp, millis};
@@ -14,10 +14,10 @@ use crate::util::time::{Timestamp, millis};
 /// The number of the head.
 pub const HEAD: u64 = 0;
 
-/// The number of the row of slots: the last that a double can count.
+/// The number of the row of slots: the largest integer that a double holds exactly.
 pub const SLOTS: u64 = (1 << 53) - 1;
 
-/// What is stored under a number.
+/// A stored row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
     pub number: u64,
@@ -28,14 +28,14 @@ pub struct Row {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CorruptRow(pub u64);
 
-/// Says of an entry's first eight bytes that a mark follows.
+/// A flag in an entry's first eight bytes: an id follows.
 const HAS_ID: u64 = 1 << 63;
-/// Says of the second eight bytes of a slot's time that it lost its channel.
+/// A flag in the second eight bytes of a slot's time: the slot lost its channel.
 const LOST: u64 = 1 << 63;
 
 impl Ledger {
-    /// Rebuilds the ledger from its rows in order of their numbers. A row that is none of ours
-    /// is an error: forgetting it would admit too many.
+    /// Rebuilds a ledger from its rows, in the order of their numbers. A row that can't be read is
+    /// an error: to ignore it would admit too many.
     pub fn load(rows: impl IntoIterator<Item = Row>) -> Result<Self, CorruptRow> {
         let mut rows = rows.into_iter();
         let Some(head) = rows.next() else {
@@ -114,13 +114,16 @@ impl Ledger {
         Row { number: HEAD, data }
     }
 
-    /// The slots as they are now: name, when it was taken or lost.
+    /// The slots as they are now: for each its id, and when it was taken or lost.
     pub(super) fn slots_row(&self) -> Row {
         let mut data = Vec::new();
-        for (id, SlotLease { since, is_lost, .. }) in &self.slots.taken {
+        for (id, SlotLease { since, held, .. }) in &self.slots.taken {
             data.extend(id);
             put(&mut data, since.object().0);
-            let flag = if *is_lost { LOST } else { 0 };
+            let flag = match held {
+                Held::ByChannel => 0,
+                Held::Lost => LOST,
+            };
             put(&mut data, since.caller().0 | flag);
         }
         Row {
@@ -129,7 +132,7 @@ impl Ledger {
         }
     }
 
-    /// A row beside the head as it is now.
+    /// A row of entries as it is now.
     pub(super) fn sealed_row(&self, group: &str, number: u64) -> Row {
         let mut data = Vec::new();
         put_text(&mut data, group);
@@ -139,7 +142,7 @@ impl Ledger {
     }
 }
 
-/// The ledger without its other rows, and when the head was written.
+/// Reads the head: the ledger without its other rows, and when the head was written.
 fn read_head(reader: &mut Reader<'_>) -> Option<(Ledger, TwoClocks)> {
     let written = reader.moment()?;
     let wakes_at = Timestamp(reader.number()?);
@@ -209,7 +212,7 @@ fn put_entries<'a>(data: &mut Vec<u8>, entries: impl ExactSizeIterator<Item = &'
     }
 }
 
-/// What is left to read.
+/// The bytes that are still to be read.
 struct Reader<'a>(&'a [u8]);
 
 impl Reader<'_> {
@@ -244,7 +247,11 @@ impl Reader<'_> {
             let object = Timestamp(self.number()?);
             let caller = self.number()?;
             let since = TwoClocks::new(object, Timestamp(caller & !LOST));
-            let lease = SlotLease::new(since, caller & LOST != 0);
+            let held = match caller & LOST {
+                0 => Held::ByChannel,
+                _ => Held::Lost,
+            };
+            let lease = SlotLease::new(since, held);
             let is_next = slots
                 .taken
                 .last_key_value()

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use portcullis::limits::quota::Quota;
 use portcullis::limits::route_pool::{
-    Admission, Alarm, Decision, Holder, HolderTask, Idle, Pool, PoolOperation, PoolRequest,
+    Admission, Alarm, Cleanup, Decision, Holder, HolderTask, Pool, PoolOperation, PoolRequest,
     PoolResponse,
 };
 use portcullis::util::time::{Timestamp, millis};
@@ -369,13 +369,13 @@ impl World {
         let pool = self
             .pool
             .get_or_insert_with(|| Pool::load(row).expect("its own row"));
-        match pool.idle(clock) {
-            Idle::Not(length) => self.set_alarm(millis(length)),
-            Idle::Perhaps(length, row) => {
+        match pool.clean_up(clock) {
+            Cleanup::Keep { wake_in } => self.set_alarm(millis(wake_in)),
+            Cleanup::Confirm { wake_in, row } => {
                 self.stored = Some(row);
-                self.set_alarm(millis(length));
+                self.set_alarm(millis(wake_in));
             }
-            Idle::Yes => {
+            Cleanup::Delete => {
                 self.pool = None;
                 self.stored = None;
             }

@@ -1,20 +1,20 @@
-//! A pool as it is stored.
+//! How a pool is stored.
 
 use std::time::Duration;
 
 use super::Pool;
-use crate::limits::route_pool::log::{LogEntry, MOST};
+use crate::limits::route_pool::log::{LogEntry, MAX_ENTRIES};
 use crate::limits::two_clocks::TwoClocks;
 use crate::util::time::{Timestamp, millis};
 
-/// What is stored can't be read.
+/// The stored pool can't be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CorruptPool;
 
 impl Pool {
-    /// A byte that says whether it is asleep; then numbers of eight bytes: the window in
-    /// milliseconds, how much is lent and since when by both clocks; then for each entry the
-    /// count in four bytes and the moment by both clocks.
+    /// The pool as bytes: one byte that says whether the pool seemed idle to its last alarm; in
+    /// eight bytes each, the window in milliseconds, how much is lent, and since when by both
+    /// clocks; for each entry, the count in four bytes and the moment by both clocks.
     pub(super) fn encode(&self) -> Vec<u8> {
         let unknown = self.unknown.unwrap_or((0, TwoClocks::default()));
         let since = self
@@ -22,7 +22,7 @@ impl Pool {
             .values()
             .map(|share| share.at)
             .fold(unknown.1, TwoClocks::later);
-        let mut data = vec![u8::from(self.is_asleep)];
+        let mut data = vec![u8::from(self.seemed_idle)];
         let mut put = |number: u64| data.extend(number.to_be_bytes());
         put(millis(self.window));
         put(self.lent + unknown.0);
@@ -36,21 +36,21 @@ impl Pool {
         data
     }
 
-    /// Rebuilds the pool from what was stored. What is none of ours is an error: forgetting it
+    /// Rebuilds a pool from its stored bytes. Bytes that can't be read are an error: to ignore them
     /// would admit too many.
     pub fn load(data: &[u8]) -> Result<Self, CorruptPool> {
         Self::decode(data).ok_or(CorruptPool)
     }
 
     fn decode(data: &[u8]) -> Option<Self> {
-        let (is_asleep, data) = data.split_first()?;
+        let (seemed_idle, data) = data.split_first()?;
         let (head, entries) = data.split_first_chunk::<32>()?;
         let (numbers, _) = head.as_chunks::<8>();
         let mut numbers = numbers.iter().map(|bytes| u64::from_be_bytes(*bytes));
         let mut next = || numbers.next();
         let mut pool = Self {
             window: Duration::from_millis(next()?),
-            is_asleep: *is_asleep != 0,
+            seemed_idle: *seemed_idle != 0,
             ..Self::default()
         };
         let count = next()?;
@@ -58,7 +58,7 @@ impl Pool {
         pool.unknown = (count > 0).then_some((count, since));
         pool.isolates = since.caller();
         let (entries, rest) = entries.as_chunks::<20>();
-        if !rest.is_empty() || entries.len() > MOST || count > u64::from(u32::MAX) {
+        if !rest.is_empty() || entries.len() > MAX_ENTRIES || count > u64::from(u32::MAX) {
             return None;
         }
         for bytes in entries {
