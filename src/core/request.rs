@@ -90,10 +90,22 @@ impl Request<'_> {
         })
     }
 
+    /// Whether the host is one, with a port or without. The runtime puts `Host` into the URL as it
+    /// came, so that any other text would move where the path begins.
+    pub fn has_sound_host(&self) -> bool {
+        let host = self.headers.get("host");
+        is_authority(self.url.authority) && host.is_none_or(|host| is_authority(&host))
+    }
+
     /// Whether the method only asks for a representation (RFC 9110 §9.2.1).
     pub fn is_plain_read(&self) -> bool {
         matches!(self.method, "GET" | "HEAD")
     }
+}
+
+fn is_authority(text: &str) -> bool {
+    let is_sound = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
+    !text.is_empty() && text.bytes().all(is_sound)
 }
 
 /// The parts of an absolute URL as the client sent it: the runtime resolves nothing in it.
@@ -143,15 +155,5 @@ impl<'a> RequestUrl<'a> {
 
     pub fn is_tls(&self) -> bool {
         self.scheme == "https"
-    }
-
-    /// Whether the authority is a host and perhaps a port. `fetch` would split another text
-    /// elsewhere than here.
-    pub fn has_sound_authority(&self) -> bool {
-        !self.authority.is_empty()
-            && self
-                .authority
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte))
     }
 }

@@ -74,9 +74,7 @@ impl Site {
         }
         match &self.admin_token {
             Some(token) if path.starts_with(admin::PREFIX) => Place::Admin(token),
-            _ if !request.url.has_sound_authority() => {
-                Place::Nowhere(Miss::Ambiguous(AmbiguousPath::Host))
-            }
+            _ if !request.has_sound_host() => Place::Nowhere(Miss::Ambiguous(AmbiguousPath::Host)),
             _ => self
                 .routes
                 .find(path)

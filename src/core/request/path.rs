@@ -37,7 +37,7 @@ pub enum AmbiguousPath {
     /// Letters beyond ASCII, where servers that ignore case may fold them or not.
     LetterCase,
     Encoding(EncodingFault),
-    /// The authority is no host and port, so that the URL could be split elsewhere.
+    /// The host is malformed, so that the path could begin elsewhere.
     Host,
 }
 

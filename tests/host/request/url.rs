@@ -62,23 +62,38 @@ fn a_url_is_split_into_its_parts_as_they_were_sent() {
     }));
 }
 
-/// `fetch` would find the path of such a URL elsewhere.
+/// With any other host the path would begin elsewhere.
 #[test]
-fn an_authority_is_a_host_and_perhaps_a_port() {
-    let is_sound = |url| RequestUrl::split(url).has_sound_authority();
+fn a_host_is_a_name_or_an_address_and_perhaps_a_port() {
+    let is_sound = |url: &str, host: Option<&str>| {
+        let ask = Ask::plain("GET", url);
+        match host {
+            Some(host) => ask.with("host", host).request().has_sound_host(),
+            None => ask.request().has_sound_host(),
+        }
+    };
     let rows = [
-        ("https://a.test/", true),
-        ("https://a_b-c.test:8443/", true),
-        ("https://[::1]:1/", true),
-        ("https:///a", false),
-        ("https://a\\b/", false),
-        ("https://me@a.test/", false),
-        ("https://a%2Fb/", false),
-        ("https://a b/", false),
-        ("https://a,b/", false),
-        ("https://\u{e9}/", false),
+        ("https://a.test/", None, true),
+        ("https://a_b-c.test:8443/", None, true),
+        ("https://[::1]:1/", Some("[::1]:1"), true),
+        ("https:///a", None, false),
+        ("https://a\\b/", None, false),
+        ("https://me@a.test/", None, false),
+        ("https://a%2Fb/", None, false),
+        ("https://a b/", None, false),
+        ("https://a,b/", None, false),
+        ("https://\u{e9}/", None, false),
+        ("https://a.test/", Some("b.test"), true),
+        ("https://a.test/", Some("a.test?"), false),
+        ("https://a.test/", Some("a.test#"), false),
+        ("https://a.test/", Some("a.test/b"), false),
+        ("https://a.test/", Some(""), false),
     ];
-    assert_rows(rows.map(|(url, expected)| (url, is_sound(url), expected)));
+    assert_rows(
+        rows.map(|(url, host, expected)| {
+            (format!("{url} {host:?}"), is_sound(url, host), expected)
+        }),
+    );
 }
 
 #[test]
