@@ -11,10 +11,10 @@ extern "C" {
     pub fn describe_environment(env: &JsValue) -> String;
 
     #[wasm_bindgen(js_name = namesLike)]
-    pub fn names_like(owned: &JsValue) -> JsValue;
+    pub fn names_like(owned: &JsValue, platform: &JsValue) -> JsValue;
 
     #[wasm_bindgen(js_name = stampsOf)]
-    pub fn stamps_of(lines: &str, hidden: &JsValue) -> JsValue;
+    pub fn stamps_of(set: &str, add: &str, hidden: &JsValue) -> JsValue;
 
     #[wasm_bindgen(js_name = readRequest)]
     pub fn read_request(request: &Request, names: &JsValue) -> String;
