@@ -20,6 +20,7 @@ use crate::objects::ledger;
 use crate::platform::{WorkerHeaders, WorkerPlatform, header_lines, now, random};
 use crate::promise::at_once_or_promised;
 use crate::sockets::channel::Channel;
+use crate::sockets::lingering;
 use crate::{host, log, relay};
 
 /// The Worker's handler.
@@ -157,7 +158,7 @@ impl WorkerPlatform<'_> {
         closing
             .headers
             .push((REQUEST_ID, record.request_id.clone()));
-        host::close_at_once(
+        lingering::close_at_once(
             self.context.as_ref(),
             &record.address,
             closing.code,

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use portcullis::config::Settings;
 use portcullis::gateway::Gate;
 use portcullis::gateway::Place;
+use portcullis::relay;
 use portcullis::request::READ;
 use portcullis::response::security_headers::{HIDDEN, SecurityHeaders};
 use portcullis::token::RuntimeKey;
@@ -16,6 +17,7 @@ use web_sys::console;
 
 use crate::host;
 use crate::platform::header_lines;
+use crate::sockets::{channel, lingering};
 
 /// The gate, and constants that live on the JavaScript side so that they cross once.
 pub struct Isolate {
@@ -55,6 +57,8 @@ impl Isolate {
         let gate = Gate::new(&settings);
         report(&gate);
         let (elsewhere, of_routes) = gate.security_headers();
+        channel::configure(&relay::channel::settings_json());
+        lingering::configure(&relay::lingering::settings_json());
         let hidden = array(HIDDEN.into_iter().chain(CONNECTION_HEADERS));
         let stamps = |headers: &SecurityHeaders| stamps(headers, &hidden);
         Self {

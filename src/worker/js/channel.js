@@ -1,14 +1,14 @@
-// A WebSocket from an isolate to a Durable Object of the gate's own, held while a client's socket
-// lives: by it the object knows that the socket does, and tells what is to become of it.
+// Channels: a channel is a WebSocket from an isolate to one of the gate's Durable Objects. The isolate
+// holds it while a client's socket lives. By it the object knows that the socket lives, and through it
+// the object can end the socket or move its expiry.
 import { discard, withTimeout } from './host.js';
 
-const PING_EVERY = 20_000;
-/** How long the object may be out of reach, since it last heard of the channel. */
-const PATIENCE = 45_000;
-/** How long it may take to answer to a channel that is opened again. */
-const MAX_REOPEN_TIME = 5_000;
-const MIN_PAUSE = 250;
-const MAX_PAUSE = 10_000;
+/** The lengths of time that `portcullis::relay::channel` names, in milliseconds. */
+let settings;
+
+export function configureChannels(json) {
+  settings = JSON.parse(json);
+}
 
 class Channel {
   #open;
@@ -19,10 +19,10 @@ class Channel {
   #heard = Date.now();
   #failures = 0;
   #isOver = false;
-  /** What the object said of the expiry that it moved. */
+  /** The expiry as the object last moved it: `<ms> <by what>`, or 0. */
   #expires = 0;
   #relay;
-  /** What the object said before there was a relay to do it to. */
+  /** What the object demanded before there was a relay. */
   #early = [];
 
   constructor(open, first, endsWhenLost) {
@@ -43,7 +43,7 @@ class Channel {
     this.#drop(1000, 'over');
   }
 
-  /** Does what the object says: `end <code> <reason>` or `expires <ms> <by what>`. */
+  /** Does what a message of the object says: `end <code> <reason>` or `expires <ms> <by what>`. */
   #obey(message) {
     const [word, number, reason] = message.split(' ');
     if (word === 'expires') {
@@ -91,12 +91,12 @@ class Channel {
         isAnswered = false;
         sent = Date.now();
         socket.send('ping');
-        this.#timer = setTimeout(ping, PING_EVERY);
+        this.#timer = setTimeout(ping, settings.pingEvery);
       } catch {
         onLost();
       }
     };
-    this.#timer = setTimeout(ping, PING_EVERY);
+    this.#timer = setTimeout(ping, settings.pingEvery);
   }
 
   #drop(code, reason) {
@@ -112,14 +112,15 @@ class Channel {
   #lose() {
     clearTimeout(this.#timer);
     this.#drop(1011, 'lost');
-    const left = this.#heard + PATIENCE - Date.now();
+    const left = this.#heard + settings.patience - Date.now();
     if (this.#endsWhenLost && left <= 0) {
-      this.#end(1013, 'limiter_unavailable', 'its object was out of reach for 45 s');
+      const cause = `its object was out of reach for ${settings.patience / 1000} s`;
+      this.#end(1013, 'limiter_unavailable', cause);
       return;
     }
     // With jitter: an object that restarts lost all its channels at once.
-    const longest = this.#endsWhenLost ? Math.min(left, MAX_PAUSE) : MAX_PAUSE;
-    const pause = Math.min(MIN_PAUSE * 2 ** this.#failures, longest);
+    const longest = this.#endsWhenLost ? Math.min(left, settings.maxPause) : settings.maxPause;
+    const pause = Math.min(settings.minPause * 2 ** this.#failures, longest);
     this.#failures += 1;
     this.#timer = setTimeout(() => this.#reopen(), pause * (0.5 + Math.random()));
   }
@@ -138,27 +139,27 @@ class Channel {
   }
 }
 
-/** Asks the object of this name for a channel, by a new stub: one that failed once fails for ever. */
+/** Asks an object for a channel. Each call makes a stub: one that failed once fails for ever. */
 export const connect = (namespace, name, url, signal) =>
   namespace.getByName(name).fetch(url, { headers: { Upgrade: 'websocket' }, signal });
 
 /**
- * Opens a channel and holds it: one that is lost is opened again. Resolves to `channel` and `text`,
- * the object's answer, or to `failure` where it gave none in time; then the channel tries on.
- * Without a channel the object refused.
+ * Opens a channel and holds it; a lost channel is opened again. Resolves to `channel` and `text`, the
+ * object's answer, or to `channel` and `failure` if there was no answer in time; then the channel keeps
+ * trying. If there is only `text`, the object refused.
  *
  * `open({ again, expires }, signal)` resolves to the object's Response, with the header `answer`.
- * It has a `webSocket`, or refuses by the header `message`: what becomes of a socket that was
- * admitted before. Anything else is a failure. `expires`: `<ms> <by what>`, as the object said when
- * it moved the socket's expiry, or 0. `endsWhenLost`: whether the client's socket ends, with 1013,
- * where the object is out of reach for 45 s. `milliseconds`: how long the object may take to answer.
+ * Either it has a `webSocket`, or it refuses by the header `message`, which says what happens to a
+ * socket that was admitted before. Anything else is a failure. `expires` is `<ms> <by what>`, from when
+ * the object moved the socket's expiry, or 0. `endsWhenLost`: the client's socket ends with 1013 when
+ * the object is out of reach for too long. `milliseconds`: how long the object may take to answer.
  */
 export async function hold(open, endsWhenLost, milliseconds) {
   const ask = (state) => {
-    const longest = state.again ? Math.min(milliseconds, MAX_REOPEN_TIME) : milliseconds;
+    const longest = state.again ? Math.min(milliseconds, settings.maxReopenTime) : milliseconds;
     return withTimeout(longest, async (signal) => {
       const response = await open(state, signal);
-      // It came too late, and nobody takes it.
+      // It came too late, and nobody waits for it.
       if (signal.aborted) discard(response);
       if (response.webSocket || response.headers.has('message')) return response;
       throw new Error(
@@ -176,12 +177,12 @@ export async function hold(open, endsWhenLost, milliseconds) {
   }
 }
 
-/** From now on the object's word is done to the relay. */
+/** From now on the object's messages act on this relay. */
 export function govern(channel, relay) {
   channel.govern(relay);
 }
 
-/** Lets go of a channel: the object learns that the client's socket is no more. */
+/** Releases a channel: the object learns that the client's socket is over. */
 export function release(channel) {
   channel.close();
 }

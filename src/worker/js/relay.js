@@ -1,12 +1,13 @@
-// The relay of inspected sockets: between the client's and the upstream's, wholly on this side of
-// the border. Limits, close codes and names of ends come as JSON from the core's `Terms`.
+// The relay of an inspected socket, between the client and the upstream. It runs wholly in JavaScript,
+// so that no message crosses into WASM. Limits, close codes and their names come as JSON from the core's
+// `SocketLimits`.
 
-/** The longest that a timer can wait, in milliseconds. */
+/** The longest time that a timer can wait, in milliseconds. */
 const MAX_WAIT = 2 ** 31 - 1;
 
 const encoder = new TextEncoder();
 const scratch = new Uint8Array(1 << 16);
-/** A UTF-16 code unit takes three bytes of UTF-8 at most. */
+/** A UTF-16 code unit takes at most three bytes of UTF-8. */
 const SCRATCH_LENGTH = Math.floor(scratch.length / 3);
 
 function utf8Length(text) {
@@ -15,20 +16,20 @@ function utf8Length(text) {
 }
 
 /**
- * Admits so many messages in any interval of so many milliseconds, its begin included and its end
- * not. Keeps one entry for all messages of a millisecond, and none that is out of the interval.
+ * Limits how many messages come in any half-open interval of a length. It keeps one entry for all
+ * messages of a millisecond, and drops entries that are out of the interval.
  */
 class Rate {
-  #most;
+  #max;
   #window;
   #times = [];
   #counts = [];
-  /** Entries before it are gone already. */
+  /** The first entry that counts. */
   #first = 0;
   #total = 0;
 
-  constructor([most, window]) {
-    this.#most = most;
+  constructor([max, window]) {
+    this.#max = max;
     this.#window = window;
   }
 
@@ -44,10 +45,10 @@ class Rate {
       counts.splice(0, this.#first);
       this.#first = 0;
     }
-    if (this.#total >= this.#most) return false;
+    if (this.#total >= this.#max) return false;
     this.#total += 1;
     let last = times.length - 1;
-    // Where the clock was set back, what lies ahead of it counts from now on.
+    // If the clock was set back, later entries count from now on.
     while (last > this.#first && times[last - 1] >= now) {
       times.pop();
       counts[last - 1] += counts.pop();
@@ -64,13 +65,13 @@ class Rate {
   }
 }
 
-/** One of the two sockets, and what it sent. */
+/** One of the two sockets, and how much it sent. */
 class Side {
   messages = 0;
   bytes = 0;
-  /** What was passed to it since it last sent a message, in bytes. */
+  /** How many bytes were passed to it after its last own message. */
   backlog = 0;
-  /** Nothing more comes from it. */
+  /** Nothing more will come from it. */
   hasEnded = false;
   #isClosed = false;
 
@@ -87,7 +88,7 @@ class Side {
       if (code === 1005) this.socket.close();
       else this.socket.close(code, reason);
     } catch {
-      // It failed before, and nobody is there to be told.
+      // It failed before, and nobody is left to be closed.
     }
   }
 
@@ -97,16 +98,16 @@ class Side {
 }
 
 class Relay {
-  /** What the answer to the client couples. */
+  /** The socket for the response to the client. */
   client;
   #near;
   #far;
-  #terms;
+  #limits;
   #context;
   #onEnd;
   #rate;
-  #mostBytes;
-  #mostBacklog;
+  #maxBytes;
+  #maxBacklog;
   #opened = Date.now();
   #lastMessage = this.#opened;
   #expires;
@@ -114,24 +115,24 @@ class Relay {
   #idle;
   #timer;
   #closeTimer;
-  /** How the first side closed while the other could still send. */
+  /** How the first side closed, while the other could still send. */
   #firstClose;
   #hasEnded = false;
 
-  constructor(upstream, terms, context, onEnd) {
+  constructor(upstream, limits, context, onEnd) {
     const [client, server] = Object.values(new WebSocketPair());
     this.client = client;
     this.#near = new Side('client', server);
     this.#far = new Side('upstream', upstream);
-    this.#terms = terms;
+    this.#limits = limits;
     this.#context = context;
     this.#onEnd = onEnd;
-    this.#rate = terms.messageRate && new Rate(terms.messageRate);
-    this.#mostBytes = terms.messageBytes ?? Infinity;
-    this.#mostBacklog = terms.backlogBytes ?? Infinity;
-    this.#expires = terms.expires ?? Infinity;
-    this.#lifetimeEnds = terms.lifetimeEnds ?? Infinity;
-    this.#idle = terms.idle ?? Infinity;
+    this.#rate = limits.messageRate && new Rate(limits.messageRate);
+    this.#maxBytes = limits.messageBytes ?? Infinity;
+    this.#maxBacklog = limits.backlogBytes ?? Infinity;
+    this.#expires = limits.expires ?? Infinity;
+    this.#lifetimeEnds = limits.lifetimeEnds ?? Infinity;
+    this.#idle = limits.idle ?? Infinity;
     this.#listen(this.#near, this.#far, this.#rate);
     this.#listen(this.#far, this.#near, null);
     for (const { socket } of [this.#near, this.#far]) socket.accept({ allowHalfOpen: true });
@@ -140,11 +141,11 @@ class Relay {
 
   #listen(from, to, rate) {
     const { socket } = from;
-    const { messageOverhead } = this.#terms;
+    const { messageOverhead } = this.#limits;
     socket.addEventListener('message', ({ data }) => {
       if (this.#hasEnded) return;
       const size = typeof data === 'string' ? utf8Length(data) : data.byteLength;
-      if (size > this.#mostBytes) {
+      if (size > this.#maxBytes) {
         this.#finish('message_too_big', `${size} bytes from the ${from.name}`);
         return;
       }
@@ -154,7 +155,7 @@ class Relay {
         return;
       }
       const backlog = to.backlog + size + messageOverhead;
-      if (backlog > this.#mostBacklog && to.backlog > 0) {
+      if (backlog > this.#maxBacklog && to.backlog > 0) {
         this.#finish('backlog', `the ${to.name} was sent ${to.backlog} bytes and said nothing`);
         return;
       }
@@ -175,7 +176,7 @@ class Relay {
     socket.addEventListener('error', ({ message }) => {
       from.hasEnded = true;
       if (this.#hasEnded) this.#settle();
-      // The platform has its own limit, and told this side already.
+      // The platform has its own limit, and has closed this side already.
       else if (message.includes('statusCode = 1009')) this.#finish('message_too_big', message);
       else if (this.#firstClose) this.#endClosed();
       else this.#finish(`${from.name}_gone`, message);
@@ -183,15 +184,17 @@ class Relay {
   }
 
   #isPassable(code) {
-    return code === 1005 || this.#terms.passable.some(([low, high]) => low <= code && code <= high);
+    return (
+      code === 1005 || this.#limits.passable.some(([low, high]) => low <= code && code <= high)
+    );
   }
 
-  /** One side closes; the other may finish what it has to say. */
+  /** One side has closed; the other may send what it has left. */
   #passClose(from, to, code, reason) {
     to.close(code, reason);
     this.#firstClose ??= { name: `${from.name}_closed`, code, reason };
     if (to.hasEnded) this.#endClosed();
-    else this.#closeTimer = setTimeout(() => this.#endClosed(), this.#terms.closeWait);
+    else this.#closeTimer = setTimeout(() => this.#endClosed(), this.#limits.closeWait);
   }
 
   /** Both sides closed, or the second one does not. */
@@ -200,7 +203,7 @@ class Relay {
     this.#end(name, undefined, code, reason);
   }
 
-  #finish(name, cause, code = this.#terms.codes[name]) {
+  #finish(name, cause, code = this.#limits.codes[name]) {
     this.#end(name, cause, code, name);
   }
 
@@ -209,8 +212,8 @@ class Relay {
     clearTimeout(this.#timer);
     clearTimeout(this.#closeTimer);
     for (const side of [this.#near, this.#far]) side.close(code, reason);
-    // Behind a backlog, or to a peer that does not answer, the closing may take for ever.
-    this.#closeTimer = setTimeout(() => this.#context.abort(), this.#terms.closeWait);
+    // The close may wait behind a backlog for ever, or never be answered.
+    this.#closeTimer = setTimeout(() => this.#context.abort(), this.#limits.closeWait);
     this.#settle();
     const closed = {
       reason: name,
@@ -228,7 +231,7 @@ class Relay {
     if (this.#near.hasEnded && this.#far.hasEnded) clearTimeout(this.#closeTimer);
   }
 
-  /** Ends the socket when it is time, or waits for the nearest time at which it may be. */
+  /** Ends the socket if its time is over, or waits for the next moment at which it may be. */
   #watch() {
     const now = Date.now();
     const idleEnds = this.#lastMessage + this.#idle;
@@ -257,10 +260,10 @@ class Relay {
 }
 
 /**
- * Relays between the upstream's socket and a new one, whose `client` the answer is to couple.
- * `onEnd` gets the core's `Closed` as JSON, once. `context` is that of the request: it is aborted
- * where a peer does not close.
+ * Starts a relay between the upstream's socket and a new one. Its `client` is the socket for the
+ * response. `onEnd` is called once, with the core's `Closed` as JSON. `context` is the request's: it is
+ * aborted if a side does not close.
  */
-export function relay(upstream, terms, context, onEnd) {
-  return new Relay(upstream, JSON.parse(terms), context, onEnd);
+export function relay(upstream, limits, context, onEnd) {
+  return new Relay(upstream, JSON.parse(limits), context, onEnd);
 }

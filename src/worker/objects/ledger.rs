@@ -21,7 +21,7 @@ use worker::{Context, Env, Error, Result, State, console_error};
 use crate::host;
 use crate::platform::now;
 use crate::sockets::channel::Channel;
-use crate::sockets::slot;
+use crate::sockets::slot::{self, SlotRequest};
 
 /// Calls a ledger. If the call asks for a slot, its channel is held.
 pub async fn ask_and_hold(
@@ -35,17 +35,15 @@ pub async fn ask_and_hold(
             channel: None,
         };
     };
-    let ObjectReply { answer, channel } = slot::take(
-        context,
-        (&host::binding(env, LEDGER_BINDING), &call.ledger),
-        (
-            &wire::encode_request(&call.request),
-            &wire::attach_prefix(slot),
-        ),
-        call.ends_when_lost,
-        millis(call.timeout),
-    )
-    .await;
+    let request = SlotRequest {
+        namespace: &host::binding(env, LEDGER_BINDING),
+        ledger: &call.ledger,
+        first: &wire::encode_request(&call.request),
+        again: &wire::attach_prefix(slot),
+        ends_when_lost: call.ends_when_lost,
+        milliseconds: millis(call.timeout),
+    };
+    let ObjectReply { answer, channel } = slot::take(context, request).await;
     ObjectReply {
         answer: answer.and_then(|text| read(&text)),
         channel,
