@@ -1,6 +1,9 @@
 // What the end of a connection, or of an attempt at one, means.
 
-/** Names of the gate's reasons, and the close codes that they come with. */
+/**
+ * The gate's reasons and their close codes, as in docs/reasons.json.
+ * @type {Record<string, number | undefined>}
+ */
 const REASONS = {
   __proto__: null,
   misconfigured: 1011,
@@ -13,6 +16,7 @@ const REASONS = {
   token_expired: 4401,
   ambiguous_token: 4400,
   insufficient_scope: 4403,
+  provider_unavailable: 1013,
   rate_limited: 4429,
   too_many_sockets: 4429,
   banned: 4403,
@@ -28,6 +32,7 @@ const REASONS = {
   message_too_big: 1009,
   idle: 4408,
   lifetime: 4408,
+  replaced: 4408,
 };
 
 /** Of RFC 6455 §7.4.1. The last two are never sent. */

@@ -46,6 +46,7 @@ export type Reason =
   | 'token_expired'
   | 'ambiguous_token'
   | 'insufficient_scope'
+  | 'provider_unavailable'
   | 'rate_limited'
   | 'too_many_sockets'
   | 'banned'
@@ -60,7 +61,8 @@ export type Reason =
   | 'message_rate'
   | 'message_too_big'
   | 'idle'
-  | 'lifetime';
+  | 'lifetime'
+  | 'replaced';
 
 /** An attempt or a connection failed. A `close` follows. */
 export interface FailedEvent extends Event {

@@ -1,7 +1,7 @@
 // npm run deploy: `wrangler deploy` with everything after `--` passed on, once the gate itself
 // has found its settings sound. A gate with a wrong setting refuses every request, so that is
 // better known before it is out.
-import { randomBytes } from 'node:crypto';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { build } from './build.mjs';
 import { node22, onNode22 } from './node22.mjs';
@@ -35,47 +35,79 @@ function secretNames({ env }, environment) {
   return answer && JSON.parse(answer).map(({ name }) => name);
 }
 
-/**
- * What the gate is told in place of a secret that only Cloudflare knows: this check is about
- * whether it is there.
- */
-function standIn(name) {
-  if (name === 'JWT_SECRET') return `base64:${randomBytes(64).toString('base64')}`;
-  return randomBytes(32).toString('hex');
+/** A value of the right form for a secret that only Cloudflare knows. */
+export function standIn(name) {
+  switch (name) {
+    case 'JWT_SECRET':
+      return `base64:${randomBytes(64).toString('base64')}`;
+    case 'SESSION_URL_AUTH':
+      return `Bearer ${randomBytes(32).toString('hex')}`;
+    case 'ASSERTION_KEY':
+      return JSON.stringify(generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' }));
+    default:
+      return randomBytes(32).toString('hex');
+  }
 }
 
-async function check(given, environment) {
-  const { describe, startGate } = await import('./gate.mjs');
-  const { bindings, serviceBindings } = describe(given.env);
-  if ('JWT_SECRET' in bindings) {
-    throw new Failure(
-      'JWT_SECRET stands in wrangler.toml, where everyone with the repository reads it. ' +
-        'Remove it there, make a new one, and set it with: npx wrangler secret put JWT_SECRET',
-    );
-  }
-  const known = given['dry-run'] ? undefined : secretNames(given, environment);
-  if (!known)
-    say('  The secrets of the deployed Worker are not known here: taking JWT_SECRET as set.');
-  const secrets = Object.fromEntries(
-    (known ?? ['JWT_SECRET']).map((name) => [name, standIn(name)]),
-  );
+/**
+ * The sets of secrets that the Worker may have. Where Cloudflare can't be asked, `JWT_SECRET` may
+ * be set or not: with a key set by URL it is an error, without any other key it is needed.
+ */
+const possibleSecrets = (known) =>
+  known ? [known] : [['SESSION_URL_AUTH'], ['SESSION_URL_AUTH', 'JWT_SECRET']];
+
+/** Starts the gate with these secrets; resolves to its list of errors, or undefined. */
+async function errorsWith(secrets, given, { bindings, serviceBindings }) {
+  const { startGate } = await import('./gate.mjs');
   const remarks = Promise.withResolvers();
   const gate = await startGate({
     environment: given.env,
-    vars: { ...secrets, ...bindings, ...varsOf(given.var) },
+    vars: {
+      ...Object.fromEntries(secrets.map((name) => [name, standIn(name)])),
+      ...bindings,
+      ...varsOf(given.var),
+    },
     // Only whether they are bound matters here.
     services: Object.fromEntries(
       Object.keys(serviceBindings).map((name) => [name, () => new Response()]),
     ),
     onLine: ({ message }) => message.startsWith('portcullis: ') && remarks.resolve(message),
   });
-  const { status } = await fetch(new URL('/_portcullis/health', gate.url), { redirect: 'manual' });
-  const found = status === 503 ? await remarks.promise : undefined;
-  await gate.stop();
-  if (found)
+  try {
+    const health = new URL('/_portcullis/health', gate.url);
+    const { status } = await fetch(health, { redirect: 'manual' });
+    return status === 503 ? await remarks.promise : undefined;
+  } finally {
+    await gate.stop();
+  }
+}
+
+async function check(given, environment) {
+  const { describe } = await import('./gate.mjs');
+  const described = describe(given.env);
+  const exposed = ['JWT_SECRET', 'SESSION_URL_AUTH', 'ASSERTION_KEY', 'ADMIN_TOKEN'].find(
+    (name) => name in described.bindings,
+  );
+  if (exposed) {
     throw new Failure(
-      `${found}\nNothing was deployed. Settings stand in wrangler.toml under [vars].`,
+      `${exposed} is in wrangler.toml, where everyone with the repository can read it. ` +
+        `Remove it there, make a new one, and set it with: npx wrangler secret put ${exposed}`,
     );
+  }
+  const known = given['dry-run'] ? undefined : secretNames(given, environment);
+  if (!known) {
+    say("  The deployed Worker's secrets can't be read here: those that are needed count as set.");
+  }
+  let errors;
+  for (const secrets of possibleSecrets(known)) {
+    const found = await errorsWith(secrets, given, described);
+    if (!found) return;
+    // Of two lists the shorter one has no errors that the guess itself caused.
+    if (!errors || found.length < errors.length) errors = found;
+  }
+  throw new Failure(
+    `${errors}\nNothing was deployed. Settings belong in wrangler.toml under [vars].`,
+  );
 }
 
 await entry(import.meta.url, async () => {

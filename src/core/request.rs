@@ -8,7 +8,7 @@ use std::fmt;
 
 use crate::request::address::ClientAddress;
 
-/// What the edge hands over of a request.
+/// The parts of a request that the checks read.
 pub struct Request<'a> {
     pub method: &'a str,
     pub url: RequestUrl<'a>,
@@ -38,8 +38,8 @@ pub const READ: [&str; 12] = [
     "authorization",
 ];
 
-/// Method, URL and the headers of [`READ`] in one text: each look-up of one alone would cross
-/// from WASM to JavaScript and back.
+/// Method, URL and the headers of [`READ`], read in one call: a separate look-up of each would
+/// cross from WASM to JavaScript and back.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Snapshot<'a> {
     pub method: &'a str,
@@ -58,8 +58,8 @@ impl fmt::Debug for Snapshot<'_> {
 }
 
 impl<'a> Snapshot<'a> {
-    /// Reads lines, none of which can hold a line break: method, URL, and the headers of
-    /// [`READ`] in its order, NUL for one that is absent. `None` for any other number of lines.
+    /// Parses lines: method, URL, and the headers of [`READ`] in its order, NUL for an absent
+    /// one. No part can hold a line break. Returns `None` for any other number of lines.
     pub fn parse(lines: &'a str) -> Option<Self> {
         let mut lines = lines.split('\n');
         let (method, url) = (lines.next()?, lines.next()?);
@@ -71,7 +71,8 @@ impl<'a> Snapshot<'a> {
         })
     }
 
-    /// The header's value, if the request has it; the outer `None` if it is none of [`READ`].
+    /// Returns the header's value if the request has it; the outer `None` for a header that is
+    /// not in [`READ`].
     pub fn header(&self, name: &str) -> Option<Option<&'a str>> {
         let at = READ.iter().position(|read| *read == name)?;
         Some(self.headers[at])
@@ -118,7 +119,7 @@ impl fmt::Debug for RequestUrl<'_> {
 }
 
 impl<'a> RequestUrl<'a> {
-    /// Splits a URL as `Request.url` gives it.
+    /// Splits the URL of `Request.url`.
     pub fn split(url: &'a str) -> Self {
         let url = url.split_once('#').map_or(url, |(url, _)| url);
         let (scheme, rest) = url.split_once("://").unwrap_or(("", url));

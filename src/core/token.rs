@@ -10,6 +10,7 @@ mod keys;
 
 use std::borrow::Cow;
 use std::rc::Rc;
+use std::time::Duration;
 
 pub use claims::{Expectations, Identity, is_scope};
 pub use credential::{
@@ -43,12 +44,18 @@ impl TokenFault {
     }
 }
 
+/// When a client should ask again whose token could not be verified.
+const PROVIDER_RETRY: Duration = Duration::from_secs(5);
+
 impl From<TokenFault> for Rejection {
     fn from(fault: TokenFault) -> Self {
         match fault {
             TokenFault::Expired(cause) => Reason::TokenExpired.because(cause),
             TokenFault::Invalid(cause) => Reason::TokenInvalid.because(cause),
-            TokenFault::Unverified(cause) => Reason::TokenUnverified.because(cause),
+            TokenFault::Unverified(cause) => Reason::ProviderUnavailable {
+                retry_after: PROVIDER_RETRY,
+            }
+            .because(cause),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The server behind the gate: where it is, what it gets to see, and what of its answer counts.
+//! The server behind the gate: where it is, what is sent to it, and which answers count.
 
 pub mod assertion;
 mod reply;

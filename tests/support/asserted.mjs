@@ -1,5 +1,5 @@
-// The server of the README's worked example: it believes nothing but the gate's assertion. The
-// README shows the part between the two lines of dashes.
+// The server of docs/headers.md: it believes nothing but the gate's assertion. The page shows the
+// part between the two lines of dashes, with static imports in place of the first lines.
 import { once } from 'node:events';
 
 export async function openAsserted({ gate, self }) {
@@ -13,7 +13,7 @@ export async function openAsserted({ gate, self }) {
     keySet.keys.map((jwk) => [jwk.kid, createPublicKey({ key: jwk, format: 'jwk' })]),
   );
 
-  /** Who asks, or an exception. `self`: the origin of UPSTREAM_URL, https in place of wss. */
+  /** Returns the claims of the assertion; throws if it is missing or wrong. */
   function whoAsks(request) {
     const [header, claims, signature] = request.headers['portcullis-assertion'].split('.');
     const read = (part) => JSON.parse(Buffer.from(part, 'base64url'));

@@ -8,7 +8,7 @@ use crate::policy::Policy;
 use crate::record::{Outcome, Record, Stage};
 use crate::request::Request;
 use crate::response::cors;
-use crate::response::reason::{Reason, Rejection};
+use crate::response::reason::{AllowedMethods, Reason, Rejection};
 use crate::token::{Authentication, Identity};
 
 /// What a client shows its token for.
@@ -20,11 +20,10 @@ pub(super) enum Purpose {
 }
 
 impl Purpose {
-    /// What other methods than POST are told.
-    fn title(self) -> &'static str {
+    fn methods(self) -> AllowedMethods {
         match self {
-            Self::Ticket => "A ticket is asked for by POST.",
-            Self::Refresh => "A refresh is asked for by POST.",
+            Self::Ticket => AllowedMethods::Ticket,
+            Self::Refresh => AllowedMethods::Refresh,
         }
     }
 }
@@ -49,9 +48,8 @@ impl Gate {
         // 4. in place of a handshake: the method. Browsers ask by OPTIONS first.
         record.stage = Stage::Handshake;
         if !matches!(request.method, "POST" | "OPTIONS") {
-            let title = purpose.title();
-            let allow = "POST, OPTIONS";
-            return Err(Reason::WrongMethod { title, allow }.because("the method is not POST"));
+            let allowed = purpose.methods();
+            return Err(Reason::MethodNotAllowed { allowed }.because("the method is not POST"));
         }
 
         // 5. origin
@@ -85,7 +83,8 @@ impl Gate {
         Ok(Caller::Known(identity))
     }
 
-    /// What an answer of an endpoint needs beside, for a page of an allowed origin to read it.
+    /// The headers that let a page of an allowed origin read an endpoint's answer; none for any
+    /// other page or place.
     pub fn cors(&self, request: &Request<'_>, place: &Place<'_>) -> Vec<(&'static str, String)> {
         let (Place::Ticket(found) | Place::Refresh(found)) = place else {
             return Vec::new();
@@ -98,6 +97,10 @@ impl Gate {
         let takes_cookies = authentication
             .as_ref()
             .is_some_and(Authentication::takes_cookies);
-        cors::headers(origins, takes_cookies, request)
+        let origin = request.headers.get("origin");
+        let allowed = origin.filter(|origin| origins.check(Some(origin)).is_ok());
+        allowed.map_or_else(Vec::new, |origin| {
+            cors::headers(&origin, takes_cookies, request.method == "OPTIONS")
+        })
     }
 }

@@ -222,12 +222,9 @@ impl Gate {
             .collect();
         let address = request.address.key(counting.ipv6_prefix);
         let limits = counting.address.limits;
-        let is_failure =
-            limits.ban.is_some() && refused.is_some_and(Reason::is_failure_of_the_client);
+        let is_failure = limits.ban.is_some() && refused.is_some_and(Reason::counts_towards_ban);
         let operation = if reservations.has_attempt {
-            // Of a replay the ledger itself knows.
-            let is_news = is_failure && refused != Some(&Reason::ReplayedKey);
-            is_news.then_some(Operation::Fail)
+            is_failure.then_some(Operation::Fail)
         } else {
             let is_attempt = || match place {
                 Place::Ticket(_) | Place::Refresh(_) => true,

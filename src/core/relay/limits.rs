@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::CloseReason;
+use super::close::{CloseReason, PASSABLE};
 use crate::limits::quota::Quota;
 use crate::util::time::{Timestamp, millis};
 
@@ -96,7 +96,3 @@ impl SocketLimits {
         .to_string()
     }
 }
-
-/// The ranges of codes that may be sent in a close frame (RFC 6455 §7.4 and IANA's registry). A
-/// frame without a code, 1005, passes as such. A side that sends any other code counts as gone.
-const PASSABLE: [[u16; 2]; 3] = [[1000, 1003], [1007, 1014], [3000, 4999]];

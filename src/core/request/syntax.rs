@@ -9,7 +9,7 @@ fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// Whether `text` may stand as a field value: visible ASCII, spaces and tabs.
+/// Whether `text` is a valid field value: visible ASCII, spaces and tabs.
 pub fn is_field_value(text: &str) -> bool {
     text.bytes()
         .all(|byte| byte == b'\t' || (b' '..=b'~').contains(&byte))
@@ -26,8 +26,8 @@ pub fn trim(text: &str) -> &str {
     text.trim_matches([' ', '\t'])
 }
 
-/// The extension names of a `Sec-WebSocket-Extensions` value (RFC 6455 §9.1), or `None` if it
-/// is not well-formed.
+/// The extension names of a `Sec-WebSocket-Extensions` value (RFC 6455 §9.1). `None` if it is
+/// malformed.
 pub fn extension_names(value: &str) -> Option<Vec<&str>> {
     split_unquoted(value, b',')?
         .into_iter()
@@ -46,8 +46,8 @@ fn is_parameter(parameter: &str) -> bool {
     }
 }
 
-/// The content of a quoted string, which must itself be a token (RFC 6455 §9.1); anything else
-/// as it is.
+/// The content of a quoted string, which must itself be a token (RFC 6455 §9.1). Returns any other
+/// text unchanged.
 fn unquoted(value: &str) -> &str {
     value
         .strip_prefix('"')

@@ -1,35 +1,28 @@
-//! What lets a page of an allowed origin read the answers of an endpoint (Fetch §3.3).
+//! The headers that let a page of an allowed origin read an endpoint's answers (Fetch §3.3).
 
-use crate::checks::origin::OriginRule;
-use crate::request::Request;
-
-/// How long a browser may remember a preflight, in seconds.
+/// How long a browser may cache a preflight, in seconds.
 const MAX_AGE: &str = "600";
-/// What a page may read of an answer beside its body.
+/// The response headers that a page may read.
 const EXPOSED: &str =
     "Retry-After, RateLimit, RateLimit-Policy, WWW-Authenticate, Portcullis-Request-Id";
 
-/// The headers for the origin of this request: none for one that is not allowed.
+/// The headers of an answer to a page of this allowed origin.
+///
+/// `origin`: the request's `Origin`, byte for byte, which is how browsers compare it.
 /// `with_credentials`: whether the browser may send cookies along.
 pub fn headers(
-    origins: &OriginRule,
+    origin: &str,
     with_credentials: bool,
-    request: &Request<'_>,
+    is_preflight: bool,
 ) -> Vec<(&'static str, String)> {
-    let Some(origin) = request.headers.get("origin") else {
-        return Vec::new();
-    };
-    if origins.check(Some(&origin)).is_err() {
-        return Vec::new();
-    }
     let mut headers = vec![
-        ("Access-Control-Allow-Origin", origin),
+        ("Access-Control-Allow-Origin", origin.to_owned()),
         ("Vary", "Origin".into()),
     ];
     if with_credentials {
         headers.push(("Access-Control-Allow-Credentials", "true".into()));
     }
-    if request.method == "OPTIONS" {
+    if is_preflight {
         headers.push(("Access-Control-Allow-Methods", "POST".into()));
         headers.push(("Access-Control-Allow-Headers", "authorization".into()));
         headers.push(("Access-Control-Max-Age", MAX_AGE.into()));

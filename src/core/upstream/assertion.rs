@@ -1,5 +1,5 @@
-//! The gate's word to an upstream about who is asking: `Portcullis-Assertion`, a signed JWT
-//! (RFC 7519) that lives a minute, and the public keys to check it with.
+//! `Portcullis-Assertion`: a signed JWT (RFC 7519) that tells the upstream who opened a socket. It
+//! is valid for a minute. The public keys to check it are published.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -16,7 +16,7 @@ use sha2::Sha256;
 use crate::token::{Identity, KeyRing, Members};
 use crate::util::time::Timestamp;
 
-/// Long enough to reach the upstream on clocks that differ a little, and no longer.
+/// Long enough to reach an upstream whose clock differs a little.
 const LIFE: Duration = Duration::from_mins(1);
 const ISSUER: &str = "portcullis";
 
@@ -24,7 +24,7 @@ const ISSUER: &str = "portcullis";
 pub struct AssertionKey {
     id: String,
     signer: Signer,
-    /// The JWK that upstreams may have; a secret has none.
+    /// The JWK to publish. A secret has none.
     public: Option<Value>,
 }
 
@@ -35,12 +35,12 @@ enum Signer {
     Ed25519(<Ed25519 as Algorithm>::SigningKey),
 }
 
-/// What an assertion says of one upgrade.
+/// The content of an assertion about one upgrade.
 #[derive(Debug, Clone, Copy)]
 pub struct Assertion<'a> {
-    /// Whom it is for: the upstream's origin.
+    /// The `aud` claim: see [`super::Upstream::audience`].
     pub audience: &'a str,
-    /// `None` for a client without a token where that is fine.
+    /// `None` for a client without a token, where tokens are optional.
     pub identity: Option<&'a Identity>,
     pub address: Option<IpAddr>,
     pub request_id: &'a str,
@@ -79,8 +79,8 @@ impl fmt::Debug for AssertionKey {
 }
 
 impl AssertionKey {
-    /// From a private JWK: `oct` (RFC 7518 §6.4) or `OKP` with Ed25519 (RFC 8037 §2). The error
-    /// says what is wrong and what would be right, and never repeats the key.
+    /// Reads a private JWK: `oct` (RFC 7518 §6.4) or `OKP` with Ed25519 (RFC 8037 §2). The error
+    /// says what is wrong and what would be right. It never repeats the key.
     pub fn from_jwk(jwk: &Map<String, Value>) -> Result<Self, String> {
         let members = Members(jwk);
         let algorithm = members.text("alg")?;
@@ -114,8 +114,8 @@ impl AssertionKey {
         Ok(Self { id, signer, public })
     }
 
-    /// The value of `Portcullis-Assertion`. Ed25519 signs without noise, exactly as RFC 8032
-    /// §5.1.6 says, so that no source of randomness can fail.
+    /// Returns the value of `Portcullis-Assertion`. Ed25519 signs deterministically (RFC 8032
+    /// §5.1.6), so no source of randomness can fail.
     pub fn sign(&self, assertion: &Assertion<'_>, now: Timestamp) -> String {
         let header = Header {
             typ: "JWT",
@@ -140,7 +140,7 @@ impl AssertionKey {
         token
     }
 
-    /// Whether what this key signs would pass for a client's token under one of those keys.
+    /// Whether a client could use an assertion as a token, because `ring` verifies with this key.
     pub fn is_among(&self, ring: &KeyRing) -> bool {
         match &self.signer {
             Signer::Hs256(key) => ring.holds_secret(key.as_ref()),
@@ -150,7 +150,7 @@ impl AssertionKey {
         }
     }
 
-    /// The public part as a JWK (RFC 7517), where there is one.
+    /// The public part as a JWK (RFC 7517), if there is one.
     pub fn public(&self) -> Option<&Value> {
         self.public.as_ref()
     }

@@ -8,5 +8,6 @@ export * from './index.js';
 const { fetch } = Entrypoint.prototype;
 
 export default {
+  /** @type {(request: Request, env: object, ctx: ExecutionContext) => Promise<Response>} */
   fetch: (request, env, ctx) => fetch.call({ env, ctx }, request),
 };

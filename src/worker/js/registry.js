@@ -1,8 +1,8 @@
-// Questions to the registry's objects, and the channels that they accept.
+// Requests to the registry's objects, and the channels that they accept.
 import { connect, hold } from './channel.js';
 import { withTimeout } from './host.js';
 
-/** The answers of all these objects: `{ text }` or `{ failure }` each, in their order. */
+/** The responses of these objects, in their order: each `{ text }` or `{ failure }`. */
 export async function askRegistry(namespace, shards, question, milliseconds) {
   const ask = (shard) =>
     withTimeout(milliseconds, async (signal) => {
@@ -17,7 +17,7 @@ export async function askRegistry(namespace, shards, question, milliseconds) {
   return results.map(({ value, reason }) => (reason ? { failure: reason } : { text: value }));
 }
 
-/** Asks whether a socket is admitted, and registers it by a channel, as `hold` does. */
+/** Asks whether a socket is admitted, and registers it through a channel, as `hold` does. */
 export function register(namespace, shard, entry, endsWhenLost, milliseconds) {
   const open = (state, signal) => {
     // A request for a socket has no body.
@@ -27,7 +27,7 @@ export function register(namespace, shard, entry, endsWhenLost, milliseconds) {
   return hold(open, endsWhenLost, milliseconds);
 }
 
-/** Accepts the channel of a socket that is found by these tags; `socket` tells of it. */
+/** Accepts the channel of a socket that is found by these tags. `socket`: its JSON. */
 export function acceptSocket(state, tags, socket, answer) {
   const { 0: client, 1: server } = new WebSocketPair();
   state.acceptWebSocket(server, tags);

@@ -157,9 +157,8 @@ impl Object {
             return Ok(slot::accept(self.state.as_raw(), &id, &text)?);
         }
         // For a socket that attaches again and finds its slot taken.
-        let end = CloseReason::LimiterUnavailable;
-        let code = end.code().expect("the gate's own");
-        Ok(slot::refuse(&text, &format!("end {code} {}", end.name())))
+        let message = CloseReason::LimiterUnavailable.message();
+        Ok(slot::refuse(&text, &message.expect("the gate's own code")))
     }
 
     /// Frees the slots of lost sockets, and empties the storage of an idle ledger. Two clocks have

@@ -18,7 +18,7 @@ fn read(method: &'static str, path: &str, body: &str) -> Result<Command, String>
         .reason
     {
         Reason::BadRequest { detail } => detail,
-        Reason::WrongMethod { allow, .. } => format!("only {allow}"),
+        Reason::MethodNotAllowed { allowed } => format!("only {}", allowed.list()),
         other => other.name().to_owned(),
     })
 }
@@ -118,7 +118,7 @@ fn bans_are_of_an_address_or_a_subject_for_a_time() {
     let ban = |target, lasts| Ok(Command::Ban { target, lasts });
     let sub = |text: &str| Target::Subject(text.to_owned());
     let wrong = |text: &str| Err(text.to_owned());
-    let duration = "for: \"x\" is no duration; write one like \"500ms\", \"30s\" or \"5m\"";
+    let duration = "for: \"x\" is not a duration; write one like \"500ms\", \"30s\" or \"5m\"";
     assert_rows([
         (
             "an hour",
@@ -198,7 +198,7 @@ fn bans_are_of_an_address_or_a_subject_for_a_time() {
         (
             "no time",
             read("PUT", "bans/a?for=0s", ""),
-            wrong("for: \"0s\" is no time at all; write one like \"30s\""),
+            wrong("for: \"0s\" must be longer than zero; write one like \"30s\""),
         ),
         (
             "more",
@@ -340,7 +340,7 @@ fn revocations_name_a_claim_or_a_time() {
         ),
         (
             r#"{"jti":"a","for":"2"}"#,
-            "for: \"2\" is no duration; write one like \"500ms\", \"30s\" or \"5m\"",
+            "for: \"2\" is not a duration; write one like \"500ms\", \"30s\" or \"5m\"",
         ),
         (
             r#"{"jti":"a","for":"9999d"}"#,

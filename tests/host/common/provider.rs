@@ -142,7 +142,9 @@ pub fn invalid(cause: &str) -> Result<String, String> {
 }
 
 pub fn unverified(cause: &str) -> Result<String, String> {
-    invalid(&format!("the session can't be verified: {cause}"))
+    Err(format!(
+        "provider_unavailable: the session can't be verified: {cause}"
+    ))
 }
 
 pub const ADA: &str = r#"{"active":true,"sub":"ada"}"#;

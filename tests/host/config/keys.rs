@@ -186,24 +186,22 @@ fn a_set_has_one_to_64_keys_and_nothing_else() {
         (
             "a key in place of a set",
             keys_of(r#"{"kty":"oct"}"#),
-            one("\"kty\" is no member of a JWK Set; write {\"keys\": [...]}"),
+            one("\"kty\" is not a member of a JWK Set; write {\"keys\": [...]}"),
         ),
         (
             "empty",
             keys_of(r#"{"keys":[]}"#),
-            one("it has 0 keys; give 1 to 64"),
+            one("it has 0 keys; write 1 to 64"),
         ),
         (
             "65",
             keys_of(&many(65)),
-            one("it has 65 keys; give 1 to 64"),
+            one("it has 65 keys; write 1 to 64"),
         ),
         (
             "duplicate member",
             keys_of(r#"{"keys":[{"kty":"oct","kty":"OKP"}]}"#),
-            one(
-                "it is no JSON object without duplicates: a member stands twice at line 1 column 34",
-            ),
+            one("invalid JSON object: a member stands twice at line 1 column 34"),
         ),
         (
             "two that are wrong",

@@ -1,3 +1,7 @@
+use portcullis::config::{ConfigError, Settings, Var};
+use portcullis::policy::Site;
+use serde_json::Value;
+
 mod counting;
 mod issuers;
 mod keys;
@@ -8,6 +12,19 @@ mod relay;
 mod route_limit;
 mod routes;
 mod routes_errors;
+mod schema;
 mod sessions;
 mod settings;
+mod table;
 mod values;
+
+fn with_routes(mut settings: Settings, routes: Value) -> Settings {
+    settings.vars.insert("ROUTES".into(), Var::Json(routes));
+    settings
+}
+
+/// The errors of a whole gate as they are logged.
+fn site_errors(settings: &Settings) -> Vec<String> {
+    let errors = Site::read(settings).err().unwrap_or_default();
+    errors.iter().map(ConfigError::to_string).collect()
+}

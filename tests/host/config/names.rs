@@ -68,7 +68,7 @@ fn other_names_are_the_users_own() {
 #[test]
 fn a_setting_of_later_work_is_an_error_unless_its_value_is_already_true() {
     let (name, now, later) = ("MODE", "enforce", "report");
-    let problem = format!("{name}: this version knows only {now:?} here; write that, or remove it");
+    let problem = format!("{name}: invalid value {later:?}; write {now:?}");
     assert_rows([
         (format!("{name} {now}"), errors_with(name, now), vec![]),
         (

@@ -4,12 +4,8 @@ use portcullis::config::{ConfigError, Settings, Var};
 use portcullis::policy::{Counting, Site};
 use serde_json::{Value, json};
 
+use super::with_routes;
 use crate::common::{self, MINIMAL, assert_rows, minimal_with, read, settings, strings};
-
-fn with_routes(mut settings: Settings, routes: Value) -> Settings {
-    settings.vars.insert("ROUTES".into(), Var::Json(routes));
-    settings
-}
 
 /// The policies of sound routes, as they show.
 fn policies(settings: &Settings) -> Vec<String> {

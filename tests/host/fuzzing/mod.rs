@@ -204,7 +204,8 @@ impl Harness {
                 let is_of_a_token = matches!(
                     rejection.reason,
                     Reason::TokenInvalid
-                        | Reason::TokenUnverified
+                        | Reason::TokenUnusable
+                        | Reason::ProviderUnavailable { .. }
                         | Reason::TokenExpired
                         | Reason::TokenMissing
                 );

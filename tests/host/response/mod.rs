@@ -1,3 +1,4 @@
 mod cors;
 mod reason;
+mod reasons_json;
 mod security_headers;

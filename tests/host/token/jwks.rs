@@ -249,7 +249,10 @@ fn a_day_with_a_provider() {
             let hows: Vec<_> = bench.take_fetched().iter().map(|(_, how)| *how).collect();
             assert_eq!(hows, fetched, "{name}");
         };
-    let down = || Err(Reason::TokenUnverified.because("the key set can't be had: down"));
+    let down = || {
+        let retry_after = seconds(5);
+        Err(Reason::ProviderUnavailable { retry_after }.because("the key set can't be had: down"))
+    };
     let no_key = || invalid("no key for this alg and kid");
     step("down at first", 0, "a", down(), &["any cache"]);
     step("not asked again at once", 1, "a", down(), &[]);

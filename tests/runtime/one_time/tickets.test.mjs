@@ -197,7 +197,7 @@ describe('who gets no ticket', () => {
   for (const method of ['GET', 'PUT', 'DELETE', 'PATCH']) {
     test(`${method} is told what is allowed`, async () => {
       assertRefused(await ask(gate, { method }), 'method_not_allowed', {
-        title: 'A ticket is asked for by POST.',
+        title: 'Request a ticket with POST.',
         headers: { allow: 'POST, OPTIONS', ...readable(ORIGIN) },
       });
     });

@@ -180,7 +180,7 @@ describe('a key that is none', () => {
   });
 });
 
-describe('the README’s server', () => {
+describe('the server of docs/headers.md', () => {
   let port;
   let server;
   const gate = useGate(async () => {

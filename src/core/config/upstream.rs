@@ -1,0 +1,81 @@
+//! Where sockets go, and the key that signs the assertion sent there.
+
+use super::reader::Reader;
+use super::settings::{
+    ASSERTION_KEY, ISSUERS, JWT_JWKS, JWT_SECRET, Setting, UPSTREAM_OBJECT, UPSTREAM_PLAINTEXT,
+    UPSTREAM_SERVICE, UPSTREAM_URL,
+};
+use super::values;
+use crate::token::{Authentication, KeySource};
+use crate::upstream::assertion::AssertionKey;
+use crate::upstream::{ObjectUpstream, Upstream, UpstreamUrl};
+
+/// Exactly one of these is set.
+pub(super) const UPSTREAMS: [&Setting; 3] = [&UPSTREAM_URL, &UPSTREAM_SERVICE, &UPSTREAM_OBJECT];
+
+/// `None` where there is an error.
+pub(super) fn read(reader: &mut Reader<'_>) -> Option<Upstream> {
+    let plaintext_is_allowed = reader.or_default(&UPSTREAM_PLAINTEXT, values::boolean);
+    let service = reader.text(&UPSTREAM_SERVICE).map(str::to_owned);
+    if let Some(name) = &service
+        && !reader.is_bound(name)
+    {
+        reader.error(
+            &UPSTREAM_SERVICE,
+            format!("there is no service binding {name:?}; add it under [[services]]"),
+        );
+    }
+    let object = reader.parse(&UPSTREAM_OBJECT, ObjectUpstream::parse);
+    if let Some(object) = &object
+        && !reader.is_bound(&object.binding)
+    {
+        reader.error(
+            &UPSTREAM_OBJECT,
+            format!(
+                "there is no namespace binding {:?}; add it under [[durable_objects.bindings]]",
+                object.binding
+            ),
+        );
+    }
+    let url = reader.parse_by(&UPSTREAM_URL, &[&UPSTREAM_PLAINTEXT], |text| {
+        UpstreamUrl::parse(text, plaintext_is_allowed)
+    });
+    if !UPSTREAMS.iter().any(|setting| reader.has(setting)) {
+        reader.missing(
+            &UPSTREAM_URL,
+            &UPSTREAMS,
+            "it must be set, or UPSTREAM_SERVICE or UPSTREAM_OBJECT; write the server's URL, like \
+             \"wss://chat.example.com\"",
+        );
+    }
+    let is_sound = |setting: &&'static Setting| reader.has(setting) && !reader.has_error(setting);
+    let sound: Vec<_> = UPSTREAMS.into_iter().filter(is_sound).collect();
+    for other in sound.iter().skip(1) {
+        let first = sound[0];
+        let problem = format!("{} is set as well; keep one of them", first.name());
+        reader.contradiction(other, &[first], problem);
+    }
+    let url = url.map(Upstream::Url);
+    let service = service.map(Upstream::Service);
+    url.or(service).or(object.map(Upstream::Object))
+}
+
+pub(super) fn read_assertion_key(
+    reader: &mut Reader<'_>,
+    authentication: Option<&Authentication>,
+) -> Option<AssertionKey> {
+    let jwk = reader.object(&ASSERTION_KEY)?;
+    let key = AssertionKey::from_jwk(&jwk)
+        .map_err(|problem| reader.error(&ASSERTION_KEY, problem))
+        .ok()?;
+    let mut issuers = authentication.iter().flat_map(|own| &own.issuers);
+    if issuers.any(|issuer| matches!(&issuer.keys, KeySource::Fixed(ring) if key.is_among(ring))) {
+        reader.contradiction(
+            &ASSERTION_KEY,
+            &[&JWT_SECRET, &JWT_JWKS, &ISSUERS],
+            "tokens are verified with this key too, so that an assertion would pass for a token; \
+             give it a key of its own",
+        );
+    }
+    Some(key)
+}

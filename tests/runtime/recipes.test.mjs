@@ -1,0 +1,283 @@
+// The recipes of docs/recipes: each page shows the files of its folder in examples/ as they are,
+// and they work through the gate under exactly these settings.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import { after, afterEach, before, describe, test } from 'node:test';
+import { buildSync } from 'esbuild';
+import {
+  unstable_getMiniflareWorkerOptions as workerOptions,
+  unstable_readConfig as readConfig,
+} from 'wrangler';
+import { WebSocket as Socket } from 'ws';
+import { describe as described } from '../../tools/gate.mjs';
+import { inRoot } from '../../tools/run.mjs';
+import { assertRefused } from '../support/answers.mjs';
+import { useGate, worker } from '../support/gate.mjs';
+import { internet, useServer } from '../support/internet.mjs';
+import { makeKey, sign } from '../support/keys.mjs';
+import { bearer } from '../support/tokens.mjs';
+
+const APP = 'https://app.example.com';
+const PROVIDER = 'https://id.example.com';
+const SERVER = 'https://chat-origin.example.com';
+const AUDIENCE = 'https://chat.example.com';
+const DEADLINE = 20_000;
+
+const NODE_RECIPES = ['graphql-ws', 'mqtt', 'socket-io', 'ws'];
+const read = (...path) => readFileSync(inRoot(...path), 'utf8');
+
+// A page has it from its browser, which names the page's origin.
+globalThis.WebSocket = class extends Socket {
+  constructor(url, protocols) {
+    super(url, protocols, { origin: APP });
+  }
+};
+const client = (name) => import(inRoot('examples', name, 'client.mjs'));
+const next = async (emitter, type) => {
+  const [value] = await once(emitter, type, { signal: AbortSignal.timeout(DEADLINE) });
+  return value;
+};
+
+// What a test leaves open, by how it is closed: a client that reconnects would keep this process.
+const endings = new Set();
+const closing = (what, end) => {
+  endings.add(() => end(what));
+  return what;
+};
+afterEach(async () => {
+  await Promise.all([...endings].map((end) => end()));
+  endings.clear();
+});
+
+/** The next text that `onMessage` of a recipe gets; call `next` before what brings it about. */
+function heard() {
+  const texts = new EventTarget();
+  return {
+    onMessage: (text) => texts.dispatchEvent(new MessageEvent('text', { data: text })),
+    next: async () => (await next(texts, 'text')).data,
+  };
+}
+
+/** A recipe's server as a process of its own, for the group of tests that calls this. */
+function useExample(name) {
+  const example = {};
+  let child;
+  before(async () => {
+    const path = inRoot('examples', name, 'server.mjs');
+    const env = { ...process.env, PORT: '0' };
+    child = spawn(process.execPath, [path], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+    let output = '';
+    for await (const text of child.stdout.setEncoding('utf8')) {
+      output += text;
+      const [, port] = output.match(/^listening on port (\d+)$/m) ?? [];
+      if (!port) continue;
+      example.url = `http://127.0.0.1:${port}`;
+      return;
+    }
+    assert.fail(`the server ended: ${output}`);
+  });
+  after(async () => {
+    if (!child || child.exitCode !== null) return;
+    child.kill();
+    await once(child, 'exit');
+  });
+  return example;
+}
+
+/** The gate with a recipe's settings and their provider; `options` may be a function. */
+function useRecipe(name, options) {
+  const key = makeKey('ES256', 'id-1');
+  const provider = useServer((request, response) => {
+    response.setHeader('Content-Type', 'application/json');
+    response.end(JSON.stringify({ keys: [key.jwk] }));
+  });
+  const { vars } = readConfig({ config: inRoot('examples', name, 'settings.toml') });
+  const gate = useGate(async () => {
+    const { hosts, workers = [], ...more } = await options();
+    const world = internet({ [PROVIDER]: provider.url, ...hosts });
+    return {
+      ...more,
+      // Only what `useGate` sets for http and slow machines is added.
+      vars: { AUTH: undefined, ...vars },
+      gate: { ...world.gate, ...more.gate },
+      workers: [...world.workers, ...workers],
+    };
+  });
+  return Object.assign(gate, {
+    token: (sub) => sign(key, { aud: AUDIENCE, sub }),
+    socketUrl: (path = '/') => new URL(path, gate.url).href.replace('http', 'ws'),
+  });
+}
+
+/** What holds for every recipe. */
+function testDoor(gate, target) {
+  test('refuses who has no token, and tokens for others or without a user', async () => {
+    const origin = { Origin: APP };
+    assertRefused(await gate.knock(origin, { target }), 'token_missing');
+    const foreign = bearer(await gate.token(undefined), origin);
+    assertRefused(await gate.knock(foreign, { target }), 'token_invalid');
+    assertRefused(
+      await gate.knock({ Origin: 'https://evil.example' }, { target }),
+      'origin_not_allowed',
+    );
+  });
+}
+
+function useNodeRecipe(name) {
+  const server = useExample(name);
+  return useRecipe(name, () => ({ hosts: { [SERVER]: server.url } }));
+}
+
+describe('the recipe for ws', () => {
+  const gate = useNodeRecipe('ws');
+  testDoor(gate, '/');
+  test('tells everybody what one says, and who said it', async () => {
+    const { join } = await client('ws');
+    const [one, other] = [heard(), heard()];
+    const enter = (name, { onMessage }) =>
+      closing(
+        join(gate.socketUrl(), () => gate.token(name), onMessage),
+        (socket) => socket.close(),
+      );
+    const [alice, bob] = [enter('alice', one), enter('bøb', other)];
+    await Promise.all([next(alice, 'open'), next(bob, 'open')]);
+    const both = Promise.all([one.next(), other.next()]);
+    bob.send('hello');
+    assert.deepEqual(await both, ['bøb: hello', 'bøb: hello']);
+  });
+});
+
+describe('the recipe for Socket.IO', () => {
+  const gate = useNodeRecipe('socket-io');
+  testDoor(gate, '/socket.io/?EIO=4&transport=websocket');
+  test('tells who said what, and reconnects with a new token', async () => {
+    const { connect } = await client('socket-io');
+    let tokens = 0;
+    const getToken = () => gate.token(`alice-${(tokens += 1)}`);
+    const options = { forceNew: true, extraHeaders: { Origin: APP } };
+    const socket = await connect(gate.url.href, getToken, options);
+    closing(socket, () => socket.disconnect());
+    await next(socket, 'connect');
+    const said = once(socket, 'said');
+    socket.emit('say', 'hello');
+    assert.deepEqual(await said, ['alice-1', 'hello']);
+
+    const back = next(socket, 'connect');
+    socket.io.engine.close();
+    await back;
+    const again = once(socket, 'said');
+    socket.emit('say', 'again');
+    assert.deepEqual(await again, ['alice-2', 'again']);
+  });
+});
+
+describe('the recipe for graphql-ws', () => {
+  const gate = useNodeRecipe('graphql-ws');
+  testDoor(gate, '/graphql');
+  test('knows the user in queries, and carries subscriptions', async () => {
+    const { connect } = await client('graphql-ws');
+    const graphql = connect(gate.socketUrl('/graphql'), () => gate.token('alice'));
+    closing(graphql, () => graphql.dispose());
+    const all = async (query) => {
+      const seen = [];
+      for await (const { data } of graphql.iterate({ query })) seen.push(Object.values(data)[0]);
+      return seen;
+    };
+    assert.deepEqual(await all('{ me }'), ['alice']);
+    assert.deepEqual(await all('subscription { countdown }'), ['three', 'two', 'one']);
+  });
+});
+
+describe('the recipe for MQTT', () => {
+  const gate = useNodeRecipe('mqtt');
+  testDoor(gate, '/');
+  test('lets users publish under their own name alone', async () => {
+    const { connect } = await client('mqtt');
+    const enter = async (name) =>
+      closing(await connect(gate.socketUrl(), () => gate.token(name)), (one) => one.endAsync(true));
+    const [alice, bob] = [await enter('alice'), await enter('bob')];
+    await bob.subscribeAsync('users/+/mood', { qos: 1 });
+    const message = once(bob, 'message');
+    await alice.publishAsync('users/alice/mood', 'good', { qos: 1 });
+    const [topic, payload] = await message;
+    assert.deepEqual([topic, String(payload)], ['users/alice/mood', 'good']);
+
+    const closed = next(alice, 'close');
+    alice.publish('users/bob/mood', 'bad', { qos: 1 });
+    await closed;
+  });
+});
+
+describe('the recipe for PartyServer', () => {
+  const folder = (file) => inRoot('examples/partyserver', file);
+  const gate = useRecipe('partyserver', () => {
+    const { durable_objects } = readConfig({ config: folder('settings.toml') });
+    const bound = durable_objects.bindings.map(({ name, class_name, script_name }) => [
+      name,
+      { className: class_name, scriptName: script_name },
+    ]);
+    const { outputFiles } = buildSync({
+      entryPoints: [folder('server.mjs')],
+      bundle: true,
+      write: false,
+      format: 'esm',
+      conditions: ['workerd', 'worker', 'browser'],
+      external: ['cloudflare:*'],
+    });
+    const { name, durableObjects } = workerOptions(folder('wrangler.toml')).workerOptions;
+    const { name: script } = readConfig({ config: folder('wrangler.toml') });
+    return {
+      gate: { durableObjects: { ...described().durableObjects, ...Object.fromEntries(bound) } },
+      workers: [worker(name ?? script, outputFiles[0].text, { durableObjects })],
+    };
+  });
+  testDoor(gate, '/rooms/kitchen');
+  test('is one object for each room, and says who said what', async () => {
+    const { enter } = await client('partyserver');
+    const rooms = ['kitchen', 'kitchen', 'hall 1'];
+    const people = await Promise.all(
+      rooms.map(async (room, at) => {
+        const texts = heard();
+        const token = await gate.token(`user-${at}`);
+        const socket = enter(gate.socketUrl(), room, token, texts.onMessage);
+        closing(socket, () => socket.close());
+        await next(socket, 'open');
+        return { socket, texts };
+      }),
+    );
+    const [cook, guest, other] = people;
+    const kitchen = Promise.all([cook.texts.next(), guest.texts.next()]);
+    const hall = other.texts.next();
+    guest.socket.send('hello');
+    assert.deepEqual(await kitchen, ['user-1: hello', 'user-1: hello']);
+    other.socket.send('alone');
+    assert.equal(await hall, 'user-2: alone');
+  });
+});
+
+describe('the pages of recipes', () => {
+  const names = readdirSync(inRoot('examples'));
+  test('are those of the examples', () => {
+    assert.deepEqual(names.sort(), [...NODE_RECIPES, 'partyserver'].sort());
+    const pages = readdirSync(inRoot('docs/recipes')).map((page) => basename(page, '.md'));
+    assert.deepEqual(pages.sort(), names.sort());
+  });
+  for (const name of names) {
+    test(`${name}.md shows each file as it is`, () => {
+      const page = read('docs/recipes', `${name}.md`);
+      for (const file of readdirSync(inRoot('examples', name))) {
+        const path = `examples/${name}/${file}`;
+        const [, shown] =
+          page.match(new RegExp(`^\\[\`${path}\`\\].*:\n\n\`\`\`\\w+\n([^]*?)\`\`\`$`, 'm')) ?? [];
+        assert.equal(shown, read(path), path);
+      }
+    });
+    test(`${name} takes five settings at most`, () => {
+      const { vars } = readConfig({ config: inRoot('examples', name, 'settings.toml') });
+      assert.ok(Object.keys(vars).length <= 5);
+    });
+  }
+});
