@@ -2,6 +2,7 @@
 //! Worker relays messages by [`SocketLimits`], one JSON text for each socket, and asks the core
 //! nothing for a single message.
 
+pub mod backlog;
 pub mod channel;
 mod close;
 mod closed;

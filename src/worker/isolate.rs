@@ -17,6 +17,7 @@ use web_sys::console;
 
 use crate::host;
 use crate::platform::header_lines;
+use crate::relay::configure_backlog;
 use crate::sockets::{channel, lingering};
 
 /// The gate, and constants that live on the JavaScript side so that they cross once.
@@ -59,6 +60,7 @@ impl Isolate {
         let (elsewhere, of_routes) = gate.security_headers();
         channel::configure(&relay::channel::settings_json());
         lingering::configure(&relay::lingering::settings_json());
+        configure_backlog(&relay::backlog::settings_json());
         let hidden = array(HIDDEN.into_iter().chain(CONNECTION_HEADERS));
         let stamps = |headers: &SecurityHeaders| stamps(headers, &hidden);
         Self {

@@ -12,6 +12,13 @@ use crate::log;
 use crate::platform::now;
 use crate::sockets::channel::Channel;
 
+#[wasm_bindgen(module = "/js/backlog.js")]
+extern "C" {
+    /// Passes the memory budget once for each isolate.
+    #[wasm_bindgen(js_name = configureBacklog)]
+    pub fn configure_backlog(settings: &str);
+}
+
 #[wasm_bindgen(module = "/js/relay.js")]
 extern "C" {
     /// The relay of one socket.

@@ -3,9 +3,40 @@
 // the object can end the socket or move its expiry.
 import { discard, withTimeout } from './host.js';
 
-/** The lengths of time that `portcullis::relay::channel` names, in milliseconds. */
+/**
+ * The state in which a channel is asked for.
+ * @typedef {object} State
+ * @property {boolean} again the socket was admitted before
+ * @property {string | 0} expires `<ms> <by what>`, from when the object moved the socket's expiry, or 0
+ */
+
+/**
+ * Asks an object for a channel. It resolves to the object's Response, with the header `answer`. Either
+ * that has a `webSocket`, or it refuses by the header `message`, which says what happens to a socket
+ * that was admitted before. Anything else is a failure.
+ * @typedef {(state: State, signal: AbortSignal) => Promise<Response>} Open
+ */
+
+/**
+ * What a channel ends or extends.
+ * @typedef {object} Governed
+ * @property {(code: number, reason: string, cause: string) => void} end
+ * @property {(until: number) => void} extend
+ */
+
+/**
+ * The lengths of time that `portcullis::relay::channel` names, in milliseconds.
+ * @type {{
+ *   pingEvery: number,
+ *   patience: number,
+ *   maxReopenTime: number,
+ *   minPause: number,
+ *   maxPause: number,
+ * }}
+ */
 let settings;
 
+/** @param {string} json */
 export function configureChannels(json) {
   settings = JSON.parse(json);
 }
@@ -13,18 +44,32 @@ export function configureChannels(json) {
 class Channel {
   #open;
   #endsWhenLost;
+  /** @type {WebSocket | undefined} */
   #socket;
-  #timer;
+  /** @type {number | null} */
+  #timer = null;
   /** When the object was last known to hear of this channel: a lower bound. */
   #heard = Date.now();
   #failures = 0;
   #isOver = false;
-  /** The expiry as the object last moved it: `<ms> <by what>`, or 0. */
+  /**
+   * The expiry as the object last moved it: `<ms> <by what>`, or 0.
+   * @type {string | 0}
+   */
   #expires = 0;
+  /** @type {Governed | undefined} */
   #relay;
-  /** What the object demanded before there was a relay. */
+  /**
+   * What the object demanded before there was a relay.
+   * @type {((relay: Governed) => void)[]}
+   */
   #early = [];
 
+  /**
+   * @param {(state: State) => Promise<Response>} open
+   * @param {WebSocket | undefined} first
+   * @param {boolean} endsWhenLost
+   */
   constructor(open, first, endsWhenLost) {
     this.#open = open;
     this.#endsWhenLost = endsWhenLost;
@@ -32,6 +77,7 @@ class Channel {
     else this.#lose();
   }
 
+  /** @param {Governed} relay */
   govern(relay) {
     this.#relay = relay;
     for (const act of this.#early.splice(0)) act(relay);
@@ -43,7 +89,10 @@ class Channel {
     this.#drop(1000, 'over');
   }
 
-  /** Does what a message of the object says: `end <code> <reason>` or `expires <ms> <by what>`. */
+  /**
+   * Does what a message of the object says: `end <code> <reason>` or `expires <ms> <by what>`.
+   * @param {string} message
+   */
   #obey(message) {
     const [word, number, reason] = message.split(' ');
     if (word === 'expires') {
@@ -54,22 +103,29 @@ class Channel {
     }
   }
 
+  /**
+   * @param {number} code
+   * @param {string} reason
+   * @param {string} cause
+   */
   #end(code, reason, cause) {
     this.close();
     this.#act((relay) => relay.end(code, reason, cause));
   }
 
+  /** @param {(relay: Governed) => void} act */
   #act(act) {
     if (this.#relay) act(this.#relay);
     else this.#early.push(act);
   }
 
+  /** @param {WebSocket} socket */
   #attach(socket) {
     this.#socket = socket;
     this.#heard = Date.now();
     this.#failures = 0;
     let isAnswered = true;
-    let sent;
+    let sent = this.#heard;
     const onLost = () => {
       if (this.#socket === socket) this.#lose();
     };
@@ -82,7 +138,7 @@ class Channel {
         isAnswered = true;
         this.#heard = sent;
       } else {
-        this.#obey(data);
+        this.#obey(String(data));
       }
     });
     const ping = () => {
@@ -99,6 +155,10 @@ class Channel {
     this.#timer = setTimeout(ping, settings.pingEvery);
   }
 
+  /**
+   * @param {number} code
+   * @param {string} reason
+   */
   #drop(code, reason) {
     const socket = this.#socket;
     this.#socket = undefined;
@@ -135,11 +195,18 @@ class Channel {
     }
     if (this.#isOver) discard(response);
     else if (response.webSocket) this.#attach(response.webSocket);
-    else this.#obey(response.headers.get('message'));
+    else this.#obey(response.headers.get('message') ?? '');
   }
 }
 
-/** Asks an object for a channel. Each call makes a stub: one that failed once fails for ever. */
+/**
+ * Asks an object for a channel. Each call makes a stub: one that failed once fails for ever.
+ * @param {DurableObjectNamespace} namespace
+ * @param {string} name
+ * @param {string} url
+ * @param {AbortSignal} signal
+ * @returns {Promise<Response>}
+ */
 export const connect = (namespace, name, url, signal) =>
   namespace.getByName(name).fetch(url, { headers: { Upgrade: 'websocket' }, signal });
 
@@ -148,13 +215,13 @@ export const connect = (namespace, name, url, signal) =>
  * object's answer, or to `channel` and `failure` if there was no answer in time; then the channel keeps
  * trying. If there is only `text`, the object refused.
  *
- * `open({ again, expires }, signal)` resolves to the object's Response, with the header `answer`.
- * Either it has a `webSocket`, or it refuses by the header `message`, which says what happens to a
- * socket that was admitted before. Anything else is a failure. `expires` is `<ms> <by what>`, from when
- * the object moved the socket's expiry, or 0. `endsWhenLost`: the client's socket ends with 1013 when
- * the object is out of reach for too long. `milliseconds`: how long the object may take to answer.
+ * @param {Open} open
+ * @param {boolean} endsWhenLost the client's socket ends with 1013 when the object is out of reach for
+ *   too long
+ * @param {number} milliseconds how long the object may take to answer
  */
 export async function hold(open, endsWhenLost, milliseconds) {
+  /** @type {(state: State) => Promise<Response>} */
   const ask = (state) => {
     const longest = state.again ? Math.min(milliseconds, settings.maxReopenTime) : milliseconds;
     return withTimeout(longest, async (signal) => {
@@ -177,12 +244,19 @@ export async function hold(open, endsWhenLost, milliseconds) {
   }
 }
 
-/** From now on the object's messages act on this relay. */
+/**
+ * From now on the object's messages act on this relay.
+ * @param {Channel} channel
+ * @param {Governed} relay
+ */
 export function govern(channel, relay) {
   channel.govern(relay);
 }
 
-/** Releases a channel: the object learns that the client's socket is over. */
+/**
+ * Releases a channel: the object learns that the client's socket is over.
+ * @param {Channel} channel
+ */
 export function release(channel) {
   channel.close();
 }

@@ -2,14 +2,33 @@
 // so that no message crosses into WASM. Limits, close codes and their names come as JSON from the core's
 // `SocketLimits`.
 
+import { closeWait, Held } from './backlog.js';
+import { cutOff } from './cut_off.js';
+
 /** The longest time that a timer can wait, in milliseconds. */
 const MAX_WAIT = 2 ** 31 - 1;
+
+/**
+ * The limits of a socket, as the core's `SocketLimits` writes them.
+ * @typedef {object} Limits
+ * @property {number | null} messageBytes
+ * @property {[count: number, milliseconds: number] | null} messageRate
+ * @property {number | null} idle in milliseconds
+ * @property {number | null} lifetimeEnds in milliseconds since the epoch
+ * @property {number | null} expires in milliseconds since the epoch
+ * @property {number | null} backlogBytes
+ * @property {number} messageOverhead in bytes
+ * @property {number} closeWait in milliseconds
+ * @property {Record<string, number | null>} codes close codes by reason; null for a side's own
+ * @property {[first: number, last: number][]} passable codes that pass unchanged
+ */
 
 const encoder = new TextEncoder();
 const scratch = new Uint8Array(1 << 16);
 /** A UTF-16 code unit takes at most three bytes of UTF-8. */
 const SCRATCH_LENGTH = Math.floor(scratch.length / 3);
 
+/** @param {string} text */
 function utf8Length(text) {
   if (text.length <= SCRATCH_LENGTH) return encoder.encodeInto(text, scratch).written;
   return encoder.encode(text).byteLength;
@@ -22,17 +41,21 @@ function utf8Length(text) {
 class Rate {
   #max;
   #window;
+  /** @type {number[]} */
   #times = [];
+  /** @type {number[]} */
   #counts = [];
   /** The first entry that counts. */
   #first = 0;
   #total = 0;
 
+  /** @param {[max: number, milliseconds: number]} rate */
   constructor([max, window]) {
     this.#max = max;
     this.#window = window;
   }
 
+  /** @param {number} now in milliseconds */
   admits(now) {
     const times = this.#times;
     const counts = this.#counts;
@@ -51,7 +74,7 @@ class Rate {
     // If the clock was set back, later entries count from now on.
     while (last > this.#first && times[last - 1] >= now) {
       times.pop();
-      counts[last - 1] += counts.pop();
+      counts[last - 1] += counts.pop() ?? 0;
       last -= 1;
     }
     if (last >= this.#first && times[last] >= now) {
@@ -75,12 +98,22 @@ class Side {
   hasEnded = false;
   #isClosed = false;
 
-  constructor(name, socket) {
+  /**
+   * @param {'client' | 'upstream'} name
+   * @param {WebSocket} socket
+   * @param {Held} held
+   */
+  constructor(name, socket, held) {
     this.name = name;
     this.socket = socket;
+    this.held = held;
     socket.binaryType = 'arraybuffer';
   }
 
+  /**
+   * @param {number} code 1005 for a close without a code
+   * @param {string} reason
+   */
   close(code, reason) {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -113,17 +146,32 @@ class Relay {
   #expires;
   #lifetimeEnds;
   #idle;
-  #timer;
-  #closeTimer;
-  /** How the first side closed, while the other could still send. */
+  /** @type {number | null} */
+  #timer = null;
+  /** @type {number | null} */
+  #closeTimer = null;
+  /**
+   * How the first side closed, while the other could still send.
+   * @type {{ name: string, code: number, reason: string } | undefined}
+   */
   #firstClose;
   #hasEnded = false;
 
+  /**
+   * @param {WebSocket} upstream
+   * @param {Limits} limits
+   * @param {ExecutionContext} context
+   * @param {(closed: string) => void} onEnd
+   */
   constructor(upstream, limits, context, onEnd) {
     const [client, server] = Object.values(new WebSocketPair());
     this.client = client;
-    this.#near = new Side('client', server);
-    this.#far = new Side('upstream', upstream);
+    /** @type {PromiseWithResolvers<number>} */
+    const { promise, resolve } = Promise.withResolvers();
+    // Another request may settle the promise; what follows runs in this one.
+    promise.then((bytes) => this.#giveUp(bytes));
+    this.#near = new Side('client', server, new Held(resolve));
+    this.#far = new Side('upstream', upstream, new Held(resolve));
     this.#limits = limits;
     this.#context = context;
     this.#onEnd = onEnd;
@@ -139,6 +187,11 @@ class Relay {
     this.#watch();
   }
 
+  /**
+   * @param {Side} from
+   * @param {Side} to
+   * @param {Rate | null} rate
+   */
   #listen(from, to, rate) {
     const { socket } = from;
     const { messageOverhead } = this.#limits;
@@ -160,7 +213,9 @@ class Relay {
         return;
       }
       to.backlog = backlog;
+      to.held.add(size + messageOverhead, now);
       from.backlog = 0;
+      from.held.clear();
       from.messages += 1;
       from.bytes += size;
       this.#lastMessage = now;
@@ -183,13 +238,20 @@ class Relay {
     });
   }
 
+  /** @param {number} code */
   #isPassable(code) {
     return (
       code === 1005 || this.#limits.passable.some(([low, high]) => low <= code && code <= high)
     );
   }
 
-  /** One side has closed; the other may send what it has left. */
+  /**
+   * One side has closed; the other may send what it has left.
+   * @param {Side} from
+   * @param {Side} to
+   * @param {number} code
+   * @param {string} reason
+   */
   #passClose(from, to, code, reason) {
     to.close(code, reason);
     this.#firstClose ??= { name: `${from.name}_closed`, code, reason };
@@ -199,22 +261,44 @@ class Relay {
 
   /** Both sides closed, or the second one does not. */
   #endClosed() {
+    if (!this.#firstClose) return;
     const { name, code, reason } = this.#firstClose;
     this.#end(name, undefined, code, reason);
   }
 
-  #finish(name, cause, code = this.#limits.codes[name]) {
-    this.#end(name, cause, code, name);
+  /**
+   * The sockets of this isolate hold too much, and this one most of all.
+   * @param {number} bytes
+   */
+  #giveUp(bytes) {
+    if (this.#hasEnded) {
+      if (!this.#isSettled) this.#waitForClose(closeWait());
+      return;
+    }
+    this.#finish('backlog', `of all sockets of its isolate it held most: ${bytes} bytes`);
+    this.#waitForClose(closeWait());
   }
 
+  /**
+   * @param {string} name
+   * @param {string} [cause]
+   * @param {number | null} [code]
+   */
+  #finish(name, cause, code = this.#limits.codes[name]) {
+    this.#end(name, cause, code ?? 1005, name);
+  }
+
+  /**
+   * @param {string} name
+   * @param {string | undefined} cause
+   * @param {number} code
+   * @param {string} reason
+   */
   #end(name, cause, code, reason) {
     this.#hasEnded = true;
     clearTimeout(this.#timer);
-    clearTimeout(this.#closeTimer);
     for (const side of [this.#near, this.#far]) side.close(code, reason);
-    // The close may wait behind a backlog for ever, or never be answered.
-    this.#closeTimer = setTimeout(() => this.#context.abort(), this.#limits.closeWait);
-    this.#settle();
+    this.#waitForClose(this.#limits.closeWait);
     const closed = {
       reason: name,
       cause,
@@ -227,8 +311,32 @@ class Relay {
     this.#onEnd(JSON.stringify(closed));
   }
 
+  get #isSettled() {
+    return this.#near.hasEnded && this.#far.hasEnded;
+  }
+
+  /**
+   * Cuts both sides off if one does not close in time. A close may wait behind a backlog for ever,
+   * or never be answered.
+   * @param {number} milliseconds
+   */
+  #waitForClose(milliseconds) {
+    clearTimeout(this.#closeTimer);
+    this.#closeTimer = setTimeout(() => {
+      this.#holdNothing();
+      cutOff(this.#context, 'a side of a closed socket did not answer the close');
+    }, milliseconds);
+    this.#settle();
+  }
+
   #settle() {
-    if (this.#near.hasEnded && this.#far.hasEnded) clearTimeout(this.#closeTimer);
+    if (!this.#isSettled) return;
+    clearTimeout(this.#closeTimer);
+    this.#holdNothing();
+  }
+
+  #holdNothing() {
+    for (const side of [this.#near, this.#far]) side.held.clear();
   }
 
   /** Ends the socket if its time is over, or waits for the next moment at which it may be. */
@@ -245,12 +353,20 @@ class Relay {
     }
   }
 
-  /** Closes both sides. */
+  /**
+   * Closes both sides.
+   * @param {number} code
+   * @param {string} reason
+   * @param {string} cause
+   */
   end(code, reason, cause) {
     if (!this.#hasEnded) this.#finish(reason, cause, code);
   }
 
-  /** Moves the expiry, in milliseconds since the epoch, of a socket that has one. */
+  /**
+   * Moves the expiry of a socket that has one.
+   * @param {number} until in milliseconds since the epoch
+   */
   extend(until) {
     if (this.#hasEnded || this.#expires === Infinity) return;
     this.#expires = until;
@@ -261,8 +377,11 @@ class Relay {
 
 /**
  * Starts a relay between the upstream's socket and a new one. Its `client` is the socket for the
- * response. `onEnd` is called once, with the core's `Closed` as JSON. `context` is the request's: it is
- * aborted if a side does not close.
+ * response.
+ * @param {WebSocket} upstream
+ * @param {string} limits JSON of the core's `SocketLimits`
+ * @param {ExecutionContext} context the request's, which is aborted if a side does not close
+ * @param {(closed: string) => void} onEnd is called once, with the core's `Closed` as JSON
  */
 export function relay(upstream, limits, context, onEnd) {
   return new Relay(upstream, JSON.parse(limits), context, onEnd);

@@ -1,7 +1,7 @@
 //! The numbers that scripts get from the core.
 
 use portcullis::limits::ledger::LEASE;
-use portcullis::relay::{channel, lingering};
+use portcullis::relay::{backlog, channel, lingering};
 use portcullis::util::time::millis;
 use serde_json::{Value, json};
 
@@ -37,4 +37,17 @@ fn a_socket_that_nothing_counts_ends_before_its_lease_does() {
     let longest = number("patience") + number("maxPause") / 2 + number("maxReopenTime");
     assert_eq!(longest, millis(channel::max_unheard()));
     assert!(channel::max_unheard() < LEASE);
+}
+
+#[test]
+fn the_isolates_budget_is_unchanged() {
+    assert_eq!(
+        parsed(&backlog::settings_json()),
+        json!({
+            "budget": 67_108_864,
+            "readPerMillisecond": 256,
+            "minHeld": 4096,
+            "closeWait": 100,
+        })
+    );
 }

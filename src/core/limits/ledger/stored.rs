@@ -33,6 +33,8 @@ pub struct CorruptRow(pub u64);
 const HAS_ID: u64 = 1 << 63;
 /// A flag in the second eight bytes of a slot's time: the slot lost its channel.
 const LOST: u64 = 1 << 63;
+/// Another one: the slot was the last that was left under its cap.
+const LAST: u64 = 1 << 62;
 
 impl Ledger {
     /// Rebuilds a ledger from its rows, in the order of their numbers. A row that can't be read is
@@ -118,14 +120,15 @@ impl Ledger {
     /// The slots as they are now: for each its id, and when it was taken or lost.
     pub(super) fn slots_row(&self) -> Row {
         let mut data = Vec::new();
-        for (id, SlotLease { since, held, .. }) in &self.slots.taken {
+        for (id, lease) in &self.slots.taken {
             data.extend(id);
-            put(&mut data, since.object().0);
-            let flag = match held {
+            put(&mut data, lease.since.object().0);
+            let lost = match lease.held {
                 Held::ByChannel => 0,
                 Held::Lost => LOST,
             };
-            put(&mut data, since.caller().0 | flag);
+            let last = if lease.is_last { LAST } else { 0 };
+            put(&mut data, lease.since.caller().0 | lost | last);
         }
         Row {
             number: SLOTS,
@@ -218,12 +221,12 @@ impl Reader<'_> {
             let id = self.take()?;
             let object = Timestamp(self.number()?);
             let caller = self.number()?;
-            let since = TwoClocks::new(object, Timestamp(caller & !LOST));
+            let since = TwoClocks::new(object, Timestamp(caller & !(LOST | LAST)));
             let held = match caller & LOST {
                 0 => Held::ByChannel,
                 _ => Held::Lost,
             };
-            let lease = SlotLease::new(since, held);
+            let lease = SlotLease::new(since, held, caller & LAST != 0);
             let is_next = slots
                 .taken
                 .last_key_value()
