@@ -80,16 +80,6 @@ extern "C" {
         own: &str,
     ) -> Result<Response, JsValue>;
 
-    #[wasm_bindgen(catch, js_name = closeAtOnce)]
-    pub fn close_at_once(
-        context: &JsValue,
-        address: &str,
-        code: u16,
-        reason: &str,
-        stamps: &JsValue,
-        own: &str,
-    ) -> Result<Option<Response>, JsValue>;
-
     #[wasm_bindgen(catch, js_name = importKey)]
     pub async fn import_key(jwk: &str, algorithm: &str) -> Result<JsValue, JsValue>;
 
@@ -120,7 +110,7 @@ extern "C" {
     ) -> Result<(), JsValue>;
 }
 
-/// A binding of the environment; undefined where there is none.
+/// A binding of the environment; undefined if there is none.
 pub fn binding(env: &JsValue, name: &str) -> JsValue {
     js_sys::Reflect::get(env, &name.into()).unwrap_or_default()
 }

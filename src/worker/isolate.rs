@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use portcullis::config::Settings;
 use portcullis::gateway::{Gate, Place};
+use portcullis::relay;
 use portcullis::request::READ;
 use portcullis::response::security_headers::{SecurityHeaders, Stamps};
 use portcullis::token::RuntimeKey;
@@ -14,6 +15,8 @@ use wasm_bindgen::JsValue;
 use web_sys::console;
 
 use crate::host::{self, header_lines};
+use crate::relay::configure_backlog;
+use crate::sockets::{channel, lingering};
 
 /// The gate, and constants that live on the JavaScript side so that they cross once.
 pub struct Isolate {
@@ -67,6 +70,9 @@ impl Isolate {
         let gate = Gate::new(&settings);
         report(&gate);
         let (elsewhere, of_routes) = gate.security_headers();
+        channel::configure(&relay::channel::settings_json());
+        lingering::configure(&relay::lingering::settings_json());
+        configure_backlog(&relay::backlog::settings_json());
         Self {
             gate,
             stamps: SchemeStamps::of(&elsewhere),

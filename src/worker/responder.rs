@@ -14,6 +14,7 @@ use crate::isolate::AnswerStamps;
 use crate::platform::WorkerPlatform;
 use crate::relay;
 use crate::sockets::channel::Channel;
+use crate::sockets::lingering;
 
 const REQUEST_ID: &str = "Portcullis-Request-Id";
 
@@ -67,7 +68,7 @@ impl Responder<'_> {
         closing
             .headers
             .push((REQUEST_ID, record.request_id.clone()));
-        host::close_at_once(
+        lingering::close_at_once(
             self.platform.context.as_ref().as_ref(),
             &record.address,
             closing.code,
