@@ -8,8 +8,8 @@ use wasm_bindgen::prelude::*;
 use web_sys::Response;
 use worker::worker_sys::ext::ResponseExt;
 
+use crate::clock::now;
 use crate::log;
-use crate::platform::now;
 use crate::sockets::channel::Channel;
 
 #[wasm_bindgen(module = "/js/backlog.js")]

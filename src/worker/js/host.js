@@ -34,7 +34,7 @@ function isData(value) {
 }
 
 /**
- * Lines of `Name: value` as pairs. Neither part can hold a line break.
+ * Parses lines of `Name: value` into pairs. Neither part can hold a line break.
  * @param {string} lines
  * @returns {[name: string, value: string][]}
  */
@@ -49,8 +49,8 @@ function parseHeaderLines(lines) {
 }
 
 /**
- * Lines of a request's method, URL and headers of these names, NUL for one that is absent. No
- * part can hold either.
+ * Returns a request's method, URL and headers of these names in lines, NUL for an absent one. No
+ * part can hold a line break or NUL.
  * @param {Request} request
  * @param {string[]} names
  */
@@ -106,12 +106,44 @@ export function isTimeOut(error) {
 }
 
 /**
- * What tells whether a header, in lower case, is of these; one that ends in a dash is a prefix.
+ * Matches the names of headers that no client may send on: those of `owned` however they are spelt,
+ * and those of `platform` in any spelling but their own. A name that ends in a dash is a prefix.
  * @param {string[]} owned
+ * @param {string[]} platform
  */
-export function namesLike(owned) {
-  const parts = owned.map((name) => (name.endsWith('-') ? name : `${name}$`));
+export function namesLike(owned, platform) {
+  const [isOwned, isOfPlatform] = [patternOf(owned), patternOf(platform)];
+  return {
+    /**
+     * Whether a name, in lower case, is one of them.
+     * @param {string} name
+     */
+    test(name) {
+      const folded = name.replace(/[^a-z0-9]/g, '-');
+      return isOwned.test(folded) || (folded !== name && isOfPlatform.test(folded));
+    },
+  };
+}
+
+/** @param {string[]} names */
+function patternOf(names) {
+  const parts = names.map((name) => (name.endsWith('-') ? name : `${name}$`));
   return new RegExp(`^(?:${parts.join('|')})`);
+}
+
+/** Connection options that name no header of the client's: fetch makes the handshake anew. */
+const OF_THE_HANDSHAKE = /^(?:upgrade$|sec-websocket-)/;
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
+
+/**
+ * The headers that `Connection` says are for the gate alone (RFC 9110 §7.6.1).
+ * @param {Headers} headers
+ */
+function hopByHop(headers) {
+  const options = (headers.get('connection') ?? '').toLowerCase().split(',');
+  return options
+    .map((option) => option.trim())
+    .filter((option) => TOKEN.test(option) && !OF_THE_HANDSHAKE.test(option));
 }
 
 /**
@@ -119,14 +151,14 @@ export function namesLike(owned) {
  * @param {Fetcher | undefined} service
  * @param {Request} request
  * @param {string} url
- * @param {RegExp} owned as `namesLike` returns it
+ * @param {ReturnType<typeof namesLike>} owned
  * @param {string[]} remove names
  * @param {string} set header lines
  * @param {number} milliseconds
  */
 export function forward(service, request, url, owned, remove, set, milliseconds) {
   const headers = new Headers(request.headers);
-  const foreign = [];
+  const foreign = hopByHop(headers);
   for (const name of headers.keys()) if (owned.test(name)) foreign.push(name);
   for (const name of foreign) headers.delete(name);
   for (const name of remove) headers.delete(name);
@@ -256,19 +288,25 @@ export function discard({ webSocket, body }) {
 
 /**
  * @typedef {object} Stamps
- * @property {Headers} headers
- * @property {Set<string>} withheld names in lower case
+ * @property {Headers} headers those that replace the server's own
+ * @property {[name: string, value: string][]} added those that are added where it has none
+ * @property {Set<string>} withheld names in lower case of its headers that never pass
  */
 
 /**
- * Headers to stamp, and which of an upstream's give way: those and `hidden`, in lower case.
- * @param {string} lines
- * @param {string[]} hidden
+ * Headers to stamp. `set` and `add` are header lines.
+ * @param {string} set
+ * @param {string} add
+ * @param {string[]} hidden names in lower case
  * @returns {Stamps}
  */
-export function stampsOf(lines, hidden) {
-  const headers = new Headers(parseHeaderLines(lines));
-  return { headers, withheld: new Set([...hidden, ...headers.keys()]) };
+export function stampsOf(set, add, hidden) {
+  const headers = new Headers(parseHeaderLines(set));
+  return {
+    headers,
+    added: parseHeaderLines(add),
+    withheld: new Set([...hidden, ...headers.keys()]),
+  };
 }
 
 /**
@@ -285,6 +323,7 @@ export function passOn(upstream, stamps, own, relayed) {
   for (const [name, value] of upstream.headers) {
     if (!stamps.withheld.has(name)) headers.append(name, value);
   }
+  for (const [name, value] of stamps.added) if (!headers.has(name)) headers.set(name, value);
   setAll(headers, parseHeaderLines(own));
   if (!webSocket) return new Response(upstream.body, { status, statusText, headers });
   // Of a 101 it would speak of frames that no one encoded.

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use portcullis::gateway::{LedgerCall, ObjectReply};
+use portcullis::gateway::platform::{LedgerCall, ObjectReply};
 use portcullis::limits::ledger::{
     ChannelState, Departure, Ledger as LedgerState, LedgerChange, LedgerRequest, LedgerResponse,
     Row, wire,
@@ -18,8 +18,8 @@ use wasm_bindgen_futures::future_to_promise;
 use worker::worker_sys::DurableObjectState;
 use worker::{Context, Env, Error, Result, State, console_error};
 
+use crate::clock::now;
 use crate::host;
-use crate::platform::now;
 use crate::sockets::channel::Channel;
 use crate::sockets::slot::{self, SlotRequest};
 

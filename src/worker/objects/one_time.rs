@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portcullis::gateway::OnceCall;
+use portcullis::gateway::platform::OneTimeCall;
 use portcullis::one_time::store::{StoreChange, StoreResponse, StoredValue, step, wire};
 use portcullis::policy::ONE_TIME_BINDING;
 use portcullis::util::time::millis;
@@ -12,15 +12,15 @@ use worker::{
     durable_object,
 };
 
+use crate::clock::now;
 use crate::host;
-use crate::platform::now;
 
 /// How far ahead an alarm is set at most. It is set again if something is still kept then.
 const MAX_SLEEP: Duration = Duration::from_hours(24 * 30);
 
 /// Calls the object of a name. The error says for the log why there is no answer; it never quotes
 /// an answer, which may hold an identity.
-pub async fn ask(env: &JsValue, call: &OnceCall) -> std::result::Result<StoreResponse, String> {
+pub async fn ask(env: &JsValue, call: &OneTimeCall) -> std::result::Result<StoreResponse, String> {
     let namespace = host::binding(env, ONE_TIME_BINDING);
     let (path, content) = wire::encode_request(&call.request);
     let milliseconds = millis(call.timeout) as f64;

@@ -1,7 +1,7 @@
 //! Channels, which `channel.js` holds: they connect live sockets to the gate's Durable Objects.
 
 use js_sys::Reflect;
-use portcullis::gateway::ObjectReply;
+use portcullis::gateway::platform::ObjectReply;
 use wasm_bindgen::prelude::*;
 
 use crate::host;

@@ -3,11 +3,12 @@
 use std::cell::Cell;
 
 use js_sys::Promise;
-use portcullis::gateway::ObjectReply;
+use portcullis::gateway::platform::ObjectReply;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use worker::Context;
 
+use crate::background;
 use crate::host;
 use crate::sockets::channel::{Channel, asked};
 
@@ -58,7 +59,7 @@ impl Drop for PendingSlot<'_> {
             return;
         }
         let result = self.result.clone();
-        self.context.wait_until(async move {
+        background::hold(self.context, async move {
             if let Ok(result) = JsFuture::from(result).await {
                 drop(asked(&result));
             }
