@@ -8,6 +8,7 @@ pub mod ledger;
 pub mod provider;
 pub mod registry;
 pub mod runtime;
+pub mod scripted;
 pub mod vectors;
 
 use std::fmt::{Debug, Display};
