@@ -1,11 +1,18 @@
 // The built gate on workerd, as wrangler.toml describes it: for npm start, the check before a
 // deployment, and the tests. Needs Node 22 and a build.
-import { convertV4MiniflareOptions, Miniflare } from 'miniflare';
+import { createRequire } from 'node:module';
+import { basename } from 'node:path';
 import {
   experimental_readRawConfig as readRawConfig,
   unstable_getMiniflareWorkerOptions as fromWrangler,
 } from 'wrangler';
+import { configuration } from './project.mjs';
 import { Failure, inRoot } from './run.mjs';
+
+// The Miniflare that wrangler itself uses, wherever the package manager put it.
+const { convertV4MiniflareOptions, Miniflare } = createRequire(
+  createRequire(import.meta.url).resolve('wrangler/package.json'),
+)('miniflare');
 
 /** The built gate's modules, the main one first. */
 export const MODULES = [
@@ -18,50 +25,46 @@ export const MODULES = [
 export const NAME = 'gate';
 
 /**
- * The gate's options as wrangler.toml or another file has them, for one of its environments. Without .dev.vars and
+ * The gate's options as wrangler.toml, or the configuration at `path`, has them for one of its
+ * environments. Without .dev.vars and
  * .env, which are for `wrangler dev` alone: naming other files keeps wrangler from the first, the
  * variable from the second.
  */
-export function describe(environment, config) {
+export function describe(environment, path = configuration()) {
   process.env.CLOUDFLARE_LOAD_DEV_VARS_FROM_DOT_ENV = 'false';
-  return fromFile(config, (path) => {
+  return read(path, () => {
     const { workerOptions } = fromWrangler(path, environment, { envFiles: ['none'] });
     const { modulesRules, ...described } = workerOptions;
     return described;
   });
 }
 
-/** The names of the bindings that a request can be sent through. */
-export const fetchers = ({ serviceBindings, mtlsCertificates }) =>
-  Object.keys({ ...serviceBindings, ...mtlsCertificates });
+/** The configuration at `path` as it is written, all environments included. */
+export const readRaw = (path) => read(path, () => readRawConfig({ config: path }).rawConfig);
 
-/** wrangler.toml as it is written, all environments included. */
-export const readRaw = (config) =>
-  fromFile(config, (path) => readRawConfig({ config: path }).rawConfig);
-
-function fromFile(config, read) {
+function read(path, work) {
   try {
-    return read(config ?? inRoot('wrangler.toml'));
+    return work();
   } catch (error) {
     const line = error.location?.line;
-    throw new Failure(
-      `${config ?? 'wrangler.toml'}${line ? `, line ${line}` : ''}: ${error.message}`,
-    );
+    throw new Failure(`${basename(path)}${line ? `, line ${line}` : ''}: ${error.message}`);
   }
 }
 
 /**
  * Options of Miniflare for the gate.
  *
- * `config`: a file in place of wrangler.toml. `environment`: one of its own, if it has any. `vars`: settings, over those of
+ * `path` and `environment`: wrangler's configuration and one of its environments, if not the usual.
+ * `modules`: a Worker that has the gate in it, in place of the gate as built. `vars`: settings, over those of
  * wrangler.toml; undefined unsets. `services`: service bindings by name, each the name of one of
  * `workers` or a function from request to response. `workers`: further Workers in Miniflare's
  * form. `front`: one more that gets the requests first. `gate`: what else to lay over the gate's
  * own options. `onLine`: gets every line a Worker logs, as `{ level, message }`.
  */
 function options({
-  config,
+  path,
   environment,
+  modules = { modulesRoot: inRoot('build'), modules: MODULES },
   vars = {},
   services = {},
   workers = [],
@@ -73,7 +76,7 @@ function options({
   persist,
   shared,
 }) {
-  const described = describe(environment, config);
+  const described = describe(environment, path);
   return convertV4MiniflareOptions({
     host,
     port,
@@ -87,8 +90,7 @@ function options({
       {
         ...described,
         name: NAME,
-        modulesRoot: inRoot('build'),
-        modules: MODULES,
+        ...modules,
         // Only Cloudflare has the certificates.
         mtlsCertificates: {},
         ...gate,

@@ -45,8 +45,11 @@ function hasSecretKey(value) {
   return Object.values(value).some(hasSecretKey);
 }
 
-/** Where a secret is written out in wrangler.toml, as a message that says what to do; or undefined. */
-export function exposedSecret({ vars, env = {} }) {
+/**
+ * Where a secret is written out in wrangler's configuration, as a message that says what to do; or
+ * undefined.
+ */
+export function exposedSecret(file, { vars, env = {} }) {
   const secrets = secretSettings();
   const sections = [
     ['[vars]', vars],
@@ -59,7 +62,7 @@ export function exposedSecret({ vars, env = {} }) {
       if (!secrets.includes(name) && !holdsKey) continue;
       const isGlobal = place === name;
       return (
-        `${place} is in wrangler.toml under ${section}, where everyone with the repository can ` +
+        `${place} is in ${file} under ${section}, where everyone with the repository can ` +
         `read it. ${holdsKey ? 'It holds a secret key. ' : ''}Remove it there, make a new one, and ` +
         (isGlobal
           ? `set it with: npx wrangler secret put ${name}`

@@ -159,6 +159,10 @@ settings! {
         "Allows ws:// and http:// to any host.";
     UPSTREAM_TIMEOUT: Var Route Other, Duration, Value("10s"),
         "How long the server may take to answer an upgrade or a proxied request.";
+    PATH_CASE: Var Global Other, Choice(&["sensitive", "insensitive"]), Value("sensitive"),
+        "Whether the servers tell /Admin from /admin.";
+    PATH_TRAILING_SLASH: Var Global Other, Choice(&["distinct", "same"]), Value("distinct"),
+        "Whether the servers tell /admin/ from /admin.";
     ASSERTION_KEY: Secret Route Other, Object, NONE,
         "Signs the assertion that the server gets.";
 

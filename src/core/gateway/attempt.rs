@@ -73,7 +73,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
             is_attempt: match place {
                 Place::Ticket(_) | Place::Refresh(_) => true,
                 Place::Admin(_) => false,
-                Place::Endpoint(_) | Place::Route(_) | Place::Nowhere => {
+                Place::Endpoint(_) | Place::Route(_) | Place::Unserved(_) | Place::Nowhere(_) => {
                     request.asks_for_websocket()
                 }
             },

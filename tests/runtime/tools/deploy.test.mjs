@@ -214,7 +214,7 @@ describe('a secret in wrangler.toml', () => {
       /^ISSUERS .*a secret key/,
     ],
   ]) {
-    test(name, () => assert.match(exposedSecret(config) ?? '', found));
+    test(name, () => assert.match(exposedSecret('wrangler.toml', config) ?? '', found));
   }
 
   test('is not a reference, a public key or what is no setting', () => {
@@ -224,9 +224,9 @@ describe('a secret in wrangler.toml', () => {
       API_KEY: 'x',
       ROUTES: [{ path: '/a', jwt_secret: '{secret:A}' }, 'nonsense', null],
     };
-    assert.equal(exposedSecret({ vars }), undefined);
-    assert.equal(exposedSecret({ vars: { ROUTES: 'nonsense' } }), undefined);
-    assert.equal(exposedSecret({}), undefined);
+    assert.equal(exposedSecret('wrangler.toml', { vars }), undefined);
+    assert.equal(exposedSecret('wrangler.toml', { vars: { ROUTES: 'nonsense' } }), undefined);
+    assert.equal(exposedSecret('wrangler.toml', {}), undefined);
   });
 
   test('stops the deployment', async () => {
