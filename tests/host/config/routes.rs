@@ -34,6 +34,7 @@ const SETTINGS: [(&str, &str); 23] = [
     ("KEY_REPLAY_WINDOW", "off"),
     ("LIMITER_TIMEOUT", "1s"),
     ("ON_LIMITER_FAILURE", "admit"),
+    ("ON_REGISTRY_FAILURE", "admit"),
     ("ORIGIN_MISSING", "allow"),
     ("PLAIN_HTTP", "proxy"),
     ("REJECT_WITH", "close"),

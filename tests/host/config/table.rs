@@ -156,6 +156,7 @@ const OTHER_VALUES: [(&str, &str); 49] = [
     ("BAN_AFTER", "20/1m for 1h"),
     ("KEY_REPLAY_WINDOW", "off"),
     ("ON_LIMITER_FAILURE", "admit"),
+    ("ON_REGISTRY_FAILURE", "admit"),
     ("LIMITER_TIMEOUT", "1s"),
     ("RELAY", "inspect"),
     ("MAX_MESSAGE_BYTES", "1000"),
