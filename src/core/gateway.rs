@@ -22,6 +22,7 @@ mod route_limit;
 mod tickets;
 mod token;
 
+use crate::checks::origin::Origin;
 use crate::checks::transport;
 use crate::record::{Outcome, Record, Stage};
 use crate::request::Request;
@@ -55,6 +56,7 @@ impl Gate {
 impl<P: Platform> Attempt<'_, P> {
     async fn steps(&mut self) -> Result<Passage<P>, Rejection> {
         let origin = self.request.headers.get("origin");
+        let origin = origin.as_deref().map(Origin::for_the_record);
         self.record.note_origin(origin.as_deref());
 
         // 1. configuration
@@ -87,7 +89,8 @@ impl<P: Platform> Attempt<'_, P> {
                 let json = site.key_set();
                 return Ok(Passage::KeySet { json });
             }
-            Place::Nowhere => return Err(Reason::NoRoute.because("no route or endpoint matches")),
+            Place::Unserved(miss) => return self.refuse_unserved(site, *miss),
+            Place::Nowhere(miss) => return Err((*miss).into()),
         };
 
         // 4. handshake

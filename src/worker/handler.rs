@@ -70,7 +70,7 @@ async fn answer(platform: &WorkerPlatform) -> Result<Response, JsValue> {
         platform,
         request: &seen,
         place: &place,
-        stamps: isolate.stamps(&place),
+        stamps: isolate.stamps(&place, seen.url.is_tls()),
         cors: gate.cors(&seen, &place),
     };
     let response = responder.respond(result, &mut record)?;

@@ -12,6 +12,7 @@ use crate::limits::route_pool::Holder;
 use crate::policy::{Counting, RejectWith, Route, Site};
 use crate::request::Request;
 use crate::request::address::{AddressKey, Ipv6Prefix};
+use crate::routing::table::Miss;
 
 /// The gate of one isolate. Its journey of a request is in [`crate::gateway`].
 pub struct Gate {
@@ -53,7 +54,7 @@ impl Gate {
         match &self.site {
             Ok(site) => site.find(request),
             Err(_) if is_health(request) => Place::Endpoint(Endpoint::Health),
-            Err(_) => Place::Nowhere,
+            Err(_) => Place::Nowhere(Miss::NoRoute),
         }
     }
 

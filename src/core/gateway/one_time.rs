@@ -5,6 +5,7 @@ use super::limits::{Admission, Counters, Lapses};
 use super::platform::{OneTimeCall, Platform};
 use super::token::{Obstacle, Progress, TokenRuntime};
 use crate::checks::handshake::Handshake;
+use crate::checks::origin::Origin;
 use crate::one_time::jti::TokenUse;
 use crate::one_time::store::{StoreRequest, StoreResponse};
 use crate::one_time::ticket::{Bounds, Grant, Ticket};
@@ -104,9 +105,10 @@ impl<'a, P: Platform> Attempt<'a, P> {
 
     /// What a ticket is bound to, for this request to that route.
     pub fn bounds(&self, found: Found<'_>) -> Bounds {
+        let origin = self.request.headers.get("origin");
         Bounds {
             address: self.address(&found.route.policy.counting),
-            origin: self.request.headers.get("origin"),
+            origin: origin.as_deref().and_then(Origin::canonical),
             route: found.route.pattern.clone(),
         }
     }

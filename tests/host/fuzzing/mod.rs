@@ -65,6 +65,10 @@ pub fn budget() -> Duration {
 
 /// Runs cases, each with a seed of its own, until the time is up. A case tells how much it
 /// admitted; one that panics is named.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a fuzz test runs for a time, from a new seed"
+)]
 pub fn run(name: &str, budget: Duration, case: impl Fn(&mut Chance) -> u64) -> Counts {
     let began = Instant::now();
     let fixed = env::var("FUZZ_SEED").map(|text| text.parse::<u64>().expect("a seed"));
