@@ -17,7 +17,7 @@ fn policies(settings: &Settings) -> Vec<String> {
 }
 
 /// Each setting that a route may have, with a value other than its default.
-const SETTINGS: [(&str, &str); 23] = [
+const SETTINGS: [(&str, &str); 24] = [
     ("ALLOWED_ORIGINS", "https://other.example.com"),
     ("AUTH", "optional"),
     ("JWT_ALGORITHMS", "HS256"),

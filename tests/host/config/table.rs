@@ -111,7 +111,7 @@ fn the_documentation_has_every_setting_as_the_table_has_it() {
 }
 
 /// A value of each setting that a route may have. None is the default.
-const OTHER_VALUES: [(&str, &str); 50] = [
+const OTHER_VALUES: [(&str, &str); 51] = [
     ("ALLOWED_ORIGINS", "https://other.example.com"),
     ("ORIGIN_MISSING", "allow"),
     ("REQUIRE_TLS", "false"),
