@@ -1,39 +1,6 @@
 // What the end of a connection, or of an attempt at one, means.
 
-/**
- * The gate's reasons and their close codes, as in docs/reasons.json.
- * @type {Record<string, number | undefined>}
- */
-const REASONS = {
-  __proto__: null,
-  misconfigured: 1011,
-  no_route: 4404,
-  replayed_key: 4400,
-  origin_missing: 4403,
-  origin_not_allowed: 4403,
-  token_missing: 4401,
-  token_invalid: 4401,
-  token_expired: 4401,
-  ambiguous_token: 4400,
-  insufficient_scope: 4403,
-  provider_unavailable: 1013,
-  rate_limited: 4429,
-  too_many_sockets: 4429,
-  banned: 4403,
-  revoked: 4401,
-  limiter_unavailable: 1013,
-  upstream_unreachable: 1014,
-  upstream_refused: 1014,
-  upstream_timeout: 1014,
-  upstream_gone: 1014,
-  backlog: 1013,
-  disconnected: 4403,
-  message_rate: 1008,
-  message_too_big: 1009,
-  idle: 4408,
-  lifetime: 4408,
-  replaced: 4408,
-};
+import { REASONS } from './reasons.js';
 
 /** Close codes of RFC 6455 §7.4.1. The last two are never sent. */
 export const GOING_AWAY = 1001;
