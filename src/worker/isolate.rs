@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use portcullis::config::Settings;
-use portcullis::gateway::Gate;
-use portcullis::gateway::Place;
+use portcullis::gateway::{Gate, Place};
+use portcullis::relay;
 use portcullis::request::READ;
 use portcullis::response::security_headers::{SecurityHeaders, Stamps};
 use portcullis::token::RuntimeKey;
@@ -14,8 +14,9 @@ use portcullis::upstream::{GATE_HEADERS, PLATFORM_HEADERS};
 use wasm_bindgen::JsValue;
 use web_sys::console;
 
-use crate::host;
-use crate::platform::header_lines;
+use crate::host::{self, header_lines};
+use crate::relay::configure_backlog;
+use crate::sockets::{channel, lingering};
 
 /// The gate, and constants that live on the JavaScript side so that they cross once.
 pub struct Isolate {
@@ -69,6 +70,9 @@ impl Isolate {
         let gate = Gate::new(&settings);
         report(&gate);
         let (elsewhere, of_routes) = gate.security_headers();
+        channel::configure(&relay::channel::settings_json());
+        lingering::configure(&relay::lingering::settings_json());
+        configure_backlog(&relay::backlog::settings_json());
         Self {
             gate,
             stamps: SchemeStamps::of(&elsewhere),

@@ -15,7 +15,7 @@ use crate::request::percent;
 use crate::response::reason::{AllowedMethods, Reason, Rejection};
 use crate::util::duration::positive_duration;
 use crate::util::strict_json;
-use crate::util::time::Timestamp;
+use crate::util::time::{CLOCK_SLACK, Timestamp};
 
 /// The longest body that is read, in bytes.
 pub const MAX_BODY_BYTES: u32 = 16 * 1024;
@@ -25,9 +25,6 @@ pub const REVOKED_FOR: Duration = Duration::from_hours(24 * 30);
 
 /// How long a ban lasts by default.
 const BANNED_FOR: Duration = Duration::from_hours(1);
-
-/// How far ahead a time may lie and still count as past, since clocks differ.
-const CLOCK_SLACK: Duration = Duration::from_secs(60);
 
 /// An administrator's command.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,6 +11,8 @@ pub struct UpstreamUrl {
     scheme: &'static str,
     authority: String,
     path_prefix: String,
+    /// The name of a binding of a client certificate (mTLS) that the server is shown.
+    pub certificate: Option<String>,
 }
 
 impl UpstreamUrl {
@@ -61,7 +63,13 @@ impl UpstreamUrl {
             scheme,
             authority: authority.to_string(),
             path_prefix,
+            certificate: None,
         })
+    }
+
+    /// Whether the server is reached over TLS.
+    pub fn is_encrypted(&self) -> bool {
+        self.scheme == "https"
     }
 
     /// The origin as RFC 6454 §6.2 writes it.

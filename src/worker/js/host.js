@@ -346,51 +346,13 @@ export function answer(status, body, stamps, own, webSocket) {
 }
 
 /**
- * Refused sockets whose clients have not answered the close yet, by address.
- * @type {Map<string, number>}
+ * Cuts off a client or server that does not answer a close: nothing else ends its request. The
+ * runtime logs an abort as an uncaught exception, except where `retryable` marks a lost connection.
+ * @param {ExecutionContext} context the request's
+ * @param {string} why
  */
-const lingering = new Map();
-let allLingering = 0;
-const MAX_LINGERING = 256;
-const MAX_LINGERING_PER_ADDRESS = 16;
-const MAX_LINGERING_TIME = 5_000;
-
-/**
- * A socket that is closed as soon as it is open, or undefined where too many such linger. The
- * runtime keeps one until its client answers the close, unless the request is cut off.
- * @param {ExecutionContext} context
- * @param {string} address
- * @param {number} code
- * @param {string} reason
- * @param {Stamps} stamps
- * @param {string} own header lines
- */
-export function closeAtOnce(context, address, code, reason, stamps, own) {
-  const before = lingering.get(address) ?? 0;
-  if (before >= MAX_LINGERING_PER_ADDRESS || allLingering >= MAX_LINGERING) return undefined;
-  const { 0: client, 1: server } = new WebSocketPair();
-  const response = answer(101, null, stamps, own, client);
-  lingering.set(address, before + 1);
-  allLingering += 1;
-  let lingers = true;
-  const leave = () => {
-    if (!lingers) return;
-    lingers = false;
-    clearTimeout(timer);
-    allLingering -= 1;
-    const others = (lingering.get(address) ?? 0) - 1;
-    if (others > 0) lingering.set(address, others);
-    else lingering.delete(address);
-  };
-  const timer = setTimeout(() => {
-    leave();
-    context.abort(new Error('a refused client did not answer the close'));
-  }, MAX_LINGERING_TIME);
-  server.addEventListener('close', leave);
-  server.addEventListener('error', leave);
-  server.accept();
-  server.close(code, reason);
-  return response;
+export function cutOff(context, why) {
+  context.abort(Object.assign(new Error(why), { retryable: true }));
 }
 
 /**
