@@ -1,6 +1,5 @@
 // Sockets that are accepted only to be closed with a code that says why they are refused.
-import { cutOff } from './cut_off.js';
-import { answer } from './host.js';
+import { answer, cutOff } from './host.js';
 
 /**
  * What `portcullis::relay::lingering` says, the time in milliseconds.

@@ -19,7 +19,7 @@ import { useUpstream } from '../../support/upstream.mjs';
 const from = (address, more) => withToken({}, fromAddress(address, more));
 const FORGED = { Authorization: 'Bearer x' };
 
-/** A failure is told behind its answer. */
+/** A failure is counted after the response. */
 const untilBanned = (knock) => until(knock, (answer) => reasonOf(answer) === 'banned');
 
 describe('a ban', () => {
