@@ -1,49 +1,24 @@
 // What the end of a connection, or of an attempt at one, means.
 
-/** Names of the gate's reasons, and the close codes that they come with. */
-const REASONS = {
-  __proto__: null,
-  misconfigured: 1011,
-  no_route: 4404,
-  replayed_key: 4400,
-  origin_missing: 4403,
-  origin_not_allowed: 4403,
-  token_missing: 4401,
-  token_invalid: 4401,
-  token_expired: 4401,
-  ambiguous_token: 4400,
-  insufficient_scope: 4403,
-  rate_limited: 4429,
-  too_many_sockets: 4429,
-  banned: 4403,
-  revoked: 4401,
-  limiter_unavailable: 1013,
-  upstream_unreachable: 1014,
-  upstream_refused: 1014,
-  upstream_timeout: 1014,
-  upstream_gone: 1014,
-  backlog: 1013,
-  disconnected: 4403,
-  message_rate: 1008,
-  message_too_big: 1009,
-  idle: 4408,
-  lifetime: 4408,
-};
+import { REASONS } from './reasons.js';
 
-/** Of RFC 6455 §7.4.1. The last two are never sent. */
+/** Close codes of RFC 6455 §7.4.1. The last two are never sent. */
 export const GOING_AWAY = 1001;
 export const NO_STATUS = 1005;
 export const ABNORMAL = 1006;
-/** Of the gate. */
+/** Close codes of the gate. */
 export const UNAUTHORIZED = 4401;
 export const LIMITED = 4429;
-/** Ends after which another attempt may fare better. */
+/** Close codes after which another attempt may succeed. */
 const PASSING = new Set([GOING_AWAY, NO_STATUS, ABNORMAL, 1011, 1012, 1013, 1014, 4408, LIMITED]);
 
+/** A newer socket of the user took this one's place: two that came back would replace each other. */
+const REPLACED = 'replaced';
+
 /** What to do after an end. */
-export function actionAfter(code) {
+export function actionAfter(code, reason) {
   if (code === UNAUTHORIZED) return 'authenticate';
-  return PASSING.has(code) ? 'retry' : 'give up';
+  return PASSING.has(code) && reason !== REPLACED ? 'retry' : 'give up';
 }
 
 export class FailedEvent extends Event {
@@ -67,11 +42,11 @@ export class ClosedEvent extends Event {
   }
 }
 
-/** Whether it was the gate that ended it, and said why. */
+/** Whether the gate ended it and said why. */
 export const isRefusal = ({ code, reason, status }) =>
   status !== undefined || REASONS[reason] === code;
 
-/** An endpoint's answer that is no success. */
+/** The answer of an endpoint that refused. */
 export class Refused extends Error {
   constructor(response, { reason }) {
     super(`the gate answered ${response.status}`);

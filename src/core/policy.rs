@@ -1,4 +1,4 @@
-//! What the settings say, checked: all that the journey of a request needs.
+//! Checked settings: everything that the journey of a request needs to know.
 
 use std::time::Duration;
 
@@ -24,12 +24,12 @@ use crate::util::time::Timestamp;
 pub struct Site {
     pub routes: Table<Policy>,
     pub elsewhere: Elsewhere,
-    /// `None`: there are no administrators.
+    /// `None` where there are no administrators.
     pub admin_token: Option<AdminToken>,
     pub warnings: Vec<String>,
 }
 
-/// What holds where no route matches.
+/// The settings that hold where no route matches.
 #[derive(Debug)]
 pub struct Elsewhere {
     pub require_tls: bool,
@@ -42,7 +42,7 @@ pub struct Elsewhere {
 pub type Route = table::Route<Policy>;
 
 impl Site {
-    /// How attempts are counted wherever failures ban their address.
+    /// The ways of counting under which refused attempts ban an address.
     pub fn banning(&self) -> impl Iterator<Item = &Counting> {
         let of_routes = self.routes.iter().map(|route| &route.policy.counting);
         let all = of_routes.chain([&self.elsewhere.counting]);
@@ -57,7 +57,7 @@ impl Site {
         keys.filter_map(AssertionKey::public)
     }
 
-    /// The public keys that upstreams check assertions with, as a JWK Set (RFC 7517 §5).
+    /// The public keys that servers check assertions with, as a JWK Set (RFC 7517 §5).
     pub fn key_set(&self) -> String {
         let mut keys: Vec<&Value> = Vec::new();
         for key in self.published_keys() {
@@ -69,14 +69,14 @@ impl Site {
     }
 }
 
-/// What becomes of requests that are no upgrade.
+/// What happens to requests that are not upgrades.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PlainHttp {
     Reject,
     Proxy,
 }
 
-/// Everything that the journey of a request needs, checked.
+/// The checked settings of one route.
 #[derive(Debug)]
 pub struct Policy {
     pub require_tls: bool,
@@ -87,7 +87,7 @@ pub struct Policy {
     pub permission: Permission,
     pub upstream: Upstream,
     pub upstream_timeout: Duration,
-    /// Signs what the upstream is told of each upgrade.
+    /// Signs the assertion that the server gets with each upgrade.
     pub assertion_key: Option<AssertionKey>,
     pub counting: Counting,
     pub relay: RelayMode,
@@ -105,7 +105,7 @@ pub const LEDGER_BINDING: &str = "LEDGER";
 /// The Durable Object binding that counts admissions of routes.
 pub const ROUTE_QUOTA_BINDING: &str = "ROUTE_QUOTA";
 
-/// What becomes of an attempt that can't be counted.
+/// What happens to an attempt that can't be counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnLimiterFailure {
     Reject,
@@ -121,35 +121,35 @@ pub struct Counting {
     pub route: Option<Quota>,
     pub ipv6_prefix: Ipv6Prefix,
     pub on_failure: OnLimiterFailure,
-    /// After this long a counter counts as unable to answer.
+    /// How long a counter may take to answer.
     pub timeout: Duration,
 }
 
-/// How the attempts of a party are counted.
+/// How the attempts of one scope, an address or a user, are counted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ScopeLimits {
     pub limits: Limits,
-    /// The path of the route that counts apart, since it has a limit of its own; empty for what
-    /// counts together.
+    /// The path of the route if it counts apart, because it has a limit of its own. Empty for all
+    /// routes that count together.
     pub group: String,
-    /// How many sockets it may hold open at a time, on all routes that have such a cap.
+    /// How many sockets the scope may hold open at a time, on all routes with such a cap.
     pub max_sockets: Option<u32>,
 }
 
 impl ScopeLimits {
-    /// Whether there is anything to ask a ledger for.
+    /// Whether a ledger must be asked.
     pub fn needs_a_ledger(&self) -> bool {
         self.limits.need_a_ledger() || self.max_sockets.is_some()
     }
 }
 
-/// The Durable Object binding that keeps what can be used once.
+/// The Durable Object binding that keeps tickets and `jti`s, which are used once.
 pub const ONE_TIME_BINDING: &str = "ONE_TIME";
 
-/// What can be used once.
+/// Settings of what can be used once: tickets and, with `JWT_REPLAY`, tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OneTime {
-    /// `None` where there are no tickets, and the query parameter is the upstream's own.
+    /// `None` where there are no tickets. The query parameter is then the server's own.
     pub ticket_ttl: Option<Duration>,
     /// `JWT_REPLAY=reject`.
     pub rejects_replay: bool,
@@ -164,22 +164,23 @@ impl OneTime {
     }
 }
 
-/// The Durable Object binding that knows the live sockets, revocations and bans.
+/// The Durable Object binding that keeps live sockets, revocations and bans.
 pub const REGISTRY_BINDING: &str = "REGISTRY";
 
-/// What the registry is asked about sockets.
+/// When the registry is asked about sockets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Registering {
     /// Whether an upgrade may be revoked or banned: with `ADMIN_TOKEN`.
     pub is_judged: bool,
-    /// Whether open sockets are registered, so that they can be ended and refreshed.
+    /// Whether open sockets are registered, so that they can be disconnected and refreshed.
     pub is_held: bool,
     /// Equal for routes that accept the same tokens.
     pub(crate) rules: String,
 }
 
 impl Registering {
-    /// Equal for sockets that the same tokens would open: a token refreshes those alone.
+    /// An id that is equal for sockets which the same tokens would open. A token refreshes only
+    /// sockets of its own realm.
     pub fn realm(&self, permission: &Permission, parameters: &Parameters) -> String {
         let asked: Vec<_> = permission
             .parameters()
@@ -191,7 +192,7 @@ impl Registering {
         digest_of(&json!([self.rules, asked]))
     }
 
-    /// With the `claims` of a route beside.
+    /// Adds the `claims` of a route to the rules.
     pub(crate) fn add_claims(&mut self, claims: &Value) {
         self.rules = digest_of(&json!([self.rules, claims]));
     }
@@ -203,11 +204,11 @@ pub(crate) fn digest_of(rules: &Value) -> String {
     format!("{:032x}", u128::from_be_bytes(half))
 }
 
-/// How a refused handshake is told so.
+/// How a refused handshake is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RejectWith {
-    /// By a status.
+    /// With a status.
     Http,
-    /// By the close code of a socket that is opened for it.
+    /// With the close code of a socket that is opened for this purpose.
     Close,
 }

@@ -2,13 +2,15 @@
 
 pub mod address;
 pub mod parameters;
+pub mod path;
+pub mod percent;
 pub(crate) mod syntax;
 
 use std::fmt;
 
 use crate::request::address::ClientAddress;
 
-/// What the edge hands over of a request.
+/// The parts of a request that the checks read.
 pub struct Request<'a> {
     pub method: &'a str,
     pub url: RequestUrl<'a>,
@@ -38,8 +40,8 @@ pub const READ: [&str; 12] = [
     "authorization",
 ];
 
-/// Method, URL and the headers of [`READ`] in one text: each look-up of one alone would cross
-/// from WASM to JavaScript and back.
+/// Method, URL and the headers of [`READ`], read in one call: a separate look-up of each would
+/// cross from WASM to JavaScript and back.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Snapshot<'a> {
     pub method: &'a str,
@@ -58,8 +60,8 @@ impl fmt::Debug for Snapshot<'_> {
 }
 
 impl<'a> Snapshot<'a> {
-    /// Reads lines, none of which can hold a line break: method, URL, and the headers of
-    /// [`READ`] in its order, NUL for one that is absent. `None` for any other number of lines.
+    /// Parses lines: method, URL, and the headers of [`READ`] in its order, NUL for an absent
+    /// one. No part can hold a line break. Returns `None` for any other number of lines.
     pub fn parse(lines: &'a str) -> Option<Self> {
         let mut lines = lines.split('\n');
         let (method, url) = (lines.next()?, lines.next()?);
@@ -71,7 +73,8 @@ impl<'a> Snapshot<'a> {
         })
     }
 
-    /// The header's value, if the request has it; the outer `None` if it is none of [`READ`].
+    /// Returns the header's value if the request has it; the outer `None` for a header that is
+    /// not in [`READ`].
     pub fn header(&self, name: &str) -> Option<Option<&'a str>> {
         let at = READ.iter().position(|read| *read == name)?;
         Some(self.headers[at])
@@ -83,8 +86,15 @@ impl Request<'_> {
     /// (RFC 6455 §4.2.1).
     pub fn asks_for_websocket(&self) -> bool {
         self.headers.get("upgrade").is_some_and(|value| {
-            syntax::list(&value).any(|protocol| protocol.eq_ignore_ascii_case("websocket"))
+            syntax::elements(&value).any(|protocol| protocol.eq_ignore_ascii_case("websocket"))
         })
+    }
+
+    /// Whether the host is one, with a port or without. The runtime puts `Host` into the URL as it
+    /// came, so that any other text would move where the path begins.
+    pub fn has_sound_host(&self) -> bool {
+        let host = self.headers.get("host");
+        is_authority(self.url.authority) && host.is_none_or(|host| is_authority(&host))
     }
 
     /// Whether the method only asks for a representation (RFC 9110 §9.2.1).
@@ -93,7 +103,12 @@ impl Request<'_> {
     }
 }
 
-/// The parts of an absolute URL that the runtime has already parsed and normalised.
+fn is_authority(text: &str) -> bool {
+    let is_sound = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
+    !text.is_empty() && text.bytes().all(is_sound)
+}
+
+/// The parts of an absolute URL as the client sent it: the runtime resolves nothing in it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct RequestUrl<'a> {
     /// `http` or `https`.
@@ -118,7 +133,7 @@ impl fmt::Debug for RequestUrl<'_> {
 }
 
 impl<'a> RequestUrl<'a> {
-    /// Splits a URL as `Request.url` gives it.
+    /// Splits the URL of `Request.url`.
     pub fn split(url: &'a str) -> Self {
         let url = url.split_once('#').map_or(url, |(url, _)| url);
         let (scheme, rest) = url.split_once("://").unwrap_or(("", url));

@@ -12,8 +12,13 @@ const OFF = [
   'storage-access sync-xhr usb web-share window-management xr-spatial-tracking',
 ];
 
-export const STAMPS = {
+/** Only on answers over https (RFC 6797 §7.2). */
+export const HSTS = {
   'strict-transport-security': 'max-age=63072000; includeSubDomains; preload',
+};
+
+/** The security headers of answers over http, which is how these tests ask. */
+export const STAMPS = {
   'content-security-policy':
     "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
   'x-frame-options': 'DENY',
@@ -37,7 +42,7 @@ const REFUSALS = {
   no_route: [404, 'Nothing is served here.'],
   upgrade_required: [426, 'Only WebSocket connections are served here.', VERSION],
   method_not_allowed: [405, 'A WebSocket handshake is a GET request.', { allow: 'GET' }],
-  unsupported_version: [426, 'Only version 13 of the WebSocket protocol is spoken here.', VERSION],
+  unsupported_version: [426, 'Only version 13 of the WebSocket protocol is supported.', VERSION],
   bad_handshake: [400, 'The WebSocket handshake is malformed.'],
   replayed_key: [400, 'This Sec-WebSocket-Key was used before.'],
   origin_missing: [403, 'The request names no origin.'],
@@ -47,6 +52,7 @@ const REFUSALS = {
   token_expired: [401, 'The token has expired.', INVALID],
   ambiguous_token: [400, 'The request carries more than one token.'],
   insufficient_scope: [403, 'The token does not permit this.'],
+  provider_unavailable: [503, "Tokens can't be verified at the moment."],
   banned: [403, 'Banned.'],
   revoked: [401, 'The token was revoked.', INVALID],
   rate_limited: [429, 'Too many attempts from this address.'],
@@ -81,6 +87,7 @@ const CLOSES = {
   token_expired: 4401,
   ambiguous_token: 4400,
   insufficient_scope: 4403,
+  provider_unavailable: 1013,
   rate_limited: 4429,
   too_many_sockets: 4429,
   limiter_unavailable: 1013,

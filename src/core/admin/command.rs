@@ -1,38 +1,35 @@
-//! A request of an administrator, read strictly: what it does not understand it refuses by name.
+//! An administrator's request, read strictly: anything unknown is refused by name.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 use super::PREFIX;
 use crate::registry::{Claim, RegistryKey};
 use crate::request::Request;
 use crate::request::address::{AddressKey, ClientAddress, Ipv6Prefix};
-use crate::response::reason::{Reason, Rejection};
+use crate::request::percent;
+use crate::response::reason::{AllowedMethods, Reason, Rejection};
 use crate::util::duration::positive_duration;
 use crate::util::strict_json;
-use crate::util::time::Timestamp;
+use crate::util::time::{CLOCK_SLACK, Timestamp};
 
-/// A longer body is refused.
+/// The longest body that is read, in bytes.
 pub const MAX_BODY_BYTES: u32 = 16 * 1024;
 
-/// How long a revocation lasts that does not say.
+/// How long a revocation lasts by default.
 pub const REVOKED_FOR: Duration = Duration::from_hours(24 * 30);
 
-/// How long a ban lasts that does not say.
+/// How long a ban lasts by default.
 const BANNED_FOR: Duration = Duration::from_hours(1);
 
-/// Clocks differ: a time that is no further ahead is taken for one that has passed.
-const CLOCK_SLACK: Duration = Duration::from_secs(60);
-
-/// What is to be done.
+/// An administrator's command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    /// Tells of the live sockets, or of some.
+    /// Lists the live sockets, all or some.
     List(Option<Filter>),
     /// Closes live sockets.
     Disconnect(Filter),
@@ -44,34 +41,34 @@ pub enum Command {
     Revoke(Revocation),
 }
 
-/// Which sockets are meant.
+/// The sockets that a command is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Filter {
     Of(Target),
-    /// The request id of its upgrade.
+    /// The request id of the socket's upgrade.
     Id(String),
 }
 
-/// Who is meant: an address, or a subject.
+/// The client that a command is about: an address or a subject.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
     Address {
         address: ClientAddress,
-        /// As the whole gate counts it, whatever a route says.
+        /// The key by the global `IPV6_PREFIX`, whatever a route says.
         key: AddressKey,
     },
     Subject(String),
 }
 
-/// Which tokens are revoked.
+/// The tokens to revoke.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revocation {
     pub key: RegistryKey,
-    /// Those that were issued earlier. One that does not say when it was issued is among them.
+    /// Tokens issued before this time are revoked, and tokens without `iat`.
     pub before: Timestamp,
-    /// How long it is remembered.
+    /// How long the revocation is kept.
     pub lasts: Duration,
-    /// The same in words, for the record.
+    /// The revocation in words, for the record.
     words: String,
 }
 
@@ -85,7 +82,7 @@ impl Filter {
 }
 
 impl Target {
-    /// An address that counts by so much of it.
+    /// An address, counted by its leading `prefix` bits if it is IPv6.
     fn counted(address: ClientAddress, prefix: Ipv6Prefix) -> Self {
         Self::Address {
             address,
@@ -126,13 +123,13 @@ impl fmt::Display for Revocation {
 }
 
 impl Command {
-    /// Whether a request to this path has a body that matters.
+    /// Whether the body of the request is read.
     pub fn has_body(request: &Request<'_>) -> bool {
         request.method == "PUT"
     }
 
-    /// Reads what is asked for at `now`. `body`: empty where there is none; `prefix`: how
-    /// much of an IPv6 address counts.
+    /// Reads a command at the time `now`. `body` is empty if there is none; `prefix` says how many
+    /// bits of an IPv6 address count.
     pub fn read(
         request: &Request<'_>,
         body: &str,
@@ -171,7 +168,7 @@ impl Command {
                     _ => Err(wrong_method("PUT, DELETE")),
                 }
             }
-            _ => Err(Reason::NoRoute.because("the administrator's paths know no such one")),
+            _ => Err(Reason::NoRoute.because("no administrator's endpoint has this path")),
         }
     }
 }
@@ -185,11 +182,8 @@ fn bad(detail: impl Into<String>) -> Rejection {
 }
 
 fn wrong_method(allow: &'static str) -> Rejection {
-    Reason::WrongMethod {
-        title: "This is done by other methods.",
-        allow,
-    }
-    .because(format!("the method is none of {allow}"))
+    let allowed = AllowedMethods::Administration(allow);
+    Reason::MethodNotAllowed { allowed }.because(format!("the method is none of {allow}"))
 }
 
 /// The parameters of a query, each at most once.
@@ -198,7 +192,8 @@ struct Query<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 impl<'a> Query<'a> {
     fn read(query: &'a str) -> Result<Self, Rejection> {
         let mut pairs: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::new();
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        for pair in percent::pairs(query) {
+            let (name, value) = pair.map_err(|fault| bad(format!("the query has {fault}")))?;
             if pairs.iter().any(|(known, _)| *known == name) {
                 return Err(bad(format!("{name:?} stands twice in the query")));
             }
@@ -245,7 +240,7 @@ impl<'a> Query<'a> {
     }
 }
 
-/// An address, or the network that it is counted as, in the form that records and lists have.
+/// Reads an address, or the network it is counted by, as records and lists write it.
 fn read_address(text: &str, prefix: Ipv6Prefix) -> Option<ClientAddress> {
     let (ip, network) = match text.split_once('/') {
         None => (text, None),
@@ -257,18 +252,16 @@ fn read_address(text: &str, prefix: Ipv6Prefix) -> Option<ClientAddress> {
     is_counted.then_some(address)
 }
 
-/// Whether a text reads as a network. No subject is meant by one that is not counted as such.
+/// Whether a text reads as a network.
 fn is_network(text: &str) -> bool {
     text.split_once('/')
         .is_some_and(|(ip, bits)| ip.parse::<IpAddr>().is_ok() && bits.parse::<u8>().is_ok())
 }
 
-/// What reads as an address is one, everything else a subject. Only other networks are neither: who
-/// wrote one would take it for banned.
+/// Reads an address, or else a subject. A network that no client is counted by is an error: its
+/// administrator would believe it banned.
 fn read_target(path: &str, prefix: Ipv6Prefix) -> Result<Target, Rejection> {
-    let text = percent_decode_str(path)
-        .decode_utf8()
-        .map_err(|_| bad("what is banned is no UTF-8"))?;
+    let text = percent::decode(path).map_err(|fault| bad(format!("the path has {fault}")))?;
     match read_address(&text, prefix) {
         Some(address) => Ok(Target::counted(address, prefix)),
         None if is_network(&text) => Err(bad(format!(

@@ -1,4 +1,4 @@
-//! The opening handshake, as far as a Worker sees it (RFC 6455 §4.2.1).
+//! The opening handshake as a Worker sees it (RFC 6455 §4.2.1).
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -7,7 +7,7 @@ use base64ct::{Base64, Encoding};
 
 use crate::request::Request;
 use crate::request::syntax;
-use crate::response::reason::{Reason, Rejection};
+use crate::response::reason::{AllowedMethods, Reason, Rejection};
 
 /// The nonce of a `Sec-WebSocket-Nonce`.
 pub type Nonce = [u8; 16];
@@ -22,7 +22,7 @@ pub struct Handshake {
     pub extensions: Vec<String>,
 }
 
-/// A token may be among the subprotocols.
+/// Redacted, since a token may be among the subprotocols.
 impl fmt::Debug for Handshake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Handshake")
@@ -38,7 +38,8 @@ impl Handshake {
     pub fn read(request: &Request<'_>) -> Result<Self, Rejection> {
         let header = |name| request.headers.get(name);
         if request.method != "GET" {
-            return Err(Reason::MethodNotAllowed.because("the method is not GET"));
+            let allowed = AllowedMethods::Handshake;
+            return Err(Reason::MethodNotAllowed { allowed }.because("the method is not GET"));
         }
         // workerd opens no socket for an offer of several protocols, neither as a client nor as a
         // server, so it can't be passed on.
@@ -74,7 +75,7 @@ impl Handshake {
         {
             return Err(malformed("the request has a body"));
         }
-        // No Basic or Bearer credential has a comma; a second header would arrive behind one.
+        // No Basic or Bearer credential has a comma. A second header arrives joined by one.
         if header("host").is_some_and(|host| host.contains(','))
             || header("authorization").is_some_and(|credential| is_repeated(&credential))
         {
@@ -92,32 +93,36 @@ fn malformed(cause: &'static str) -> Rejection {
     Reason::BadHandshake.because(cause)
 }
 
-/// 24 characters of canonical base64: no spare bits set, so that one nonce has one spelling.
+/// Parses 24 characters of canonical base64. No spare bits may be set, so each nonce has one
+/// spelling.
 fn parse_key(value: &str) -> Option<Nonce> {
     let mut key = Nonce::default();
     let decoded = Base64::decode(value, &mut key).ok()?;
     (decoded.len() == size_of::<Nonce>()).then_some(key)
 }
 
-/// The edge may replace `Connection` by `Keep-Alive` before the Worker sees it.
+/// Whether `Connection` allows an upgrade. Cloudflare may replace it with `Keep-Alive` before the
+/// Worker sees it.
 fn allows_upgrade(connection: &str) -> bool {
     connection.eq_ignore_ascii_case("keep-alive")
-        || syntax::list(connection).any(|option| option.eq_ignore_ascii_case("upgrade"))
+        || syntax::elements(connection).any(|option| option.eq_ignore_ascii_case("upgrade"))
 }
 
+/// Parses the offered subprotocols: one or more, each a token and none twice.
 fn parse_protocols(value: &str) -> Option<Vec<String>> {
-    // A header can name tens of thousands: to look through a list for each would take seconds.
+    // A header can name tens of thousands of protocols: a linear search for each takes seconds.
     let mut known = BTreeSet::new();
-    syntax::list(value)
+    let protocols: Option<Vec<_>> = syntax::elements(value)
         .map(|protocol| {
             let is_sound = syntax::is_token(protocol) && known.insert(protocol);
             is_sound.then(|| protocol.to_owned())
         })
-        .collect()
+        .collect();
+    protocols.filter(|protocols| !protocols.is_empty())
 }
 
-/// `Digest` and its kind separate their parameters by commas; the two schemes that a gate may
-/// meet twice do not.
+/// Whether the header arrived twice. Only schemes without commas in their credentials can be told;
+/// `Digest` and its like separate parameters by commas.
 fn is_repeated(authorization: &str) -> bool {
     let scheme = authorization.split(' ').next().unwrap_or_default();
     (scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("basic"))

@@ -1,9 +1,9 @@
-//! Step 2: what did not come over TLS.
+//! Step 2: requests that did not come over TLS.
 
 use crate::request::Request;
 use crate::response::reason::{Reason, Rejection};
 
-/// Refuses it, where TLS is required; a reader is sent to https instead.
+/// Refuses a request over http where TLS is required. A plain GET or HEAD is redirected to https.
 pub fn check(require_tls: bool, request: &Request<'_>) -> Result<(), Rejection> {
     let url = request.url;
     if !require_tls || url.is_tls() {

@@ -6,10 +6,14 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::reader::Reader;
+use super::settings::{
+    AUTH, ISSUERS, JWT_ALGORITHMS, JWT_AUDIENCE, JWT_ISSUER, JWT_JWKS, JWT_JWKS_STALE,
+    JWT_JWKS_URL, JWT_LEEWAY, JWT_MAX_AGE, JWT_SECRET, JWT_TYP, SESSION_CACHE, SESSION_URL,
+    SESSION_URL_AUTH, TOKEN_SOURCES,
+};
 use super::values;
 use crate::token::{
     Algorithm, Authentication, Expectations, Issuer, Key, KeyRing, KeySource, RemoteKeys, Sessions,
-    Source,
 };
 use crate::util::duration;
 
@@ -26,7 +30,7 @@ enum Auth {
 /// `None` stands for an error, `Some(None)` for `AUTH=off`. The other settings are checked
 /// either way.
 pub(super) fn read(reader: &mut Reader<'_>) -> Option<Option<Authentication>> {
-    let auth = reader.or("AUTH", Auth::Required, |text| {
+    let auth = reader.or_default(&AUTH, |text| {
         values::one_of(
             text,
             &[
@@ -36,24 +40,18 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Option<Authentication>> {
             ],
         )
     });
-    let sources = match reader.list("TOKEN_SOURCES") {
-        None => vec![Source::Header, Source::Subprotocol],
-        Some(entries) => values::token_sources(&entries).unwrap_or_else(|problem| {
-            reader.error("TOKEN_SOURCES", problem);
-            Vec::new()
-        }),
-    };
+    let entries = reader.list_or_default(&TOKEN_SOURCES);
+    let sources = values::token_sources(&entries).unwrap_or_else(|problem| {
+        reader.error(&TOKEN_SOURCES, problem);
+        Vec::new()
+    });
     let common = Common {
-        leeway: reader.or("JWT_LEEWAY", Duration::ZERO, duration::duration),
-        max_age: reader.parse("JWT_MAX_AGE", duration::positive_duration),
-        types: reader.list("JWT_TYP").unwrap_or_default(),
-        stale: reader.or(
-            "JWT_JWKS_STALE",
-            Duration::from_hours(1),
-            duration::duration,
-        ),
+        leeway: reader.or_default(&JWT_LEEWAY, duration::duration),
+        max_age: reader.parse(&JWT_MAX_AGE, duration::positive_duration),
+        types: reader.list(&JWT_TYP).unwrap_or_default(),
+        stale: reader.or_default(&JWT_JWKS_STALE, duration::duration),
     };
-    let issuers = if reader.has("ISSUERS") {
+    let issuers = if reader.has(&ISSUERS) {
         read_issuers(reader, &common)
     } else {
         read_issuer(reader, &common).map(|issuer| issuer.into_iter().collect())
@@ -64,8 +62,15 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Option<Authentication>> {
     }
     let (issuers, sessions): (Vec<Issuer>, _) = (issuers?, sessions?);
     if issuers.is_empty() && sessions.is_none() {
-        reader.error(
-            "AUTH",
+        reader.missing(
+            &AUTH,
+            &[
+                &JWT_SECRET,
+                &JWT_JWKS,
+                &JWT_JWKS_URL,
+                &ISSUERS,
+                &SESSION_URL,
+            ],
             "no key could verify a token; set JWT_SECRET, JWT_JWKS, JWT_JWKS_URL, ISSUERS or \
              SESSION_URL, or set AUTH to off",
         );
@@ -81,29 +86,38 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Option<Authentication>> {
 
 /// The provider of sessions: `None` stands for an error, `Some(None)` for no provider.
 fn read_sessions(reader: &mut Reader<'_>, common: &Common) -> Option<Option<Sessions>> {
-    let url = reader.parse("SESSION_URL", |url| values::https_url(url, SESSION_EXAMPLE));
-    let authorization = reader.parse("SESSION_URL_AUTH", values::authorization);
-    let fresh = reader.or("SESSION_CACHE", Duration::from_secs(30), duration::duration);
-    if !reader.has("SESSION_URL") {
+    let url = reader.parse(
+        &SESSION_URL,
+        values::or_off(|url| values::https_url(url, SESSION_EXAMPLE)),
+    );
+    let authorization = reader.parse(&SESSION_URL_AUTH, values::authorization);
+    let fresh = reader.or_default(&SESSION_CACHE, duration::duration);
+    if !has_sessions(reader) {
         return Some(None);
     }
-    if !reader.has("SESSION_URL_AUTH") {
-        reader.error(
-            "SESSION_URL_AUTH",
-            "it must be set beside SESSION_URL: providers answer only to those they know \
-             (RFC 7662 §2.1); write the value of the Authorization header",
+    if !reader.has(&SESSION_URL_AUTH) {
+        reader.missing(
+            &SESSION_URL_AUTH,
+            &[&SESSION_URL],
+            "it must be set with SESSION_URL: providers answer only to callers they know (RFC 7662 \
+             §2.1); write the value of the Authorization header",
         );
     }
     let expectations = common.expectations(
-        reader.list("JWT_ISSUER").unwrap_or_default(),
-        reader.list("JWT_AUDIENCE").unwrap_or_default(),
+        reader.list(&JWT_ISSUER).unwrap_or_default(),
+        reader.list(&JWT_AUDIENCE).unwrap_or_default(),
     );
     Some(Some(Sessions::new(
-        url?,
+        url??,
         authorization?,
         expectations,
         fresh,
     )))
+}
+
+fn has_sessions(reader: &Reader<'_>) -> bool {
+    let url = reader.value(&SESSION_URL);
+    url.is_some_and(|url| !url.is_off())
 }
 
 /// What holds for every issuer.
@@ -129,21 +143,21 @@ impl Common {
 /// The one issuer of the `JWT_` settings: `None` stands for an error, `Some(None)` for no keys.
 fn read_issuer(reader: &mut Reader<'_>, common: &Common) -> Option<Option<Issuer>> {
     let expectations = common.expectations(
-        reader.list("JWT_ISSUER").unwrap_or_default(),
-        reader.list("JWT_AUDIENCE").unwrap_or_default(),
+        reader.list(&JWT_ISSUER).unwrap_or_default(),
+        reader.list(&JWT_AUDIENCE).unwrap_or_default(),
     );
-    let url = reader.parse("JWT_JWKS_URL", |url| values::https_url(url, JWKS_EXAMPLE));
-    let secret = reader.secret("JWT_SECRET", values::secret_key);
-    let jwks = reader.object("JWT_JWKS").map(|set| {
+    let url = reader.parse(&JWT_JWKS_URL, |url| values::https_url(url, JWKS_EXAMPLE));
+    let secret = reader.secret(&JWT_SECRET, values::secret_key);
+    let jwks = reader.object(&JWT_JWKS).map(|set| {
         values::jwk_set(&set).unwrap_or_else(|problems| {
             for problem in problems {
-                reader.error("JWT_JWKS", problem);
+                reader.error(&JWT_JWKS, problem);
             }
             Vec::new()
         })
     });
     let algorithms = read_algorithms(reader);
-    if ["JWT_SECRET", "JWT_JWKS", "JWT_JWKS_URL", "JWT_ALGORITHMS"]
+    if [&JWT_SECRET, &JWT_JWKS, &JWT_JWKS_URL, &JWT_ALGORITHMS]
         .iter()
         .any(|name| reader.has_error(name))
     {
@@ -155,8 +169,9 @@ fn read_issuer(reader: &mut Reader<'_>, common: &Common) -> Option<Option<Issuer
         .collect();
     if let Some(url) = url {
         if !keys.is_empty() {
-            reader.error(
-                "JWT_JWKS_URL",
+            reader.contradiction(
+                &JWT_JWKS_URL,
+                &[&JWT_SECRET, &JWT_JWKS],
                 "JWT_SECRET or JWT_JWKS is set as well; keep one, or list them under ISSUERS",
             );
             return None;
@@ -170,7 +185,7 @@ fn read_issuer(reader: &mut Reader<'_>, common: &Common) -> Option<Option<Issuer
     }
     if let Some(algorithms) = algorithms {
         for problem in restrict(&mut keys, &algorithms) {
-            reader.error("JWT_ALGORITHMS", problem);
+            reader.contradiction(&JWT_ALGORITHMS, &[&JWT_SECRET, &JWT_JWKS], problem);
         }
     }
     Some((!keys.is_empty()).then(|| Issuer {
@@ -180,10 +195,10 @@ fn read_issuer(reader: &mut Reader<'_>, common: &Common) -> Option<Option<Issuer
 }
 
 fn read_algorithms(reader: &mut Reader<'_>) -> Option<Vec<Algorithm>> {
-    let names = reader.list("JWT_ALGORITHMS")?;
+    let names = reader.list(&JWT_ALGORITHMS)?;
     let (algorithms, problems) = parse_algorithms(&names);
     for problem in problems {
-        reader.error("JWT_ALGORITHMS", problem);
+        reader.error(&JWT_ALGORITHMS, problem);
     }
     Some(algorithms)
 }
@@ -227,21 +242,22 @@ fn restrict(keys: &mut [Key], algorithms: &[Algorithm]) -> Vec<String> {
 
 /// `ISSUERS`: `None` stands for an error.
 fn read_issuers(reader: &mut Reader<'_>, common: &Common) -> Option<Vec<Issuer>> {
-    let entries = reader.array("ISSUERS")?;
+    let entries = reader.array(&ISSUERS)?;
     // These two are then about sessions.
-    let for_sessions = ["JWT_ISSUER", "JWT_AUDIENCE"];
-    let has_sessions = reader.has("SESSION_URL");
+    let for_sessions = [&JWT_ISSUER, &JWT_AUDIENCE];
+    let has_sessions = has_sessions(reader);
     for name in [
-        "JWT_SECRET",
-        "JWT_JWKS",
-        "JWT_JWKS_URL",
-        "JWT_ISSUER",
-        "JWT_AUDIENCE",
-        "JWT_ALGORITHMS",
+        &JWT_SECRET,
+        &JWT_JWKS,
+        &JWT_JWKS_URL,
+        &JWT_ISSUER,
+        &JWT_AUDIENCE,
+        &JWT_ALGORITHMS,
     ] {
         if reader.has(name) && !(has_sessions && for_sessions.contains(&name)) {
-            reader.error(
+            reader.contradiction(
                 name,
+                &[&ISSUERS],
                 "ISSUERS is set as well, which has this for each issuer; remove one of the two",
             );
         }
@@ -256,7 +272,7 @@ fn read_issuers(reader: &mut Reader<'_>, common: &Common) -> Option<Vec<Issuer>>
                     .any(|known| known.expectations.issuers[0] == *name)
                 {
                     reader.error(
-                        "ISSUERS",
+                        &ISSUERS,
                         format!("issuer {name:?} stands twice; remove one"),
                     );
                 }
@@ -264,12 +280,12 @@ fn read_issuers(reader: &mut Reader<'_>, common: &Common) -> Option<Vec<Issuer>>
             }
             Err(problems) => {
                 for problem in problems {
-                    reader.error("ISSUERS", format!("entry {at}: {problem}"));
+                    reader.error(&ISSUERS, format!("entry {at}: {problem}"));
                 }
             }
         }
     }
-    (!reader.has_error("ISSUERS")).then_some(issuers)
+    (!reader.has_error(&ISSUERS)).then_some(issuers)
 }
 
 fn read_entry(entry: &Value, common: &Common) -> Result<Issuer, Vec<String>> {

@@ -1,60 +1,49 @@
-//! `RATE_LIMIT_IP`, `RATE_LIMIT_USER`, `RATE_LIMIT_ROUTE`, `MAX_SOCKETS_IP`, `MAX_SOCKETS_USER`,
-//! `KEY_REPLAY_WINDOW`, `BAN_AFTER` and how to count.
-
-use std::time::Duration;
+//! Rate limits, caps of open sockets, bans, and what happens when a counter fails.
 
 use super::reader::Reader;
+use super::settings::{
+    AUTH, BAN_AFTER, IPV6_PREFIX, KEY_REPLAY_WINDOW, LIMITER_TIMEOUT, MAX_SOCKETS_IP,
+    MAX_SOCKETS_USER, ON_LIMITER_FAILURE, RATE_LIMIT_IP, RATE_LIMIT_ROUTE, RATE_LIMIT_USER,
+};
 use super::values;
 use crate::limits::quota::{BanRule, Limits, Quota};
 use crate::policy::{Counting, LEDGER_BINDING, OnLimiterFailure, ROUTE_QUOTA_BINDING, ScopeLimits};
-use crate::request::address::Ipv6Prefix;
-use crate::token::Authentication;
 use crate::util::duration;
 use crate::util::time::millis;
 
-/// `authentication`: `Some(None)` where it is off; `None` where it is unknown.
-pub(super) fn read(
-    reader: &mut Reader<'_>,
-    authentication: Option<&Option<Authentication>>,
-) -> Counting {
-    let quota = reader.or(
-        "RATE_LIMIT_IP",
-        values::quota("60/1m").ok(),
-        values::or_off(values::quota),
-    );
+pub(super) fn read(reader: &mut Reader<'_>, auth_is_off: bool) -> Counting {
+    let quota = reader.or_default(&RATE_LIMIT_IP, values::or_off(values::quota));
+    let replay_window = values::or_off(duration::positive_duration);
     let address = Limits {
         quota,
-        replay_window: reader.or(
-            "KEY_REPLAY_WINDOW",
-            Some(Duration::from_secs(60)),
-            values::or_off(duration::positive_duration),
-        ),
+        replay_window: reader.or_default(&KEY_REPLAY_WINDOW, replay_window),
         ban: read_ban(reader, quota),
     };
     let user = Limits {
-        quota: reader.or("RATE_LIMIT_USER", None, values::or_off(values::quota)),
+        quota: reader.or_default(&RATE_LIMIT_USER, values::or_off(values::quota)),
         ..Limits::default()
     };
-    let mut counted = |limits, name| ScopeLimits {
+    let mut counted = |limits, cap| ScopeLimits {
         limits,
         group: String::new(),
-        max_sockets: reader.or(name, None, values::or_off(values::socket_count)),
+        max_sockets: reader.or_default(cap, values::or_off(values::socket_count)),
     };
-    let address = counted(address, "MAX_SOCKETS_IP");
-    let user = counted(user, "MAX_SOCKETS_USER");
-    for (name, is_set) in [
-        ("RATE_LIMIT_USER", user.limits.quota.is_some()),
-        ("MAX_SOCKETS_USER", user.max_sockets.is_some()),
+    let address = counted(address, &MAX_SOCKETS_IP);
+    let user = counted(user, &MAX_SOCKETS_USER);
+    for (setting, is_set) in [
+        (&RATE_LIMIT_USER, user.limits.quota.is_some()),
+        (&MAX_SOCKETS_USER, user.max_sockets.is_some()),
     ] {
-        if is_set && matches!(authentication, Some(None)) {
-            reader.error(
-                name,
+        if is_set && auth_is_off {
+            reader.contradiction(
+                setting,
+                &[&AUTH],
                 "AUTH is off, so there are no users to count; write \"off\", or set AUTH to \
                  required",
             );
         }
     }
-    let route = reader.or("RATE_LIMIT_ROUTE", None, values::or_off(values::quota));
+    let route = reader.or_default(&RATE_LIMIT_ROUTE, values::or_off(values::quota));
     if route.is_some() {
         let why = "RATE_LIMIT_ROUTE counts there";
         reader.require_object(ROUTE_QUOTA_BINDING, "RouteQuota", why);
@@ -68,8 +57,8 @@ pub(super) fn read(
         address,
         user,
         route,
-        ipv6_prefix: reader.or("IPV6_PREFIX", Ipv6Prefix::default(), values::ipv6_prefix),
-        on_failure: reader.or("ON_LIMITER_FAILURE", OnLimiterFailure::Reject, |text| {
+        ipv6_prefix: reader.or_default(&IPV6_PREFIX, values::ipv6_prefix),
+        on_failure: reader.or_default(&ON_LIMITER_FAILURE, |text| {
             values::one_of(
                 text,
                 &[
@@ -78,27 +67,24 @@ pub(super) fn read(
                 ],
             )
         }),
-        timeout: reader.or(
-            "LIMITER_TIMEOUT",
-            Duration::from_secs(2),
-            duration::positive_duration,
-        ),
+        timeout: reader.or_default(&LIMITER_TIMEOUT, duration::positive_duration),
     }
 }
 
-/// A ban that the quota of attempts keeps everybody from would look like protection.
+/// A ban that the quota of attempts makes impossible is an error: it would look like protection.
 fn read_ban(reader: &mut Reader<'_>, attempts: Option<Quota>) -> Option<BanRule> {
-    let ban = reader.or("BAN_AFTER", None, values::or_off(values::ban))?;
+    let ban = reader.or_default(&BAN_AFTER, values::or_off(values::ban))?;
     if let Some(attempts) = attempts {
         let windows = millis(ban.failures.window()).div_ceil(millis(attempts.window()));
         let most = windows.saturating_mul(attempts.count().into());
         if most < ban.failures.count().into() {
             let wanted = ban.failures.count();
-            reader.error(
-                "BAN_AFTER",
+            reader.contradiction(
+                &BAN_AFTER,
+                &[&RATE_LIMIT_IP],
                 format!(
-                    "RATE_LIMIT_IP lets {most} attempts through in that time, so that no address \
-                     comes to {wanted} refused ones; write a smaller count or a longer time"
+                    "RATE_LIMIT_IP lets {most} attempts through in that time, so no address can \
+                     reach {wanted} refused ones; write a smaller count or a longer time"
                 ),
             );
         }

@@ -1,39 +1,29 @@
-//! `ADMIN_TOKEN`, and which sockets the registry knows of.
+//! `ADMIN_TOKEN`, and which sockets the registry knows.
 
 use serde_json::{Value, json};
 
 use super::Var;
 use super::reader::Reader;
+use super::settings::{ADMIN_TOKEN, ALL, DefaultValue, Tokens};
 use crate::admin::AdminToken;
 use crate::policy::{REGISTRY_BINDING, Registering, digest_of};
 use crate::relay::RelayMode;
 
-/// What makes a token valid, and what it must permit.
-const RULES: [&str; 13] = [
-    "ISSUERS",
-    "JWT_ALGORITHMS",
-    "JWT_AUDIENCE",
-    "JWT_ISSUER",
-    "JWT_JWKS",
-    "JWT_JWKS_URL",
-    "JWT_LEEWAY",
-    "JWT_MAX_AGE",
-    "JWT_REPLAY",
-    "JWT_SECRET",
-    "JWT_TYP",
-    "REQUIRED_SCOPES",
-    "SESSION_URL",
-];
-
-/// Only of sockets that are inspected does the gate see the end, and can it make one.
+/// Only inspected sockets can be registered: the gate sees when they end, and can end them.
 pub(super) fn read(reader: &Reader<'_>, relay: &RelayMode) -> Registering {
     let is_bound = reader.is_bound(REGISTRY_BINDING);
-    let is_judged = is_bound && reader.has("ADMIN_TOKEN");
-    let rules = RULES.map(|name| match reader.settings.vars.get(name) {
-        None => Value::Null,
-        Some(Var::Text(text)) => json!(text.trim()),
-        Some(Var::Json(value)) => value.clone(),
-    });
+    let is_judged = is_bound && reader.has(&ADMIN_TOKEN);
+    let rules = ALL
+        .iter()
+        .filter(|setting| setting.tokens() == Tokens::Decide);
+    let rules: Vec<_> = rules
+        .map(|setting| match (reader.value(setting), setting.default()) {
+            (Some(Var::Text(text)), _) => json!(text.trim()),
+            (Some(Var::Json(value)), _) => value.clone(),
+            (None, DefaultValue::Value(default)) => json!(default),
+            (None, DefaultValue::Described(_)) => Value::Null,
+        })
+        .collect();
     Registering {
         is_judged,
         is_held: match relay {
@@ -45,7 +35,7 @@ pub(super) fn read(reader: &Reader<'_>, relay: &RelayMode) -> Registering {
 }
 
 pub(super) fn read_admin_token(reader: &mut Reader<'_>) -> Option<AdminToken> {
-    let token = reader.secret("ADMIN_TOKEN", AdminToken::parse)?;
+    let token = reader.secret(&ADMIN_TOKEN, AdminToken::parse)?;
     reader.require_object(REGISTRY_BINDING, "Registry", "ADMIN_TOKEN needs it");
     Some(token)
 }

@@ -1,144 +1,158 @@
 //! `ROUTES`: each route's settings laid over the global ones.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
-use super::reader::Reader;
-use super::registry;
-use super::settings as names;
-use super::{ConfigError, OBJECTS, Settings, UPSTREAMS, Var, counting};
-use crate::checks::permission::read_claims;
+use super::reader::{Reader, RouteLayer};
+use super::settings::{
+    ISSUERS, JWT_ALGORITHMS, JWT_AUDIENCE, JWT_ISSUER, JWT_JWKS, JWT_JWKS_URL, JWT_SECRET, ROUTES,
+    SESSION_URL, SESSION_URL_AUTH, Scope, Setting, UPSTREAM_CERTIFICATE, UPSTREAM_OBJECT, named,
+};
+use super::upstream::UPSTREAMS;
+use super::{ConfigError, Settings, Var, counting, names, paths, read_policy, registry};
+use crate::checks::permission::{ClaimRule, read_claims};
 use crate::policy::{Elsewhere, Policy, Site};
 use crate::routing::Pattern;
 use crate::routing::table::{EVERYTHING, Table};
 use crate::token::{KeySource, RemoteKeys};
 use crate::upstream::Upstream;
 
-const NAME: &str = "ROUTES";
-/// What says whose tokens are trusted; of a route in place of the global ones.
-const KEY_SOURCES: [&str; 4] = ["JWT_SECRET", "JWT_JWKS", "JWT_JWKS_URL", "ISSUERS"];
+/// Whose tokens and sessions are trusted. A route that sets one of these inherits none of them.
+const TRUST_SOURCES: [&Setting; 5] = [
+    &JWT_SECRET,
+    &JWT_JWKS,
+    &JWT_JWKS_URL,
+    &ISSUERS,
+    &SESSION_URL,
+];
 
 impl Site {
-    /// Reads all settings; the errors are complete and each is told once.
+    /// Reads all settings. The errors are complete, and each is reported once.
     pub fn read(settings: &Settings) -> Result<Self, Vec<ConfigError>> {
         let mut reader = Reader::new(settings);
-        let mut routes = Table::default();
-        let mut errors = Vec::new();
-        let mut is_malformed = false;
-        match reader.array(NAME) {
-            None if reader.has(NAME) => is_malformed = true,
-            None => match Policy::read(settings) {
-                Ok(policy) => {
-                    let everything = Pattern::parse(EVERYTHING).expect("a pattern of our own");
-                    errors.extend(unknown_parameter(&policy, &everything));
-                    routes.add(&everything, policy).expect("the first route");
-                }
-                Err(found) => errors.extend(found),
-            },
+        let mut routes = Table::new(paths::read(&mut reader));
+        let mut errors = match reader.array(&ROUTES) {
             Some(entries) => {
-                for (at, entry) in entries.iter().enumerate() {
-                    match split(at, entry) {
-                        Ok((path, members)) => {
-                            let added = add(&mut routes, settings, at, path, members);
-                            errors.extend(added.err().into_iter().flatten());
-                        }
-                        Err(fault) => {
-                            errors.push(fault);
-                            is_malformed = true;
-                        }
-                    }
-                }
+                names::check(&mut reader);
+                add_all(&mut routes, settings, &entries)
             }
-        }
-        if is_malformed {
-            errors.extend(global_errors(settings));
-        }
+            None if reader.has(&ROUTES) => errors_of_what_is_set(settings),
+            None => add_everything(&mut routes, settings),
+        };
         if errors.is_empty() {
             errors.extend(routes.unreachable().map(|route| {
-                error(
-                    format!("{NAME} {}", route.pattern),
+                ConfigError::new(
+                    format!("ROUTES {}", route.pattern),
                     "no path leads to it: more specific routes match all of its; remove it",
                 )
             }));
         }
         let elsewhere = Elsewhere {
             require_tls: super::read_require_tls(&mut reader),
-            counting: counting::read(&mut reader, None),
+            counting: counting::read(&mut reader, false),
             reject_with: super::reject_with::read(&mut reader),
             security_headers: super::read_security_headers(&mut reader),
         };
         let admin_token = registry::read_admin_token(&mut reader);
-        errors.extend(reader.finish().err().into_iter().flatten());
-        let mut told = Vec::new();
+        let warnings = warnings(&mut reader, &routes);
+        errors.extend(reader.finish(Some(())).err().into_iter().flatten());
+        if errors.is_empty() {
+            return Ok(Self {
+                routes,
+                elsewhere,
+                admin_token,
+                warnings,
+            });
+        }
+        // Several routes may have inherited what is wrong.
+        let mut reported = Vec::new();
         errors.retain(|error| {
-            let is_new = !told.contains(error);
-            told.push(error.clone());
+            let is_new = !reported.contains(error);
+            reported.push(error.clone());
             is_new
         });
-        if !errors.is_empty() {
-            return Err(errors);
+        Err(errors)
+    }
+}
+
+fn warnings(reader: &mut Reader<'_>, routes: &Table<Policy>) -> Vec<String> {
+    let mut warnings = reader.take_warnings();
+    warnings.extend(paths::warnings(reader, routes));
+    let mut trusted = TRUST_SOURCES.into_iter();
+    let nobody_needs_a_token = routes
+        .iter()
+        .all(|route| route.policy.authentication.is_none());
+    if let Some(setting) = trusted.find(|setting| reader.has(setting))
+        && nobody_needs_a_token
+    {
+        let name = setting.name();
+        warnings.push(format!("{name}: AUTH is off, so it is not used"));
+    }
+    for warning in routes.iter().flat_map(|route| &route.policy.warnings) {
+        if !warnings.contains(warning) {
+            warnings.push(warning.clone());
         }
-        let mut warnings: Vec<String> = Vec::new();
-        let nobody_needs_a_token = routes
-            .iter()
-            .all(|route| route.policy.authentication.is_none());
-        if let Some(name) = trusted(settings)
-            && nobody_needs_a_token
-        {
-            warnings.push(format!(
-                "AUTH: off, so {name} is not used and nobody needs a token"
-            ));
+    }
+    warnings
+}
+
+/// Errors in the global variables alone, for when the routes can't be read. What is missing is
+/// not among them: a route may have it.
+fn errors_of_what_is_set(settings: &Settings) -> Vec<ConfigError> {
+    let mut reader = Reader::new(settings);
+    read_policy(&mut reader);
+    reader.into_errors_of_what_is_set()
+}
+
+/// Adds the one route of a gate without `ROUTES`; returns the errors.
+fn add_everything(routes: &mut Table<Policy>, settings: &Settings) -> Vec<ConfigError> {
+    let everything = Pattern::parse(EVERYTHING).expect("a pattern of our own");
+    let mut reader = Reader::new(settings);
+    let policy = read_policy(&mut reader);
+    check_parameters(&mut reader, policy.as_ref(), &everything);
+    match reader.finish(policy) {
+        Ok(policy) => {
+            routes.add(&everything, policy).expect("the first route");
+            Vec::new()
         }
-        for route in routes.iter() {
-            for warning in &route.policy.warnings {
-                if !warnings.contains(warning) {
-                    warnings.push(warning.clone());
-                }
+        Err(errors) => errors,
+    }
+}
+
+/// Adds all routes; returns the errors.
+fn add_all(routes: &mut Table<Policy>, settings: &Settings, entries: &[Value]) -> Vec<ConfigError> {
+    let mut errors = Vec::new();
+    let mut is_malformed = false;
+    for (at, entry) in entries.iter().enumerate() {
+        match split(at, entry) {
+            Ok((path, members)) => {
+                let added = add(routes, settings, at, path, members);
+                errors.extend(added.err().into_iter().flatten());
+            }
+            Err(error) => {
+                errors.push(error);
+                is_malformed = true;
             }
         }
-        Ok(Self {
-            routes,
-            elsewhere,
-            admin_token,
-            warnings,
-        })
     }
-}
-
-fn error(setting: impl Into<String>, problem: impl Into<String>) -> ConfigError {
-    ConfigError {
-        setting: setting.into(),
-        problem: problem.into(),
+    if is_malformed {
+        errors.extend(errors_of_what_is_set(settings));
     }
-}
-
-/// What is wrong with global variables by themselves. What is missing a route may have.
-fn global_errors(settings: &Settings) -> Vec<ConfigError> {
-    let mut errors = Policy::read(settings).err().unwrap_or_default();
-    errors.retain(|error| {
-        settings.vars.contains_key(&error.setting)
-            && (trusted(settings).is_some() || error.setting != "AUTH")
-    });
     errors
-}
-
-/// A setting by which tokens or sessions are trusted, if there is one.
-fn trusted(settings: &Settings) -> Option<&'static str> {
-    let mut names = KEY_SOURCES.into_iter().chain(["SESSION_URL"]);
-    names.find(|name| settings.vars.contains_key(*name))
 }
 
 /// A route's path and members.
 fn split(at: usize, entry: &Value) -> Result<(&str, &Map<String, Value>), ConfigError> {
-    let fault = |problem| error(format!("{NAME}[{at}]"), problem);
+    let error = |problem| ConfigError::new(format!("ROUTES[{at}]"), problem);
     let Value::Object(members) = entry else {
-        return Err(fault(
+        return Err(error(
             "it is not an object; write {\"path\": \"/chat\", ...}",
         ));
     };
     let Some(Value::String(path)) = members.get("path") else {
-        return Err(fault("it has no path; write one like \"path\": \"/chat\""));
+        return Err(error("it has no path; write one like \"path\": \"/chat\""));
     };
     Ok((path, members))
 }
@@ -150,128 +164,142 @@ fn add(
     path: &str,
     members: &Map<String, Value>,
 ) -> Result<(), Vec<ConfigError>> {
+    let name = format!("ROUTES {path}");
     let mut errors = Vec::new();
     let pattern = Pattern::parse(path)
-        .map_err(|problem| errors.push(error(format!("{NAME}[{at}]"), problem)))
+        .map_err(|problem| errors.push(ConfigError::new(format!("ROUTES[{at}]"), problem)))
         .ok();
-    let name = format!("{NAME} {path}");
-    let of_route = |problem: String| error(&name, problem);
-    let (overlay, unknown) = overlay(settings, members);
-    errors.extend(unknown.into_iter().map(of_route));
-    let claims = match (members.get("claims"), &pattern) {
-        (None, _) | (Some(Value::Object(_)), None) => Ok(Vec::new()),
-        (Some(Value::Object(rules)), Some(pattern)) => read_claims(rules, &pattern.parameters),
-        (Some(_), _) => Err(vec!["claims is not an object".into()]),
-    };
-    let claims = claims.unwrap_or_else(|problems| {
-        errors.extend(problems.into_iter().map(of_route));
-        Vec::new()
-    });
-    let policy = match Policy::read(&overlay) {
-        Ok(policy) => policy,
-        Err(found) => {
-            // What is wrong with a global variable by itself is named as such, whatever route it
-            // came up for; what contradicts a route's own settings is the route's.
-            let alone = Policy::read(settings).err().unwrap_or_default();
-            errors.extend(found.into_iter().map(|found| {
-                let is_global = settings.vars.contains_key(&found.setting)
-                    && !members.contains_key(&found.setting.to_ascii_lowercase())
-                    && alone.contains(&found);
-                let is_binding = OBJECTS.contains(&found.setting.as_str());
-                if is_global || is_binding {
-                    return found;
-                }
-                let setting = found.setting.to_ascii_lowercase();
-                error(format!("{name} {setting}"), found.problem)
-            }));
-            return Err(errors);
-        }
-    };
-    if policy.authentication.is_none() && !claims.is_empty() {
-        errors.push(of_route(
-            "AUTH is off, so nobody has claims; remove claims, or set auth to required".into(),
-        ));
-    }
-    let (Some(pattern), true) = (pattern, errors.is_empty()) else {
-        return Err(errors);
-    };
-    if let Some(error) = unknown_parameter(&policy, &pattern) {
-        return Err(vec![error]);
-    }
-    let mut policy = policy;
-    policy.permission.claims = claims;
-    if let Some(claims) = members.get("claims") {
-        policy.registering.add_claims(claims);
-    }
-    let counting = &mut policy.counting;
-    for (setting, counted) in [
-        ("rate_limit_ip", &mut counting.address),
-        ("rate_limit_user", &mut counting.user),
-    ] {
-        if members.contains_key(setting) {
-            path.clone_into(&mut counted.group);
-        }
-    }
-    share_key_sets(&mut policy, routes);
-    routes
-        .add(&pattern, policy)
-        .map_err(|problem| vec![of_route(problem)])
-}
+    let (layer, unknown) = layer(path, members);
+    let claims = read_rules(members.get("claims"), pattern.as_ref());
+    let (claims, wrong) = claims.map_or_else(|wrong| (Vec::new(), wrong), |all| (all, Vec::new()));
+    let of_route = unknown.into_iter().chain(wrong);
+    errors.extend(of_route.map(|problem| ConfigError::new(&name, problem)));
 
-/// What is wrong with an object's name that holds a parameter which the path does not have.
-fn unknown_parameter(policy: &Policy, pattern: &Pattern) -> Option<ConfigError> {
-    let Upstream::Object(object) = &policy.upstream else {
-        return None;
-    };
-    let mut named = object.parameters();
-    let unknown = named.find(|name| !pattern.parameters.iter().any(|known| known == name))?;
-    Some(error(
-        "UPSTREAM_OBJECT",
-        format!(
-            "the path {:?} has no parameter {{{unknown}}}; write one that it has, in a route",
-            pattern.text
-        ),
-    ))
-}
-
-/// The global settings with a route's over them, and what is wrong with names.
-fn overlay(settings: &Settings, members: &Map<String, Value>) -> (Settings, Vec<String>) {
-    let mut overlay = settings.clone();
-    overlay.vars.remove(NAME);
-    // A route with an upstream or keys of its own inherits none beside them.
-    let has_own = |name: &str| members.contains_key(&name.to_ascii_lowercase());
-    for alternatives in [&UPSTREAMS[..], &KEY_SOURCES] {
-        if alternatives.iter().any(|name| has_own(name)) {
-            for name in alternatives {
-                overlay.vars.remove(*name);
+    let mut reader = Reader::of_route(settings, &layer);
+    let mut policy = read_policy(&mut reader);
+    if let Some(pattern) = &pattern {
+        check_parameters(&mut reader, policy.as_ref(), pattern);
+    }
+    let lacks_tokens = |policy: &Policy| policy.authentication.is_none();
+    if !claims.is_empty() && policy.as_ref().is_some_and(lacks_tokens) {
+        reader.error_at(
+            &name,
+            "AUTH is off, so nobody has claims; remove claims, or set auth to required",
+        );
+    }
+    if let Some(policy) = &mut policy {
+        policy.permission.claims = claims;
+        if let Some(claims) = members.get("claims") {
+            policy.registering.add_claims(claims);
+        }
+        for (setting, counted) in [
+            ("rate_limit_ip", &mut policy.counting.address),
+            ("rate_limit_user", &mut policy.counting.user),
+        ] {
+            if members.contains_key(setting) {
+                path.clone_into(&mut counted.group);
             }
         }
     }
-    // Each issuer has these for itself; beside them two are about sessions.
-    if has_own("ISSUERS") {
-        overlay.vars.remove("JWT_ALGORITHMS");
-        if !overlay.vars.contains_key("SESSION_URL") && !has_own("SESSION_URL") {
-            overlay.vars.remove("JWT_ISSUER");
-            overlay.vars.remove("JWT_AUDIENCE");
+    let mut policy = match reader.finish(policy) {
+        Ok(policy) if errors.is_empty() => policy,
+        Ok(_) => return Err(errors),
+        Err(found) => {
+            errors.extend(found);
+            return Err(errors);
         }
+    };
+    share_key_sets(&mut policy, routes);
+    let Some(pattern) = pattern else {
+        return Err(errors);
+    };
+    routes
+        .add(&pattern, policy)
+        .map_err(|problem| vec![ConfigError::new(name, problem)])
+}
+
+fn read_rules(
+    claims: Option<&Value>,
+    pattern: Option<&Pattern>,
+) -> Result<Vec<ClaimRule>, Vec<String>> {
+    match (claims, pattern) {
+        (None, _) | (Some(Value::Object(_)), None) => Ok(Vec::new()),
+        (Some(Value::Object(rules)), Some(pattern)) => read_claims(rules, &pattern.parameters),
+        (Some(_), _) => Err(vec!["claims is not an object".into()]),
     }
+}
+
+/// Reports an object's name that holds a parameter which the path does not have.
+fn check_parameters(reader: &mut Reader<'_>, policy: Option<&Policy>, pattern: &Pattern) {
+    let Some(Upstream::Object(object)) = policy.map(|policy| &policy.upstream) else {
+        return;
+    };
+    let mut named = object.parameters();
+    let known = |name: &str| pattern.parameters.iter().any(|known| known == name);
+    if let Some(unknown) = named.find(|name| !known(name)) {
+        reader.error(
+            &UPSTREAM_OBJECT,
+            format!(
+                "the path {:?} has no parameter {{{unknown}}}; write one that it has, in a route",
+                pattern.text
+            ),
+        );
+    }
+}
+
+/// A route's own settings, and what is wrong with their names.
+fn layer(path: &str, members: &Map<String, Value>) -> (RouteLayer, Vec<String>) {
+    let mut own = BTreeMap::new();
     let mut unknown = Vec::new();
     for (name, value) in members {
         if name == "path" || name == "claims" {
             continue;
         }
-        let setting = name.to_ascii_uppercase();
-        if *name != name.to_ascii_lowercase() || !names::is_for_a_route(&setting) {
-            unknown.push(format!("{name:?} is no setting of a route"));
-            continue;
+        let is_lower = *name == name.to_ascii_lowercase();
+        let setting = named(&name.to_ascii_uppercase());
+        match setting.filter(|setting| is_lower && setting.scope() == Scope::Route) {
+            Some(setting) => {
+                own.insert(setting.name(), Var::from(value.clone()));
+            }
+            None => unknown.push(format!("{name:?} is not a setting of a route")),
         }
-        overlay.vars.insert(setting, Var::from(value.clone()));
     }
-    (overlay, unknown)
+    let mut replaced = Vec::new();
+    // This brings nothing that could replace the keys: it removes sessions alone.
+    if own.get(SESSION_URL.name()).is_some_and(Var::is_off) {
+        own.remove(SESSION_URL.name());
+        replaced.push(&SESSION_URL);
+    }
+    let has_own = |setting: &Setting| own.contains_key(setting.name());
+    for group in [&UPSTREAMS[..], &TRUST_SOURCES] {
+        if group.iter().any(|setting| has_own(setting)) {
+            replaced.extend(group);
+        }
+    }
+    if replaced.contains(&&SESSION_URL) && !has_own(&SESSION_URL) {
+        replaced.push(&SESSION_URL_AUTH);
+    }
+    // A certificate is for one server.
+    if UPSTREAMS.iter().any(|setting| has_own(setting)) {
+        replaced.push(&UPSTREAM_CERTIFICATE);
+    }
+    // Each issuer has these for itself. With sessions, two of them are about sessions.
+    if has_own(&ISSUERS) {
+        replaced.push(&JWT_ALGORITHMS);
+        if !has_own(&SESSION_URL) {
+            replaced.extend([&JWT_ISSUER, &JWT_AUDIENCE]);
+        }
+    }
+    let layer = RouteLayer {
+        path: path.to_owned(),
+        own,
+        replaced,
+    };
+    (layer, unknown)
 }
 
-/// Lets the policy use the key sets that earlier routes have too: one URL is fetched and kept
-/// once, however many routes inherit it.
+/// Lets the policy share the key sets of earlier routes: one URL is fetched and kept once, however
+/// many routes inherit it.
 fn share_key_sets(policy: &mut Policy, routes: &Table<Policy>) {
     for issuer in policy
         .authentication

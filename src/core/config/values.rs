@@ -25,14 +25,11 @@ pub(super) fn one_of<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, St
             .iter()
             .map(|(name, _)| format!("{name:?}"))
             .collect();
-        format!(
-            "{text:?} is none of its values; write {}",
-            names.join(" or ")
-        )
+        format!("invalid value {text:?}; write {}", names.join(" or "))
     })
 }
 
-/// A value that the word `off` turns off.
+/// A value, or the word `off`.
 pub(super) fn or_off<T>(
     parser: impl Fn(&str) -> Result<T, String>,
 ) -> impl Fn(&str) -> Result<Option<T>, String> {
@@ -44,7 +41,7 @@ pub(super) fn or_off<T>(
     }
 }
 
-/// Digits alone: a sign is none.
+/// Digits alone, without a sign.
 pub(super) fn whole_number<T: FromStr>(text: &str) -> Option<T> {
     let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|_| is_number)
@@ -52,11 +49,11 @@ pub(super) fn whole_number<T: FromStr>(text: &str) -> Option<T> {
 
 /// `<count>/<duration>`.
 pub(super) fn quota(text: &str) -> Result<Quota, String> {
-    let wrong = || format!("{text:?} is no quota; write one like \"60/1m\"");
+    let wrong = || format!("{text:?} is not a quota; write one like \"60/1m\"");
     let (count, window) = text.split_once('/').ok_or_else(wrong)?;
     let count = whole_number(count).ok_or_else(wrong)?;
     Quota::new(count, duration(window)?).ok_or_else(|| {
-        format!("{text:?} would admit nobody or everybody; write one like \"60/1m\"")
+        format!("{text:?} has a count or a duration of zero; write one like \"60/1m\"")
     })
 }
 
@@ -64,7 +61,7 @@ pub(super) fn quota(text: &str) -> Result<Quota, String> {
 pub(super) fn ban(text: &str) -> Result<BanRule, String> {
     let (failures, length) = text
         .split_once(" for ")
-        .ok_or_else(|| format!("{text:?} is no ban; write one like \"20/1m for 1h\""))?;
+        .ok_or_else(|| format!("{text:?} is not a ban; write one like \"20/1m for 1h\""))?;
     let limits = BanRule {
         failures: quota(failures.trim())?,
         length: positive_duration(length.trim())?,
@@ -83,7 +80,7 @@ pub(super) fn socket_count(text: &str) -> Result<u32, String> {
     whole_number(text)
         .filter(|count| (1..=MAX_SOCKETS).contains(count))
         .ok_or_else(|| {
-            format!("{text:?} is no number from 1 to {MAX_SOCKETS}; write one like \"10\"")
+            format!("{text:?} is not a number from 1 to {MAX_SOCKETS}; write one like \"10\"")
         })
 }
 
@@ -91,7 +88,7 @@ pub(super) fn socket_count(text: &str) -> Result<u32, String> {
 pub(super) fn ipv6_prefix(text: &str) -> Result<Ipv6Prefix, String> {
     whole_number(text)
         .and_then(Ipv6Prefix::new)
-        .ok_or_else(|| format!("{text:?} is no number from 32 to 128; write one like \"56\""))
+        .ok_or_else(|| format!("{text:?} is not a number from 32 to 128; write one like \"56\""))
 }
 
 /// `header`, `subprotocol`, `cookie:NAME` and `query:NAME`.
@@ -105,12 +102,12 @@ pub(super) fn token_sources(entries: &[String]) -> Result<Vec<Source>, String> {
             Some(("query", name)) if !name.is_empty() => Source::Query(name.to_owned()),
             _ => {
                 return Err(format!(
-                    "{part:?} is no source; write header, subprotocol, cookie:NAME or query:NAME"
+                    "{part:?} is not a token source; write header, subprotocol, cookie:NAME or query:NAME"
                 ));
             }
         };
         if sources.contains(&source) {
-            return Err(format!("{part:?} stands twice; remove one"));
+            return Err(format!("{part:?} appears twice; remove one"));
         }
         sources.push(source);
     }
@@ -142,13 +139,13 @@ pub(super) fn https_url(text: &str, example: &str) -> Result<String, String> {
         Ok(text.to_owned())
     } else {
         Err(format!(
-            "it is no https URL without user name and fragment; {example}"
+            "it is not an https URL without user name and fragment; {example}"
         ))
     }
 }
 
 /// The value of an `Authorization` header: a scheme and credentials (RFC 9110 §11.4). The error
-/// does not repeat it.
+/// does not repeat the value.
 pub(super) fn authorization(text: &str) -> Result<String, String> {
     let is_sound = syntax::is_field_value(text)
         && text.split_once(' ').is_some_and(|(scheme, credentials)| {
@@ -158,7 +155,7 @@ pub(super) fn authorization(text: &str) -> Result<String, String> {
         Ok(text.to_owned())
     } else {
         Err(
-            "it is no value of an Authorization header; write a scheme and credentials in ASCII, \
+            "it is not a value of an Authorization header; write a scheme and credentials in ASCII, \
              like \"Basic ...\" or \"Bearer ...\""
                 .into(),
         )
@@ -169,7 +166,7 @@ pub(super) fn authorization(text: &str) -> Result<String, String> {
 pub(super) fn jwk_set(set: &Map<String, Value>) -> Result<Vec<Key>, Vec<String>> {
     if let Some(foreign) = set.keys().find(|name| *name != "keys") {
         return Err(vec![format!(
-            "{foreign:?} is no member of a JWK Set; write {{\"keys\": [...]}}"
+            "{foreign:?} is not a member of a JWK Set; write {{\"keys\": [...]}}"
         )]);
     }
     let Some(Value::Array(jwks)) = set.get("keys") else {
@@ -177,7 +174,7 @@ pub(super) fn jwk_set(set: &Map<String, Value>) -> Result<Vec<Key>, Vec<String>>
     };
     if jwks.is_empty() || jwks.len() > MAX_KEYS {
         return Err(vec![format!(
-            "it has {} keys; give 1 to {MAX_KEYS}",
+            "it has {} keys; write 1 to {MAX_KEYS}",
             jwks.len()
         )]);
     }
@@ -202,6 +199,6 @@ pub(super) fn jwk_set(set: &Map<String, Value>) -> Result<Vec<Key>, Vec<String>>
 pub(super) fn algorithm(name: &str) -> Result<Algorithm, String> {
     Algorithm::from_name(name).ok_or_else(|| {
         let known = Algorithm::ALL.map(Algorithm::name).join(", ");
-        format!("{name:?} is no algorithm; write some of {known}")
+        format!("{name:?} is not an algorithm; write some of {known}")
     })
 }

@@ -1,15 +1,16 @@
-//! The ledger of one party, an address or a user: which attempts it made, which keys it used,
-//! and how often it failed, as a pure step from state, question and time to an answer. The
-//! Durable Object around it only loads, steps and stores.
+//! The ledger of one address or user: which attempts it made, which keys it used and how often it
+//! failed. A step is a pure function of state, request and time; the Durable Object around it only
+//! loads, steps and stores.
 //!
-//! A party has one ledger and in it a journal for each group of routes that count together. One
-//! list of entries answers two questions exactly: how many were admitted in the last window, and
-//! whether a key was among those of the replay window. Failures, bans and the slots of open
-//! sockets hold for all groups.
+//! A ledger holds one journal for each group of routes that count together. The entries of a
+//! journal answer two questions exactly: how many attempts were admitted in the last window, and
+//! whether a key was used in the replay window. Failures, bans and the slots of open sockets hold
+//! for all groups.
 
 mod bans;
 mod journal;
 mod slots;
+mod step;
 mod stored;
 pub mod wire;
 
@@ -20,27 +21,27 @@ use crate::limits::quota::Limits;
 use crate::limits::two_clocks::TwoClocks;
 use crate::util::time::Timestamp;
 use bans::Bans;
-use journal::{Journal, JournalEntry};
+use journal::Journal;
 use slots::Slots;
 
 pub use bans::MAX_FAILURES;
-pub use slots::{ChannelState, LEASE, MAX_SOCKETS, Slot};
+pub use slots::{ChannelState, Departure, LEASE, MAX_SOCKETS, Slot};
 pub use stored::{CorruptRow, Row};
 
-/// Entries remembered for one party at most. One object answers some thousand calls a second, so
-/// that only a long window without a quota could ask for more; what would exceed it waits until
-/// the oldest leaves.
+/// The most entries that a ledger remembers. One object answers about a thousand calls a second,
+/// so only a long window without a quota could need more. A full ledger admits nothing until its
+/// oldest entry has left.
 const CAPACITY: usize = 1 << 17;
 
-/// What an entry is found by: the key of an address's attempt, which is admitted once, or the id
+/// What finds an entry again: the key of an address's attempt, which is admitted once, or the id
 /// of a user's admission, which may be given back.
 pub type EntryId = [u8; 16];
 
-/// What is asked of a ledger.
+/// A request to a ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LedgerRequest {
-    /// Routes whose attempts count together: nothing for those without a limit of their own,
-    /// else the pattern of the one that has.
+    /// The routes whose attempts count together: empty for routes without a limit of their own,
+    /// else the pattern of the route that has one.
     pub group: String,
     pub limits: Limits,
     pub operation: Operation,
@@ -50,28 +51,29 @@ pub struct LedgerRequest {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
-    /// To be admitted, and remembered by a mark.
+    /// Admit an attempt, and remember it by this id.
     Admit { id: Option<EntryId> },
-    /// The same with a slot. `counts_refused`: an attempt that gets none for want of a slot counts.
+    /// Admit an attempt that needs a slot. `counts_if_full`: an attempt that gets no slot counts
+    /// towards the quota.
     Open {
         id: Option<EntryId>,
         slot: Slot,
         counts_if_full: bool,
     },
-    /// A socket that has a slot, or had, comes with a new channel.
+    /// Give a socket that has or had a slot a new channel.
     Attach { slot: Slot },
-    /// An attempt that is refused already counts. `is_failure`: towards a ban as well.
+    /// Count an attempt that was refused elsewhere. `is_failure`: it also counts towards a ban.
     Count { is_failure: bool },
-    /// An attempt that was admitted here turned out to be a failure.
+    /// Count an attempt that was admitted here as a failure.
     Fail,
-    /// What was admitted with this mark came to nothing.
+    /// Take back the admission with this id, which was not used.
     GiveBack { id: EntryId },
-    /// Failures and the ban that they brought are forgiven.
+    /// Forgive all failures, and the ban that they brought.
     Lift,
 }
 
 impl Operation {
-    /// The slot that is asked for, which has a channel if it is granted.
+    /// The slot that the operation asks for. If it is granted, it gets a channel.
     pub fn slot(self) -> Option<Slot> {
         match self {
             Self::Open { slot, .. } | Self::Attach { slot } => Some(slot),
@@ -84,50 +86,50 @@ impl Operation {
     }
 }
 
-/// What the ledger says.
+/// A ledger's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LedgerResponse {
-    /// It is done as asked.
+    /// Done as requested.
     Counted(Outlook),
-    /// The key was admitted before. The attempt counts, and is a failure.
+    /// The key was used before. The attempt counts, and is a failure.
     Replayed(Outlook),
     /// Refused: all slots are taken.
     TooManySockets(Outlook),
-    /// Refused and not counted; the next attempt after `wait` will be admitted.
+    /// Refused and not counted. The next attempt after `wait` will be admitted.
     Limited { wait: Duration },
-    /// Refused and not counted; no attempt is admitted for so long.
+    /// Refused and not counted. No attempt is admitted while the ban holds.
     Banned { left: Duration },
 }
 
-/// What is known of the attempts to come.
+/// What a ledger knows of the attempts to come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Outlook {
-    /// Zero, or how long no further attempt fits under the quota.
+    /// How long no further attempt fits under the quota, or zero.
     pub exhausted_for: Duration,
-    /// Zero, or how long the party is banned from now on.
+    /// How long the ban holds, or zero.
     pub banned_for: Duration,
 }
 
-/// What a step changed in the store; all of it is stored at once.
+/// What a step changes in the store, all at once.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LedgerChange {
-    /// Rows to store in place of those with the same numbers.
+    /// Rows to store. Each replaces the stored row of its number.
     pub write: Vec<Row>,
     pub delete: Vec<u64>,
-    /// When to look whether anything still matters.
+    /// When to check whether anything still matters.
     pub wake_in: Option<Duration>,
 }
 
-/// All that still matters of a party.
+/// Everything that still matters of one address or user.
 #[derive(Debug)]
 pub struct Ledger {
-    /// By group; none is empty after a step.
+    /// By group. No journal is empty after a step.
     journals: BTreeMap<String, Journal>,
     bans: Bans,
     slots: Slots,
-    /// The number of the next row beside the head.
+    /// The number of the next row of entries.
     next_row: u64,
-    /// By the object's clock.
+    /// When the alarm is set for, by the object's clock.
     wakes_at: Timestamp,
 }
 
@@ -144,105 +146,19 @@ impl Default for Ledger {
 }
 
 impl Ledger {
-    /// Answers a question at the object's time `now` and says what to store for it.
-    pub fn step(
-        &mut self,
-        request: &LedgerRequest,
-        now: Timestamp,
-    ) -> (LedgerResponse, LedgerChange) {
-        let now = TwoClocks::new(now, request.now);
-        let limits = request.limits;
-        let has_limits = !matches!(request.operation, Operation::Attach { .. });
-        if let Some(journal) = self.journals.get_mut(&request.group)
-            && has_limits
-        {
-            journal.horizon = limits.horizon();
-        }
-        // Stored as well: after an eviction it would settle anew, and be as old as then.
-        let is_clamped = self.clamp_to(now);
-        let mut change = LedgerChange {
-            delete: self.prune(now),
-            ..LedgerChange::default()
-        };
-        let refusal = match request.operation {
-            Operation::Admit { .. } | Operation::Open { .. } | Operation::Count { .. } => {
-                self.refusal(request, now)
-            }
-            Operation::Fail => self.ban(limits, now),
-            Operation::Attach { .. } | Operation::GiveBack { .. } | Operation::Lift => None,
-        };
-        let (mut is_replayed, mut is_full) = (false, false);
-        let is_changed = match (refusal, request.operation) {
-            (Some(_), _) => is_clamped,
-            (None, Operation::Admit { id } | Operation::Open { id, .. }) => {
-                is_replayed = self.has(id, limits, now);
-                let id = id.filter(|_| !is_replayed);
-                let is_failure = is_replayed && self.fail(limits, now);
-                let mut counts = true;
-                if let (
-                    false,
-                    Operation::Open {
-                        slot,
-                        counts_if_full,
-                        ..
-                    },
-                ) = (is_replayed, request.operation)
-                {
-                    is_full = !self.take_slot(slot, now, &mut change);
-                    counts = !is_full || counts_if_full;
-                }
-                let entry = JournalEntry { at: now, id };
-                let is_entered = counts && self.enter(&request.group, limits, entry, &mut change);
-                is_entered || is_failure || is_clamped
-            }
-            (None, Operation::Attach { slot }) => {
-                is_full = !self.take_slot(slot, now, &mut change);
-                is_clamped
-            }
-            (None, Operation::Count { is_failure }) => {
-                let is_failure = is_failure && self.fail(limits, now);
-                let entry = JournalEntry { at: now, id: None };
-                self.enter(&request.group, limits, entry, &mut change) || is_failure || is_clamped
-            }
-            (None, Operation::Fail) => self.fail(limits, now) || is_clamped,
-            (None, Operation::GiveBack { id }) => {
-                self.give_back(&request.group, &id, &mut change) || is_clamped
-            }
-            (None, Operation::Lift) => {
-                std::mem::take(&mut self.bans) != Bans::default() || is_clamped
-            }
-        };
-        let has_slot = request.operation.slot().is_some() && !is_full;
-        if is_changed || has_slot {
-            self.wake(now, &mut change);
-        }
-        if is_changed || change.wake_in.is_some() {
-            change.write.push(self.head(now));
-        }
-        let response = refusal.unwrap_or_else(|| {
-            let outlook = Outlook {
-                exhausted_for: self.wait(&request.group, limits, now).unwrap_or_default(),
-                banned_for: limits
-                    .ban
-                    .and_then(|_| self.bans.left(now))
-                    .unwrap_or_default(),
-            };
-            match (is_replayed, is_full) {
-                (true, _) => LedgerResponse::Replayed(outlook),
-                (false, true) => LedgerResponse::TooManySockets(outlook),
-                (false, false) => LedgerResponse::Counted(outlook),
-            }
-        });
-        (response, change)
-    }
-
-    /// Whether anything in here still matters: how long to sleep until it may not, or `None` once
-    /// nothing does. Where only the object's clock is known, the caller's is [`TwoClocks::MAX`]'s.
+    /// How long to sleep until the ledger has to be looked at again; `None` if nothing in it matters
+    /// any more. Where only the object's clock is known, the caller's is that of [`TwoClocks::MAX`].
     pub fn sleep(&mut self, now: TwoClocks) -> Option<Duration> {
         self.clamp_to(now);
+        let wake_in = self.wake_in(now)?;
+        self.wakes_at = now.object() + wake_in;
+        Some(wake_in)
+    }
+
+    /// How long to sleep until nothing may matter any more, or until channels are to be looked at.
+    fn wake_in(&self, now: TwoClocks) -> Option<Duration> {
         let idle_in = self.idle_in(now)?;
-        self.wakes_at = now.object() + idle_in;
-        Some(idle_in)
+        Some(self.slots.watch().unwrap_or(idle_in).min(idle_in))
     }
 
     fn idle_in(&self, now: TwoClocks) -> Option<Duration> {
@@ -260,8 +176,9 @@ impl Ledger {
             .max()
     }
 
-    /// A clock that jumped back leaves entries in its future: they become as old as now, which
-    /// admits nothing too early and locks nobody out for longer than a window.
+    /// Moves entries that lie in a clock's future to now, and returns whether there were any. A
+    /// clock that jumped back leaves such entries. As old as now, they admit nothing too early and
+    /// lock nobody out for longer than a window.
     fn clamp_to(&mut self, now: TwoClocks) -> bool {
         let mut is_clamped = self.bans.clamp_to(now);
         for journal in self.journals.values_mut() {
@@ -270,7 +187,7 @@ impl Ledger {
         is_clamped
     }
 
-    /// Drops what matters no more, and gives the rows to delete.
+    /// Drops what no longer matters, and returns the rows to delete.
     fn prune(&mut self, now: TwoClocks) -> Vec<u64> {
         self.bans.prune(now);
         let journals = self.journals.values_mut();
@@ -280,101 +197,16 @@ impl Ledger {
         emptied
     }
 
-    fn refusal(&self, request: &LedgerRequest, now: TwoClocks) -> Option<LedgerResponse> {
-        self.ban(request.limits, now).or_else(|| {
-            let wait = self.wait(&request.group, request.limits, now)?;
-            Some(LedgerResponse::Limited { wait })
-        })
-    }
-
-    fn ban(&self, limits: Limits, now: TwoClocks) -> Option<LedgerResponse> {
-        limits.ban?;
-        let left = self.bans.left(now)?;
-        Some(LedgerResponse::Banned { left })
-    }
-
-    /// How long until another attempt fits, or `None` if it fits now.
-    fn wait(&self, group: &str, limits: Limits, now: TwoClocks) -> Option<Duration> {
-        let by_quota = limits
-            .quota
-            .and_then(|quota| self.journals.get(group)?.wait(quota, now));
-        let journals = || self.journals.values();
-        let is_full = || {
-            let entries = journals().map(|journal| journal.entries.len());
-            entries.sum::<usize>() >= CAPACITY
-        };
-        by_quota.or_else(|| {
-            let oldest = journals().filter_map(|journal| {
-                let first = journal.entries.front()?;
-                first.at.left(journal.horizon, now)
-            });
-            oldest.min().filter(|_| is_full())
-        })
-    }
-
-    /// Whether a key was admitted in the replay window, by whatever group.
-    fn has(&self, id: Option<EntryId>, limits: Limits, now: TwoClocks) -> bool {
-        let (Some(id), Some(window)) = (id, limits.replay_window) else {
-            return false;
-        };
-        let mut journals = self.journals.values();
-        journals.any(|journal| journal.has(&id, window, now))
-    }
-
-    fn fail(&mut self, limits: Limits, now: TwoClocks) -> bool {
-        if let Some(ban) = limits.ban {
-            self.bans.fail(ban, now);
-        }
-        limits.ban.is_some()
-    }
-
-    /// Remembers an entry, if these terms ask for it.
-    fn enter(
-        &mut self,
-        group: &str,
-        limits: Limits,
-        entry: JournalEntry,
-        change: &mut LedgerChange,
-    ) -> bool {
-        if limits.quota.is_none() && (entry.id.is_none() || limits.replay_window.is_none()) {
-            return false;
-        }
-        let next_row = self.next_row;
-        let journal = self.journals.entry(group.to_owned()).or_default();
-        journal.horizon = limits.horizon();
-        if let Some(sealed) = journal.push(entry, next_row) {
-            self.next_row += 1;
-            change.write.push(self.sealed_row(group, sealed.row));
-        }
-        true
-    }
-
-    fn give_back(&mut self, group: &str, id: &EntryId, change: &mut LedgerChange) -> bool {
-        let Some(journal) = self.journals.get_mut(group) else {
-            return false;
-        };
-        let Some(row) = journal.take(id) else {
-            return false;
-        };
-        if let Some(row) = row {
-            match journal.sealed.iter().any(|sealed| sealed.row == row) {
-                true => change.write.push(self.sealed_row(group, row)),
-                false => change.delete.push(row),
-            }
-        }
-        true
-    }
-
-    /// Asks to be woken when all is over, unless that is set already. A time too far ahead was
-    /// set by a clock that jumped.
+    /// Sets the alarm for when the ledger has to be looked at, unless it is set already. An alarm that
+    /// is too far ahead was set by a clock that jumped.
     fn wake(&mut self, now: TwoClocks, change: &mut LedgerChange) {
-        let Some(idle_in) = self.idle_in(now) else {
+        let Some(wake_in) = self.wake_in(now) else {
             return;
         };
         let object = now.object();
-        if self.wakes_at <= object || self.wakes_at > object + idle_in {
-            self.wakes_at = object + idle_in;
-            change.wake_in = Some(idle_in);
+        if self.wakes_at <= object || self.wakes_at > object + wake_in {
+            self.wakes_at = object + wake_in;
+            change.wake_in = Some(wake_in);
         }
     }
 }

@@ -1,11 +1,11 @@
-//! The terms under which a party is counted.
+//! Quotas and the other limits of one address or user.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::util::time::millis;
 
-/// So many admissions in any half-open interval of this length.
+/// The most admissions in any half-open interval of a length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quota {
     count: NonZeroU32,
@@ -28,15 +28,15 @@ impl Quota {
     }
 }
 
-/// `BAN_AFTER`: so many failures ban for this long.
+/// `BAN_AFTER`: how many failures bring a ban, and how long it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BanRule {
     pub failures: Quota,
     pub length: Duration,
 }
 
-/// What is remembered of a party: `RATE_LIMIT_IP`, `KEY_REPLAY_WINDOW` and `BAN_AFTER` of an
-/// address, `RATE_LIMIT_USER` of a user.
+/// What a ledger counts: `RATE_LIMIT_IP`, `KEY_REPLAY_WINDOW` and `BAN_AFTER` for an address,
+/// `RATE_LIMIT_USER` for a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Limits {
     pub quota: Option<Quota>,
@@ -51,7 +51,7 @@ impl Limits {
         window.max(self.replay_window.unwrap_or_default())
     }
 
-    /// Whether there is anything to ask a ledger for.
+    /// Whether there is anything for a ledger to count.
     pub fn need_a_ledger(self) -> bool {
         self.quota.is_some() || self.replay_window.is_some() || self.ban.is_some()
     }

@@ -1,18 +1,19 @@
-//! Time by two clocks, of which one may be wrong.
+//! Time by two clocks, one of which may be wrong.
 
 use std::time::Duration;
 
 use crate::util::time::Timestamp;
 
-/// When something happened: by the clock of the object that counts, and by that of the isolate
-/// that asked. Either may jump; a length of time has passed when both say so.
+/// When something happened, by the clock of the object that counts and by the clock of the isolate
+/// that asked. Either may jump, so a length of time has passed only when both say so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TwoClocks {
     object: Timestamp,
     caller: Timestamp,
 }
 
-/// Later times are none that a clock can show, and leave the highest bits free for flags.
+/// The latest time that is kept. No clock shows a later one, and the highest bits stay free for
+/// flags.
 const LATEST: Timestamp = Timestamp((1 << 62) - 1);
 
 impl TwoClocks {
@@ -36,7 +37,7 @@ impl TwoClocks {
         self.caller
     }
 
-    /// The later of both by each clock.
+    /// The later of two moments, by each clock separately.
     pub fn later(self, other: Self) -> Self {
         Self {
             object: self.object.max(other.object),
@@ -44,8 +45,8 @@ impl TwoClocks {
         }
     }
 
-    /// What lies in a clock's future becomes as old as now in that clock: it is counted no
-    /// shorter than before, and for no longer than its length from now on.
+    /// Moves the moment to now in each clock in whose future it lies, and returns whether it moved.
+    /// It then counts no shorter than before, and no longer than its length from now on.
     pub fn clamp_to(&mut self, now: Self) -> bool {
         let clamped = Self {
             object: self.object.min(now.object),
@@ -54,7 +55,7 @@ impl TwoClocks {
         std::mem::replace(self, clamped) != clamped
     }
 
-    /// How long until both clocks say that `length` has passed since; `None` if they do.
+    /// How long until both clocks say that `length` has passed; `None` if they say so now.
     pub fn left(self, length: Duration, now: Self) -> Option<Duration> {
         let by_object = (self.object + length).since(now.object);
         let by_caller = (self.caller + length).since(now.caller);

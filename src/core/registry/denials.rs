@@ -1,4 +1,4 @@
-//! What may no longer be admitted: revocations, bans, and for a moment what was disconnected.
+//! Denials: revocations, bans, and for a minute disconnections.
 
 use std::time::Duration;
 
@@ -7,25 +7,25 @@ use serde::{Deserialize, Serialize};
 use super::{RegistryKey, Socket, SocketEntry};
 use crate::util::time::Timestamp;
 
-/// Marks that one object keeps at most.
+/// The most denials that one object keeps.
 pub const MAX_DENIALS: u32 = 100_000;
 
-/// A socket that lost its channel has this long to come back, and must not outlive a
-/// disconnection that happened meanwhile.
+/// How long a disconnection is remembered. A socket that lost its channel has this long to come
+/// back, and must not outlive a disconnection that happened meanwhile.
 pub const DISCONNECT_LASTS: Duration = Duration::from_secs(60);
 
-/// The clocks of two isolates differ by less.
+/// The clocks of two isolates differ by less than this.
 const CLOCKS_DIFFER: Duration = Duration::from_secs(1);
 
-/// What a mark does to what it fits.
+/// What a denial does to the sockets and upgrades with its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DenialKind {
-    /// No upgrade of this party is admitted, and none of its sockets stays.
+    /// No upgrade is admitted, and no live socket stays open.
     Ban,
-    /// The same of tokens issued before a time.
+    /// The same as a ban for tokens that were issued before a time.
     Revoke,
-    /// The sockets are closed that are open.
+    /// The live sockets are closed; later upgrades are admitted.
     Disconnect,
 }
 
@@ -39,18 +39,18 @@ impl DenialKind {
     }
 }
 
-/// How far a mark goes.
+/// How far a denial reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Denial {
-    /// Of a revocation: tokens issued earlier are meant. Of a ban or a disconnection: when it was
-    /// spoken; of two bans the later one counts.
+    /// In a revocation: tokens that were issued earlier are denied. In a ban or a disconnection:
+    /// when it was requested; of two bans the later one counts.
     pub before: Timestamp,
-    /// From then on it is as if it was not there.
+    /// From this time on the denial has no effect.
     pub until: Timestamp,
 }
 
-/// What a mark is for.
+/// What a denial is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DenialTarget {
@@ -59,15 +59,15 @@ pub struct DenialTarget {
 }
 
 impl DenialTarget {
-    /// As it is stored under.
+    /// The name that its denial is stored under.
     pub fn name(&self) -> String {
         format!("{} {}", self.kind.name(), self.key.as_str())
     }
 }
 
-/// What is stored under a name that a mark is set for. It does not matter in which order marks
-/// arrive, nor how often: so all objects come to store the same, and who is told of a failure can
-/// repeat it all.
+/// A denial merged with what was stored for its target. Neither the order nor the number of times
+/// that denials arrive matters: so all objects come to store equal denials, and an administrator
+/// whose request failed can repeat it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MergedDenial {
     pub stored: Denial,
@@ -75,11 +75,11 @@ pub struct MergedDenial {
 }
 
 impl Denial {
-    /// The mark to store where `stored` is already.
+    /// Merges this denial with the one that is stored for its target.
     pub fn over(self, kind: DenialKind, stored: Option<Self>) -> MergedDenial {
         let denial = match (kind, stored) {
             (_, None) => self,
-            // The later word counts. Of two at one time, the longer ban.
+            // The later ban counts. Of two from one time, the longer.
             (DenialKind::Ban, Some(stored)) => {
                 let order = |denial: &Self| (denial.before, denial.until);
                 if order(&self) > order(&stored) {
@@ -88,7 +88,7 @@ impl Denial {
                     stored
                 }
             }
-            // Nothing that was revoked is forgotten earlier than was said.
+            // A revocation is never shortened.
             (DenialKind::Revoke | DenialKind::Disconnect, Some(stored)) => Self {
                 before: self.before.max(stored.before),
                 until: self.until.max(stored.until),
@@ -100,19 +100,19 @@ impl Denial {
         }
     }
 
-    /// Whether a new one needs a place among those that an object keeps. A ban that is lifted does
-    /// not for long, and disconnections must work however much is revoked.
+    /// Whether a new denial takes one of the object's places. A lifted ban does not for long, and
+    /// disconnections must work however much is revoked.
     pub fn needs_room(self, kind: DenialKind, now: Timestamp) -> bool {
         kind != DenialKind::Disconnect && self.until > now
     }
 
-    /// When a ban is spoken that counts over `stored`, whatever clocks say.
+    /// A time for a new ban that is later than the stored ban's, whatever the clocks say.
     pub fn stamped(stored: Option<Self>, now: Timestamp) -> Timestamp {
         let later = stored.map(|stored| Timestamp(stored.before.0 + 1));
         later.map_or(now, |later| later.max(now))
     }
 
-    /// What becomes of a socket that this mark was found for.
+    /// Why this denial ends a socket that it was found for, if it does.
     pub fn hits(self, kind: DenialKind, socket: &Socket, now: Timestamp) -> Option<DenialReason> {
         if self.until <= now {
             return None;
@@ -128,7 +128,7 @@ impl Denial {
     }
 }
 
-/// Why a socket is not admitted, or closed.
+/// Why a socket is refused or closed. Where several denials hit, the first in this order counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DenialReason {
@@ -137,57 +137,42 @@ pub enum DenialReason {
     Disconnected,
 }
 
-impl DenialReason {
-    /// The close code and reason that a live socket gets.
-    pub fn close(self) -> (u16, &'static str) {
-        match self {
-            Self::Revoked => (4401, "revoked"),
-            Self::Banned | Self::Disconnected => (4403, "disconnected"),
-        }
-    }
-
-    /// The same as its channel is told.
-    pub fn message(self) -> String {
-        let (code, reason) = self.close();
-        format!("end {code} {reason}")
-    }
-}
-
 impl SocketEntry {
-    /// The marks that could be about it. `again`: it was admitted before.
+    /// The targets of all denials that could hit it. `again`: it was admitted before.
     pub fn denial_targets(&self, again: bool) -> Vec<DenialTarget> {
-        let verbs: &[DenialKind] = if again {
+        let kinds: &[DenialKind] = if again {
             &[DenialKind::Ban, DenialKind::Revoke, DenialKind::Disconnect]
         } else {
             &[DenialKind::Ban, DenialKind::Revoke]
         };
         let renewal_keys = self.socket.renewal_keys();
         let keys = || {
-            let target = self.keys.iter().chain(renewal_keys);
-            target.cloned().chain([RegistryKey::all()])
+            let own = self.keys.iter().chain(renewal_keys);
+            own.cloned().chain([RegistryKey::all()])
         };
         let of = |kind| keys().map(move |key| DenialTarget { kind, key });
-        verbs.iter().copied().flat_map(of).collect()
+        kinds.iter().copied().flat_map(of).collect()
     }
 }
 
-/// Whether a socket is admitted under the marks found for it; a ban is told first.
+/// Whether a socket is admitted under the denials that were found for it.
 pub fn judge(
     socket: &Socket,
     found: &[(DenialKind, Denial)],
     now: Timestamp,
 ) -> Result<(), DenialReason> {
-    // Who was disconnected and came back is not meant, though it may lose its channel too.
+    // A client that was disconnected and opened a new socket since is not meant, though that
+    // socket may lose its channel too.
     let is_meant = |kind: DenialKind, denial: &Denial| {
         kind != DenialKind::Disconnect || socket.since <= denial.before + CLOCKS_DIFFER
     };
-    let ends = found.iter();
-    match ends
+    let first = found
+        .iter()
         .filter(|(kind, denial)| is_meant(*kind, denial))
         .filter_map(|(kind, denial)| denial.hits(*kind, socket, now))
-        .min()
-    {
-        Some(end) => Err(end),
+        .min();
+    match first {
+        Some(reason) => Err(reason),
         None => Ok(()),
     }
 }

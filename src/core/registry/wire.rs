@@ -1,17 +1,17 @@
-//! How questions and answers travel between an isolate and an object: JSON.
+//! Requests and responses between an isolate and an object, as JSON.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Denial, DenialReason, DenialTarget, RegistryKey, Socket, SocketEntry, TokenRenewal};
 use crate::util::time::Timestamp;
 
-/// What an object is asked.
+/// A request to an object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum RegistryRequest {
     /// Whether a socket is admitted. One that is to be registered asks by its channel.
     Admit { entry: SocketEntry },
-    /// Stores a mark and ends the sockets that it hits. `spoken`: the object says when.
+    /// Stores a denial and ends the sockets that it hits. `stamped`: the object sets its time.
     Deny {
         target: DenialTarget,
         denial: Denial,
@@ -22,8 +22,8 @@ pub enum RegistryRequest {
         key: Option<RegistryKey>,
         max: usize,
     },
-    /// Moves the expiry of a party's sockets, of one session or all, ahead to that of `entry`,
-    /// which must be one that would be admitted, under the same rules.
+    /// Moves the expiry of a subject's sockets, of one session or all, ahead to that of `entry`,
+    /// which must be one that would be admitted, under equal rules.
     Extend {
         entry: SocketEntry,
         subject: RegistryKey,
@@ -31,7 +31,7 @@ pub enum RegistryRequest {
     },
 }
 
-/// What it answers.
+/// The response of an object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum RegistryResponse {
@@ -39,12 +39,12 @@ pub enum RegistryResponse {
     Refused {
         end: DenialReason,
     },
-    /// `mark`: what is stored now. `sockets`: how many were ended.
+    /// `denial`: what is stored now. `sockets`: how many were ended.
     Denied {
         denial: Denial,
         sockets: u64,
     },
-    /// As many marks as an object keeps are there; this one is not stored.
+    /// The object keeps as many denials as it can; this one is not stored.
     Full,
     Listed {
         sockets: Vec<Socket>,
@@ -56,7 +56,8 @@ pub enum RegistryResponse {
     },
 }
 
-/// What a channel is opened with: the query of its URL, since a request for a socket has no body.
+/// A request for a channel. It travels in the query of the URL, since a request for a socket has
+/// no body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Opening {
     pub entry: SocketEntry,
@@ -65,8 +66,8 @@ pub struct Opening {
 }
 
 impl Opening {
-    /// From `entry=<JSON>&again=<boolean>&expires=<ms> <JSON>`. `expires`: what the channel was
-    /// told by [`Socket::prolong`] last, or zero. `None` for what is none of ours.
+    /// Reads `entry=<JSON>&again=<boolean>&expires=<ms> <JSON>`. `expires`: what
+    /// [`Socket::extend`] sent through the channel last, or zero. `None` for any other query.
     pub fn from_query(query: &str) -> Option<Self> {
         let parameter = |name: &str| {
             let mut pairs = form_urlencoded::parse(query.as_bytes());
@@ -96,7 +97,7 @@ macro_rules! as_json {
                 serde_json::to_string(self).expect("texts and numbers")
             }
 
-            /// `None` for what is none of ours.
+            /// `None` for any other text.
             pub fn from_json(text: &str) -> Option<Self> {
                 serde_json::from_str(text).ok()
             }

@@ -1,15 +1,15 @@
-//! Who is asking: the client's address, and the key it is counted by.
+//! The client's address, and the key it is counted by.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// The address a request came from, as the platform says (`CF-Connecting-IP`). IPv4-mapped IPv6
-/// is IPv4.
+/// The address that the platform names as the client's (`CF-Connecting-IP`). An IPv4-mapped IPv6
+/// address is IPv4.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddress(Option<IpAddr>);
 
 impl ClientAddress {
-    /// What is no address is the unknown one.
+    /// Parses an address. Anything else is the unknown address.
     pub fn parse(value: Option<&str>) -> Self {
         let ip = value.and_then(|text| text.trim().parse::<IpAddr>().ok());
         Self(ip.map(|ip| ip.to_canonical()))
@@ -20,7 +20,7 @@ impl ClientAddress {
         self.0
     }
 
-    /// What is counted as one client.
+    /// Returns the key that the client is counted by.
     pub fn key(self, prefix: Ipv6Prefix) -> AddressKey {
         AddressKey(self.0.map(|ip| match ip {
             IpAddr::V4(ip) => Network::Ipv4(ip),
@@ -34,7 +34,7 @@ impl ClientAddress {
 pub struct Ipv6Prefix(u8);
 
 impl Ipv6Prefix {
-    /// 32, what a provider gets, to 128.
+    /// Accepts 32, the allocation of a provider, to 128.
     pub fn new(bits: u8) -> Option<Self> {
         (32..=128).contains(&bits).then_some(Self(bits))
     }
@@ -44,15 +44,15 @@ impl Ipv6Prefix {
     }
 }
 
-/// The least network that one subscriber gets (RFC 6177).
+/// The smallest network that a subscriber is assigned (RFC 6177).
 impl Default for Ipv6Prefix {
     fn default() -> Self {
         Self(64)
     }
 }
 
-/// What is counted and recorded as one client: an IPv4 address whole, an IPv6 address by its
-/// network. Those whose address is unknown share one count.
+/// A client as it is counted and recorded: an IPv4 address, or the network of an IPv6 address.
+/// All clients with an unknown address share one count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct AddressKey(Option<Network>);
 

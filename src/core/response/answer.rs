@@ -1,10 +1,10 @@
-//! The one place that turns a rejection into an answer.
+//! The one place that turns a reason into an answer: an HTTP response or a close frame.
 
 use serde::Serialize;
 
-use super::reason::Reason;
+use super::reason::{Reason, Spec};
 
-/// What is sent for a refusal, before the security headers are stamped on it.
+/// The HTTP response to a refused request, without the security headers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     pub status: u16,
@@ -20,59 +20,57 @@ struct Problem<'a> {
     status: u16,
     reason: &'a str,
     request_id: &'a str,
-    /// For who may know it (RFC 9457 §3.1.4).
+    /// Only for callers who may know what was wrong (RFC 9457 §3.1.4).
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<&'a str>,
 }
 
-/// The answer to a refused request: the one place where a rejection becomes a response.
+/// Returns the HTTP response to a request that is refused for this reason.
 pub fn refusal(reason: &Reason, request_id: &str) -> Refusal {
+    let spec = reason.spec();
     let problem = Problem {
-        r#type: format!("urn:portcullis:refusal:{}", reason.name()),
-        title: reason.title(),
-        status: reason.status(),
-        reason: reason.name(),
+        r#type: format!("urn:portcullis:refusal:{}", spec.name),
+        title: spec.title,
+        status: spec.status,
+        reason: spec.name,
         request_id,
-        detail: match reason {
-            Reason::BadRequest { detail }
-            | Reason::NotDone { detail }
-            | Reason::RegistryFull { detail } => Some(detail),
-            _ => None,
-        },
+        detail: spec.detail,
     };
     let mut headers = vec![("Content-Type", "application/problem+json".to_owned())];
-    headers.extend(common_headers(reason));
+    headers.extend(common_headers(&spec));
     Refusal {
-        status: reason.status(),
+        status: spec.status,
         headers,
         body: serde_json::to_string(&problem).expect("a struct of strings and a number"),
     }
 }
 
-/// A refusal told by a socket that is opened only to be closed: a script can read no other.
+/// A refusal by a socket that is opened only to be closed. A browser shows scripts the code and
+/// reason of a close, and nothing about a refused handshake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Closing {
     pub code: u16,
-    /// The close frame's reason: the name of the refusal's.
+    /// The text of the close frame: the reason's name.
     pub reason: &'static str,
-    /// Of the 101.
+    /// The headers of the 101.
     pub headers: Vec<(&'static str, String)>,
 }
 
-/// The same refusal for a well-formed handshake, where the reason has a close code. `protocol`:
-/// the subprotocol to answer with.
+/// Returns the close frame for this reason, or `None` if it has no close code. The request must be
+/// a well-formed handshake; `protocol` is the subprotocol that the 101 names.
 pub fn closing(reason: &Reason, protocol: Option<String>) -> Option<Closing> {
-    let mut headers = common_headers(reason);
+    let spec = reason.spec();
+    let mut headers = common_headers(&spec);
     headers.extend(protocol.map(|protocol| ("Sec-WebSocket-Protocol", protocol)));
     Some(Closing {
-        code: reason.close_code()?,
-        reason: reason.name(),
+        code: spec.close_code?,
+        reason: spec.name,
         headers,
     })
 }
 
-fn common_headers(reason: &Reason) -> Vec<(&'static str, String)> {
+fn common_headers(spec: &Spec<'_>) -> Vec<(&'static str, String)> {
     let mut headers = vec![("Cache-Control", "no-store".to_owned())];
-    headers.extend(reason.headers());
+    headers.extend(spec.headers.lines());
     headers
 }

@@ -1,37 +1,47 @@
-//! What lets a page of an allowed origin read the answers of an endpoint (Fetch §3.3).
+//! The headers that let a page of an allowed origin read an endpoint's answers (Fetch §3.3).
 
-use crate::checks::origin::OriginRule;
-use crate::request::Request;
+use crate::request::syntax;
 
-/// How long a browser may remember a preflight, in seconds.
+/// How long a browser may cache a preflight, in seconds.
 const MAX_AGE: &str = "600";
-/// What a page may read of an answer beside its body.
+/// The response headers that a page may read.
 const EXPOSED: &str =
     "Retry-After, RateLimit, RateLimit-Policy, WWW-Authenticate, Portcullis-Request-Id";
 
-/// The headers for the origin of this request: none for one that is not allowed.
-/// `with_credentials`: whether the browser may send cookies along.
+/// What an answer is to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CorsAnswer<'a> {
+    ToRequest,
+    /// `asked` is the value of `Access-Control-Request-Headers`. All of them are allowed: tracing
+    /// scripts add some, and the endpoints read none that could do harm.
+    ToPreflight {
+        asked: Option<&'a str>,
+    },
+}
+
+/// The headers of an answer to a page of this allowed origin.
+///
+/// `origin` is the request's `Origin`, byte for byte, as browsers compare it. `with_credentials`
+/// says whether the browser may send cookies.
 pub fn headers(
-    origins: &OriginRule,
+    origin: &str,
     with_credentials: bool,
-    request: &Request<'_>,
+    answer: CorsAnswer<'_>,
 ) -> Vec<(&'static str, String)> {
-    let Some(origin) = request.headers.get("origin") else {
-        return Vec::new();
-    };
-    if origins.check(Some(&origin)).is_err() {
-        return Vec::new();
-    }
     let mut headers = vec![
-        ("Access-Control-Allow-Origin", origin),
+        ("Access-Control-Allow-Origin", origin.to_owned()),
         ("Vary", "Origin".into()),
     ];
     if with_credentials {
         headers.push(("Access-Control-Allow-Credentials", "true".into()));
     }
-    if request.method == "OPTIONS" {
+    if let CorsAnswer::ToPreflight { asked } = answer {
+        let asked = asked.filter(|names| syntax::elements(names).all(syntax::is_token));
         headers.push(("Access-Control-Allow-Methods", "POST".into()));
-        headers.push(("Access-Control-Allow-Headers", "authorization".into()));
+        headers.push((
+            "Access-Control-Allow-Headers",
+            asked.unwrap_or("authorization").to_owned(),
+        ));
         headers.push(("Access-Control-Max-Age", MAX_AGE.into()));
     } else {
         headers.push(("Access-Control-Expose-Headers", EXPOSED.into()));

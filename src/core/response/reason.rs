@@ -1,5 +1,5 @@
-//! Why a request is refused: the only file that knows statuses, close codes, titles and the
-//! headers of refusals.
+//! Why a request is refused: one table of all reasons, with what a client gets and what the gate
+//! makes of it. Statuses, close codes, titles and headers of refusals are known to this file alone.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -8,29 +8,30 @@ use crate::limits::quota::Quota;
 use crate::limits::scope::LimitScope;
 use crate::util::time::whole_seconds;
 
-/// A refusal: what the client is told, and what only the log may know.
+/// A refusal: the reason for the client, and the cause for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection {
     pub reason: Reason,
-    /// The exact cause, for the log alone.
+    /// The exact cause. No client sees it.
     pub cause: Cow<'static, str>,
 }
 
-/// What a client is told. The names are the `reason` of the contract in snake case.
+/// Why a request is refused, as far as the client may know. Some reasons share a name and differ in
+/// what the gate makes of them; [`Reason::name`] is what clients and records get.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
     Misconfigured,
-    /// `redirect`: a plain GET or HEAD is sent to https.
+    /// The request came over http. `redirect`: where a plain GET or HEAD is sent.
     InsecureTransport {
         redirect: Option<String>,
     },
     NoRoute,
+    /// Servers could read the path in more than one way. Answers like [`Reason::NoRoute`], but no
+    /// honest client sends such a path, so it counts towards a ban.
+    AmbiguousPath,
     UpgradeRequired,
-    MethodNotAllowed,
-    /// The same of an endpoint of the gate's own.
-    WrongMethod {
-        title: &'static str,
-        allow: &'static str,
+    MethodNotAllowed {
+        allowed: AllowedMethods,
     },
     UnsupportedVersion,
     BadHandshake,
@@ -38,34 +39,40 @@ pub enum Reason {
     OriginMissing,
     OriginNotAllowed,
     TokenMissing,
+    /// The token is forged or malformed, which counts towards a ban.
     TokenInvalid,
-    /// The same where the keys or the provider to verify it can't be reached.
-    TokenUnverified,
+    /// The token is genuine but not accepted here, now or a second time: not yet valid, for another
+    /// audience, used before, or a ticket from another place. Answers like
+    /// [`Reason::TokenInvalid`], but does not count towards a ban.
+    TokenUnusable,
     TokenExpired,
     AmbiguousToken,
-    /// `scopes`: all that the route asks for.
+    /// `scopes`: all that the route requires.
     InsufficientScope {
         scopes: Vec<String>,
     },
-    /// `wait`: how long until the next attempt of this party will be admitted.
+    /// The keys or the identity provider that could verify the token are not available.
+    ProviderUnavailable {
+        retry_after: Duration,
+    },
+    /// `wait`: how long until the quota admits the next attempt.
     RateLimited {
         scope: LimitScope,
         quota: Quota,
         wait: Duration,
     },
-    /// The party holds as many sockets as it may.
+    /// The address or user has as many open sockets as it may.
     TooManySockets {
         scope: LimitScope,
     },
     Banned,
-    /// The token was revoked.
+    /// An administrator revoked the token.
     Revoked,
-    /// An endpoint of the gate's own was asked for what it does not know. `detail`: what, for
-    /// who asked.
+    /// An endpoint of the gate does not understand the request. `detail`: what is wrong with it.
     BadRequest {
         detail: String,
     },
-    /// What an administrator said is not done everywhere. `detail`: what failed.
+    /// An administrator's request was not carried out in every object. `detail`: what failed.
     NotDone {
         detail: String,
     },
@@ -73,7 +80,7 @@ pub enum Reason {
     RegistryFull {
         detail: String,
     },
-    /// `retry_after`: when asking again is sensible.
+    /// A Durable Object did not answer.
     LimiterUnavailable {
         retry_after: Duration,
     },
@@ -82,8 +89,148 @@ pub enum Reason {
     UpstreamTimeout,
 }
 
+/// The methods that are served where another one was used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AllowedMethods {
+    Handshake,
+    Ticket,
+    Refresh,
+    /// Those of an administrator's endpoint, as `Allow` lists them.
+    Administration(&'static str),
+}
+
+impl AllowedMethods {
+    /// The value of `Allow` (RFC 9110 §10.2.1).
+    pub fn list(self) -> &'static str {
+        match self {
+            Self::Handshake => "GET",
+            Self::Ticket | Self::Refresh => "POST, OPTIONS",
+            Self::Administration(list) => list,
+        }
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::Handshake => "A WebSocket handshake is a GET request.",
+            Self::Ticket => "Request a ticket with POST.",
+            Self::Refresh => "Request a refresh with POST.",
+            Self::Administration(_) => "Use a method that Allow lists.",
+        }
+    }
+}
+
+/// What a client should do after a refusal or a close.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientAction {
+    /// Try again, with a back-off and random delays.
+    Retry,
+    /// Try again after the time in `Retry-After`, or as [`ClientAction::Retry`] without one.
+    Wait,
+    /// Try again with another token.
+    Authenticate,
+    /// Give up: another attempt would end the same way.
+    Stop,
+}
+
+impl ClientAction {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::Wait => "wait",
+            Self::Authenticate => "authenticate",
+            Self::Stop => "stop",
+        }
+    }
+}
+
+/// A row of the table.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Spec<'a> {
+    /// The `reason` of the problem document and the record.
+    pub name: &'static str,
+    /// HTTP status.
+    pub status: u16,
+    pub action: ClientAction,
+    pub title: &'static str,
+    pub close_code: Option<u16>,
+    pub counts_towards_ban: bool,
+    pub headers: Headers<'a>,
+    /// The `detail` of the problem document (RFC 9457 §3.1.4).
+    pub detail: Option<&'a str>,
+}
+
+/// The headers that a reason adds to its answer.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Headers<'a> {
+    None,
+    Location(&'a str),
+    Allow(&'static str),
+    SupportedVersion,
+    Challenge(Challenge<'a>),
+    RetryAfter(Duration),
+    RateLimit {
+        scope: LimitScope,
+        quota: Quota,
+        wait: Duration,
+    },
+}
+
+/// What `WWW-Authenticate` says (RFC 6750 §3).
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Challenge<'a> {
+    TokenMissing,
+    InvalidToken,
+    InsufficientScope(&'a [String]),
+}
+
+/// A row without a close code, headers and detail that does not count towards a ban.
+const fn row(
+    name: &'static str,
+    status: u16,
+    action: ClientAction,
+    title: &'static str,
+) -> Spec<'static> {
+    Spec {
+        name,
+        status,
+        action,
+        title,
+        close_code: None,
+        counts_towards_ban: false,
+        headers: Headers::None,
+        detail: None,
+    }
+}
+
+impl<'a> Spec<'a> {
+    const fn close(self, code: u16) -> Self {
+        Self {
+            close_code: Some(code),
+            ..self
+        }
+    }
+
+    const fn counts(self) -> Self {
+        Self {
+            counts_towards_ban: true,
+            ..self
+        }
+    }
+
+    const fn with(self, headers: Headers<'a>) -> Self {
+        Self { headers, ..self }
+    }
+
+    const fn detail(self, detail: &'a str) -> Self {
+        Self {
+            detail: Some(detail),
+            ..self
+        }
+    }
+}
+
 impl Reason {
-    /// With the cause that the log gets.
+    /// Adds the cause for the log.
     pub fn because(self, cause: impl Into<Cow<'static, str>>) -> Rejection {
         Rejection {
             reason: self,
@@ -91,232 +238,259 @@ impl Reason {
         }
     }
 
-    /// Whether the client caused it by what it sent, so that it counts towards a ban.
-    pub fn is_failure_of_the_client(&self) -> bool {
-        match self {
-            Self::MethodNotAllowed
-            | Self::WrongMethod { .. }
-            | Self::UnsupportedVersion
-            | Self::BadHandshake
-            | Self::ReplayedKey
-            | Self::OriginMissing
-            | Self::OriginNotAllowed
-            | Self::TokenMissing
-            | Self::TokenInvalid
-            | Self::TokenExpired
-            | Self::AmbiguousToken
-            | Self::InsufficientScope { .. } => true,
-            Self::Misconfigured
-            | Self::InsecureTransport { .. }
-            | Self::NoRoute
-            | Self::UpgradeRequired
-            | Self::TokenUnverified
-            | Self::RateLimited { .. }
-            | Self::TooManySockets { .. }
-            | Self::Banned
-            | Self::Revoked
-            | Self::BadRequest { .. }
-            | Self::NotDone { .. }
-            | Self::RegistryFull { .. }
-            | Self::LimiterUnavailable { .. }
-            | Self::UpstreamUnreachable
-            | Self::UpstreamRefused
-            | Self::UpstreamTimeout => false,
-        }
-    }
-
     /// The name in the problem document and the record.
     pub fn name(&self) -> &'static str {
-        self.describe().0
+        self.spec().name
     }
 
-    /// HTTP status.
+    /// The HTTP status.
     pub fn status(&self) -> u16 {
-        self.describe().1
+        self.spec().status
     }
 
-    /// What a socket is closed with that was opened to tell the reason. None where no socket can
-    /// be: the request was no handshake, or one that RFC 6455 does not let pass.
+    /// The code of the close frame where a socket is opened only to tell the reason (RFC 6455
+    /// §7.4). `None` where no socket can be opened: the request is not a well-formed handshake.
     pub fn close_code(&self) -> Option<u16> {
-        match self {
-            Self::InsecureTransport { .. }
-            | Self::UpgradeRequired
-            | Self::MethodNotAllowed
-            | Self::WrongMethod { .. }
-            | Self::BadRequest { .. }
-            | Self::NotDone { .. }
-            | Self::RegistryFull { .. }
-            | Self::UnsupportedVersion
-            | Self::BadHandshake => None,
-            Self::Misconfigured => Some(1011),
-            Self::LimiterUnavailable { .. } => Some(1013),
-            Self::UpstreamUnreachable | Self::UpstreamRefused | Self::UpstreamTimeout => Some(1014),
-            Self::ReplayedKey | Self::AmbiguousToken => Some(4400),
-            Self::TokenMissing
-            | Self::TokenInvalid
-            | Self::TokenUnverified
-            | Self::TokenExpired
-            | Self::Revoked => Some(4401),
-            Self::OriginMissing
-            | Self::OriginNotAllowed
-            | Self::InsufficientScope { .. }
-            | Self::Banned => Some(4403),
-            Self::NoRoute => Some(4404),
-            Self::RateLimited { .. } | Self::TooManySockets { .. } => Some(4429),
-        }
+        self.spec().close_code
     }
 
-    pub(super) fn title(&self) -> &'static str {
-        self.describe().2
+    /// Whether this is a failure of the client that `BAN_AFTER` counts. That is only what neither
+    /// an honest client nor a page of another site can cause; the gate counts it only where the
+    /// `Origin` is allowed or absent.
+    pub fn counts_towards_ban(&self) -> bool {
+        self.spec().counts_towards_ban
     }
 
-    fn describe(&self) -> (&'static str, u16, &'static str) {
+    /// What a client should do.
+    pub fn client_action(&self) -> ClientAction {
+        self.spec().action
+    }
+
+    /// The table.
+    pub(super) fn spec(&self) -> Spec<'_> {
+        use ClientAction::{Authenticate, Retry, Stop, Wait};
+        use Headers::{Allow, Location, RateLimit, RetryAfter, SupportedVersion};
+
+        const NO_ROUTE: Spec<'_> =
+            row("no_route", 404, Stop, "Nothing is served here.").close(4404);
+        const TOKEN_INVALID: Spec<'_> = row(
+            "token_invalid",
+            401,
+            Authenticate,
+            "The token is not valid.",
+        )
+        .close(4401)
+        .with(Headers::Challenge(Challenge::InvalidToken));
+
         match self {
-            Self::Misconfigured => (
+            Self::Misconfigured => row(
                 "misconfigured",
                 500,
+                Retry,
                 "The gate is not configured correctly.",
-            ),
-            Self::InsecureTransport { redirect: Some(_) } => {
-                ("insecure_transport", 308, "Use https.")
-            }
+            )
+            .close(1011),
+            Self::InsecureTransport {
+                redirect: Some(url),
+            } => row("insecure_transport", 308, Stop, "Use https.").with(Location(url)),
             Self::InsecureTransport { redirect: None } => {
-                ("insecure_transport", 403, "Use https or wss.")
+                row("insecure_transport", 403, Stop, "Use https or wss.")
             }
-            Self::NoRoute => ("no_route", 404, "Nothing is served here."),
-            Self::UpgradeRequired => (
+            Self::NoRoute => NO_ROUTE,
+            Self::AmbiguousPath => NO_ROUTE.counts(),
+            Self::UpgradeRequired => row(
                 "upgrade_required",
                 426,
+                Stop,
                 "Only WebSocket connections are served here.",
-            ),
-            Self::MethodNotAllowed => (
-                "method_not_allowed",
-                405,
-                "A WebSocket handshake is a GET request.",
-            ),
-            Self::WrongMethod { title, .. } => ("method_not_allowed", 405, title),
-            Self::UnsupportedVersion => (
+            )
+            .with(SupportedVersion),
+            Self::MethodNotAllowed { allowed } => {
+                row("method_not_allowed", 405, Stop, allowed.title())
+                    .with(Allow(allowed.list()))
+                    .counts()
+            }
+            Self::UnsupportedVersion => row(
                 "unsupported_version",
                 426,
-                "Only version 13 of the WebSocket protocol is spoken here.",
-            ),
-            Self::BadHandshake => (
+                Stop,
+                "Only version 13 of the WebSocket protocol is supported.",
+            )
+            .with(SupportedVersion)
+            .counts(),
+            Self::BadHandshake => row(
                 "bad_handshake",
                 400,
+                Stop,
                 "The WebSocket handshake is malformed.",
-            ),
-            Self::ReplayedKey => (
+            )
+            .counts(),
+            Self::ReplayedKey => row(
                 "replayed_key",
                 400,
+                Stop,
                 "This Sec-WebSocket-Key was used before.",
-            ),
-            Self::OriginMissing => ("origin_missing", 403, "The request names no origin."),
-            Self::OriginNotAllowed => ("origin_not_allowed", 403, "The origin is not allowed."),
-            Self::TokenMissing => ("token_missing", 401, "A token is required."),
-            Self::TokenInvalid | Self::TokenUnverified => {
-                ("token_invalid", 401, "The token is not valid.")
+            )
+            .close(4400),
+            Self::OriginMissing => {
+                row("origin_missing", 403, Stop, "The request names no origin.").close(4403)
             }
-            Self::TokenExpired => ("token_expired", 401, "The token has expired."),
-            Self::AmbiguousToken => (
+            Self::OriginNotAllowed => row(
+                "origin_not_allowed",
+                403,
+                Stop,
+                "The origin is not allowed.",
+            )
+            .close(4403),
+            Self::TokenMissing => row("token_missing", 401, Authenticate, "A token is required.")
+                .close(4401)
+                .with(Headers::Challenge(Challenge::TokenMissing)),
+            Self::TokenInvalid => TOKEN_INVALID.counts(),
+            Self::TokenUnusable => TOKEN_INVALID,
+            Self::TokenExpired => row("token_expired", 401, Authenticate, "The token has expired.")
+                .close(4401)
+                .with(Headers::Challenge(Challenge::InvalidToken)),
+            Self::AmbiguousToken => row(
                 "ambiguous_token",
                 400,
+                Stop,
                 "The request carries more than one token.",
-            ),
-            Self::InsufficientScope { .. } => {
-                ("insufficient_scope", 403, "The token does not permit this.")
-            }
-            Self::RateLimited { scope, .. } => {
-                let title = match scope {
-                    LimitScope::Address => "Too many attempts from this address.",
-                    LimitScope::User => "Too many connections of this user.",
-                    LimitScope::Route => "Too many connections at the moment.",
-                };
-                ("rate_limited", 429, title)
+            )
+            .close(4400)
+            .counts(),
+            Self::InsufficientScope { scopes } => row(
+                "insufficient_scope",
+                403,
+                Stop,
+                "The token does not permit this.",
+            )
+            .close(4403)
+            .with(Headers::Challenge(Challenge::InsufficientScope(scopes)))
+            .counts(),
+            Self::ProviderUnavailable { retry_after } => row(
+                "provider_unavailable",
+                503,
+                Wait,
+                "Tokens can't be verified at the moment.",
+            )
+            .close(1013)
+            .with(RetryAfter(*retry_after)),
+            &Self::RateLimited { scope, quota, wait } => {
+                row("rate_limited", 429, Wait, too_many_attempts(scope))
+                    .close(4429)
+                    .with(RateLimit { scope, quota, wait })
             }
             Self::TooManySockets { scope } => {
-                let title = match scope {
-                    LimitScope::Address => "Too many open sockets of this address.",
-                    LimitScope::User => "Too many open sockets of this user.",
-                    LimitScope::Route => "Too many open sockets at the moment.",
-                };
-                ("too_many_sockets", 429, title)
+                row("too_many_sockets", 429, Wait, too_many_sockets(*scope)).close(4429)
             }
-            Self::Banned => ("banned", 403, "Banned."),
-            Self::Revoked => ("revoked", 401, "The token was revoked."),
-            Self::BadRequest { .. } => ("bad_request", 400, "The request is not understood."),
-            Self::NotDone { .. } => (
+            Self::Banned => row("banned", 403, Stop, "Banned.").close(4403),
+            Self::Revoked => row("revoked", 401, Authenticate, "The token was revoked.")
+                .close(4401)
+                .with(Headers::Challenge(Challenge::InvalidToken)),
+            Self::BadRequest { detail } => {
+                row("bad_request", 400, Stop, "The request is not understood.").detail(detail)
+            }
+            Self::NotDone { detail } => row(
                 "limiter_unavailable",
                 503,
+                Wait,
                 "Not done everywhere. It is safe to repeat.",
-            ),
-            Self::RegistryFull { .. } => (
+            )
+            .with(RetryAfter(Duration::from_secs(1)))
+            .detail(detail),
+            Self::RegistryFull { detail } => row(
                 "registry_full",
                 507,
+                Stop,
                 "There is no room for more revocations and bans.",
-            ),
-            Self::LimiterUnavailable { .. } => (
+            )
+            .detail(detail),
+            Self::LimiterUnavailable { retry_after } => row(
                 "limiter_unavailable",
                 503,
+                Wait,
                 "Attempts can't be counted at the moment.",
-            ),
-            Self::UpstreamUnreachable => {
-                ("upstream_unreachable", 502, "The server can't be reached.")
-            }
-            Self::UpstreamRefused => (
+            )
+            .close(1013)
+            .with(RetryAfter(*retry_after)),
+            Self::UpstreamUnreachable => row(
+                "upstream_unreachable",
+                502,
+                Retry,
+                "The server can't be reached.",
+            )
+            .close(1014),
+            Self::UpstreamRefused => row(
                 "upstream_refused",
                 502,
+                Retry,
                 "The server did not accept the WebSocket.",
-            ),
-            Self::UpstreamTimeout => (
+            )
+            .close(1014),
+            Self::UpstreamTimeout => row(
                 "upstream_timeout",
                 504,
+                Retry,
                 "The server did not answer in time.",
-            ),
+            )
+            .close(1014),
         }
     }
+}
 
-    pub(super) fn headers(&self) -> Vec<(&'static str, String)> {
+fn too_many_attempts(scope: LimitScope) -> &'static str {
+    match scope {
+        LimitScope::Address => "Too many attempts from this address.",
+        LimitScope::User => "Too many connections of this user.",
+        LimitScope::Route => "Too many connections at the moment.",
+    }
+}
+
+fn too_many_sockets(scope: LimitScope) -> &'static str {
+    match scope {
+        LimitScope::Address => "Too many open sockets of this address.",
+        LimitScope::User => "Too many open sockets of this user.",
+        LimitScope::Route => "Too many open sockets at the moment.",
+    }
+}
+
+impl Headers<'_> {
+    /// Names and values.
+    pub fn lines(self) -> Vec<(&'static str, String)> {
         match self {
-            Self::InsecureTransport {
-                redirect: Some(location),
-            } => vec![("Location", location.clone())],
-            Self::UpgradeRequired | Self::UnsupportedVersion => {
-                vec![("Sec-WebSocket-Version", "13".into())]
-            }
-            Self::MethodNotAllowed => vec![("Allow", "GET".into())],
-            Self::WrongMethod { allow, .. } => vec![("Allow", (*allow).into())],
-            Self::TokenMissing => vec![("WWW-Authenticate", "Bearer".into())],
-            Self::TokenInvalid | Self::TokenUnverified | Self::TokenExpired | Self::Revoked => {
-                vec![("WWW-Authenticate", r#"Bearer error="invalid_token""#.into())]
-            }
-            Self::InsufficientScope { scopes } => {
-                let mut challenge = r#"Bearer error="insufficient_scope""#.to_owned();
-                if !scopes.is_empty() {
-                    challenge.push_str(&format!(r#", scope="{}""#, scopes.join(" ")));
-                }
-                vec![("WWW-Authenticate", challenge)]
-            }
-            Self::RateLimited { scope, quota, wait } => {
-                let wait = whole_seconds(*wait);
+            Self::None => Vec::new(),
+            Self::Location(url) => vec![("Location", url.to_owned())],
+            Self::Allow(methods) => vec![("Allow", methods.to_owned())],
+            Self::SupportedVersion => vec![("Sec-WebSocket-Version", "13".to_owned())],
+            Self::Challenge(challenge) => vec![("WWW-Authenticate", challenge.value())],
+            Self::RetryAfter(wait) => vec![("Retry-After", whole_seconds(wait).to_string())],
+            Self::RateLimit { scope, quota, wait } => {
                 let policy = scope.name();
+                let count = quota.count();
+                let (wait, window) = (whole_seconds(wait), whole_seconds(quota.window()));
                 vec![
                     ("Retry-After", wait.to_string()),
                     ("RateLimit", format!(r#""{policy}";r=0;t={wait}"#)),
                     (
                         "RateLimit-Policy",
-                        format!(
-                            r#""{policy}";q={};w={}"#,
-                            quota.count(),
-                            whole_seconds(quota.window())
-                        ),
+                        format!(r#""{policy}";q={count};w={window}"#),
                     ),
                 ]
             }
-            Self::NotDone { .. } => vec![("Retry-After", "1".into())],
-            Self::LimiterUnavailable { retry_after } => {
-                vec![("Retry-After", whole_seconds(*retry_after).to_string())]
-            }
-            _ => Vec::new(),
+        }
+    }
+}
+
+impl Challenge<'_> {
+    fn value(self) -> String {
+        match self {
+            Self::TokenMissing => "Bearer".to_owned(),
+            Self::InvalidToken => r#"Bearer error="invalid_token""#.to_owned(),
+            Self::InsufficientScope([]) => r#"Bearer error="insufficient_scope""#.to_owned(),
+            Self::InsufficientScope(scopes) => format!(
+                r#"Bearer error="insufficient_scope", scope="{}""#,
+                scopes.join(" ")
+            ),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The gate's word to an upstream about who is asking: `Portcullis-Assertion`, a signed JWT
-//! (RFC 7519) that lives a minute, and the public keys to check it with.
+//! `Portcullis-Assertion`: a signed JWT (RFC 7519) that tells the upstream who opened a socket. It
+//! is valid for a minute. The public keys to check it are published.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -16,7 +16,7 @@ use sha2::Sha256;
 use crate::token::{Identity, KeyRing, Members};
 use crate::util::time::Timestamp;
 
-/// Long enough to reach the upstream on clocks that differ a little, and no longer.
+/// Long enough to reach an upstream whose clock differs a little.
 const LIFE: Duration = Duration::from_mins(1);
 const ISSUER: &str = "portcullis";
 
@@ -24,7 +24,7 @@ const ISSUER: &str = "portcullis";
 pub struct AssertionKey {
     id: String,
     signer: Signer,
-    /// The JWK that upstreams may have; a secret has none.
+    /// The JWK to publish. A secret has none.
     public: Option<Value>,
 }
 
@@ -35,14 +35,16 @@ enum Signer {
     Ed25519(<Ed25519 as Algorithm>::SigningKey),
 }
 
-/// What an assertion says of one upgrade.
+/// The content of an assertion about one upgrade.
 #[derive(Debug, Clone, Copy)]
 pub struct Assertion<'a> {
-    /// Whom it is for: the upstream's origin.
+    /// The `aud` claim: see [`super::Upstream::audience`].
     pub audience: &'a str,
-    /// `None` for a client without a token where that is fine.
+    /// `None` for a client without a token, where tokens are optional.
     pub identity: Option<&'a Identity>,
     pub address: Option<IpAddr>,
+    /// The pattern of the route that the socket is opened on.
+    pub route: Option<&'a str>,
     pub request_id: &'a str,
 }
 
@@ -59,13 +61,35 @@ struct Claims<'a> {
     aud: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     sub: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sub_id: Option<SubjectIdentifier<'a>>,
     #[serde(skip_serializing_if = "String::is_empty")]
     scope: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     ip: Option<IpAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    route: Option<&'a str>,
     jti: &'a str,
     iat: u64,
     exp: u64,
+}
+
+/// A subject by its issuer, which alone makes it unique (RFC 9493 §3.2.3).
+#[derive(Serialize)]
+struct SubjectIdentifier<'a> {
+    format: &'static str,
+    iss: &'a str,
+    sub: &'a str,
+}
+
+impl<'a> SubjectIdentifier<'a> {
+    fn of(identity: &'a Identity) -> Option<Self> {
+        Some(Self {
+            format: "iss_sub",
+            iss: super::issuer(identity)?,
+            sub: identity.subject.as_deref()?,
+        })
+    }
 }
 
 impl fmt::Debug for AssertionKey {
@@ -79,8 +103,8 @@ impl fmt::Debug for AssertionKey {
 }
 
 impl AssertionKey {
-    /// From a private JWK: `oct` (RFC 7518 §6.4) or `OKP` with Ed25519 (RFC 8037 §2). The error
-    /// says what is wrong and what would be right, and never repeats the key.
+    /// Reads a private JWK: `oct` (RFC 7518 §6.4) or `OKP` with Ed25519 (RFC 8037 §2). The error
+    /// says what is wrong and what would be right. It never repeats the key.
     pub fn from_jwk(jwk: &Map<String, Value>) -> Result<Self, String> {
         let members = Members(jwk);
         let algorithm = members.text("alg")?;
@@ -90,7 +114,7 @@ impl AssertionKey {
             _ => return Err("kty must be \"oct\" or \"OKP\"".into()),
         };
         if members.text("use")?.is_some_and(|usage| usage != "sig") {
-            return Err("use must be \"sig\": the key is not for signatures".into());
+            return Err("use must be \"sig\"; this key is not for signatures".into());
         }
         if let Some(operations) = jwk.get("key_ops") {
             let list = operations.as_array();
@@ -114,8 +138,8 @@ impl AssertionKey {
         Ok(Self { id, signer, public })
     }
 
-    /// The value of `Portcullis-Assertion`. Ed25519 signs without noise, exactly as RFC 8032
-    /// §5.1.6 says, so that no source of randomness can fail.
+    /// Returns the value of `Portcullis-Assertion`. Ed25519 signs deterministically (RFC 8032
+    /// §5.1.6), so no source of randomness can fail.
     pub fn sign(&self, assertion: &Assertion<'_>, now: Timestamp) -> String {
         let header = Header {
             typ: "JWT",
@@ -127,8 +151,10 @@ impl AssertionKey {
             iss: ISSUER,
             aud: assertion.audience,
             sub: identity.and_then(|identity| identity.subject.as_deref()),
+            sub_id: identity.and_then(SubjectIdentifier::of),
             scope: identity.map_or_else(String::new, |identity| identity.scopes.join(" ")),
             ip: assertion.address,
+            route: assertion.route,
             jti: assertion.request_id,
             iat: now.0 / 1000,
             exp: now.0 / 1000 + LIFE.as_secs(),
@@ -140,7 +166,7 @@ impl AssertionKey {
         token
     }
 
-    /// Whether what this key signs would pass for a client's token under one of those keys.
+    /// Whether a client could use an assertion as a token, because `ring` verifies with this key.
     pub fn is_among(&self, ring: &KeyRing) -> bool {
         match &self.signer {
             Signer::Hs256(key) => ring.holds_secret(key.as_ref()),
@@ -150,7 +176,7 @@ impl AssertionKey {
         }
     }
 
-    /// The public part as a JWK (RFC 7517), where there is one.
+    /// The public part as a JWK (RFC 7517), if there is one.
     pub fn public(&self) -> Option<&Value> {
         self.public.as_ref()
     }

@@ -1,11 +1,11 @@
-//! What the upstream may choose from, and what of its answer counts.
+//! The subprotocols and extensions offered to the upstream, and the check of its answer.
 
 use crate::checks::handshake::Handshake;
 use crate::request::syntax;
 use crate::response::reason::{Reason, Rejection};
 use crate::token::{Authenticated, BEARER, Source, without_bearer};
 
-/// What the upstream is offered, and so may choose from.
+/// The subprotocols and extensions that the upstream may choose from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offer {
     pub protocols: Vec<String>,
@@ -33,7 +33,7 @@ impl Offer {
     }
 }
 
-/// What of an upstream's answer decides.
+/// The parts of an upstream's answer that the gate checks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
     pub status: u16,
@@ -44,7 +44,7 @@ pub struct Reply {
     pub extensions: Option<String>,
 }
 
-/// Why there is no answer.
+/// Why the upstream gave no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UpstreamFailure {
     TimedOut,
@@ -61,8 +61,8 @@ impl From<UpstreamFailure> for Rejection {
 }
 
 impl Reply {
-    /// Accepts a 101 that chose only what was offered (RFC 6455 §4.1), and gives the subprotocol
-    /// to answer with.
+    /// Accepts a 101 that chose only what was offered (RFC 6455 §4.1). Returns the subprotocol to
+    /// answer with.
     pub fn judge(&self, offer: &Offer) -> Result<Option<String>, Rejection> {
         let refused = |cause: String| Err(Reason::UpstreamRefused.because(cause));
         if self.status != 101 || !self.has_socket {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fundu::{DurationParser, TimeUnit};
 
-/// `500ms`, `30s`, `5m`, `1h` or `7d`: a whole number and a unit.
+/// Parses a whole number and a unit: `500ms`, `30s`, `5m`, `1h` or `7d`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     const UNITS: [TimeUnit; 5] = [
         TimeUnit::MilliSecond,
@@ -19,7 +19,8 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         .disable_exponent()
         .disable_infinity()
         .build();
-    let wrong = || format!("{text:?} is no duration; write one like \"500ms\", \"30s\" or \"5m\"");
+    let wrong =
+        || format!("{text:?} is not a duration; write one like \"500ms\", \"30s\" or \"5m\"");
     // Without a unit the parser would guess seconds.
     if !text.starts_with(|c: char| c.is_ascii_digit()) || !text.ends_with(['s', 'm', 'h', 'd']) {
         return Err(wrong());
@@ -34,10 +35,11 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     Ok(parsed)
 }
 
+/// Parses a [`duration`] longer than zero.
 pub(crate) fn positive_duration(text: &str) -> Result<Duration, String> {
     match duration(text)? {
         Duration::ZERO => Err(format!(
-            "{text:?} is no time at all; write one like \"30s\""
+            "{text:?} must be longer than zero; write one like \"30s\""
         )),
         positive => Ok(positive),
     }

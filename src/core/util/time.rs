@@ -5,10 +5,18 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+/// How far apart the clocks of two machines may be.
+pub const CLOCK_SLACK: Duration = Duration::from_secs(60);
+
 /// Milliseconds since the Unix epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Timestamp(pub u64);
+
+/// The clock of a runtime.
+pub trait Clock {
+    fn now(&self) -> Timestamp;
+}
 
 impl Timestamp {
     /// The last time that a JavaScript `Date` can hold. No later one is kept anywhere.

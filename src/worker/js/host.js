@@ -1,8 +1,12 @@
 // Work on the runtime's own objects, done on their side of the border: each function is one
 // crossing from WASM, where doing the same from there would take one per header.
 
-/** A worker's environment as JSON: variables by name, and the names of all other bindings. */
+/**
+ * A worker's environment as JSON: variables by name, and the names of all other bindings.
+ * @param {object} env
+ */
 export function describeEnvironment(env) {
+  /** @type {Record<string, unknown>} */
   const vars = {};
   const bindings = [];
   for (const [name, value] of Object.entries(env)) {
@@ -15,7 +19,10 @@ export function describeEnvironment(env) {
   return JSON.stringify({ vars, bindings });
 }
 
-/** Whether a value is what JSON can write, in contrast to a binding. */
+/**
+ * Whether a value is what JSON can write, in contrast to a binding.
+ * @param {unknown} value
+ */
 function isData(value) {
   if (Array.isArray(value)) return true;
   return (
@@ -26,7 +33,11 @@ function isData(value) {
   );
 }
 
-/** Lines of `Name: value` as pairs. Neither part can hold a line break. */
+/**
+ * Parses lines of `Name: value` into pairs. Neither part can hold a line break.
+ * @param {string} lines
+ * @returns {[name: string, value: string][]}
+ */
 function parseHeaderLines(lines) {
   return lines
     .split('\n')
@@ -38,8 +49,10 @@ function parseHeaderLines(lines) {
 }
 
 /**
- * Lines of a request's method, URL and headers of these names, NUL for one that is absent. No
- * part can hold either.
+ * Returns a request's method, URL and headers of these names in lines, NUL for an absent one. No
+ * part can hold a line break or NUL.
+ * @param {Request} request
+ * @param {string[]} names
  */
 export function readRequest({ method, url, headers }, names) {
   let lines = `${method}\n${url}`;
@@ -47,6 +60,10 @@ export function readRequest({ method, url, headers }, names) {
   return lines;
 }
 
+/**
+ * @param {Headers} headers
+ * @param {[name: string, value: string][]} pairs
+ */
 function setAll(headers, pairs) {
   for (const [name, value] of pairs) headers.set(name, value);
 }
@@ -56,6 +73,10 @@ class TimedOut extends Error {}
 /**
  * What `start` gives, if it does in time; else the signal that it got ends its work. That is not
  * left to the signal: a call to an object that was evicted meanwhile hears none.
+ * @template T
+ * @param {number} milliseconds
+ * @param {(signal: AbortSignal) => Promise<T>} start
+ * @returns {Promise<T>}
  */
 export function withTimeout(milliseconds, start) {
   const controller = new AbortController();
@@ -66,6 +87,11 @@ export function withTimeout(milliseconds, start) {
       controller.abort();
     }, milliseconds);
     // Never aborted later: that would cut a socket that the answer coupled.
+    /**
+     * @template V
+     * @param {(result: V) => void} settle
+     * @returns {(result: V) => void}
+     */
     const inTime = (settle) => (result) => {
       clearTimeout(timer);
       settle(result);
@@ -74,20 +100,65 @@ export function withTimeout(milliseconds, start) {
   });
 }
 
+/** @param {unknown} error */
 export function isTimeOut(error) {
   return error instanceof TimedOut;
 }
 
-/** What tells whether a header, in lower case, is of these; one that ends in a dash is a prefix. */
-export function namesLike(owned) {
-  const parts = owned.map((name) => (name.endsWith('-') ? name : `${name}$`));
+/**
+ * Matches the names of headers that no client may send on: those of `owned` however they are spelt,
+ * and those of `platform` in any spelling but their own. A name that ends in a dash is a prefix.
+ * @param {string[]} owned
+ * @param {string[]} platform
+ */
+export function namesLike(owned, platform) {
+  const [isOwned, isOfPlatform] = [patternOf(owned), patternOf(platform)];
+  return {
+    /**
+     * Whether a name, in lower case, is one of them.
+     * @param {string} name
+     */
+    test(name) {
+      const folded = name.replace(/[^a-z0-9]/g, '-');
+      return isOwned.test(folded) || (folded !== name && isOfPlatform.test(folded));
+    },
+  };
+}
+
+/** @param {string[]} names */
+function patternOf(names) {
+  const parts = names.map((name) => (name.endsWith('-') ? name : `${name}$`));
   return new RegExp(`^(?:${parts.join('|')})`);
 }
 
-/** Sends the request to a URL, or to a service binding if there is one. */
+/** Connection options that name no header of the client's: fetch makes the handshake anew. */
+const OF_THE_HANDSHAKE = /^(?:upgrade$|sec-websocket-)/;
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
+
+/**
+ * The headers that `Connection` says are for the gate alone (RFC 9110 §7.6.1).
+ * @param {Headers} headers
+ */
+function hopByHop(headers) {
+  const options = (headers.get('connection') ?? '').toLowerCase().split(',');
+  return options
+    .map((option) => option.trim())
+    .filter((option) => TOKEN.test(option) && !OF_THE_HANDSHAKE.test(option));
+}
+
+/**
+ * Sends the request to a URL, or to a service binding if there is one.
+ * @param {Fetcher | undefined} service
+ * @param {Request} request
+ * @param {string} url
+ * @param {ReturnType<typeof namesLike>} owned
+ * @param {string[]} remove names
+ * @param {string} set header lines
+ * @param {number} milliseconds
+ */
 export function forward(service, request, url, owned, remove, set, milliseconds) {
   const headers = new Headers(request.headers);
-  const foreign = [];
+  const foreign = hopByHop(headers);
   for (const name of headers.keys()) if (owned.test(name)) foreign.push(name);
   for (const name of foreign) headers.delete(name);
   for (const name of remove) headers.delete(name);
@@ -103,6 +174,10 @@ export function forward(service, request, url, owned, remove, set, milliseconds)
 /**
  * Asks the object of this name by a path; its answer stands in a header, so that no body is
  * awaited.
+ * @param {DurableObjectNamespace} namespace
+ * @param {string} name
+ * @param {string} path
+ * @param {number} milliseconds
  */
 export async function askByPath(namespace, name, path, milliseconds) {
   const response = await withTimeout(milliseconds, (signal) =>
@@ -114,14 +189,24 @@ export async function askByPath(namespace, name, path, milliseconds) {
 // An object's rows stand in the key-value store, whose table costs nothing to make. Numbers are
 // padded, so that the keys are in their order.
 const ROW_DIGITS = 16;
+/** @param {number} number */
 const rowKey = (number) => `${number}`.padStart(ROW_DIGITS, '0');
 
-/** An object's rows in order: number, bytes, number, bytes … */
+/**
+ * An object's rows in order: number, bytes, number, bytes …
+ * @param {DurableObjectStorage} storage
+ */
 export function loadRows({ kv }) {
   return [...kv.list()].flatMap(([key, data]) => [Number(key), data]);
 }
 
-/** Stores rows, given as `loadRows` gives them, deletes others and sets the alarm, all at once. */
+/**
+ * Stores rows, given as `loadRows` gives them, deletes others and sets the alarm, all at once.
+ * @param {DurableObjectStorage} storage
+ * @param {any[]} write
+ * @param {number[]} remove
+ * @param {number | undefined} wakeIn milliseconds
+ */
 export function storeRows(storage, write, remove, wakeIn) {
   for (let at = 0; at < write.length; at += 2) {
     storage.kv.put(rowKey(write[at]), write[at + 1]);
@@ -131,12 +216,22 @@ export function storeRows(storage, write, remove, wakeIn) {
   if (wakeIn !== undefined) storage.setAlarm(Date.now() + wakeIn).catch(() => {});
 }
 
-/** An answer as `askByPath` reads it. */
+/**
+ * An answer as `askByPath` reads it.
+ * @param {string} answer
+ */
 export function answerByHeader(answer) {
   return new Response(null, { headers: { answer } });
 }
 
-/** Asks the object of what can be used once under this name; its answer is a text. */
+/**
+ * Asks the object of what can be used once under this name; its answer is a text.
+ * @param {DurableObjectNamespace} namespace
+ * @param {string} name
+ * @param {string} path
+ * @param {string} body
+ * @param {number} milliseconds
+ */
 export function askOnce(namespace, name, path, body, milliseconds) {
   return withTimeout(milliseconds, async (signal) => {
     const object = namespace.getByName(name);
@@ -145,9 +240,14 @@ export function askOnce(namespace, name, path, body, milliseconds) {
   });
 }
 
-/** The body of a request or response as text; longer ones, and what is no UTF-8, are errors. */
+/**
+ * The body of a request or response as text; longer ones, and what is no UTF-8, are errors.
+ * @param {Request | Response} response
+ * @param {number} mostBytes
+ * @param {string} what the name of the body in errors
+ */
 export async function boundedText(response, mostBytes, what) {
-  const decoder = new TextDecoder('utf-8', { fatal: true });
+  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false });
   let text = '';
   let bytes = 0;
   for await (const chunk of response.body ?? []) {
@@ -158,15 +258,26 @@ export async function boundedText(response, mostBytes, what) {
   return text + decoder.decode();
 }
 
-/** The body of a request as text. */
+/**
+ * The body of a request as text.
+ * @param {Request} request
+ * @param {number} mostBytes
+ */
 export const readBody = (request, mostBytes) => boundedText(request, mostBytes, 'the body');
 
-/** A Durable Object of a namespace. */
+/**
+ * A Durable Object of a namespace.
+ * @param {DurableObjectNamespace} namespace
+ * @param {string} name
+ */
 export function objectByName(namespace, name) {
   return namespace.getByName(name);
 }
 
-/** Ends what an upstream's answer keeps open. */
+/**
+ * Ends what an upstream's answer keeps open.
+ * @param {Response} upstream
+ */
 export function discard({ webSocket, body }) {
   if (webSocket) {
     webSocket.accept();
@@ -175,15 +286,36 @@ export function discard({ webSocket, body }) {
   body?.cancel().catch(() => {});
 }
 
-/** Headers to stamp, and which of an upstream's give way: those and `hidden`, in lower case. */
-export function stampsOf(lines, hidden) {
-  const headers = new Headers(parseHeaderLines(lines));
-  return { headers, withheld: new Set([...hidden, ...headers.keys()]) };
+/**
+ * @typedef {object} Stamps
+ * @property {Headers} headers those that replace the server's own
+ * @property {[name: string, value: string][]} added those that are added where it has none
+ * @property {Set<string>} withheld names in lower case of its headers that never pass
+ */
+
+/**
+ * Headers to stamp. `set` and `add` are header lines.
+ * @param {string} set
+ * @param {string} add
+ * @param {string[]} hidden names in lower case
+ * @returns {Stamps}
+ */
+export function stampsOf(set, add, hidden) {
+  const headers = new Headers(parseHeaderLines(set));
+  return {
+    headers,
+    added: parseHeaderLines(add),
+    withheld: new Set([...hidden, ...headers.keys()]),
+  };
 }
 
 /**
  * The upstream's answer under the gate's headers; one with a socket couples it to the client, or
  * the `relayed` one in its place.
+ * @param {Response} upstream
+ * @param {Stamps} stamps
+ * @param {string} own header lines
+ * @param {WebSocket | undefined} relayed
  */
 export function passOn(upstream, stamps, own, relayed) {
   const { status, statusText, webSocket } = upstream;
@@ -191,6 +323,7 @@ export function passOn(upstream, stamps, own, relayed) {
   for (const [name, value] of upstream.headers) {
     if (!stamps.withheld.has(name)) headers.append(name, value);
   }
+  for (const [name, value] of stamps.added) if (!headers.has(name)) headers.set(name, value);
   setAll(headers, parseHeaderLines(own));
   if (!webSocket) return new Response(upstream.body, { status, statusText, headers });
   // Of a 101 it would speak of frames that no one encoded.
@@ -198,63 +331,53 @@ export function passOn(upstream, stamps, own, relayed) {
   return new Response(null, { status, webSocket: relayed ?? webSocket, headers });
 }
 
-/** An answer of the gate's own. */
+/**
+ * An answer of the gate's own.
+ * @param {number} status
+ * @param {string | null | undefined} body
+ * @param {Stamps} stamps
+ * @param {string} own header lines
+ * @param {WebSocket} [webSocket]
+ */
 export function answer(status, body, stamps, own, webSocket) {
   const headers = new Headers(stamps.headers);
   setAll(headers, parseHeaderLines(own));
   return new Response(body, { status, headers, webSocket });
 }
 
-/** Refused sockets whose clients have not answered the close yet, by address. */
-const lingering = new Map();
-let allLingering = 0;
-const MAX_LINGERING = 256;
-const MAX_LINGERING_PER_ADDRESS = 16;
-const MAX_LINGERING_TIME = 5_000;
-
 /**
- * A socket that is closed as soon as it is open, or undefined where too many such linger. The
- * runtime keeps one until its client answers the close, unless the request is cut off.
+ * Cuts off a client or server that does not answer a close: nothing else ends its request. The
+ * runtime logs an abort as an uncaught exception, except where `retryable` marks a lost connection.
+ * @param {ExecutionContext} context the request's
+ * @param {string} why
  */
-export function closeAtOnce(context, address, code, reason, stamps, own) {
-  const before = lingering.get(address) ?? 0;
-  if (before >= MAX_LINGERING_PER_ADDRESS || allLingering >= MAX_LINGERING) return undefined;
-  const { 0: client, 1: server } = new WebSocketPair();
-  const response = answer(101, null, stamps, own, client);
-  lingering.set(address, before + 1);
-  allLingering += 1;
-  let lingers = true;
-  const leave = () => {
-    if (!lingers) return;
-    lingers = false;
-    clearTimeout(timer);
-    allLingering -= 1;
-    const others = lingering.get(address) - 1;
-    if (others > 0) lingering.set(address, others);
-    else lingering.delete(address);
-  };
-  const timer = setTimeout(() => {
-    leave();
-    context.abort(new Error('a refused client did not answer the close'));
-  }, MAX_LINGERING_TIME);
-  server.addEventListener('close', leave);
-  server.addEventListener('error', leave);
-  server.accept();
-  server.close(code, reason);
-  return response;
+export function cutOff(context, why) {
+  context.abort(Object.assign(new Error(why), { retryable: true }));
 }
 
-/** The data centre of a request. */
+/**
+ * The data centre of a request.
+ * @param {Request} request
+ */
 export function colo(request) {
   return request.cf?.colo;
 }
 
-/** Writes a data point to the Analytics Engine. */
+/**
+ * Writes a data point to the Analytics Engine.
+ * @param {AnalyticsEngineDataset} dataset
+ * @param {string} index
+ * @param {string} blobs a JSON array of texts
+ * @param {Iterable<number>} numbers
+ */
 export function writeDecision(dataset, index, blobs, numbers) {
   dataset.writeDataPoint({ indexes: [index], blobs: JSON.parse(blobs), doubles: [...numbers] });
 }
 
-/** SubtleCrypto's parameters by the name of the algorithm (RFC 7518 §3, RFC 8037 §3.1). */
+/**
+ * SubtleCrypto's parameters by the name of the algorithm (RFC 7518 §3, RFC 8037 §3.1).
+ * @type {Record<string, SubtleCryptoImportKeyAlgorithm & SubtleCryptoSignAlgorithm>}
+ */
 const ALGORITHMS = Object.fromEntries([
   ['EdDSA', { name: 'Ed25519' }],
   ...[256, 384, 512].flatMap((bits) => {
@@ -267,12 +390,22 @@ const ALGORITHMS = Object.fromEntries([
   }),
 ]);
 
-/** A JWK as SubtleCrypto's own key. */
+/**
+ * A JWK as SubtleCrypto's own key.
+ * @param {string} jwk
+ * @param {string} algorithm
+ */
 export function importKey(jwk, algorithm) {
   return crypto.subtle.importKey('jwk', JSON.parse(jwk), ALGORITHMS[algorithm], false, ['verify']);
 }
 
-/** Verifies with SubtleCrypto, which reads the bytes before it returns. */
+/**
+ * Verifies with SubtleCrypto, which reads the bytes before it returns.
+ * @param {CryptoKey} key
+ * @param {string} algorithm
+ * @param {Uint8Array} signature
+ * @param {Uint8Array} signed
+ */
 export function verifySignature(key, algorithm, signature, signed) {
   return crypto.subtle.verify(ALGORITHMS[algorithm], key, signature, signed);
 }

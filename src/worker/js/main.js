@@ -8,6 +8,7 @@ export * from './index.js';
 const { fetch } = Entrypoint.prototype;
 
 export default {
+  /** @type {(request: Request, env: object, ctx: ExecutionContext) => Promise<Response>} */
   fetch: (request, env, ctx) => fetch.call({ env, ctx }, request),
 };
 
@@ -17,13 +18,21 @@ const GUARDED = 'PORTCULLIS_GUARDED_HANDLER';
 const OTHER_EVENTS = ['scheduled', 'queue', 'email', 'tail', 'tailStream', 'trace', 'test'];
 
 /**
+ * @typedef {(request: Request, env: any, ctx: ExecutionContext) => Response | Promise<Response>} Fetch
+ * @typedef {{ fetch: Fetch } & Record<string, (...args: any[]) => unknown>} Handlers
+ */
+
+/**
  * A Worker's handlers behind the gate: what passes the gate reaches the `fetch` of `handlers`, in
  * the place of a server of its own. All other events go to `handlers` directly.
+ * @param {Handlers} handlers
+ * @returns {Handlers}
  */
 export function guard(handlers) {
   if (typeof handlers?.fetch !== 'function') {
     throw new TypeError('guard() takes an object with a fetch function, such as { fetch }');
   }
+  /** @type {Handlers} */
   const guarded = {
     fetch(request, env, ctx) {
       if ('UPSTREAM_SERVICE' in env) {
@@ -33,6 +42,7 @@ export function guard(handlers) {
       }
       const service = {
         // Only the `cf` of the original request is not in what the gate forwards.
+        /** @type {(url: string, init: RequestInit) => Promise<Response>} */
         fetch: async (url, init) =>
           handlers.fetch(new Request(url, { ...init, cf: request.cf }), env, ctx),
       };

@@ -1,30 +1,38 @@
 // Providers of identities: their key sets, and what they say of sessions.
 import { boundedText, withTimeout } from './host.js';
 
-/** Fetches under way by what they are for, and when they began. */
+/**
+ * Fetches under way by what they are for, and when they began.
+ * @type {Map<string, { since: number, result: Promise<string> }>}
+ */
 const fetches = new Map();
 
 /**
  * What `start` gives, one run at a time for an id: who asks meanwhile gets the same. One whose
  * request was cancelled never ends, so it is joined only as long as it could still end well.
+ * @param {string} id
+ * @param {number} milliseconds
+ * @param {(signal: AbortSignal) => Promise<string>} start
  */
 function shared(id, milliseconds, start) {
   const now = Date.now();
-  let fetching = fetches.get(id);
-  if (!fetching || now - fetching.since > milliseconds) {
-    fetching = { since: now };
-    fetching.result = withTimeout(milliseconds, start).finally(() => {
-      if (fetches.get(id) === fetching) fetches.delete(id);
-    });
-    fetches.set(id, fetching);
-  }
-  return fetching.result;
+  const known = fetches.get(id);
+  if (known && now - known.since <= milliseconds) return known.result;
+  const result = withTimeout(milliseconds, start).finally(() => {
+    if (fetches.get(id)?.result === result) fetches.delete(id);
+  });
+  fetches.set(id, { since: now, result });
+  return result;
 }
 
 /**
  * A JWK Set as `<when the provider gave it, in milliseconds>`, `<max-age or nothing>` and its text,
  * with line breaks between: from the platform's cache if that has one newer than `newerThan`
  * milliseconds, else from the provider. One fetch at a time for a URL.
+ * @param {string} url
+ * @param {number} newerThan
+ * @param {number} milliseconds
+ * @param {number} mostBytes
  */
 export function fetchKeySet(url, newerThan, milliseconds, mostBytes) {
   const result = shared(
@@ -36,6 +44,11 @@ export function fetchKeySet(url, newerThan, milliseconds, mostBytes) {
   return withTimeout(milliseconds, () => result);
 }
 
+/**
+ * @param {string} url
+ * @param {number} mostBytes
+ * @param {AbortSignal} signal
+ */
 async function loadKeySet(url, mostBytes, signal) {
   const response = await fetch(url, {
     headers: { Accept: 'application/jwk-set+json, application/json' },
@@ -65,6 +78,11 @@ const CACHE_MILLISECONDS = 500;
 const SINCE = 'Portcullis-Since';
 const MAX_AGE = 'Portcullis-Max-Age';
 
+/**
+ * @param {string} url
+ * @param {number} newerThan
+ * @param {number} mostBytes
+ */
 async function sharedKeySet(url, newerThan, mostBytes) {
   if (newerThan === Infinity) return undefined;
   try {
@@ -72,7 +90,7 @@ async function sharedKeySet(url, newerThan, mostBytes) {
       const cache = await caches.open(CACHE);
       const response = await cache.match(url);
       const since = Number(response?.headers.get(SINCE));
-      if (!(since > newerThan)) {
+      if (!response || !(since > newerThan)) {
         response?.body?.cancel().catch(() => {});
         return undefined;
       }
@@ -84,12 +102,19 @@ async function sharedKeySet(url, newerThan, mostBytes) {
   }
 }
 
-/** Gives a set that was found sound to the other isolates, for so many seconds. */
+/**
+ * Gives a set that was found sound to the other isolates, for so many seconds.
+ * @param {string} url
+ * @param {string} text
+ * @param {string} maxAge
+ * @param {number} since
+ * @param {number} seconds
+ */
 export async function shareKeySet(url, text, maxAge, since, seconds) {
   const headers = {
     'Content-Type': 'application/jwk-set+json',
     'Cache-Control': `max-age=${seconds}`,
-    [SINCE]: since,
+    [SINCE]: `${since}`,
     [MAX_AGE]: maxAge,
   };
   try {
@@ -104,6 +129,13 @@ export async function shareKeySet(url, text, maxAge, since, seconds) {
  * A provider's answer about a session as `<status>`, `<content type>` and the body of a 200, with
  * line breaks between. One question at a time for a print. It goes on when the request that asked
  * first is cancelled: others may wait for it.
+ * @param {string} url
+ * @param {string} authorization
+ * @param {string} form
+ * @param {Iterable<number>} print
+ * @param {ExecutionContext} context
+ * @param {number} milliseconds
+ * @param {number} mostBytes
  */
 export function introspect(url, authorization, form, print, context, milliseconds, mostBytes) {
   const id = `session ${[...print].join(' ')}`;

@@ -1,11 +1,12 @@
-//! The Durable Object that keeps one party's ledger, and how an isolate asks it.
+//! The Durable Object that keeps the ledger of one address or user, and how an isolate calls it.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use portcullis::gateway::{LedgerCall, ObjectReply};
+use portcullis::gateway::platform::{LedgerCall, ObjectReply};
 use portcullis::limits::ledger::{
-    ChannelState, Ledger as LedgerState, LedgerChange, LedgerRequest, LedgerResponse, Row, wire,
+    ChannelState, Departure, Ledger as LedgerState, LedgerChange, LedgerRequest, LedgerResponse,
+    Row, wire,
 };
 use portcullis::limits::two_clocks::TwoClocks;
 use portcullis::policy::LEDGER_BINDING;
@@ -17,12 +18,12 @@ use wasm_bindgen_futures::future_to_promise;
 use worker::worker_sys::DurableObjectState;
 use worker::{Context, Env, Error, Result, State, console_error};
 
+use crate::clock::now;
 use crate::host;
-use crate::platform::now;
 use crate::sockets::channel::Channel;
-use crate::sockets::slot;
+use crate::sockets::slot::{self, SlotRequest};
 
-/// Asks a ledger; where that asks for a slot, its channel is held.
+/// Calls a ledger. If the call asks for a slot, its channel is held.
 pub async fn ask_and_hold(
     env: &JsValue,
     context: &Context,
@@ -34,24 +35,22 @@ pub async fn ask_and_hold(
             channel: None,
         };
     };
-    let ObjectReply { answer, channel } = slot::take(
-        context,
-        (&host::binding(env, LEDGER_BINDING), &call.ledger),
-        (
-            &wire::encode_request(&call.request),
-            &wire::attach_prefix(slot),
-        ),
-        call.ends_when_lost,
-        millis(call.timeout),
-    )
-    .await;
+    let request = SlotRequest {
+        namespace: &host::binding(env, LEDGER_BINDING),
+        ledger: &call.ledger,
+        first: &wire::encode_request(&call.request),
+        again: &wire::attach_prefix(slot),
+        ends_when_lost: call.ends_when_lost,
+        milliseconds: millis(call.timeout),
+    };
+    let ObjectReply { answer, channel } = slot::take(context, request).await;
     ObjectReply {
         answer: answer.and_then(|text| read(&text)),
         channel,
     }
 }
 
-/// Asks a ledger, or says for the log why there is no answer.
+/// Calls a ledger. The error says for the log why there is no answer.
 pub async fn ask(env: &JsValue, call: &LedgerCall) -> std::result::Result<LedgerResponse, String> {
     let path = wire::encode_request(&call.request);
     read(&send(env, &call.ledger, &path, millis(call.timeout)).await?)
@@ -71,8 +70,8 @@ async fn send(
     host::text(host::ask_by_path(&namespace, name, path, milliseconds as f64).await)
 }
 
-/// What is counted of one party. It stands in storage, so that eviction forgets nothing; `memory`
-/// is a copy of it while the object lives.
+/// The ledger of one address or user. It is stored, so that eviction forgets nothing; `memory` is
+/// a copy of it while the object lives.
 #[wasm_bindgen]
 pub struct Ledger(Rc<Object>);
 
@@ -82,15 +81,15 @@ struct Object {
     memory: RefCell<Option<LedgerState>>,
 }
 
-/// Where an object tells its time, and how many objects there are to ask.
+/// The path by which an object returns its time, and how many objects are there to be asked.
 const CLOCK_PATH: &str = "/clock";
 const CLOCKS: u64 = 16;
 const CLOCK_TIMEOUT: u64 = 5000;
-/// When no clock can be asked, how long until the next try, in milliseconds.
+/// How long until the next try when no clock answers, in milliseconds.
 const CLOCK_RETRY: u64 = 60_000;
 
-// What worker's own attribute makes gives each answer by a promise, behind its wrappers of request
-// and answer. An answer waits for nothing here.
+// Not by worker's attribute: that wraps request and response, and returns a promise. Answers here
+// wait for nothing.
 #[wasm_bindgen]
 impl Ledger {
     #[wasm_bindgen(constructor)]
@@ -115,7 +114,7 @@ impl Ledger {
         })
     }
 
-    /// Only an isolate that lets its channel go says that the socket is over.
+    /// Only an isolate that releases its channel says that the socket is over.
     #[wasm_bindgen(js_name = webSocketClose)]
     pub fn web_socket_close(
         &self,
@@ -124,16 +123,20 @@ impl Ledger {
         _reason: JsValue,
         was_clean: bool,
     ) -> std::result::Result<(), JsValue> {
-        Ok(self.0.leave(&socket, was_clean && code != LOST)?)
+        let how = match was_clean && code != LOST {
+            true => Departure::SocketOver,
+            false => Departure::ChannelLost,
+        };
+        Ok(self.0.leave(&socket, how)?)
     }
 
     #[wasm_bindgen(js_name = webSocketError)]
     pub fn web_socket_error(&self, socket: JsValue) -> std::result::Result<(), JsValue> {
-        Ok(self.0.leave(&socket, false)?)
+        Ok(self.0.leave(&socket, Departure::ChannelLost)?)
     }
 }
 
-/// With this code an isolate closes a channel that it takes for broken.
+/// The code with which an isolate closes a channel that it takes for broken.
 const LOST: u16 = 1011;
 
 impl Object {
@@ -141,28 +144,27 @@ impl Object {
         if path == CLOCK_PATH {
             return Ok(host::answer_by_header(&now().0.to_string()).into());
         }
-        let question = wire::decode_request(path)
-            .ok_or_else(|| Error::from("no question in the path of the ledger's URL"))?;
-        let answer = self.step(&question)?;
+        let request = wire::decode_request(path)
+            .ok_or_else(|| Error::from("the path of the ledger's URL is not a request"))?;
+        let answer = self.step(&request)?;
         let text = wire::encode_response(&answer);
-        let Some(slot) = question.operation.slot() else {
+        let Some(slot) = request.operation.slot() else {
             return Ok(host::answer_by_header(&text).into());
         };
-        // Nothing waits between the step and this, so that a slot and its channel are one.
+        // Nothing waits between the step and this, so no slot is without its channel.
         if matches!(answer, LedgerResponse::Counted(_)) {
             let id = wire::hex(slot.id);
             return Ok(slot::accept(self.state.as_raw(), &id, &text)?);
         }
-        // For a socket that attaches again, and finds its slot taken.
-        let end = CloseReason::LimiterUnavailable;
-        let code = end.code().expect("the gate's own");
-        Ok(slot::refuse(&text, &format!("end {code} {}", end.name())))
+        // For a socket that attaches again and finds its slot taken.
+        let message = CloseReason::LimiterUnavailable.message();
+        Ok(slot::refuse(&text, &message.expect("the gate's own code")))
     }
 
-    /// An idle ledger leaves nothing in storage. That is for two clocks to say, as everywhere: a
-    /// jump of this one must not forget what still counts.
+    /// Frees the slots of lost sockets, and empties the storage of an idle ledger. Two clocks have
+    /// to agree on that: a jump of this one must not forget what still counts.
     async fn alarm(&self) -> Result<()> {
-        if self.has_sockets() {
+        if self.has_unheard_sockets() {
             match self.another_clock().await {
                 Ok(other) => self.reconcile(TwoClocks::new(now(), other))?,
                 Err(failure) => {
@@ -181,7 +183,7 @@ impl Object {
             },
             known => known,
         };
-        // What can't be read would refuse its party for ever.
+        // A ledger that can't be read would refuse its address or user for ever.
         let sleep = sleep.unwrap_or_else(|error| {
             console_error!("portcullis: a ledger is emptied: {error}");
             None
@@ -196,24 +198,24 @@ impl Object {
         Ok(())
     }
 
-    /// A channel is no more. `is_over`: nor is its socket.
-    fn leave(&self, socket: &JsValue, is_over: bool) -> Result<()> {
+    /// Notes that a channel ended.
+    fn leave(&self, socket: &JsValue, how: Departure) -> Result<()> {
         let Some(id) = slot::left(self.state.as_raw(), socket) else {
             return Ok(());
         };
         let id = wire::parse_id(&id).ok_or_else(|| Error::from("a channel has another name"))?;
         let mut memory = self.memory.borrow_mut();
-        let change = self.load(&mut memory)?.leave(&id, is_over, now());
+        let change = self.load(&mut memory)?.leave(&id, how, now());
         self.apply(change)
     }
 
-    fn has_sockets(&self) -> bool {
+    fn has_unheard_sockets(&self) -> bool {
         let mut memory = self.memory.borrow_mut();
         self.load(&mut memory)
-            .is_ok_and(|memory| memory.has_sockets())
+            .is_ok_and(|memory| !memory.hears_all_sockets(&self.channels(), now()))
     }
 
-    /// Looks at the channels: who lost his, and who is to lose it.
+    /// Compares the slots with the channels.
     fn reconcile(&self, now: TwoClocks) -> Result<()> {
         let mut memory = self.memory.borrow_mut();
         let change = self.reconcile_slots(self.load(&mut memory)?, now);
@@ -221,9 +223,16 @@ impl Object {
     }
 
     fn reconcile_slots(&self, memory: &mut LedgerState, now: TwoClocks) -> LedgerChange {
-        let state = self.state.as_raw();
-        let open = slot::open_channels(state);
-        let found: Vec<_> = open
+        let (change, lapsed) = memory.reconcile(&self.channels(), now);
+        for id in lapsed {
+            slot::close_channels(self.state.as_raw(), &wire::hex(id));
+        }
+        change
+    }
+
+    /// The channels that are open.
+    fn channels(&self) -> Vec<ChannelState> {
+        slot::open_channels(self.state.as_raw())
             .chunks_exact(2)
             .filter_map(|pair| {
                 Some(ChannelState {
@@ -231,25 +240,20 @@ impl Object {
                     pinged: Timestamp(pair[1].as_f64()? as u64),
                 })
             })
-            .collect();
-        let (change, lapsed) = memory.reconcile(&found, now);
-        for id in lapsed {
-            slot::close_channels(state, &wire::hex(id));
-        }
-        change
+            .collect()
     }
 
     /// Loads, steps and stores. Nothing in here waits, and an object runs one piece of code at a
-    /// time, so no other question can come between; what is stored at once is stored whole, and
-    /// before the answer leaves.
-    fn step(&self, question: &LedgerRequest) -> Result<LedgerResponse> {
+    /// time, so no other request can come between. All changes of a step are stored together, before
+    /// the answer leaves.
+    fn step(&self, request: &LedgerRequest) -> Result<LedgerResponse> {
         let mut memory = self.memory.borrow_mut();
         let memory = self.load(&mut memory)?;
-        if memory.needs_reconciling(question) {
-            let change = self.reconcile_slots(memory, TwoClocks::new(now(), question.now));
+        if memory.needs_reconciling(request) {
+            let change = self.reconcile_slots(memory, TwoClocks::new(now(), request.now));
             self.apply(change)?;
         }
-        let (answer, change) = memory.step(question, now());
+        let (answer, change) = memory.step(request, now());
         self.apply(change)?;
         Ok(answer)
     }
@@ -266,13 +270,13 @@ impl Object {
         Ok(())
     }
 
-    /// How long something still matters, in milliseconds.
+    /// How long anything still matters, in milliseconds.
     fn sleep(&self, now: TwoClocks) -> Result<Option<u64>> {
         let mut memory = self.memory.borrow_mut();
         Ok(self.load(&mut memory)?.sleep(now).map(millis))
     }
 
-    /// The time of another object, which likely runs elsewhere.
+    /// The time of another object, which most likely runs on another machine.
     async fn another_clock(&self) -> std::result::Result<Timestamp, String> {
         let name = format!("clock {}", now().0 % CLOCKS);
         let env: &JsValue = self.env.unchecked_ref();

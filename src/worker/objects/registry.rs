@@ -1,14 +1,15 @@
-//! The Durable Objects that know the live sockets, revocations and bans, and how an isolate asks
+//! The Durable Objects that keep the live sockets, revocations and bans, and how an isolate asks
 //! them.
 
 use std::time::Duration;
 
-use portcullis::gateway::{ObjectReply, Registration};
+use portcullis::gateway::platform::{ObjectReply, Registration};
 use portcullis::policy::REGISTRY_BINDING;
 use portcullis::registry::{
-    Denial, DenialReason, DenialTarget, MergedDenial, Opening, RegistryKey, RegistryRequest,
-    RegistryResponse, Socket, SocketEntry, judge, oldest,
+    DenialReason, Denials, Effect, LiveSocket, Opening, RegistryKey, RegistryRequest,
+    RegistryResponse, SWEEP_EVERY, Socket, Step, admit, step,
 };
+use portcullis::relay::CloseReason;
 use portcullis::request::RequestUrl;
 use portcullis::util::time::millis;
 use wasm_bindgen::JsValue;
@@ -19,13 +20,10 @@ use worker::{
     WebSocketIncomingMessage, durable_object,
 };
 
-use super::sql_denials::SqlDenials;
+use super::object_sql::ObjectSql;
+use crate::clock::now;
 use crate::host;
-use crate::platform::now;
 use crate::sockets::channel::{Channel, asked};
-
-/// What is over is swept out so often.
-const SWEEP_EVERY: Duration = Duration::from_hours(24);
 
 #[wasm_bindgen(module = "/js/registry.js")]
 extern "C" {
@@ -46,7 +44,7 @@ extern "C" {
         milliseconds: f64,
     ) -> JsValue;
 
-    /// The answer with a channel, or an error where the object holds as many as it can.
+    /// The response with a channel, or an error where the object holds as many as it can.
     #[wasm_bindgen(catch, js_name = acceptSocket)]
     fn accept_socket(
         state: &JsValue,
@@ -56,7 +54,7 @@ extern "C" {
     ) -> std::result::Result<web_sys::Response, JsValue>;
 }
 
-/// Asks these objects of the registry. An error says for the log why there is no answer.
+/// Asks these objects of the registry. An error says, for the log, why there is no response.
 pub async fn ask(
     env: &JsValue,
     shards: &[u8],
@@ -102,20 +100,20 @@ pub async fn register(
 fn read(
     ObjectReply { answer, channel }: ObjectReply<String, Channel>,
 ) -> ObjectReply<RegistryResponse, Channel> {
-    let nonsense = || "the registry answered nonsense".to_owned();
+    let unreadable = || "the registry's response can't be read".to_owned();
     ObjectReply {
-        answer: answer.and_then(|text| RegistryResponse::from_json(&text).ok_or_else(nonsense)),
+        answer: answer.and_then(|text| RegistryResponse::from_json(&text).ok_or_else(unreadable)),
         channel,
     }
 }
 
-/// One of the registry's objects. SqlDenials stand in SQLite and are looked up there, so that an object
-/// that wakes up has nothing to load; what it knows of a socket stands at the socket's channel,
+/// One of the registry's objects. Denials stay in SQLite and are looked up there, so that an object
+/// that wakes up has nothing to load. What it knows of a socket is attached to the socket's channel,
 /// which outlasts its sleep.
 #[durable_object]
 pub struct Registry {
     state: State,
-    denials: SqlDenials,
+    denials: Denials<ObjectSql>,
 }
 
 impl DurableObject for Registry {
@@ -124,28 +122,28 @@ impl DurableObject for Registry {
         if let Ok(pair) = WebSocketRequestResponsePair::new("ping", "pong") {
             state.set_websocket_auto_response(&pair);
         }
-        let denials = SqlDenials::new(state.storage().sql());
+        let denials = Denials::new(ObjectSql(state.storage().sql()));
         Self { state, denials }
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
-        let question = match request.headers().get("upgrade")? {
+        let body = match request.headers().get("upgrade")? {
             Some(_) => return self.open(&request),
             None => request.text().await?,
         };
-        let question = RegistryRequest::from_json(&question)
-            .ok_or_else(|| Error::from("no question in the body"))?;
-        let answer = self.answer(question)?;
-        if matches!(answer, RegistryResponse::Denied { .. })
+        let request = RegistryRequest::from_json(&body)
+            .ok_or_else(|| Error::from("the body is not a request to the registry"))?;
+        let (response, sweep_in) = self.answer(&request)?;
+        if let Some(sweep_in) = sweep_in
             && self.state.storage().get_alarm().await?.is_none()
         {
-            self.state.storage().set_alarm(SWEEP_EVERY).await?;
+            self.state.storage().set_alarm(sweep_in).await?;
         }
-        Response::ok(answer.to_json())
+        Response::ok(response.to_json())
     }
 
     async fn alarm(&self) -> Result<Response> {
-        if self.denials.sweep()? > 0 {
+        if self.denials.sweep(now())? > 0 {
             self.state.storage().set_alarm(SWEEP_EVERY).await?;
         }
         Response::empty()
@@ -166,154 +164,70 @@ impl DurableObject for Registry {
 
 impl Registry {
     /// Judges a socket and registers it. Nothing in here waits, and an object runs one piece of
-    /// code at a time: no revocation can come between.
+    /// code at a time, so no revocation can come between.
     fn open(&self, request: &Request) -> Result<Response> {
         let url = request.inner().url();
         let opening = RequestUrl::split(&url).query.and_then(Opening::from_query);
         let Opening { entry, again } =
-            opening.ok_or_else(|| Error::from("no entry in the query of the URL"))?;
-        if let Err(end) = self.judge(&entry, again)? {
+            opening.ok_or_else(|| Error::from("the query of the URL has no entry"))?;
+        let denials = self.denials.load(&entry.denial_targets(again))?;
+        let response = admit(&entry, &denials, now());
+        let answer = response.to_json();
+        if let RegistryResponse::Refused { end } = response {
             let response = Response::empty()?;
             let headers = response.headers();
-            headers.set("answer", &RegistryResponse::Refused { end }.to_json())?;
-            headers.set("message", &end.message())?;
+            headers.set("answer", &answer)?;
+            headers.set("message", &end_message(end))?;
             return Ok(response);
         }
         let tags = entry.keys.iter().map(|key| key.as_str().to_owned());
-        let (socket, answer) = (entry.socket.to_json(), RegistryResponse::Admitted.to_json());
+        let socket = entry.socket.to_json();
         let accepted = accept_socket(self.state.as_raw(), tags.collect(), &socket, &answer)?;
         Ok(accepted.into())
     }
 
-    fn answer(&self, question: RegistryRequest) -> Result<RegistryResponse> {
-        Ok(match question {
-            RegistryRequest::Admit { entry } => match self.judge(&entry, false)? {
-                Ok(()) => RegistryResponse::Admitted,
-                Err(end) => RegistryResponse::Refused { end },
-            },
-            RegistryRequest::Deny {
-                target,
-                denial,
-                stamped,
-            } => self.denial(&target, denial, stamped)?,
-            RegistryRequest::List { key, max } => {
-                // The platform gives the newest first.
-                let found = self.sockets(key.as_ref())?.into_iter();
-                let (sockets, truncated) = oldest(found.map(|(_, socket)| socket).collect(), max);
-                RegistryResponse::Listed { sockets, truncated }
-            }
-            RegistryRequest::Extend {
-                entry,
-                subject,
-                session,
-            } => match self.judge(&entry, false)? {
-                Err(end) => RegistryResponse::Refused { end },
-                Ok(()) => RegistryResponse::Extended {
-                    sockets: self.extend(&entry, &subject, session.as_ref())?,
-                },
-            },
-        })
-    }
-
-    fn judge(
-        &self,
-        entry: &SocketEntry,
-        again: bool,
-    ) -> Result<std::result::Result<(), DenialReason>> {
-        let targets = entry.denial_targets(again);
-        let mut found = Vec::new();
-        for (name, denial) in self.denials.load(&targets)? {
-            let target = targets.iter().find(|target| target.name() == name);
-            found.extend(target.map(|target| (target.kind, denial)));
-        }
-        Ok(judge(&entry.socket, &found, now()))
-    }
-
-    /// Stores a mark and ends the sockets that it hits.
-    fn denial(
-        &self,
-        target: &DenialTarget,
-        denial: Denial,
-        stamped: bool,
-    ) -> Result<RegistryResponse> {
+    /// Answers a request, and says after how long to sweep, if that is needed.
+    fn answer(&self, request: &RegistryRequest) -> Result<(RegistryResponse, Option<Duration>)> {
         let now = now();
-        let stored = self.denials.load(std::slice::from_ref(target))?;
-        let stored = stored.into_iter().next().map(|(_, denial)| denial);
-        let before = if stamped {
-            Denial::stamped(stored, now)
-        } else {
-            denial.before
+        let stored = self.denials.load_for(request, now)?;
+        let sockets = match request.sockets() {
+            None => Vec::new(),
+            Some(tag) => self.sockets(tag)?,
         };
-        let MergedDenial {
-            stored: denial,
-            is_new,
-        } = Denial { before, ..denial }.over(target.kind, stored);
-        if stored.is_none() && !self.denials.have_room()? && denial.needs_room(target.kind, now) {
-            return Ok(RegistryResponse::Full);
-        }
-        let mut ended = 0;
-        for (channel, socket) in self.sockets_about(&target.key)? {
-            if let Some(end) = denial.hits(target.kind, &socket, now) {
-                tell(&channel, &end.message());
-                // What was told is no live socket any more, whenever its isolate comes to it.
-                let _ = channel.close(Some(1000), Some("told"));
-                ended += 1;
+        let Step { response, effects } = step(request, &stored, &sockets, now);
+        let mut sweep_in = None;
+        for effect in effects {
+            match effect {
+                Effect::End { at, reason } => {
+                    let channel = &sockets[at].channel;
+                    send(channel, &end_message(reason));
+                    // Whenever its isolate reads that, the socket is no longer a live one.
+                    let _ = channel.close(Some(1000), Some("ended"));
+                }
+                Effect::Extend {
+                    at,
+                    socket,
+                    message,
+                } => {
+                    let channel = &sockets[at].channel;
+                    channel.serialize_attachment(socket.to_json())?;
+                    send(channel, &message);
+                }
+                Effect::Store {
+                    target,
+                    denial,
+                    is_first,
+                } => self.denials.store(&target, denial, is_first)?,
+                Effect::SweepIn(after) => sweep_in = Some(after),
             }
         }
-        // Last, for what is sent after a write waits until that is safe.
-        if is_new {
-            self.denials.store(target, denial, stored.is_none())?;
-        }
-        Ok(RegistryResponse::Denied {
-            denial,
-            sockets: ended,
-        })
+        Ok((response, sweep_in))
     }
 
-    fn extend(
-        &self,
-        newer: &SocketEntry,
-        subject: &RegistryKey,
-        session: Option<&RegistryKey>,
-    ) -> Result<u64> {
-        let mut extended = 0;
-        for (channel, mut socket) in self.sockets(Some(subject))? {
-            let is_of = |session| self.has_tag(&channel, session);
-            if socket.realm != newer.socket.realm || !session.is_none_or(is_of) {
-                continue;
-            }
-            if let Some(message) = socket.extend(newer) {
-                channel.serialize_attachment(socket.to_json())?;
-                tell(&channel, &message);
-            }
-            extended += 1;
-        }
-        Ok(extended)
-    }
-
-    fn has_tag(&self, channel: &WebSocket, key: &RegistryKey) -> bool {
-        let tags = self.state.get_tags(channel);
-        tags.iter().any(|tag| tag == key.as_str())
-    }
-
-    /// The live sockets that a mark for this key is about, with their channels. No tag tells of a
-    /// newer token, for a channel keeps those that it was accepted with.
-    fn sockets_about(&self, key: &RegistryKey) -> Result<Vec<(WebSocket, Socket)>> {
-        let mut sockets = self.sockets(key.tag())?;
-        if key.is_of_token() {
-            let mut others = self.sockets(None)?;
-            others.retain(|(channel, socket)| {
-                socket.is_renewed_by(key) && !self.has_tag(channel, key)
-            });
-            sockets.append(&mut others);
-        }
-        Ok(sockets)
-    }
-
-    /// The live sockets with a tag, or all, with their channels.
-    fn sockets(&self, key: Option<&RegistryKey>) -> Result<Vec<(WebSocket, Socket)>> {
-        let channels = match key {
-            Some(key) => self.state.get_websockets_with_tag(key.as_str()),
+    /// The live sockets with a tag, or all.
+    fn sockets(&self, tag: Option<&RegistryKey>) -> Result<Vec<Attached<'_>>> {
+        let channels = match tag {
+            Some(tag) => self.state.get_websockets_with_tag(tag.as_str()),
             None => self.state.get_websockets(),
         };
         let mut sockets = Vec::new();
@@ -321,14 +235,41 @@ impl Registry {
             let text = channel.deserialize_attachment::<String>()?;
             let socket = text.as_deref().and_then(Socket::from_json);
             let socket = socket.ok_or_else(|| Error::from("a channel's socket can't be read"))?;
-            sockets.push((channel, socket));
+            sockets.push(Attached {
+                state: &self.state,
+                channel,
+                socket,
+            });
         }
         Ok(sockets)
     }
 }
 
-/// A channel that is broken tells so by itself.
-fn tell(channel: &WebSocket, message: &str) {
+/// A live socket, read from its channel. Its keys are the channel's tags.
+struct Attached<'a> {
+    state: &'a State,
+    channel: WebSocket,
+    socket: Socket,
+}
+
+impl LiveSocket for Attached<'_> {
+    fn socket(&self) -> &Socket {
+        &self.socket
+    }
+
+    fn has_key(&self, key: &RegistryKey) -> bool {
+        let tags = self.state.get_tags(&self.channel);
+        tags.iter().any(|tag| tag == key.as_str())
+    }
+}
+
+fn end_message(reason: DenialReason) -> String {
+    let message = CloseReason::from(reason).message();
+    message.expect("the gate closes for a denial")
+}
+
+/// Sends a message through a channel. A channel that is broken says so to its isolate by itself.
+fn send(channel: &WebSocket, message: &str) {
     let _ = channel.send_with_str(message);
 }
 

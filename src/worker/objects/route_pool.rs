@@ -1,24 +1,20 @@
-//! The Durable Object that keeps one route's quota, and how an isolate asks it.
+//! The Durable Object that keeps one route's quota, and how an isolate calls it.
 
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
 
-use portcullis::gateway::{BackgroundTask, RouteCall};
-use portcullis::limits::route_pool::{Idle, Pool, PoolResponse, wire};
+use portcullis::gateway::platform::RouteCall;
+use portcullis::limits::route_pool::{Cleanup, Pool, PoolResponse, wire};
 use portcullis::policy::ROUTE_QUOTA_BINDING;
 use portcullis::util::time::millis;
 use wasm_bindgen::JsValue;
-use web_sys::console;
 use worker::{
-    Delay, DurableObject, Env, Error, Request, Response, Result, State, console_error,
-    durable_object,
+    DurableObject, Env, Error, Request, Response, Result, State, console_error, durable_object,
 };
 
+use crate::clock::now;
 use crate::host;
-use crate::isolate::Isolate;
-use crate::platform::now;
 
-/// Asks the quota of a route, or says for the log why there is no answer.
+/// Calls the quota of a route. The error says for the log why there is no answer.
 pub async fn ask(env: &JsValue, call: &RouteCall) -> std::result::Result<PoolResponse, String> {
     let answer = host::ask_by_path(
         &host::binding(env, ROUTE_QUOTA_BINDING),
@@ -31,23 +27,8 @@ pub async fn ask(env: &JsValue, call: &RouteCall) -> std::result::Result<PoolRes
     wire::decode_response(&answer).ok_or_else(|| format!("it answered {answer:?}"))
 }
 
-/// Does what is to be done behind an answer.
-pub async fn run(env: JsValue, isolate: Rc<Isolate>, task: BackgroundTask) {
-    let pass = async |length| Delay::from(length).await;
-    let ask = async |call: &RouteCall| {
-        ask(&env, call).await.map_err(|failure| {
-            let text = format!(
-                "portcullis: the quota of {} was not told: {failure}",
-                call.route
-            );
-            console::warn_1(&text.into());
-        })
-    };
-    isolate.gate.perform(task, now, pass, ask).await;
-}
-
-/// One route's quota. It stands in storage, so that eviction forgets nothing; `pool` is a copy of
-/// it while the object lives.
+/// One route's quota. It is stored, so that eviction forgets nothing; `pool` is a copy of it while
+/// the object lives.
 #[durable_object]
 pub struct RouteQuota {
     state: State,
@@ -65,14 +46,14 @@ impl DurableObject for RouteQuota {
     }
 
     /// Loads, steps and stores. Nothing in here waits, and an object runs one piece of code at a
-    /// time, so no other question can come between; what is stored is stored before the answer
+    /// time, so no other request can come between. What is stored is stored before the answer
     /// leaves.
-    async fn fetch(&self, request: Request) -> Result<Response> {
-        let question = wire::decode_request(&request.path())
-            .ok_or_else(|| Error::from("no question in the path of the quota's URL"))?;
+    async fn fetch(&self, http: Request) -> Result<Response> {
+        let request = wire::decode_request(&http.path())
+            .ok_or_else(|| Error::from("the path of the quota's URL is not a request"))?;
         let mut pool = self.pool.borrow_mut();
         let pool = self.load(&mut pool)?;
-        let (answer, row) = pool.step(&question, now());
+        let (answer, row) = pool.step(&request, now());
         if let Some(row) = row {
             let alarm_is_missing = !self.alarm_is_set.replace(true);
             let wake_in = alarm_is_missing.then(|| millis(pool.horizon()));
@@ -81,22 +62,22 @@ impl DurableObject for RouteQuota {
         Ok(host::answer_by_header(&wire::encode_response(&answer)).into())
     }
 
-    /// An idle quota leaves nothing in storage.
+    /// Empties the storage of an idle quota.
     async fn alarm(&self) -> Result<Response> {
-        // What can't be read would refuse its route for ever.
-        let idle = self.idle().unwrap_or_else(|error| {
+        // A quota that can't be read would refuse its route for ever.
+        let cleanup = self.clean_up().unwrap_or_else(|error| {
             console_error!("portcullis: the quota of a route is emptied: {error}");
-            Idle::Yes
+            Cleanup::Delete
         });
-        match idle {
-            Idle::Not(wake_in) => host::store_rows(
+        match cleanup {
+            Cleanup::Keep { wake_in } => host::store_rows(
                 self.state.storage().as_raw(),
                 Vec::new(),
                 Vec::new(),
                 Some(millis(wake_in) as f64),
             )?,
-            Idle::Perhaps(wake_in, row) => self.store(&row, Some(millis(wake_in)))?,
-            Idle::Yes => {
+            Cleanup::Confirm { wake_in, row } => self.store(&row, Some(millis(wake_in)))?,
+            Cleanup::Delete => {
                 self.pool.take();
                 self.alarm_is_set.set(false);
                 self.state.storage().delete_all().await?;
@@ -107,9 +88,9 @@ impl DurableObject for RouteQuota {
 }
 
 impl RouteQuota {
-    fn idle(&self) -> Result<Idle> {
+    fn clean_up(&self) -> Result<Cleanup> {
         let mut pool = self.pool.borrow_mut();
-        Ok(self.load(&mut pool)?.idle(now()))
+        Ok(self.load(&mut pool)?.clean_up(now()))
     }
 
     fn load<'a>(&self, pool: &'a mut Option<Pool>) -> Result<&'a mut Pool> {

@@ -18,7 +18,7 @@ fn read(method: &'static str, path: &str, body: &str) -> Result<Command, String>
         .reason
     {
         Reason::BadRequest { detail } => detail,
-        Reason::WrongMethod { allow, .. } => format!("only {allow}"),
+        Reason::MethodNotAllowed { allowed } => format!("only {}", allowed.list()),
         other => other.name().to_owned(),
     })
 }
@@ -53,6 +53,26 @@ fn sockets_are_named_by_one_thing() {
             "IPv6",
             read("GET", "sockets?ip=2001:db8::1", ""),
             list(Filter::Of(of_address("2001:db8::1"))),
+        ),
+        (
+            "a plus sign, which is a space",
+            read("GET", "sockets?sub=a+b%2B", ""),
+            list(sub("a b+")),
+        ),
+        (
+            "no UTF-8",
+            read("DELETE", "sockets?sub=%FF", ""),
+            wrong("the query has percent-encoding that is not UTF-8"),
+        ),
+        (
+            "a percent sign alone",
+            read("DELETE", "sockets?sub=100%", ""),
+            wrong("the query has a percent sign without two hexadecimal digits after it"),
+        ),
+        (
+            "a malformed name",
+            read("DELETE", "sockets?%zz=a", ""),
+            wrong("the query has a percent sign without two hexadecimal digits after it"),
         ),
         (
             "its network",
@@ -118,7 +138,7 @@ fn bans_are_of_an_address_or_a_subject_for_a_time() {
     let ban = |target, lasts| Ok(Command::Ban { target, lasts });
     let sub = |text: &str| Target::Subject(text.to_owned());
     let wrong = |text: &str| Err(text.to_owned());
-    let duration = "for: \"x\" is no duration; write one like \"500ms\", \"30s\" or \"5m\"";
+    let duration = "for: \"x\" is not a duration; write one like \"500ms\", \"30s\" or \"5m\"";
     assert_rows([
         (
             "an hour",
@@ -198,7 +218,7 @@ fn bans_are_of_an_address_or_a_subject_for_a_time() {
         (
             "no time",
             read("PUT", "bans/a?for=0s", ""),
-            wrong("for: \"0s\" is no time at all; write one like \"30s\""),
+            wrong("for: \"0s\" must be longer than zero; write one like \"30s\""),
         ),
         (
             "more",
@@ -208,7 +228,22 @@ fn bans_are_of_an_address_or_a_subject_for_a_time() {
         (
             "no UTF-8",
             read("PUT", "bans/%FF", ""),
-            wrong("what is banned is no UTF-8"),
+            wrong("the path has percent-encoding that is not UTF-8"),
+        ),
+        (
+            "a percent sign alone",
+            read("PUT", "bans/100%", ""),
+            wrong("the path has a percent sign without two hexadecimal digits after it"),
+        ),
+        (
+            "bytes that the runtime could not read",
+            read("PUT", "bans/a\u{fffd}", ""),
+            wrong("the path has percent-encoding that is not UTF-8"),
+        ),
+        (
+            "a percent sign alone in the query",
+            read("PUT", "bans/a?for=1%h", ""),
+            wrong("the query has a percent sign without two hexadecimal digits after it"),
         ),
         ("nobody", read("PUT", "bans/", ""), wrong("no_route")),
         ("GET", read("GET", "bans/a", ""), wrong("only PUT, DELETE")),
@@ -340,7 +375,7 @@ fn revocations_name_a_claim_or_a_time() {
         ),
         (
             r#"{"jti":"a","for":"2"}"#,
-            "for: \"2\" is no duration; write one like \"500ms\", \"30s\" or \"5m\"",
+            "for: \"2\" is not a duration; write one like \"500ms\", \"30s\" or \"5m\"",
         ),
         (
             r#"{"jti":"a","for":"9999d"}"#,

@@ -1,7 +1,7 @@
 //! The opening handshake (RFC 6455 §4.2.1).
 
 use portcullis::checks::handshake::Handshake;
-use portcullis::response::reason::{Reason, Rejection};
+use portcullis::response::reason::{AllowedMethods, Reason, Rejection};
 
 use crate::common::{self, Ask, NONCE, assert_rows, strings};
 
@@ -34,7 +34,10 @@ const BODY: &str = "the request has a body";
 const REPEATED: &str = "Host or Authorization is repeated";
 
 fn not_get() -> Result<Handshake, Rejection> {
-    Err(Reason::MethodNotAllowed.because("the method is not GET"))
+    Err(Reason::MethodNotAllowed {
+        allowed: AllowedMethods::Handshake,
+    }
+    .because("the method is not GET"))
 }
 
 fn version() -> Result<Handshake, Rejection> {

@@ -7,10 +7,10 @@ use std::time::Duration;
 use portcullis::record::Record;
 use portcullis::response::reason::Rejection;
 use portcullis::token::{
-    Algorithm, Authentication, Expectations, Identity, IntrospectionRequest, ProviderAnswer,
-    RemoteKeys, Runtime, RuntimeKey, Sessions, Source,
+    Algorithm, Authentication, BackgroundKeys, Cryptography, Expectations, Identity,
+    IntrospectionRequest, ProviderAnswer, Providers, RemoteKeys, RuntimeKey, Sessions, Source,
 };
-use portcullis::util::time::Timestamp;
+use portcullis::util::time::{Clock, Timestamp};
 
 use super::counters::ready;
 use super::{Ask, NOW, seconds};
@@ -58,11 +58,13 @@ pub fn json(status: u16, body: &str) -> ProviderAnswer {
     }
 }
 
-impl Runtime for Provider {
+impl Clock for Provider {
     fn now(&self) -> Timestamp {
         self.now.get()
     }
+}
 
+impl Cryptography for Provider {
     async fn verify(
         &self,
         _: &Rc<RuntimeKey>,
@@ -72,10 +74,10 @@ impl Runtime for Provider {
     ) -> Result<bool, String> {
         Err("no runtime key in these tests".into())
     }
+}
 
+impl Providers for Provider {
     async fn fetch_keys(&self, _: &Rc<RemoteKeys>, _: bool) {}
-
-    fn fetch_keys_after_response(&self, _: &Rc<RemoteKeys>) {}
 
     async fn introspect(
         &self,
@@ -88,6 +90,10 @@ impl Runtime for Provider {
         ));
         self.answer.borrow().clone()
     }
+}
+
+impl BackgroundKeys for Provider {
+    fn fetch_keys_after_response(&self, _: &Rc<RemoteKeys>) {}
 }
 
 pub fn sessions_with(expectations: Expectations, fresh: Duration) -> Sessions {
@@ -121,9 +127,9 @@ pub fn check(
     let ask = Ask::upgrade().with("cookie", &format!("sid={credential}"));
     let request = ask.request();
     let mut record = Record::begin(ask.key(), "id", "now".into());
-    let checked = ready(gate.check(provider, &request, &[], &mut record));
+    let checked = record.note_verdict(ready(gate.check(provider, &request, &[])));
     let identity = checked.map(|found| found.identity.expect("a credential was given"));
-    (identity, [record.alg, record.kid])
+    (identity.map_err(Rejection::from), [record.alg, record.kid])
 }
 
 pub fn owner(
@@ -142,7 +148,9 @@ pub fn invalid(cause: &str) -> Result<String, String> {
 }
 
 pub fn unverified(cause: &str) -> Result<String, String> {
-    invalid(&format!("the session can't be verified: {cause}"))
+    Err(format!(
+        "provider_unavailable: the session can't be verified: {cause}"
+    ))
 }
 
 pub const ADA: &str = r#"{"active":true,"sub":"ada"}"#;

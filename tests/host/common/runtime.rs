@@ -10,11 +10,11 @@ use jwt_compact::{Algorithm as _, AlgorithmSignature};
 use portcullis::record::Record;
 use portcullis::response::reason::Rejection;
 use portcullis::token::{
-    Algorithm, Authenticated, Authentication, Document, Expectations, Identity,
-    IntrospectionRequest, Issuer, Key, KeyRing, KeySource, ProviderAnswer, RemoteKeys, Runtime,
-    RuntimeKey, Source,
+    Algorithm, Authenticated, Authentication, BackgroundKeys, Cryptography, Document, Expectations,
+    Identity, IntrospectionRequest, Issuer, Key, KeyRing, KeySource, ProviderAnswer, Providers,
+    RemoteKeys, RuntimeKey, Source,
 };
-use portcullis::util::time::Timestamp;
+use portcullis::util::time::{Clock, Timestamp};
 
 use super::counters::ready;
 use super::{Ask, NOW};
@@ -70,8 +70,8 @@ impl Bench {
         self.provider.borrow_mut().insert(url.to_owned(), document);
     }
 
-    /// Ends the fetches that were begun behind an answer.
-    pub fn finish_behind(&self) {
+    /// Ends the fetches that were started in the background.
+    pub fn finish_background(&self) {
         for keys in self.after_response.take() {
             self.give(&keys);
         }
@@ -93,11 +93,13 @@ impl Bench {
     }
 }
 
-impl Runtime for Bench {
+impl Clock for Bench {
     fn now(&self) -> Timestamp {
         self.now.get()
     }
+}
 
+impl Cryptography for Bench {
     async fn verify(
         &self,
         key: &Rc<RuntimeKey>,
@@ -116,7 +118,9 @@ impl Runtime for Bench {
             _ => self.verdict.borrow().clone(),
         }
     }
+}
 
+impl Providers for Bench {
     async fn fetch_keys(&self, keys: &Rc<RemoteKeys>, from_provider: bool) {
         let how = if from_provider {
             "provider"
@@ -127,13 +131,15 @@ impl Runtime for Bench {
         self.give(keys);
     }
 
+    async fn introspect(&self, _: &IntrospectionRequest<'_>) -> Result<ProviderAnswer, String> {
+        panic!("no session is expected here");
+    }
+}
+
+impl BackgroundKeys for Bench {
     fn fetch_keys_after_response(&self, keys: &Rc<RemoteKeys>) {
         self.fetched.borrow_mut().push((keys.url.clone(), "behind"));
         self.after_response.borrow_mut().push(keys.clone());
-    }
-
-    async fn introspect(&self, _: &IntrospectionRequest<'_>) -> Result<ProviderAnswer, String> {
-        panic!("no session is expected here");
     }
 }
 
@@ -182,8 +188,9 @@ pub fn check(
 ) -> (Result<Authenticated, Rejection>, Record) {
     let request = ask.request();
     let mut record = Record::begin(ask.key(), "id", String::new());
-    let checked = ready(gate.check(bench, &request, protocols, &mut record));
-    (checked, record)
+    let verdict = ready(gate.check(bench, &request, protocols));
+    let checked = record.note_verdict(verdict);
+    (checked.map_err(Rejection::from), record)
 }
 
 /// Whom the gate admits by a token in `Authorization`.

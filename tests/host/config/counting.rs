@@ -1,11 +1,11 @@
 //! `RATE_LIMIT_USER`, `BAN_AFTER` and `IPV6_PREFIX`, and what they contradict.
 
-use portcullis::config::Var;
 use portcullis::limits::quota::{BanRule, Quota};
 use portcullis::policy::{Counting, LEDGER_BINDING, Site};
 use portcullis::request::address::Ipv6Prefix;
 use serde_json::json;
 
+use super::with_routes;
 use crate::common::{assert_rows, errors_with, minimal_with, ms, read, seconds, strings};
 
 fn counting(vars: &[(&str, &str)]) -> Counting {
@@ -73,8 +73,8 @@ fn good_values_are_taken() {
 
 #[test]
 fn bad_values_are_errors() {
-    let sockets = "is no number from 1 to 4096; write one like \"10\", or \"off\"";
-    let quota = "is no quota; write one like \"60/1m\"";
+    let sockets = "is not a number from 1 to 4096; write one like \"10\", or \"off\"";
+    let quota = "is not a quota; write one like \"60/1m\"";
     let rows = [
         ("RATE_LIMIT_USER", "5", format!("\"5\" {quota}, or \"off\"")),
         ("MAX_SOCKETS_IP", "0", format!("\"0\" {sockets}")),
@@ -84,7 +84,7 @@ fn bad_values_are_errors() {
         (
             "BAN_AFTER",
             "20/1m",
-            "\"20/1m\" is no ban; write one like \"20/1m for 1h\", or \"off\"".into(),
+            "\"20/1m\" is not a ban; write one like \"20/1m for 1h\", or \"off\"".into(),
         ),
         (
             "BAN_AFTER",
@@ -94,12 +94,13 @@ fn bad_values_are_errors() {
         (
             "BAN_AFTER",
             "20/1m for 1",
-            "\"1\" is no duration; write one like \"500ms\", \"30s\" or \"5m\", or \"off\"".into(),
+            "\"1\" is not a duration; write one like \"500ms\", \"30s\" or \"5m\", or \"off\""
+                .into(),
         ),
         (
             "BAN_AFTER",
             "20/1m for 0s",
-            "\"0s\" is no time at all; write one like \"30s\", or \"off\"".into(),
+            "\"0s\" must be longer than zero; write one like \"30s\", or \"off\"".into(),
         ),
         (
             "BAN_AFTER",
@@ -111,7 +112,7 @@ fn bad_values_are_errors() {
         (
             "BAN_AFTER",
             "61/1m for 1h",
-            "RATE_LIMIT_IP lets 60 attempts through in that time, so that no address comes to 61 \
+            "RATE_LIMIT_IP lets 60 attempts through in that time, so no address can reach 61 \
              refused ones; write a smaller count or a longer time"
                 .into(),
         ),
@@ -134,7 +135,7 @@ fn bad_values_are_errors() {
         "340282366920938463463",
     ];
     assert_rows(prefixes.map(|value| {
-        let problem = "is no number from 32 to 128; write one like \"56\"";
+        let problem = "is not a number from 32 to 128; write one like \"56\"";
         let expected = vec![format!("IPV6_PREFIX: {value:?} {problem}")];
         (value, errors_with("IPV6_PREFIX", value), expected)
     }));
@@ -217,14 +218,13 @@ const NEITHER: [(&str, &str); 2] = [("RATE_LIMIT_IP", "off"), ("KEY_REPLAY_WINDO
 
 #[test]
 fn a_route_may_have_them_and_turn_them_off() {
-    let mut settings = minimal_with(&[("RATE_LIMIT_USER", "5/1m"), ("BAN_AFTER", "9/1m for 1h")]);
+    let settings = minimal_with(&[("RATE_LIMIT_USER", "5/1m"), ("BAN_AFTER", "9/1m for 1h")]);
     let routes = json!([
         {"path": "/a"},
         {"path": "/b", "rate_limit_user": "off", "ban_after": "off", "ipv6_prefix": "48"},
         {"path": "/c", "auth": "off", "rate_limit_user": "off"},
     ]);
-    settings.vars.insert("ROUTES".into(), Var::Json(routes));
-    let site = Site::read(&settings).expect("sound");
+    let site = Site::read(&with_routes(settings, routes)).expect("sound");
     let rows: Vec<_> = site
         .routes
         .iter()

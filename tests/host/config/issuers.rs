@@ -55,23 +55,17 @@ fn an_issuer_has_a_name_and_one_source_of_keys() {
         (
             "more behind it",
             r#"[1],"x":[2]"#.into(),
-            strings(&[
-                "ISSUERS: it is no JSON without duplicates: trailing characters at line 1 column 4",
-            ]),
+            strings(&["ISSUERS: invalid JSON: trailing characters at line 1 column 4"]),
         ),
         (
             "no JSON",
             "[".into(),
-            strings(&[
-                "ISSUERS: it is no JSON without duplicates: EOF while parsing a list at line 1 column 1",
-            ]),
+            strings(&["ISSUERS: invalid JSON: EOF while parsing a list at line 1 column 1"]),
         ),
         (
             "duplicate member",
             r#"[{"issuer":"a","issuer":"b"}]"#.into(),
-            strings(&[
-                "ISSUERS: it is no JSON without duplicates: a member stands twice at line 1 column 28",
-            ]),
+            strings(&["ISSUERS: invalid JSON: a member stands twice at line 1 column 28"]),
         ),
         (
             "no object",
@@ -113,13 +107,13 @@ fn an_issuer_has_a_name_and_one_source_of_keys() {
             "http",
             entry(r#""issuer":"a","jwks_url":"http://a.test/""#),
             of_entry(
-                "jwks_url: it is no https URL without user name and fragment; write a URL like \"https://id.example.com/jwks\"",
+                "jwks_url: it is not an https URL without user name and fragment; write a URL like \"https://id.example.com/jwks\"",
             ),
         ),
         (
             "empty set",
             entry(r#""issuer":"a","jwks":{"keys":[]}"#),
-            of_entry("jwks: it has 0 keys; give 1 to 64"),
+            of_entry("jwks: it has 0 keys; write 1 to 64"),
         ),
         (
             "unusable key",
@@ -147,7 +141,7 @@ fn an_issuer_has_a_name_and_one_source_of_keys() {
             "unknown algorithm",
             entry(&format!(r#""issuer":"a",{url},"algorithms":"none""#)),
             of_entry(
-                "\"none\" is no algorithm; write some of HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA",
+                "\"none\" is not an algorithm; write some of HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA",
             ),
         ),
         (
@@ -230,7 +224,7 @@ fn a_url_of_keys_is_https_and_stands_alone() {
     let example = "write a URL like \"https://id.example.com/jwks\"";
     let unsound = || {
         vec![format!(
-            "JWT_JWKS_URL: it is no https URL without user name and fragment; {example}"
+            "JWT_JWKS_URL: it is not an https URL without user name and fragment; {example}"
         )]
     };
     let unread = |why: &str| vec![format!("JWT_JWKS_URL: {why}; {example}")];
@@ -279,7 +273,7 @@ fn a_url_of_keys_is_https_and_stands_alone() {
             "stale no duration",
             errors(&[("JWT_JWKS_URL", "https://a.test"), ("JWT_JWKS_STALE", "5")]),
             strings(&[
-                "JWT_JWKS_STALE: \"5\" is no duration; write one like \"500ms\", \"30s\" or \"5m\"",
+                "JWT_JWKS_STALE: \"5\" is not a duration; write one like \"500ms\", \"30s\" or \"5m\"",
             ]),
         ),
         (
@@ -308,7 +302,7 @@ fn a_url_of_keys_is_https_and_stands_alone() {
                 ("JWT_ALGORITHMS", "none"),
             ]),
             strings(&[
-                "JWT_ALGORITHMS: \"none\" is no algorithm; write some of HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA",
+                "JWT_ALGORITHMS: \"none\" is not an algorithm; write some of HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA",
             ]),
         ),
     ]);

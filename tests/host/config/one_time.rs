@@ -67,23 +67,23 @@ fn what_is_wrong_is_said() {
         (
             "no unit",
             bound(&[("TICKET_TTL", "15")]),
-            "TICKET_TTL: \"15\" is no duration; write one like \"500ms\", \"30s\" or \"5m\", or \
+            "TICKET_TTL: \"15\" is not a duration; write one like \"500ms\", \"30s\" or \"5m\", or \
              \"off\"",
         ),
         (
             "zero",
             bound(&[("TICKET_TTL", "0s")]),
-            "TICKET_TTL: \"0s\" is no time at all; write one like \"30s\", or \"off\"",
+            "TICKET_TTL: \"0s\" must be longer than zero; write one like \"30s\", or \"off\"",
         ),
         (
             "another word",
             bound(&[("JWT_REPLAY", "deny")]),
-            "JWT_REPLAY: \"deny\" is none of its values; write \"allow\" or \"reject\"",
+            "JWT_REPLAY: invalid value \"deny\"; write \"allow\" or \"reject\"",
         ),
         (
             "the parameter of tickets",
             bound(&[("TOKEN_SOURCES", "header, query:ticket")]),
-            "TOKEN_SOURCES: \"query:ticket\" is where one-time tickets stand; choose another \
+            "TOKEN_SOURCES: the parameter of \"query:ticket\" carries one-time tickets; choose another \
              name, or set TICKET_TTL to off",
         ),
     ];
@@ -113,7 +113,7 @@ fn a_ticket_is_for_the_route_of_one_path() {
         );
         match site.find(&ask.request()) {
             Place::Ticket(found) => found.route.pattern.clone(),
-            Place::Nowhere => "nowhere".into(),
+            Place::Nowhere(_) | Place::Unserved(_) => "nowhere".into(),
             other => panic!("{other:?}"),
         }
     };

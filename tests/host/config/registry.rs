@@ -6,6 +6,7 @@ use portcullis::gateway::Place;
 use portcullis::policy::{ONE_TIME_BINDING, REGISTRY_BINDING, Site};
 use portcullis::routing::table::Match;
 
+use super::site_errors;
 use crate::common::{Ask, assert_rows, minimal_with, read};
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
@@ -43,10 +44,7 @@ fn the_registry_is_asked_where_somebody_could_say_something() {
 
 #[test]
 fn what_is_wrong_is_said() {
-    let errors = |settings: &Settings| {
-        let errors = Site::read(settings).err().unwrap_or_default();
-        errors.iter().map(ToString::to_string).collect::<Vec<_>>()
-    };
+    let errors = site_errors;
     let route = r#"[{"path":"/","admin_token":"0123456789abcdef0123456789abcdef"}]"#;
     assert_rows([
         ("sound", errors(&bound(&[ADMIN])), vec![]),
@@ -71,12 +69,12 @@ fn what_is_wrong_is_said() {
         (
             "empty",
             errors(&bound(&[("ADMIN_TOKEN", "")])),
-            vec!["ADMIN_TOKEN: it is empty; give a value or remove it".into()],
+            vec!["ADMIN_TOKEN: it is empty; write a value or remove the setting".into()],
         ),
         (
             "in a route",
             errors(&bound(&[("ROUTES", route)])),
-            vec!["ROUTES /: \"admin_token\" is no setting of a route".into()],
+            vec!["ROUTES /: \"admin_token\" is not a setting of a route".into()],
         ),
     ]);
 }
@@ -87,7 +85,7 @@ fn place_of(settings: &Settings, path: &str) -> &'static str {
     match gate.place(&ask.request()) {
         Place::Admin(_) => "admin",
         Place::Refresh(_) => "refresh",
-        Place::Nowhere => "nowhere",
+        Place::Nowhere(_) | Place::Unserved(_) => "nowhere",
         Place::Route(_) => "route",
         _ => "else",
     }

@@ -1,10 +1,12 @@
 //! `RELAY` and the limits of live sockets as settings, globally and by route.
 
-use portcullis::config::Var;
+use portcullis::config::Settings;
 use portcullis::limits::quota::Quota;
+use portcullis::policy::Site;
 use portcullis::relay::{RelayLimits, RelayMode};
 use serde_json::json;
 
+use super::with_routes;
 use crate::common::{assert_rows, errors_with, minimal_with, ms, read, seconds};
 
 const BACKLOG: Option<u32> = Some(32 << 20);
@@ -116,37 +118,37 @@ fn a_malformed_limit_is_an_error() {
         (
             "RELAY",
             "Inspect",
-            r#""Inspect" is none of its values; write "passthrough" or "inspect""#,
+            r#"invalid value "Inspect"; write "passthrough" or "inspect""#,
         ),
         (
             "MAX_MESSAGE_BYTES",
             "64k",
-            r#""64k" is no number of bytes; write one like "65536", or "off""#,
+            r#""64k" is not a number of bytes; write one like "65536", or "off""#,
         ),
         (
             "MAX_MESSAGE_BYTES",
             "+5",
-            r#""+5" is no number of bytes; write one like "65536", or "off""#,
+            r#""+5" is not a number of bytes; write one like "65536", or "off""#,
         ),
         (
             "MAX_MESSAGE_BYTES",
             "0",
-            r#""0" is no number of bytes; write one like "65536", or "off""#,
+            r#""0" is not a number of bytes; write one like "65536", or "off""#,
         ),
         (
             "MAX_MESSAGE_BYTES",
             "33554433",
-            r#""33554433" is more than the platform passes; write 33554432 or less, or "off""#,
+            r#""33554433" is more than the platform passes on; write 33554432 or less, or "off""#,
         ),
         (
             "MAX_BACKLOG_BYTES",
             "99999999999",
-            r#""99999999999" is no number of bytes; write one like "65536", or "off""#,
+            r#""99999999999" is not a number of bytes; write one like "65536", or "off""#,
         ),
         (
             "MESSAGE_RATE",
             "10",
-            r#""10" is no quota; write one like "60/1m", or "off""#,
+            r#""10" is not a quota; write one like "60/1m", or "off""#,
         ),
         (
             "MESSAGE_RATE",
@@ -156,17 +158,17 @@ fn a_malformed_limit_is_an_error() {
         (
             "IDLE_TIMEOUT",
             "0s",
-            r#""0s" is no time at all; write one like "30s", or "off""#,
+            r#""0s" must be longer than zero; write one like "30s", or "off""#,
         ),
         (
             "MAX_LIFETIME",
             "8",
-            r#""8" is no duration; write one like "500ms", "30s" or "5m", or "off""#,
+            r#""8" is not a duration; write one like "500ms", "30s" or "5m", or "off""#,
         ),
         (
             "CLOSE_ON_EXPIRY",
             "yes",
-            r#""yes" is none of its values; write "true" or "false""#,
+            r#"invalid value "yes"; write "true" or "false""#,
         ),
     ];
     assert_rows(rows.map(|(name, value, problem)| {
@@ -192,7 +194,7 @@ fn a_limit_contradicts_passthrough() {
     assert_rows(limits.map(|(name, value)| {
         let settings = minimal_with(&[("RELAY", "passthrough"), (name, value)]);
         let problem = format!(
-            "RELAY: {name} is set, and what passes through natively can't be limited; write \
+            "RELAY: {name} is set, and sockets that pass through natively can't be limited; write \
              \"inspect\", or remove {name}"
         );
         (name, errors(&settings), vec![problem])
@@ -205,8 +207,8 @@ fn a_cap_of_sockets_contradicts_passthrough() {
     assert_rows(["MAX_SOCKETS_IP", "MAX_SOCKETS_USER"].map(|name| {
         let settings = minimal_with(&[("RELAY", "passthrough"), (name, "5")]);
         let problem = format!(
-            "RELAY: {name} is set, and of what passes through natively the gate does not hear \
-             when it ends; write \"inspect\", or remove {name}"
+            "RELAY: {name} is set, and the gate does not see when a socket that passes \
+             through natively ends; write \"inspect\", or remove {name}"
         );
         (name, errors(&settings), vec![problem])
     }));
@@ -224,11 +226,7 @@ fn nothing_expires_without_tokens() {
 fn a_route_has_limits_of_its_own() {
     let route = |members: serde_json::Value| {
         let settings = minimal_with(&[("MESSAGE_RATE", "5/1s"), ("IDLE_TIMEOUT", "1m")]);
-        let mut settings = settings;
-        settings
-            .vars
-            .insert("ROUTES".into(), Var::Json(json!([members])));
-        portcullis::policy::Site::read(&settings).map(|site| {
+        Site::read(&with_routes(settings, json!([members]))).map(|site| {
             let mut routes = site.routes.iter();
             routes.next().expect("one route").policy.relay.clone()
         })
@@ -259,13 +257,13 @@ fn a_route_has_limits_of_its_own() {
     assert_eq!(
         told,
         [
-            "ROUTES / relay: MESSAGE_RATE is set, and what passes through natively can't be \
+            "ROUTES / relay: MESSAGE_RATE is set, and sockets that pass through natively can't be \
              limited; write \"inspect\", or remove MESSAGE_RATE"
         ]
     );
 }
 
-fn errors(settings: &portcullis::config::Settings) -> Vec<String> {
+fn errors(settings: &Settings) -> Vec<String> {
     let errors = read(settings).expect_err("a configuration error");
     errors.iter().map(ToString::to_string).collect()
 }

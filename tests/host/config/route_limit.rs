@@ -1,10 +1,10 @@
 //! `RATE_LIMIT_ROUTE`, for all routes and for one.
 
-use portcullis::config::Var;
 use portcullis::limits::quota::Quota;
 use portcullis::policy::{ROUTE_QUOTA_BINDING, Site};
 use serde_json::json;
 
+use super::{site_errors, with_routes};
 use crate::common::{assert_rows, errors_with, minimal_with, read, seconds, strings};
 
 #[test]
@@ -29,13 +29,15 @@ fn bad_values_are_errors() {
         (
             "no quota",
             error("many"),
-            expected(r#"RATE_LIMIT_ROUTE: "many" is no quota; write one like "60/1m", or "off""#),
+            expected(
+                r#"RATE_LIMIT_ROUTE: "many" is not a quota; write one like "60/1m", or "off""#,
+            ),
         ),
         (
             "nobody",
             error("0/1m"),
             expected(
-                r#"RATE_LIMIT_ROUTE: "0/1m" would admit nobody or everybody; write one like "60/1m", or "off""#,
+                r#"RATE_LIMIT_ROUTE: "0/1m" has a count or a duration of zero; write one like "60/1m", or "off""#,
             ),
         ),
     ]);
@@ -64,27 +66,19 @@ fn it_needs_its_binding() {
             strings(&[problem]),
         ),
     ]);
-    let mut of_a_route = without(&[]);
     let routes = json!([{"path": "/a", "rate_limit_route": "5/1s"}]);
-    of_a_route.vars.insert("ROUTES".into(), Var::Json(routes));
-    let told: Vec<_> = Site::read(&of_a_route)
-        .expect_err("the binding is missing")
-        .iter()
-        .map(ToString::to_string)
-        .collect();
-    assert_eq!(told, [problem]);
+    assert_eq!(site_errors(&with_routes(without(&[]), routes)), [problem]);
 }
 
 #[test]
 fn a_route_may_have_its_own_and_turn_it_off() {
-    let mut settings = minimal_with(&[("RATE_LIMIT_ROUTE", "5/1s")]);
+    let settings = minimal_with(&[("RATE_LIMIT_ROUTE", "5/1s")]);
     let routes = json!([
         {"path": "/a"},
         {"path": "/b", "rate_limit_route": "7/1m"},
         {"path": "/c", "rate_limit_route": "off"},
     ]);
-    settings.vars.insert("ROUTES".into(), Var::Json(routes));
-    let site = Site::read(&settings).expect("sound");
+    let site = Site::read(&with_routes(settings, routes)).expect("sound");
     let quotas: Vec<_> = site
         .routes
         .iter()

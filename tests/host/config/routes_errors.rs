@@ -1,24 +1,15 @@
 //! `ROUTES`: what is a configuration error, and whose.
 
-use portcullis::config::{ConfigError, Settings, Var};
-use portcullis::policy::{LEDGER_BINDING, Site};
+use portcullis::config::Var;
+use portcullis::policy::LEDGER_BINDING;
 use serde_json::{Value, json};
 
+use super::{site_errors, with_routes};
 use crate::common::{assert_rows, minimal_with, object, read, strings};
-
-fn with_routes(mut settings: Settings, routes: Value) -> Settings {
-    settings.vars.insert("ROUTES".into(), Var::Json(routes));
-    settings
-}
-
-fn errors_of(settings: &Settings) -> Vec<String> {
-    let errors = Site::read(settings).map(|_| ()).err().unwrap_or_default();
-    errors.iter().map(ConfigError::to_string).collect()
-}
 
 /// The errors of routes over the minimal settings.
 fn errors(routes: Value) -> Vec<String> {
-    errors_of(&with_routes(minimal_with(&[]), routes))
+    site_errors(&with_routes(minimal_with(&[]), routes))
 }
 
 #[test]
@@ -47,20 +38,16 @@ fn what_is_no_route_is_an_error_by_its_place() {
         ),
         (
             "text that is none",
-            errors_of(&minimal_with(&[("ROUTES", "/a")])),
-            strings(&[
-                "ROUTES: it is no JSON without duplicates: expected value at line 1 column 1",
-            ]),
+            site_errors(&minimal_with(&[("ROUTES", "/a")])),
+            strings(&["ROUTES: invalid JSON: expected value at line 1 column 1"]),
         ),
         (
             "duplicate member",
-            errors_of(&minimal_with(&[(
+            site_errors(&minimal_with(&[(
                 "ROUTES",
                 r#"[{"path":"/a","path":"/b"}]"#,
             )])),
-            strings(&[
-                "ROUTES: it is no JSON without duplicates: a member stands twice at line 1 column 26",
-            ]),
+            strings(&["ROUTES: invalid JSON: a member stands twice at line 1 column 26"]),
         ),
     ]);
 }
@@ -155,13 +142,13 @@ fn wrong_global_variables_are_told_beside_routes_that_can_not_be_read() {
         .vars
         .insert("AUTH".into(), json!("required").into());
     let told = |routes: Value| {
-        let mut told = errors_of(&with_routes(settings.clone(), routes));
+        let mut told = site_errors(&with_routes(settings.clone(), routes));
         told.sort();
         told
     };
     let others = [
         "JWT_ISUER: there is no such setting; did you mean JWT_ISSUER?",
-        "UPSTREAM_TIMEOUT: \"soon\" is no duration; write one like \"500ms\", \"30s\" or \"5m\"",
+        "UPSTREAM_TIMEOUT: \"soon\" is not a duration; write one like \"500ms\", \"30s\" or \"5m\"",
     ];
     let with = |first: &str| strings(&[others[0], first, others[1]]);
     assert_rows([
@@ -192,7 +179,7 @@ fn an_unknown_key_is_an_error_and_brings_no_others() {
     let of = |key: &str| {
         let mut route = object(r#"{"path":"/a","upstream_url":"wss://a.test"}"#);
         route.insert(key.to_owned(), json!("x"));
-        errors_of(&with_routes(without_upstream.clone(), json!([route])))
+        site_errors(&with_routes(without_upstream.clone(), json!([route])))
     };
     let names = [
         "origins",
@@ -205,7 +192,7 @@ fn an_unknown_key_is_an_error_and_brings_no_others() {
         "DATABASE_URL",
     ];
     assert_rows(names.map(|name| {
-        let expected = format!("ROUTES /a: {name:?} is no setting of a route");
+        let expected = format!("ROUTES /a: {name:?} is not a setting of a route");
         (name, of(name), vec![expected])
     }));
 }
@@ -213,14 +200,13 @@ fn an_unknown_key_is_an_error_and_brings_no_others() {
 #[test]
 fn an_error_is_told_once_by_the_name_of_who_made_it() {
     let two = |first: Value| json!([first, {"path": "/b"}]);
-    let over = |vars: &[(&str, &str)], routes| errors_of(&with_routes(minimal_with(vars), routes));
+    let over =
+        |vars: &[(&str, &str)], routes| site_errors(&with_routes(minimal_with(vars), routes));
     let auth = |name: &str| {
-        format!(
-            "{name}: \"x\" is none of its values; write \"required\" or \"optional\" or \"off\""
-        )
+        format!("{name}: invalid value \"x\"; write \"required\" or \"optional\" or \"off\"")
     };
-    let tls = "REQUIRE_TLS: \"x\" is none of its values; write \"true\" or \"false\"";
-    let later = "MODE: this version knows only \"enforce\" here; write that, or remove it";
+    let tls = "REQUIRE_TLS: invalid value \"x\"; write \"true\" or \"false\"";
+    let later = "MODE: invalid value \"report\"; write \"enforce\"";
     let standing = "JWT_SECRET or JWT_JWKS is set as well; keep one, or list them under ISSUERS";
     let url = ("JWT_JWKS_URL", "https://a.test/jwks");
     let secret = "a secret of thirty-two characters!";
@@ -276,7 +262,7 @@ fn an_error_is_told_once_by_the_name_of_who_made_it() {
         ),
         (
             "no ledger",
-            errors_of(&with_routes(
+            site_errors(&with_routes(
                 unbound,
                 two(json!({"path": "/a", "rate_limit_ip": "5/1s"})),
             )),
@@ -293,7 +279,7 @@ fn an_error_is_told_once_by_the_name_of_who_made_it() {
         ),
         (
             "no upstream",
-            errors_of(&with_routes(
+            site_errors(&with_routes(
                 no_upstream,
                 two(json!({"path": "/a", "upstream_url": "wss://a.test"})),
             )),
@@ -301,7 +287,7 @@ fn an_error_is_told_once_by_the_name_of_who_made_it() {
         ),
         (
             "two of a route",
-            errors_of(&with_routes(
+            site_errors(&with_routes(
                 by_url,
                 two(json!({"path": "/a", "jwt_secret": secret, "jwt_jwks_url": "https://b.test"})),
             )),
@@ -339,7 +325,7 @@ fn an_error_is_told_once_by_the_name_of_who_made_it() {
         (
             "a table for a text",
             errors(json!([{"path": "/a", "auth": {"x": 1}}])),
-            strings(&["ROUTES /a auth: it is a table or an array; write a text"]),
+            strings(&["ROUTES /a auth: it is a table or an array; write a string"]),
         ),
         (
             "all at once",
@@ -347,13 +333,85 @@ fn an_error_is_told_once_by_the_name_of_who_made_it() {
                 json!([{"path": "/a", "auth": "x", "y": 1, "claims": {"a": null}}, {"path": 5}]),
             ),
             vec![
-                "ROUTES /a: \"y\" is no setting of a route".into(),
+                "ROUTES /a: \"y\" is not a setting of a route".into(),
                 format!("ROUTES /a: {claim}"),
                 auth("ROUTES /a auth"),
                 "ROUTES[1]: it has no path; write one like \"path\": \"/chat\"".into(),
             ],
         ),
     ]);
+}
+
+/// What is wrong with a global value is global. What a route's own value makes wrong is the route's,
+/// whichever of the two settings the error is about.
+#[test]
+fn an_error_belongs_to_whoever_set_one_of_the_values_that_contradict() {
+    let errors = |vars: &[(&str, &str)], route: Value| {
+        let mut settings = minimal_with(vars);
+        settings.bindings.insert("ROOMS".into());
+        site_errors(&with_routes(settings, json!([route])))
+    };
+    let names = |errors: Vec<String>| -> Vec<String> {
+        let name = |line: &String| line.split(": ").next().unwrap_or_default().to_owned();
+        errors.iter().map(name).collect()
+    };
+    let plaintext = ("UPSTREAM_PLAINTEXT", "true");
+    let url = ("UPSTREAM_URL", "ws://chat.example.com");
+    let ban = ("BAN_AFTER", "30/1m for 1h");
+    let few = ("RATE_LIMIT_IP", "5/1m");
+    let path = "/a/{x}";
+    let rows = [
+        (
+            "a route forbids what the global URL needs",
+            errors(
+                &[url, plaintext],
+                json!({"path": path, "upstream_plaintext": false}),
+            ),
+            "ROUTES /a/{x} upstream_url",
+        ),
+        (
+            "a global URL that no route changes",
+            errors(&[url], json!({"path": path})),
+            "UPSTREAM_URL",
+        ),
+        (
+            "a route admits too few attempts for the global ban",
+            errors(&[ban], json!({"path": path, "rate_limit_ip": "5/1m"})),
+            "ROUTES /a/{x} ban_after",
+        ),
+        (
+            "a global ban under a global limit",
+            errors(&[ban, few], json!({"path": path})),
+            "BAN_AFTER",
+        ),
+        (
+            "a global algorithm for a route's key",
+            errors(
+                &[
+                    ("JWT_SECRET", "x".repeat(64).as_str()),
+                    ("JWT_ALGORITHMS", "HS512"),
+                ],
+                json!({"path": path, "jwt_secret": "y".repeat(64), "jwt_algorithms": "ES256"}),
+            ),
+            "ROUTES /a/{x} jwt_algorithms",
+        ),
+        (
+            "a route's object",
+            errors(&[], json!({"path": path, "upstream_object": "ROOMS/{y}"})),
+            "ROUTES /a/{x} upstream_object",
+        ),
+    ];
+    assert_rows(rows.map(|(name, errors, expected)| {
+        let mut names = names(errors);
+        names.dedup();
+        (name, names, strings(&[expected]))
+    }));
+    let mut global = minimal_with(&[("UPSTREAM_OBJECT", "ROOMS/{y}")]);
+    global.vars.remove("UPSTREAM_URL");
+    global.bindings.insert("ROOMS".into());
+    let with_route = with_routes(global.clone(), json!([{"path": path}]));
+    assert_eq!(names(site_errors(&with_route)), ["UPSTREAM_OBJECT"]);
+    assert_eq!(names(site_errors(&global)), ["UPSTREAM_OBJECT"]);
 }
 
 #[test]
@@ -367,7 +425,7 @@ fn a_scope_that_no_token_can_hold_is_an_error() {
     };
     let bad = |scope: &str| {
         vec![format!(
-            "REQUIRED_SCOPES: {scope:?} is no scope; write visible ASCII without quotes and backslashes"
+            "REQUIRED_SCOPES: {scope:?} is not a scope; write visible ASCII without quotes and backslashes"
         )]
     };
     assert_rows([

@@ -60,11 +60,11 @@ fn a_session_stops_being_accepted_by_the_same_settings_as_a_token() {
 
 #[test]
 fn what_is_set_wrongly_is_told_without_its_value() {
-    let header = "it is no value of an Authorization header; write a scheme and credentials in \
+    let header = "it is not a value of an Authorization header; write a scheme and credentials in \
                   ASCII, like \"Basic ...\" or \"Bearer ...\"";
-    let url = "it is no https URL without user name and fragment; write a URL like \
-               \"https://id.example.com/introspect\"";
-    let missing = "it must be set beside SESSION_URL: providers answer only to those they know \
+    let url = "it is not an https URL without user name and fragment; write a URL like \
+               \"https://id.example.com/introspect\", or \"off\"";
+    let missing = "it must be set with SESSION_URL: providers answer only to callers they know \
                    (RFC 7662 §2.1); write the value of the Authorization header";
     let auth = |value| errors(&[URL, ("SESSION_URL_AUTH", value)]);
     let at = |value| errors(&[("SESSION_URL", value), AUTH]);
@@ -131,7 +131,7 @@ fn what_is_set_wrongly_is_told_without_its_value() {
             errors(&[URL, AUTH, ("SESSION_CACHE", "30")]),
             wrong(
                 "SESSION_CACHE",
-                "\"30\" is no duration; write one like \"500ms\", \"30s\" or \"5m\"",
+                "\"30\" is not a duration; write one like \"500ms\", \"30s\" or \"5m\"",
             ),
         ),
         (
@@ -169,12 +169,12 @@ fn a_doubtful_assertion_key_is_an_error_that_does_not_repeat_it() {
         ),
         (
             "secret",
-            "ASSERTION_KEY: it is no JSON object without duplicates: \
+            "ASSERTION_KEY: invalid JSON object: \
              expected value at line 1 column 1",
         ),
         (
             r#"{"kty":"oct","kty":"oct"}"#,
-            "ASSERTION_KEY: it is no JSON object without duplicates: \
+            "ASSERTION_KEY: invalid JSON object: \
              a member stands twice at line 1 column 25",
         ),
     ];

@@ -16,7 +16,7 @@ fn assert_errors(setting: &str, rows: &[(&str, &str)]) {
     }));
 }
 
-const EMPTY: &str = "it is empty; give a value or remove it";
+const EMPTY: &str = "it is empty; write a value or remove the setting";
 
 #[test]
 fn an_empty_setting_is_an_error() {
@@ -63,7 +63,7 @@ fn a_word_that_is_none_of_a_settings_is_an_error() {
     ];
     for (setting, choices) in words {
         for value in ["yes", "True", "0", "null", "true,", "REJECT"] {
-            let problem = format!("{value:?} is none of its values; write {choices}");
+            let problem = format!("invalid value {value:?}; write {choices}");
             assert_errors(setting, &[(value, &problem)]);
         }
     }
@@ -101,7 +101,7 @@ fn a_duration_is_a_whole_number_and_a_unit() {
     for setting in durations {
         for value in NO_DURATIONS {
             let problem =
-                format!("{value:?} is no duration; write one like \"500ms\", \"30s\" or \"5m\"");
+                format!("{value:?} is not a duration; write one like \"500ms\", \"30s\" or \"5m\"");
             assert_errors(setting, &[(value, &problem)]);
         }
         for value in ["367d", "8785h", "99999999999999999999d"] {
@@ -112,7 +112,10 @@ fn a_duration_is_a_whole_number_and_a_unit() {
     for setting in &durations[1..] {
         assert_errors(
             setting,
-            &[("0s", "\"0s\" is no time at all; write one like \"30s\"")],
+            &[(
+                "0s",
+                "\"0s\" must be longer than zero; write one like \"30s\"",
+            )],
         );
     }
     assert_errors(
@@ -120,15 +123,15 @@ fn a_duration_is_a_whole_number_and_a_unit() {
         &[
             (
                 "0ms",
-                "\"0ms\" is no time at all; write one like \"30s\", or \"off\"",
+                "\"0ms\" must be longer than zero; write one like \"30s\", or \"off\"",
             ),
             (
                 "5",
-                "\"5\" is no duration; write one like \"500ms\", \"30s\" or \"5m\", or \"off\"",
+                "\"5\" is not a duration; write one like \"500ms\", \"30s\" or \"5m\", or \"off\"",
             ),
             (
                 "OFF",
-                "\"OFF\" is no duration; write one like \"500ms\", \"30s\" or \"5m\", or \"off\"",
+                "\"OFF\" is not a duration; write one like \"500ms\", \"30s\" or \"5m\", or \"off\"",
             ),
         ],
     );
@@ -147,7 +150,7 @@ fn a_quota_is_a_count_and_a_duration() {
         "4294967296/1m",
         "x/1m",
     ] {
-        let problem = format!("{value:?} is no quota; write one like \"60/1m\", or \"off\"");
+        let problem = format!("{value:?} is not a quota; write one like \"60/1m\", or \"off\"");
         assert_errors(
             "RATE_LIMIT_IP",
             &[(value.trim(), &problem.replace(value, value.trim()))],
@@ -155,11 +158,11 @@ fn a_quota_is_a_count_and_a_duration() {
     }
     for value in ["0/1m", "60/0s"] {
         let problem = format!(
-            "{value:?} would admit nobody or everybody; write one like \"60/1m\", or \"off\""
+            "{value:?} has a count or a duration of zero; write one like \"60/1m\", or \"off\""
         );
         assert_errors("RATE_LIMIT_IP", &[(value, &problem)]);
     }
-    let duration = "is no duration; write one like \"500ms\", \"30s\" or \"5m\", or \"off\"";
+    let duration = "is not a duration; write one like \"500ms\", \"30s\" or \"5m\", or \"off\"";
     assert_errors(
         "RATE_LIMIT_IP",
         &[
@@ -189,17 +192,18 @@ fn a_token_source_is_one_of_four() {
         "body:x",
     ];
     for value in wrong {
-        let problem =
-            format!("{value:?} is no source; write header, subprotocol, cookie:NAME or query:NAME");
+        let problem = format!(
+            "{value:?} is not a token source; write header, subprotocol, cookie:NAME or query:NAME"
+        );
         assert_errors("TOKEN_SOURCES", &[(value, &problem)]);
     }
     assert_errors(
         "TOKEN_SOURCES",
         &[
-            ("header header", "\"header\" stands twice; remove one"),
+            ("header header", "\"header\" appears twice; remove one"),
             (
                 "cookie:a,query:a,cookie:a",
-                "\"cookie:a\" stands twice; remove one",
+                "\"cookie:a\" appears twice; remove one",
             ),
         ],
     );
@@ -247,7 +251,8 @@ fn algorithms_are_known_and_have_a_key() {
     }
     for value in ["none", "hs256", "HS1", "RSA", "ES256K"] {
         let errors = errors_with("JWT_ALGORITHMS", &format!("HS256 {value}"));
-        let expected = format!("JWT_ALGORITHMS: {value:?} is no algorithm; write some of {known}");
+        let expected =
+            format!("JWT_ALGORITHMS: {value:?} is not an algorithm; write some of {known}");
         assert_eq!(errors, [expected]);
     }
     let problem = "no key is for HS512; remove it, or give a key for it";
@@ -287,7 +292,7 @@ fn origins_and_urls_bring_their_own_errors() {
 
 #[test]
 fn json_settings_are_objects_without_duplicates() {
-    let none = |problem: &str| format!("it is no JSON object without duplicates: {problem}");
+    let none = |problem: &str| format!("invalid JSON object: {problem}");
     for setting in ["SECURITY_HEADERS", "JWT_JWKS"] {
         assert_errors(
             setting,
@@ -322,7 +327,11 @@ fn tables_and_arrays_stand_only_where_they_have_a_meaning() {
         settings.vars.insert(name.into(), Var::Json(value));
         read(&settings).err().unwrap_or_default()
     };
-    let text = |name| strings(&[&format!("{name}: it is a table or an array; write a text")]);
+    let text = |name| {
+        strings(&[&format!(
+            "{name}: it is a table or an array; write a string"
+        )])
+    };
     let one = |text: &str| strings(&[text]);
     assert_rows([
         (
@@ -354,7 +363,7 @@ fn tables_and_arrays_stand_only_where_they_have_a_meaning() {
         (
             "empty list",
             errors("JWT_ISSUER", "[]"),
-            one("JWT_ISSUER: it is empty; give a value or remove it"),
+            one("JWT_ISSUER: it is empty; write a value or remove the setting"),
         ),
         (
             "array for an object",

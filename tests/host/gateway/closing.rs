@@ -5,7 +5,7 @@ use portcullis::gateway::Gate;
 use portcullis::limits::quota::Quota;
 use portcullis::limits::scope::LimitScope;
 use portcullis::response::answer::{closing, refusal};
-use portcullis::response::reason::Reason;
+use portcullis::response::reason::{AllowedMethods, Reason};
 
 use crate::common::{Ask, NONCE_TEXT, assert_rows, minimal_with, seconds};
 
@@ -19,11 +19,16 @@ fn every_reason_has_its_code_or_stays_http() {
         (Reason::InsecureTransport { redirect: None }, None),
         (Reason::NoRoute, Some(4404)),
         (Reason::UpgradeRequired, None),
-        (Reason::MethodNotAllowed, None),
+        (Reason::AmbiguousPath, Some(4404)),
         (
-            Reason::WrongMethod {
-                title: "",
-                allow: "POST",
+            Reason::MethodNotAllowed {
+                allowed: AllowedMethods::Handshake,
+            },
+            None,
+        ),
+        (
+            Reason::MethodNotAllowed {
+                allowed: AllowedMethods::Ticket,
             },
             None,
         ),
@@ -34,6 +39,13 @@ fn every_reason_has_its_code_or_stays_http() {
         (Reason::OriginNotAllowed, Some(4403)),
         (Reason::TokenMissing, Some(4401)),
         (Reason::TokenInvalid, Some(4401)),
+        (Reason::TokenUnusable, Some(4401)),
+        (
+            Reason::ProviderUnavailable {
+                retry_after: seconds(5),
+            },
+            Some(1013),
+        ),
         (Reason::TokenExpired, Some(4401)),
         (Reason::AmbiguousToken, Some(4400)),
         (Reason::InsufficientScope { scopes: Vec::new() }, Some(4403)),
@@ -46,9 +58,24 @@ fn every_reason_has_its_code_or_stays_http() {
         ),
         (Reason::Banned, Some(4403)),
         (Reason::Revoked, Some(4401)),
-        (Reason::BadRequest { detail: "".into() }, None),
-        (Reason::NotDone { detail: "".into() }, None),
-        (Reason::RegistryFull { detail: "".into() }, None),
+        (
+            Reason::BadRequest {
+                detail: String::new(),
+            },
+            None,
+        ),
+        (
+            Reason::NotDone {
+                detail: String::new(),
+            },
+            None,
+        ),
+        (
+            Reason::RegistryFull {
+                detail: String::new(),
+            },
+            None,
+        ),
         (Reason::UpstreamUnreachable, Some(1014)),
         (Reason::UpstreamRefused, Some(1014)),
         (Reason::UpstreamTimeout, Some(1014)),

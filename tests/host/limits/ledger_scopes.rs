@@ -103,7 +103,11 @@ fn so_many_failures_ban_and_the_ban_ends() {
         ("banned", ask(150, attempt(Some(2))), banned(4999)),
         ("a failure while banned", ask(5148, FAILURE), banned(1)),
         ("free", ask(5149, attempt(Some(2))), counted(0)),
-        ("and failures count anew", ask(5149, FAILURE), counted(0)),
+        (
+            "and failures count from zero",
+            ask(5149, FAILURE),
+            counted(0),
+        ),
         ("second", ask(5149, FAILURE), counted(0)),
         ("third", ask(5149, FAILURE), banning(0, 5000)),
     ]);
@@ -154,7 +158,7 @@ fn routes_with_bans_of_their_own_judge_the_same_failures() {
         ledger.ask(offset, FAILURE).0
     };
     assert_rows([
-        ("first, by the long terms", fail(0, long), counted(0)),
+        ("first, by the long limits", fail(0, long), counted(0)),
         ("second, by the short ones", fail(500, short), counted(0)),
         ("third, by the long ones", fail(501, long), banning(0, 9000)),
     ]);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use portcullis::limits::quota::Quota;
 use portcullis::limits::route_pool::{
-    Admission, Alarm, Decision, Holder, HolderTask, Idle, Pool, PoolGrant, PoolOperation,
+    Admission, Alarm, Cleanup, Decision, Holder, HolderTask, Pool, PoolGrant, PoolOperation,
     PoolRequest, PoolResponse,
 };
 use portcullis::util::time::Timestamp;
@@ -315,14 +315,20 @@ fn an_idle_pool_is_looked_at_twice_before_it_goes() {
     let quota = quota(5, 60);
     let mut pool = Pool::default();
     step(&mut pool, ask(1, 1, quota, 0, PoolOperation::Admit));
-    assert_eq!(pool.idle(at(59_000)), Idle::Not(ms(1000)));
-    let Idle::Perhaps(wake_in, row) = pool.idle(at(60_000)) else {
+    assert_eq!(
+        pool.clean_up(at(59_000)),
+        Cleanup::Keep { wake_in: ms(1000) }
+    );
+    let Cleanup::Confirm { wake_in, row } = pool.clean_up(at(60_000)) else {
         panic!("its clock may have jumped")
     };
     assert_eq!(wake_in, seconds(70));
     let mut again = Pool::load(&row).expect("its own row");
-    assert_eq!(again.idle(at(130_000)), Idle::Yes);
-    // Who asks in between is not forgotten.
+    assert_eq!(again.clean_up(at(130_000)), Cleanup::Delete);
+    // A request in between is not forgotten.
     step(&mut pool, ask(1, 2, quota, 61_000, PoolOperation::Admit));
-    assert!(matches!(pool.idle(at(130_000)), Idle::Perhaps(..)));
+    assert!(matches!(
+        pool.clean_up(at(130_000)),
+        Cleanup::Confirm { .. }
+    ));
 }

@@ -1,5 +1,5 @@
-//! What is stored of revocations, bans and disconnections: objects agree in whatever order they
-//! are told.
+//! How revocations, bans and disconnections merge with what is stored: all objects come to agree,
+//! in whatever order denials reach them.
 
 use crate::common::{NOW, assert_rows, cases, ms};
 use portcullis::registry::{Denial, DenialKind};
@@ -11,7 +11,7 @@ fn after(milliseconds: u64) -> Timestamp {
 }
 
 #[test]
-fn what_is_over_or_passes_soon_needs_no_room() {
+fn a_denial_that_ended_or_lasts_a_minute_needs_no_room() {
     let needs = |kind, until| {
         let denial = Denial { before: NOW, until };
         denial.needs_room(kind, NOW)
@@ -19,7 +19,7 @@ fn what_is_over_or_passes_soon_needs_no_room() {
     assert_rows([
         ("a revocation", needs(DenialKind::Revoke, after(1)), true),
         ("a ban", needs(DenialKind::Ban, after(1)), true),
-        ("one that is over", needs(DenialKind::Ban, NOW), false),
+        ("one that ended", needs(DenialKind::Ban, NOW), false),
         (
             "one that is lifted",
             needs(DenialKind::Ban, Timestamp(0)),
@@ -34,7 +34,7 @@ fn what_is_over_or_passes_soon_needs_no_room() {
 }
 
 #[test]
-fn what_changes_nothing_is_not_stored_again_and_what_does_is() {
+fn only_a_denial_that_changes_something_is_stored_again() {
     let denial = |before, until| Denial {
         before: after(before),
         until: after(until),
@@ -45,7 +45,7 @@ fn what_changes_nothing_is_not_stored_again_and_what_does_is() {
     };
     assert!(denial(500, 1000).over(DenialKind::Revoke, None).is_new);
     assert_rows([
-        ("the same", is_new(DenialKind::Revoke, 500, 1000), false),
+        ("an equal one", is_new(DenialKind::Revoke, 500, 1000), false),
         ("less", is_new(DenialKind::Revoke, 400, 900), false),
         (
             "of later tokens",
@@ -53,9 +53,9 @@ fn what_changes_nothing_is_not_stored_again_and_what_does_is() {
             true,
         ),
         ("for longer", is_new(DenialKind::Revoke, 400, 1001), true),
-        ("the same ban", is_new(DenialKind::Ban, 500, 1000), false),
-        ("an earlier word", is_new(DenialKind::Ban, 499, 2000), false),
-        ("a later word", is_new(DenialKind::Ban, 501, 0), true),
+        ("an equal ban", is_new(DenialKind::Ban, 500, 1000), false),
+        ("an earlier ban", is_new(DenialKind::Ban, 499, 2000), false),
+        ("a later ban", is_new(DenialKind::Ban, 501, 0), true),
         ("a longer ban", is_new(DenialKind::Ban, 500, 1001), true),
         (
             "a disconnection",
@@ -66,7 +66,7 @@ fn what_changes_nothing_is_not_stored_again_and_what_does_is() {
 }
 
 #[test]
-fn the_later_word_about_a_ban_counts_whatever_the_clocks_say() {
+fn the_later_ban_counts_whatever_the_clocks_say() {
     let ban = Denial {
         before: after(500),
         until: after(1000),
@@ -102,7 +102,7 @@ proptest! {
     #![proptest_config(cases(500))]
 
     #[test]
-    fn objects_agree_in_whatever_order_and_however_often_marks_arrive(
+    fn objects_agree_in_whatever_order_and_however_often_denials_arrive(
         denials in denials(),
         shuffled in denials().prop_shuffle(),
         kind in prop::sample::select(vec![DenialKind::Ban, DenialKind::Revoke, DenialKind::Disconnect]),

@@ -1,5 +1,5 @@
-//! How the registry's questions and answers travel, and what stands at a channel: formats that a
-//! deployment must not change, for isolates and objects are not replaced at one moment.
+//! The registry's requests and responses as JSON, and what is attached to a channel. A deployment
+//! must not change these formats, since isolates and objects are not replaced at one moment.
 
 use portcullis::registry::{
     Claim, Denial, DenialKind, DenialReason, DenialTarget, Opening, RegistryKey, RegistryRequest,
@@ -52,7 +52,7 @@ fn renewal() -> TokenRenewal {
 }
 
 #[test]
-fn questions_keep_their_form() {
+fn requests_keep_their_form() {
     let entry_json = format!(r#"{{"socket":{SOCKET},"keys":{KEYS}}}"#);
     let denial = Denial {
         before: Timestamp(1),
@@ -99,7 +99,7 @@ fn questions_keep_their_form() {
 }
 
 #[test]
-fn answers_keep_their_form() {
+fn responses_keep_their_form() {
     let denial = Denial {
         before: Timestamp(1),
         until: Timestamp(2),
@@ -155,17 +155,13 @@ fn a_channel_is_opened_by_the_query_of_a_url() {
     let later = Some(NOW + ms(9));
     assert_rows([
         (
-            "by a token",
+            "with its token",
             moved(&format!("1800000000009 {RENEWAL}")),
             (later, Some(renewal())),
         ),
+        ("without its token", moved("1800000000009"), (later, None)),
         (
-            "as isolates of before say it",
-            moved("1800000000009"),
-            (later, None),
-        ),
-        (
-            "to what it was before",
+            "to the time of before",
             moved(&format!("1800000000005 {RENEWAL}")),
             (Some(NOW + ms(5)), None),
         ),
@@ -181,7 +177,7 @@ fn a_channel_is_opened_by_the_query_of_a_url() {
 }
 
 #[test]
-fn what_moved_an_expiry_keeps_its_form_at_a_channel_and_to_its_isolate() {
+fn a_renewal_keeps_its_form_at_a_channel_and_in_its_message() {
     let mut socket = entry().socket;
     let keys = [RegistryKey::address(
         ClientAddress::parse(Some("192.0.2.9")).key(Ipv6Prefix::default()),

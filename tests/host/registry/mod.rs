@@ -1,4 +1,10 @@
+//! The registry of live sockets.
+
 mod admission;
 mod denials;
 mod format;
+mod refresh;
 mod renewal;
+mod sockets;
+mod step;
+mod store;

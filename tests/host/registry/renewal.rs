@@ -1,15 +1,15 @@
-//! Live sockets that a newer token keeps open: what moves their expiry, and that they end with
-//! either token.
+//! Live sockets that a newer token keeps open: what moves their expiry, and that the revocation of
+//! either token ends them.
 
 use portcullis::registry::{
-    Claim, Denial, DenialKind, DenialReason, DenialTarget, RegistryKey, Socket, SocketEntry,
-    TokenRenewal, judge,
+    Claim, Denial, DenialKind, DenialReason, RegistryKey, RegistryResponse, Socket, SocketEntry,
+    TokenRenewal,
 };
 use portcullis::token::Identity;
 use portcullis::util::time::Timestamp;
 use serde_json::json;
 
-use crate::common::registry::{ALICE, after, alice, entry, identity};
+use crate::common::registry::{ALICE, Object, Sqlite, after, alice, deny, entry, identity};
 use crate::common::{NOW, assert_rows, seconds};
 
 /// Another token of Alice's, accepted for so many seconds and issued so many milliseconds later.
@@ -38,12 +38,12 @@ fn jti(issuer: Option<&str>, value: &str) -> RegistryKey {
 }
 
 #[test]
-fn expiry_only_moves_ahead_and_the_token_that_moved_it_is_remembered() {
+fn an_expiry_only_moves_ahead_and_the_token_that_moved_it_is_remembered() {
     let extended = |lasts| {
         let mut socket = alice().socket;
-        let is_told = socket.extend(&newer("t2", lasts)).is_some();
+        let has_message = socket.extend(&newer("t2", lasts)).is_some();
         let by = socket.renewal.map(|renewal| renewal.keys);
-        (is_told, socket.expires, by)
+        (has_message, socket.expires, by)
     };
     let keys = vec![jti(None, "t2"), jti(Some("https://id"), "t2")];
     let (first, later) = (Some(NOW + seconds(60)), Some(NOW + seconds(61)));
@@ -62,23 +62,24 @@ fn expiry_only_moves_ahead_and_the_token_that_moved_it_is_remembered() {
 
 #[test]
 fn a_socket_ends_with_the_token_that_opened_it_and_with_the_one_that_moved_it_last() {
-    // What becomes of a socket that asks to be known again, and of one that is.
+    // Whether the socket may attach again, and whether it is closed where it is attached.
     let verdicts = |entry: &SocketEntry, key: &RegistryKey| {
-        let target = DenialTarget {
-            kind: DenialKind::Revoke,
-            key: key.clone(),
-        };
         let denial = Denial {
             before: Timestamp::LATEST,
             until: after(1000),
         };
-        let found: &[_] = match entry.denial_targets(true).contains(&target) {
-            true => &[(DenialKind::Revoke, denial)],
-            false => &[],
+        let revoke = deny(DenialKind::Revoke, key.clone(), denial);
+        let database = Sqlite::default();
+        let mut object = Object::on(&database);
+        assert_eq!(object.open(entry, false, NOW), RegistryResponse::Admitted);
+        object.ask(&revoke, NOW);
+        let ended = object.ended.first().map(|(_, reason)| *reason);
+        let again = match object.open(entry, true, NOW) {
+            RegistryResponse::Admitted => Ok(()),
+            RegistryResponse::Refused { end } => Err(end),
+            other => panic!("{other:?}"),
         };
-        let is_found = entry.keys.contains(key) || entry.socket.is_renewed_by(key);
-        let hits = is_found.then(|| denial.hits(DenialKind::Revoke, &entry.socket, NOW));
-        (judge(&entry.socket, found, NOW), hits.flatten())
+        (again, ended)
     };
     let (id, other) = (Some("https://id"), Some("https://other"));
     let closed = (Err(DenialReason::Revoked), Some(DenialReason::Revoked));
@@ -106,7 +107,7 @@ fn a_socket_ends_with_the_token_that_opened_it_and_with_the_one_that_moved_it_la
             RegistryKey::claim(Claim::Session, None, "t2"),
             stays,
         ),
-        ("who did not move it", &alice(), jti(None, "t2"), stays),
+        ("one that did not move it", &alice(), jti(None, "t2"), stays),
         ("the last of two", &twice, jti(None, "t3"), closed),
         ("the one before", &twice, jti(None, "t2"), stays),
         ("the first of all", &twice, jti(None, "t1"), closed),
@@ -123,7 +124,7 @@ fn a_socket_ends_with_the_token_that_opened_it_and_with_the_one_that_moved_it_la
 }
 
 #[test]
-fn of_what_is_revoked_before_a_time_either_token_may_be_older() {
+fn a_revocation_before_a_time_ends_a_socket_if_either_token_is_older() {
     let issued = |at| Some(after(at));
     let ends = |first, second: Option<Option<Timestamp>>| {
         let renewal = second.map(|issued| TokenRenewal {
@@ -166,7 +167,7 @@ fn only_tokens_are_looked_for_beyond_the_tags() {
 }
 
 #[test]
-fn what_stands_at_a_channel_is_no_longer_than_the_platform_keeps() {
+fn what_is_attached_to_a_channel_is_no_longer_than_the_platform_allows() {
     // Escaped, a byte takes six; one character out of Latin-1 makes two bytes of each.
     let worst = |length: usize| "\u{1}".repeat(length);
     let claims = json!({"iss": "i", "sub": worst(300), "sid": worst(300), "jti": worst(180)});

@@ -1,4 +1,4 @@
-//! The terms of a live socket, and how it ends.
+//! The limits of a live socket, and how it ends.
 
 use portcullis::limits::quota::Quota;
 use portcullis::relay::{CloseReason, Closed, RelayLimits, Traffic};
@@ -8,7 +8,7 @@ use crate::common::{NOW, assert_rows, ms, seconds};
 
 #[test]
 fn the_terms_of_a_socket_are_unchanged() {
-    let table = r#""codes":{"backlog":1013,"client_closed":null,"client_gone":1001,"disconnected":4403,"idle":4408,"lifetime":4408,"limiter_unavailable":1013,"message_rate":1008,"message_too_big":1009,"revoked":4401,"token_expired":4401,"upstream_closed":null,"upstream_gone":1014}"#;
+    let table = r#""codes":{"backlog":1013,"client_closed":null,"client_gone":1001,"disconnected":4403,"idle":4408,"lifetime":4408,"limiter_unavailable":1013,"message_rate":1008,"message_too_big":1009,"replaced":4408,"revoked":4401,"token_expired":4401,"upstream_closed":null,"upstream_gone":1014}"#;
     let all = RelayLimits {
         message_bytes: Some(65_536),
         message_rate: Quota::new(20, ms(500)),
@@ -65,6 +65,7 @@ fn every_end_has_the_contracts_code() {
         ("backlog", Some(1013)),
         ("idle", Some(4408)),
         ("lifetime", Some(4408)),
+        ("replaced", Some(4408)),
         ("limiter_unavailable", Some(1013)),
         ("upstream_gone", Some(1014)),
         ("upstream_closed", None),

@@ -1,3 +1,4 @@
 mod cors;
+mod generated;
 mod reason;
 mod security_headers;

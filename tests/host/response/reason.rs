@@ -1,9 +1,11 @@
 //! Every refusal, whole.
 
+use std::collections::HashMap;
+
 use portcullis::limits::quota::Quota;
 use portcullis::limits::scope::LimitScope;
-use portcullis::response::answer::{Refusal, refusal};
-use portcullis::response::reason::Reason;
+use portcullis::response::answer::{Refusal, closing, refusal};
+use portcullis::response::reason::{AllowedMethods, ClientAction, Reason};
 
 use crate::common::{self, assert_rows, ms, seconds};
 
@@ -58,9 +60,9 @@ fn with_detail(mut refusal: Refusal) -> Refusal {
     refusal
 }
 
-#[test]
-fn every_reason_has_its_status_headers_and_body() {
-    let rows = [
+/// Every reason, with the whole answer to it.
+pub(super) fn rows() -> Vec<(Reason, Refusal)> {
+    vec![
         (
             Reason::Misconfigured,
             problem(
@@ -99,7 +101,13 @@ fn every_reason_has_its_status_headers_and_body() {
             ),
         ),
         (
-            Reason::MethodNotAllowed,
+            Reason::AmbiguousPath,
+            problem(404, "no_route", "Nothing is served here.", &[]),
+        ),
+        (
+            Reason::MethodNotAllowed {
+                allowed: AllowedMethods::Handshake,
+            },
             problem(
                 405,
                 "method_not_allowed",
@@ -108,15 +116,36 @@ fn every_reason_has_its_status_headers_and_body() {
             ),
         ),
         (
-            Reason::WrongMethod {
-                title: "A ticket is asked for by POST.",
-                allow: "POST, OPTIONS",
+            Reason::MethodNotAllowed {
+                allowed: AllowedMethods::Ticket,
             },
             problem(
                 405,
                 "method_not_allowed",
-                "A ticket is asked for by POST.",
+                "Request a ticket with POST.",
                 &[("Allow", "POST, OPTIONS")],
+            ),
+        ),
+        (
+            Reason::MethodNotAllowed {
+                allowed: AllowedMethods::Refresh,
+            },
+            problem(
+                405,
+                "method_not_allowed",
+                "Request a refresh with POST.",
+                &[("Allow", "POST, OPTIONS")],
+            ),
+        ),
+        (
+            Reason::MethodNotAllowed {
+                allowed: AllowedMethods::Administration("GET, DELETE"),
+            },
+            problem(
+                405,
+                "method_not_allowed",
+                "Use a method that Allow lists.",
+                &[("Allow", "GET, DELETE")],
             ),
         ),
         (
@@ -124,7 +153,7 @@ fn every_reason_has_its_status_headers_and_body() {
             problem(
                 426,
                 "unsupported_version",
-                "Only version 13 of the WebSocket protocol is spoken here.",
+                "Only version 13 of the WebSocket protocol is supported.",
                 &VERSION,
             ),
         ),
@@ -181,8 +210,19 @@ fn every_reason_has_its_status_headers_and_body() {
             ),
         ),
         (
-            Reason::TokenUnverified,
+            Reason::TokenUnusable,
             problem(401, "token_invalid", "The token is not valid.", &INVALID),
+        ),
+        (
+            Reason::ProviderUnavailable {
+                retry_after: ms(4001),
+            },
+            problem(
+                503,
+                "provider_unavailable",
+                "Tokens can't be verified at the moment.",
+                &[("Retry-After", "5")],
+            ),
         ),
         (Reason::Banned, problem(403, "banned", "Banned.", &[])),
         (
@@ -318,16 +358,20 @@ fn every_reason_has_its_status_headers_and_body() {
                 &[],
             ),
         ),
-    ];
-    assert_rows(rows.map(|(reason, expected)| {
+    ]
+}
+
+#[test]
+fn every_reason_has_its_status_headers_and_body() {
+    assert_rows(rows().into_iter().map(|(reason, expected)| {
         // A reason that the compiler knows and this table does not would fail here.
         match reason {
             Reason::Misconfigured
             | Reason::InsecureTransport { .. }
             | Reason::NoRoute
             | Reason::UpgradeRequired
-            | Reason::MethodNotAllowed
-            | Reason::WrongMethod { .. }
+            | Reason::AmbiguousPath
+            | Reason::MethodNotAllowed { .. }
             | Reason::Revoked
             | Reason::BadRequest { .. }
             | Reason::NotDone { .. }
@@ -339,7 +383,8 @@ fn every_reason_has_its_status_headers_and_body() {
             | Reason::OriginNotAllowed
             | Reason::TokenMissing
             | Reason::TokenInvalid
-            | Reason::TokenUnverified
+            | Reason::TokenUnusable
+            | Reason::ProviderUnavailable { .. }
             | Reason::TokenExpired
             | Reason::AmbiguousToken
             | Reason::InsufficientScope { .. }
@@ -396,38 +441,50 @@ fn a_request_id_is_escaped_in_the_body() {
     assert!(body.ends_with(r#""request_id":"\"\n<"}"#), "{body}");
 }
 
-/// A provider that is down, a full quota and a server that fails are nobody's attack.
+/// Only what neither an honest client nor a page of another site can cause.
 #[test]
-fn only_what_the_client_sent_counts_towards_a_ban() {
-    let is_failure = |reason: Reason| reason.is_failure_of_the_client();
-    let scopes = Vec::new();
-    assert_rows([
-        ("bad handshake", is_failure(Reason::BadHandshake), true),
-        ("replayed key", is_failure(Reason::ReplayedKey), true),
-        ("origin", is_failure(Reason::OriginNotAllowed), true),
-        ("token", is_failure(Reason::TokenInvalid), true),
-        ("no token", is_failure(Reason::TokenMissing), true),
-        (
-            "scope",
-            is_failure(Reason::InsufficientScope { scopes }),
-            true,
-        ),
-        ("provider down", is_failure(Reason::TokenUnverified), false),
-        ("no route", is_failure(Reason::NoRoute), false),
-        (
-            "no TLS",
-            is_failure(Reason::InsecureTransport { redirect: None }),
-            false,
-        ),
-        ("limited", is_failure(rate_limited(1, 1000, 1)), false),
-        (
-            "too many sockets",
-            is_failure(Reason::TooManySockets {
-                scope: LimitScope::User,
-            }),
-            false,
-        ),
-        ("banned", is_failure(Reason::Banned), false),
-        ("upstream", is_failure(Reason::UpstreamRefused), false),
-    ]);
+fn only_attacks_count_towards_a_ban() {
+    let mut counting: Vec<_> = rows()
+        .iter()
+        .filter(|(reason, _)| reason.counts_towards_ban())
+        .map(|(reason, _)| format!("{reason:?}"))
+        .map(|text| text.split([' ', '{']).next().expect("a name").to_owned())
+        .collect();
+    counting.dedup();
+    let expected = [
+        "AmbiguousPath",
+        "MethodNotAllowed",
+        "UnsupportedVersion",
+        "BadHandshake",
+        "TokenInvalid",
+        "AmbiguousToken",
+        "InsufficientScope",
+    ];
+    assert_eq!(counting, expected);
+}
+
+/// A client that decides by the name alone, or by the close code alone, does the right thing.
+#[test]
+fn a_name_and_a_close_code_each_call_for_one_action() {
+    let mut by_code: HashMap<u16, ClientAction> = HashMap::new();
+    let mut by_name = HashMap::new();
+    for (reason, _) in rows() {
+        let action = reason.client_action();
+        let known = *by_name.entry(reason.name()).or_insert(action);
+        assert_eq!(known, action, "{}", reason.name());
+        if let Some(code) = reason.close_code() {
+            let known = *by_code.entry(code).or_insert(action);
+            let retries = [ClientAction::Retry, ClientAction::Wait];
+            let fits = known == action || [known, action].iter().all(|one| retries.contains(one));
+            assert!(fits, "{code}: {known:?} and {action:?}");
+        }
+    }
+}
+
+/// Whoever can't be told a reason's variant must not be able to guess it from the answer.
+#[test]
+fn variants_that_differ_for_the_gate_alone_answer_alike() {
+    let answer = |reason: Reason| (refusal(&reason, ID), closing(&reason, None));
+    assert_eq!(answer(Reason::AmbiguousPath), answer(Reason::NoRoute));
+    assert_eq!(answer(Reason::TokenUnusable), answer(Reason::TokenInvalid));
 }

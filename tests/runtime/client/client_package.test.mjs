@@ -8,7 +8,7 @@ import { after, before, describe, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { buildSync } from 'esbuild';
 import ts from 'typescript';
-import { isRefusal } from '../../../client/close-reasons.js';
+import { actionAfter, isRefusal } from '../../../client/close-reasons.js';
 import { PortcullisSocket } from '../../../client/portcullis.js';
 import { inRoot } from '../../../tools/run.mjs';
 
@@ -39,6 +39,8 @@ describe('the package', () => {
       'package.json',
       'portcullis.d.ts',
       'portcullis.js',
+      'reasons.d.ts',
+      'reasons.js',
       'renewal.js',
       'timer.js',
       'tokens.js',
@@ -87,22 +89,12 @@ describe('the package', () => {
 });
 
 describe('the words of the module', () => {
-  /** The gate's reasons with a close code, from the tables of refused requests and of live sockets. */
-  const reasons = () => {
-    const page = read('docs/refusals.md');
-    const refusals = [...page.matchAll(/^\| ((?:`\w+`(?:, )?)+) \| \d{3} \| (\d{4}) \|/gm)].map(
-      ([, names, code]) => [names, code],
+  const { refusals, closes } = JSON.parse(read('docs/reasons.json'));
+  /** The gate's reasons with a close code; servers alone see `client_gone`. */
+  const reasons = () =>
+    [...refusals.map(({ reason, close }) => ({ reason, code: close })), ...closes].filter(
+      ({ reason, code }) => code !== null && reason !== 'client_gone',
     );
-    const ends = [...page.matchAll(/^\| (`\w+`) \| (\d{4}) \|/gm)].map(([, name, code]) => [
-      name,
-      code,
-    ]);
-    const all = [...refusals, ...ends].flatMap(([names, code]) =>
-      [...names.matchAll(/\w+/g)].map(([name]) => ({ reason: name, code: Number(code) })),
-    );
-    // Is told to servers only.
-    return all.filter(({ reason }) => reason !== 'client_gone');
-  };
 
   test('are the gate’s reasons', () => {
     const known = reasons();
@@ -111,8 +103,23 @@ describe('the words of the module', () => {
       known.filter((end) => !isRefusal(end)),
       [],
     );
-    const typed = declared('Reason').type.types.map(({ literal }) => literal.text);
+    const file = ts.createSourceFile('d.ts', read('client/reasons.d.ts'), ts.ScriptTarget.Latest);
+    const reason = file.statements.find((one) => one.name?.text === 'Reason');
+    const typed = reason.type.types.map(({ literal }) => literal.text);
     assert.deepEqual(typed.sort(), [...new Set(known.map(({ reason }) => reason))].sort());
+  });
+  test('call for what the gate means a client to do', () => {
+    const actions = {
+      retry: 'retry',
+      wait: 'retry',
+      authenticate: 'authenticate',
+      stop: 'give up',
+    };
+    const known = refusals.filter(({ close }) => close !== null);
+    assert.deepEqual(
+      known.map(({ reason, close }) => [reason, actionAfter(close)]),
+      known.map(({ reason, client }) => [reason, actions[client]]),
+    );
   });
   test('are those of the types', () => {
     const members = declared('PortcullisSocket').members.map(({ name }) => name?.text);

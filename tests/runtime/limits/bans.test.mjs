@@ -3,17 +3,23 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as passing } from 'node:timers/promises';
 import { assertRefused, reasonOf, requestId } from '../../support/answers.mjs';
-import { freshAddress, freshKey, from as fromAddress, repeat, useGate } from '../../support/gate.mjs';
+import {
+  freshAddress,
+  freshKey,
+  from as fromAddress,
+  repeat,
+  useGate,
+} from '../../support/gate.mjs';
 import { calls, ofAddress, plan, withLedger } from '../../support/ledgers.mjs';
 import { ask, obtain, use } from '../../support/tickets.mjs';
-import { mint, REQUIRED, withToken } from '../../support/tokens.mjs';
+import { bearer, mint, REQUIRED, withToken } from '../../support/tokens.mjs';
 import { until } from '../../support/until.mjs';
 import { useUpstream } from '../../support/upstream.mjs';
 
 const from = (address, more) => withToken({}, fromAddress(address, more));
-const EVIL = { Origin: 'https://evil.example' };
+const FORGED = { Authorization: 'Bearer x' };
 
-/** A failure is told behind its answer. */
+/** A failure is counted after the response. */
 const untilBanned = (knock) => until(knock, (answer) => reasonOf(answer) === 'banned');
 
 describe('a ban', () => {
@@ -28,9 +34,7 @@ describe('a ban', () => {
 
   const token = mint({ sub: 'bob', scope: 'other' });
   for (const [name, bad, reason] of [
-    ['a wrong origin', () => EVIL, 'origin_not_allowed'],
-    ['a wrong token', () => ({ Authorization: 'Bearer x' }), 'token_invalid'],
-    ['no token', () => ({ Authorization: null }), 'token_missing'],
+    ['a wrong token', () => FORGED, 'token_invalid'],
     ['a malformed handshake', () => ({ 'Sec-WebSocket-Key': 'x' }), 'bad_handshake'],
     ['two tokens', () => ({ 'Sec-WebSocket-Protocol': `bearer, ${token}` }), 'ambiguous_token'],
   ]) {
@@ -61,6 +65,19 @@ describe('a ban', () => {
     });
     await untilBanned(() => gate.knock(from(address)));
   });
+  for (const [name, bad, reason] of [
+    ['a wrong origin', { Origin: 'https://evil.example' }, 'origin_not_allowed'],
+    ['no token', { Authorization: null }, 'token_missing'],
+    ['an expired token', bearer(mint({ exp: 1 })), 'token_expired'],
+  ]) {
+    test(`follows no attempts with ${name}, which honest clients make too`, async () => {
+      const address = freshAddress();
+      await repeat(5, async () => {
+        assert.equal(reasonOf(await gate.knock(from(address, bad))), reason);
+      });
+      assert.equal(reasonOf(await gate.knock(from(address))), 'admitted');
+    });
+  }
   test('follows no attempts that are good, or on no route', async () => {
     const address = freshAddress();
     await repeat(4, () => gate.knock(from(address), { target: '/_portcullis/x' }));
@@ -70,7 +87,7 @@ describe('a ban', () => {
   });
   test('holds at the endpoint of tickets, and survives the eviction of its object', async () => {
     const address = freshAddress();
-    await repeat(3, () => gate.knock(from(address, EVIL)));
+    await repeat(3, () => gate.knock(from(address, FORGED)));
     await untilBanned(() => gate.knock(from(address)));
     await gate.miniflare.unsafeEvictDurableObject('gate', 'Ledger', { name: ofAddress(address) });
     const [, second] = gate.both;
@@ -85,7 +102,7 @@ describe('a short ban', () => {
   const gate = useGate({ upstream, vars: { ...REQUIRED, BAN_AFTER: '2/2s for 2s' } });
   test('ends', async () => {
     const address = freshAddress();
-    await repeat(2, () => gate.knock(from(address, EVIL)));
+    await repeat(2, () => gate.knock(from(address, FORGED)));
     await untilBanned(() => gate.knock(from(address)));
     await passing(2000);
     assert.equal(reasonOf(await gate.knock(from(address))), 'admitted');
@@ -103,7 +120,7 @@ describe('an address that is known to be banned', () => {
     const answer = await gate.knock(from(address));
     const { stage, cause } = await gate.log.record(requestId(answer));
     assert.deepEqual([stage, cause], ['known', 'known in this isolate']);
-    await gate.knock(from(address, EVIL));
+    await gate.knock(from(address, FORGED));
     assert.equal((await calls(gate, ofAddress(address))).length, 1);
   });
 });
@@ -120,7 +137,7 @@ describe('a provider that is down', () => {
   test('bans nobody', async () => {
     const address = freshAddress();
     await repeat(4, async () => {
-      assert.equal(reasonOf(await gate.knock(from(address))), 'token_invalid');
+      assert.equal(reasonOf(await gate.knock(from(address))), 'provider_unavailable');
     });
     const paths = await until(
       () => calls(gate, ofAddress(address)),

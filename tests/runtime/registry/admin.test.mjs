@@ -2,7 +2,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ADMIN_TOKEN, administer, done, WATCHED } from '../../support/admin.mjs';
-import { assertAnswer, assertRefused, reasonOf, requestId, STAMPS } from '../../support/answers.mjs';
+import {
+  assertAnswer,
+  assertRefused,
+  reasonOf,
+  requestId,
+  STAMPS,
+} from '../../support/answers.mjs';
 import { freshAddress, from as fromAddress, ORIGIN, repeat, useGate } from '../../support/gate.mjs';
 import { bearer } from '../../support/tokens.mjs';
 import { until } from '../../support/until.mjs';
@@ -64,7 +70,7 @@ describe('an administrator', () => {
   ]) {
     test(`who asks by ${method} ${path} is told the right methods`, async () => {
       assertRefused(await administer(gate, method, path), 'method_not_allowed', {
-        title: 'This is done by other methods.',
+        title: 'Use a method that Allow lists.',
         headers: { allow },
       });
     });
@@ -87,7 +93,7 @@ describe('an administrator', () => {
       'PUT',
       'bans/a',
       '{"for":"soon"}',
-      'for: "soon" is no duration; write one like "500ms", "30s" or "5m"',
+      'for: "soon" is not a duration; write one like "500ms", "30s" or "5m"',
     ],
     [
       'PUT',

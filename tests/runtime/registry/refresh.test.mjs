@@ -74,7 +74,7 @@ describe('a refresh, in two isolates', () => {
     const { outcome, stage, subject } = await gate.log.record(requestId(answer));
     assert.deepEqual(
       { outcome, stage, subject },
-      { outcome: 'refreshed', stage: 'counters', subject: sub },
+      { outcome: 'refreshed', stage: 'registry', subject: sub },
     );
   });
 
@@ -133,7 +133,7 @@ describe('a refresh, in two isolates', () => {
       'origin_not_allowed',
     );
     assertRefused(await refresh(gate, {}, { method: 'GET' }), 'method_not_allowed', {
-      title: 'A refresh is asked for by POST.',
+      title: 'Request a refresh with POST.',
       headers: { allow: 'POST, OPTIONS', ...cors.headers },
     });
     const nameless = await refresh(gate, { sub: undefined });

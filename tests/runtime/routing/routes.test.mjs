@@ -192,7 +192,7 @@ describe('ROUTES that make no sense', () => {
     const told = await gate.log.find(({ level, message }) => level === 'error' && message);
     for (const part of [
       'ROUTES[0]: "chat" does not begin with a slash',
-      'ROUTES /a: "allowed_origin" is no setting of a route',
+      'ROUTES /a: "allowed_origin" is not a setting of a route',
       'ROUTES /rooms/{room}: claim "rooms": the path has no parameter {house}',
       'ROUTES /b rate_limit_ip: ',
     ]) {

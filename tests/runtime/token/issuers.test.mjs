@@ -134,8 +134,8 @@ describe('ISSUERS that make no sense', () => {
     for (const part of [
       'JWT_AUDIENCE: ISSUERS is set as well',
       'ISSUERS: entry 0: it takes either jwks_url, a string, or jwks',
-      'ISSUERS: entry 1: jwks_url: it is no https URL',
-      'ISSUERS: entry 2: "HS257" is no algorithm',
+      'ISSUERS: entry 1: jwks_url: it is not an https URL',
+      'ISSUERS: entry 2: "HS257" is not an algorithm',
       'ISSUERS: entry 3: "audiences" is no member of an issuer',
       `ISSUERS: issuer "${PARTNER}" stands twice`,
     ]) {

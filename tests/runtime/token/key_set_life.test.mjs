@@ -138,7 +138,7 @@ describe('a key set by URL', { concurrency: true }, () => {
       const token = await sign(key);
       server.body = '{"keys":[]}';
       const [reason, cause] = await outcome(gate, token);
-      assert.equal(reason, 'token_invalid');
+      assert.equal(reason, 'provider_unavailable');
       assert.match(cause, /the key set has no usable key$/);
       await cached(gate, `${SITE}/jwks`, (text) => text === undefined);
 

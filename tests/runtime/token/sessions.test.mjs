@@ -37,6 +37,7 @@ const useAll = (more = {}) => {
 };
 
 const causeOf = async (gate, answer) => (await gate.log.record(requestId(answer))).cause;
+const RETRY = { headers: { 'retry-after': '5' } };
 const UNVERIFIED = "the session can't be verified: ";
 
 describe('a session', () => {
@@ -127,7 +128,7 @@ describe('a session', () => {
     const id = 'secret-session-fedcba9876543210';
     provider.say(id, (response) => sendJson(response, `{"active":true,"x":"${id}"`));
     const answer = await gate.knock(cookie(id));
-    assertRefused(answer, 'token_invalid');
+    assertRefused(answer, 'provider_unavailable', RETRY);
     await gate.log.record(requestId(answer));
     const log = gate.log.toString();
     assert.ok(!log.includes(id) && !log.includes(PASSWORD));
@@ -294,7 +295,7 @@ describe('a provider that', () => {
       provider.say(id, answer);
       const before = upstream.seen.length;
       const refused = await gate.knock(bearer(id));
-      assertRefused(refused, 'token_invalid');
+      assertRefused(refused, 'provider_unavailable', RETRY);
       const cause = await causeOf(gate, refused);
       assert.ok(cause.startsWith(UNVERIFIED), cause);
       const failure = cause.slice(UNVERIFIED.length);
@@ -317,7 +318,7 @@ describe('a provider that is down', () => {
   }));
   test('vouches for nobody', async () => {
     const refused = await gate.knock(cookie(freshId()));
-    assertRefused(refused, 'token_invalid');
+    assertRefused(refused, 'provider_unavailable', RETRY);
     assert.ok((await causeOf(gate, refused)).startsWith(UNVERIFIED));
   });
 });

@@ -240,7 +240,7 @@ describe('inspecting', { concurrency: 2 }, () => {
       { JWT_LEEWAY: 'much' },
       [],
       1,
-      ['misconfigured', 'JWT_LEEWAY: "much" is no duration'],
+      ['misconfigured', 'JWT_LEEWAY: "much" is not a duration'],
     ],
     ['AUTH=off', mint(), { AUTH: 'off' }, [], 0, ['AUTH is off there, so nobody looked']],
   ];

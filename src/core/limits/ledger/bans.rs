@@ -1,4 +1,4 @@
-//! Refused attempts that the client caused, and the ban that so many of them bring.
+//! Refused attempts that the client caused, and the ban that follows when there are too many.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -6,14 +6,14 @@ use std::time::Duration;
 use crate::limits::quota::BanRule;
 use crate::limits::two_clocks::TwoClocks;
 
-/// No terms count more failures.
+/// The most failures that a rule may count.
 pub const MAX_FAILURES: u32 = 1000;
 
 /// The failures that still matter, oldest first by both clocks, and the ban.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Bans {
     pub failures: VecDeque<TwoClocks>,
-    /// How long a failure matters, by the terms of the last one.
+    /// How long a failure matters, by the rule of the last one.
     pub window: Duration,
     pub ban: Option<Ban>,
 }
@@ -25,6 +25,7 @@ pub struct Ban {
 }
 
 impl Bans {
+    /// Moves what lies in a clock's future to now, and returns whether there was any.
     pub fn clamp_to(&mut self, now: TwoClocks) -> bool {
         let failures = self.failures.iter_mut().rev();
         let clamped = failures
@@ -34,6 +35,7 @@ impl Bans {
         self.ban.as_mut().is_some_and(|ban| ban.since.clamp_to(now)) || clamped
     }
 
+    /// Drops what no longer matters.
     pub fn prune(&mut self, now: TwoClocks) {
         while let Some(at) = self.failures.front()
             && at.left(self.window, now).is_none()
@@ -51,9 +53,9 @@ impl Bans {
         ban.since.left(ban.length, now)
     }
 
-    /// Counts a failure, which may be the one that bans: what led to the ban is forgotten then.
-    pub fn fail(&mut self, limits: BanRule, now: TwoClocks) {
-        let window = limits.failures.window();
+    /// Counts a failure. If it brings a ban, the failures that led to it are forgotten.
+    pub fn fail(&mut self, rule: BanRule, now: TwoClocks) {
+        let window = rule.failures.window();
         self.window = match self.failures.is_empty() {
             true => window,
             false => self.window.max(window),
@@ -61,11 +63,11 @@ impl Bans {
         self.failures.push_back(now);
         let newest_first = self.failures.iter().rev();
         let recent = newest_first.take_while(|at| at.left(window, now).is_some());
-        if recent.count() >= limits.failures.count() as usize {
+        if recent.count() >= rule.failures.count() as usize {
             self.failures.clear();
             self.ban = Some(Ban {
                 since: now,
-                length: limits.length,
+                length: rule.length,
             });
         }
         if self.failures.len() > MAX_FAILURES as usize {

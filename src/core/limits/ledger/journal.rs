@@ -1,4 +1,4 @@
-//! What one group of routes counts of a party: the attempts or admissions that still matter.
+//! The journal of one group of routes: the attempts or admissions that still matter.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -7,8 +7,8 @@ use super::EntryId;
 use crate::limits::quota::Quota;
 use crate::limits::two_clocks::TwoClocks;
 
-/// Entries in a row of their own. The last ones stand in the head, which is written anew with
-/// each attempt; the others rest.
+/// How many entries a row of their own holds. The latest entries are part of the head, which is
+/// written with each attempt; older ones are written once.
 pub const ROW: usize = 128;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,11 +17,21 @@ pub struct JournalEntry {
     pub id: Option<EntryId>,
 }
 
-/// A row that is written: it held `left` of the oldest entries when it was last looked at.
+/// A row of entries that is stored. `left` of its entries still matter; the others were dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sealed {
     pub row: u64,
     pub left: usize,
+}
+
+/// Which part of the store an entry was taken from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TakenFrom {
+    Head,
+    /// A row that holds other entries.
+    Row(u64),
+    /// A row that holds no other entry.
+    LastOfRow(u64),
 }
 
 /// The entries of a group, oldest first by both clocks.
@@ -29,18 +39,18 @@ pub struct Sealed {
 pub struct Journal {
     pub entries: VecDeque<JournalEntry>,
     pub sealed: VecDeque<Sealed>,
-    /// How long an entry matters, by the terms of the last attempt.
+    /// How long an entry matters, by the limits of the last attempt.
     pub horizon: Duration,
 }
 
 impl Journal {
-    /// The entries that stand in no row of their own.
+    /// The entries that are part of the head.
     pub fn tail(&self) -> impl ExactSizeIterator<Item = &JournalEntry> {
         let sealed: usize = self.sealed.iter().map(|row| row.left).sum();
         self.entries.range(sealed..)
     }
 
-    /// Makes entries in a clock's future as old as now. Says whether there were any.
+    /// Moves entries that lie in a clock's future to now, and returns whether there were any.
     pub fn clamp_to(&mut self, now: TwoClocks) -> bool {
         let newest_first = self.entries.iter_mut().rev();
         newest_first
@@ -49,8 +59,8 @@ impl Journal {
             > 0
     }
 
-    /// A clock's jump back was stored only with what was written since: no entry is later than
-    /// the one after it, nor than `latest`.
+    /// Restores the order of entries after loading: no entry is later than the next one, or than
+    /// `latest`. A row that was stored before a clock jumped back can break it.
     pub fn settle_order(&mut self, mut latest: TwoClocks) {
         for entry in self.entries.iter_mut().rev() {
             entry.at.clamp_to(latest);
@@ -58,7 +68,7 @@ impl Journal {
         }
     }
 
-    /// Drops what matters no more, and gives the rows that hold nothing else.
+    /// Drops entries that no longer matter, and returns the rows that held nothing else.
     pub fn prune(&mut self, now: TwoClocks) -> Vec<u64> {
         let mut emptied = Vec::new();
         while let Some(entry) = self.entries.front()
@@ -77,8 +87,8 @@ impl Journal {
         self.entries[oldest].at.left(quota.window(), now)
     }
 
-    /// Adds an entry made now. If the tail is full, it becomes a row of this number, to be
-    /// written as well.
+    /// Adds an entry made now. A full tail first becomes a row of its own, with the number
+    /// `next_row`, which is then to be stored.
     pub fn push(&mut self, entry: JournalEntry, next_row: u64) -> Option<Sealed> {
         let tail = self.tail().len();
         let sealed = (tail >= ROW).then_some(Sealed {
@@ -90,9 +100,8 @@ impl Journal {
         sealed
     }
 
-    /// Takes out the latest entry with this mark. Gives the row it stood in, if that was no part
-    /// of the head; one that holds nothing else is no longer among `sealed`.
-    pub fn take(&mut self, id: &EntryId) -> Option<Option<u64>> {
+    /// Takes out the latest entry with this id.
+    pub fn take(&mut self, id: &EntryId) -> Option<TakenFrom> {
         let at = self
             .entries
             .iter()
@@ -103,14 +112,19 @@ impl Journal {
             end += row.left;
             at < end
         });
-        Some(row.map(|row| {
-            let number = self.sealed[row].row;
-            self.shrink_row(row);
-            number
-        }))
+        Some(match row {
+            None => TakenFrom::Head,
+            Some(row) => {
+                let number = self.sealed[row].row;
+                match self.shrink_row(row) {
+                    None => TakenFrom::Row(number),
+                    Some(emptied) => TakenFrom::LastOfRow(emptied),
+                }
+            }
+        })
     }
 
-    /// The entries of a row of its own; none if there is no such row.
+    /// The entries of the row with this number; none if there is no such row.
     pub fn row(&self, number: u64) -> impl Iterator<Item = &JournalEntry> {
         let mut first = 0;
         let found = self.sealed.iter().find(|sealed| {
@@ -123,7 +137,7 @@ impl Journal {
             .take(left)
     }
 
-    /// Whether an entry with this mark was made in the last `window`.
+    /// Whether an entry with this id was made in the last `window`.
     pub fn has(&self, id: &EntryId, window: Duration, now: TwoClocks) -> bool {
         let newest_first = self.entries.iter().rev();
         newest_first
@@ -131,7 +145,7 @@ impl Journal {
             .any(|entry| entry.id.as_ref() == Some(id))
     }
 
-    /// One entry fewer in a row of its own; gives its number if none is left.
+    /// Counts one entry fewer in a row. If none is left, drops the row and returns its number.
     fn shrink_row(&mut self, at: usize) -> Option<u64> {
         let row = self.sealed.get_mut(at)?;
         row.left -= 1;

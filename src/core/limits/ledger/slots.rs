@@ -1,5 +1,5 @@
-//! Sockets that are open: each holds a slot, which is a lease. A channel between its isolate and
-//! the object renews it; without one it lapses.
+//! The slots of open sockets. A slot is a lease: the channel between a socket's isolate and the
+//! object renews it, and without a channel it lapses.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,14 +9,18 @@ use super::{EntryId, Ledger, LedgerChange, LedgerRequest};
 use crate::limits::two_clocks::TwoClocks;
 use crate::util::time::{Timestamp, millis};
 
-/// A slot that nothing is heard of for so long is free. An isolate gives its socket up before.
+/// How long a slot is held after its channel was last heard of. An isolate that can't reach the
+/// object ends its socket before that.
 pub const LEASE: Duration = Duration::from_secs(60);
-/// How long an object sleeps at most while sockets are open.
+/// How long an object sleeps while sockets are open and there is room for more.
 const WATCH: Duration = Duration::from_hours(1);
-/// No cap is larger: all slots of a party stand in one row.
+/// How long it sleeps while no slot is left. Channels that a crash cut can't say so: the next look
+/// finds that they are gone, and their slots lapse a lease later, whether anybody asks or not.
+const WATCH_WHEN_FULL: Duration = LEASE;
+/// The largest cap: all slots of a ledger are stored in one row.
 pub const MAX_SOCKETS: u32 = 4096;
 
-/// What a socket asks for: a slot by this name, where no more than `most` are taken with it.
+/// A socket's request for a slot. It is granted if no more than `max` slots are taken then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Slot {
     pub id: EntryId,
@@ -27,48 +31,79 @@ pub struct Slot {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChannelState {
     pub id: EntryId,
-    /// When its last ping came, by the object's clock; zero if none did.
+    /// When its last ping came, by the object's clock; zero if none has come yet.
     pub pinged: Timestamp,
+}
+
+/// How a channel ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Departure {
+    /// The isolate closed it, because the socket is over.
+    SocketOver,
+    /// It broke. The socket may still be open, and its isolate may come back.
+    ChannelLost,
 }
 
 /// The slots that are taken.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Slots {
     pub taken: BTreeMap<EntryId, SlotLease>,
-    /// Whether the channels were looked at since this was loaded.
-    pub is_called: bool,
+    /// Whether the channels were compared with the slots since these were loaded.
+    pub is_reconciled: bool,
+}
+
+/// Whether a slot has a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    ByChannel,
+    /// It has none, and lapses unless it gets one.
+    Lost,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SlotLease {
     pub since: TwoClocks,
-    /// It has no channel, and lapses unless it gets one.
-    pub is_lost: bool,
+    pub held: Held,
+    /// It took the last slot that was left under its cap.
+    pub is_last: bool,
     /// The last ping that was seen.
     pinged: Timestamp,
 }
 
 impl SlotLease {
-    pub fn new(since: TwoClocks, is_lost: bool) -> Self {
+    pub fn new(since: TwoClocks, held: Held, is_last: bool) -> Self {
         Self {
             since,
-            is_lost,
+            held,
+            is_last,
             pinged: Timestamp::default(),
         }
+    }
+
+    fn lose(&mut self, now: TwoClocks) {
+        *self = Self::new(now, Held::Lost, self.is_last);
+    }
+
+    /// Renews the lease by a ping that was not seen before.
+    fn renew(&mut self, pinged: Timestamp, now: TwoClocks) {
+        self.pinged = pinged;
+        let age = now.object().since(pinged);
+        let caller = now.caller().0.saturating_sub(millis(age));
+        self.since = TwoClocks::new(pinged.min(now.object()), Timestamp(caller));
     }
 }
 
 impl Slots {
-    /// Whether the channels have to be looked at before it can be said that there is room.
+    /// Whether the channels have to be looked at before a request for a slot can be answered.
     pub fn needs_reconciling(&self, max: u32) -> bool {
-        !self.is_called && !self.taken.is_empty() || self.taken.len() >= max as usize
+        !self.is_reconciled && !self.taken.is_empty() || self.taken.len() >= max as usize
     }
 
-    /// Renews the leases by their channels, frees those that lapsed and says whether any changed
-    /// in a way to be stored. A slot without its channel, as after a restart, is kept for a lease
-    /// from now on. Gives the channels of lapsed leases, which are to be closed.
+    /// Renews leases by their channels and frees those that lapsed. Returns whether anything has
+    /// to be stored, and the channels of lapsed leases, which are to be closed. A slot that lost
+    /// its channel unnoticed, as in a restart, is held for a lease from now on.
     pub fn reconcile(&mut self, channels: &[ChannelState], now: TwoClocks) -> (bool, Vec<EntryId>) {
-        self.is_called = true;
+        self.is_reconciled = true;
         let mut is_changed = false;
         let mut present = BTreeMap::new();
         for channel in channels {
@@ -77,25 +112,20 @@ impl Slots {
             if self.taken.len() < MAX_SOCKETS as usize {
                 self.taken.entry(channel.id).or_insert_with(|| {
                     is_changed = true;
-                    SlotLease::new(now, false)
+                    SlotLease::new(now, Held::ByChannel, false)
                 });
             }
         }
         let mut lapsed = Vec::new();
         self.taken.retain(|id, lease| {
             lease.since.clamp_to(now);
-            match present.get(id) {
-                Some(pinged) if *pinged != lease.pinged => {
-                    lease.pinged = *pinged;
-                    let age = now.object().since(*pinged);
-                    let caller = now.caller().0.saturating_sub(millis(age));
-                    lease.since = TwoClocks::new((*pinged).min(now.object()), Timestamp(caller));
-                }
-                None if !lease.is_lost => {
-                    *lease = SlotLease::new(now, true);
+            match (present.get(id), lease.held) {
+                (Some(pinged), _) if *pinged != lease.pinged => lease.renew(*pinged, now),
+                (None, Held::ByChannel) => {
+                    lease.lose(now);
                     is_changed = true;
                 }
-                _ => {}
+                (Some(_), _) | (None, Held::Lost) => {}
             }
             let is_held = lease.since.left(LEASE, now).is_some();
             if !is_held {
@@ -107,44 +137,70 @@ impl Slots {
         (is_changed, lapsed)
     }
 
-    /// Takes a slot, if there is room; one that is taken already by this name is renewed.
+    /// Takes a slot if there is room, and returns whether it did. A slot that this socket holds
+    /// already is renewed.
     pub fn take(&mut self, slot: Slot, now: TwoClocks) -> bool {
-        let has_room = self.taken.contains_key(&slot.id)
-            || self.taken.len() < slot.max.min(MAX_SOCKETS) as usize;
+        let max = slot.max.min(MAX_SOCKETS) as usize;
+        let holds_it = self.taken.contains_key(&slot.id);
+        let others = self.taken.len() - usize::from(holds_it);
+        let has_room = holds_it || others < max;
         if has_room {
-            self.taken.insert(slot.id, SlotLease::new(now, false));
+            let lease = SlotLease::new(now, Held::ByChannel, others + 1 >= max);
+            self.taken.insert(slot.id, lease);
         }
         has_room
     }
 
-    /// The channel of a slot is no more. `is_over`: nor is its socket, as far as the isolate says.
-    pub fn leave(&mut self, id: &EntryId, is_over: bool, now: TwoClocks) -> bool {
-        if is_over {
-            return self.taken.remove(id).is_some();
-        }
-        match self.taken.get_mut(id) {
-            Some(lease) if !lease.is_lost => {
-                *lease = SlotLease::new(now, true);
+    /// Notes that the channel of a slot ended, and returns whether that changed anything.
+    pub fn leave(&mut self, id: &EntryId, how: Departure, now: TwoClocks) -> bool {
+        match (how, self.taken.get_mut(id)) {
+            (Departure::SocketOver, _) => self.taken.remove(id).is_some(),
+            (Departure::ChannelLost, Some(lease)) if lease.held == Held::ByChannel => {
+                lease.lose(now);
                 true
             }
-            _ => false,
+            (Departure::ChannelLost, _) => false,
         }
+    }
+
+    /// Whether slots and channels match, and each was heard within a lease by the object's clock.
+    fn are_heard(&self, channels: &[ChannelState], now: Timestamp) -> bool {
+        let heard: BTreeMap<_, _> = channels
+            .iter()
+            .map(|channel| (channel.id, channel.pinged))
+            .collect();
+        let is_heard = |(id, lease): (&EntryId, &SlotLease)| {
+            let pinged = heard.get(id);
+            pinged.is_some_and(|at| {
+                let last = lease.since.object().max(*at);
+                last <= now && now < last + LEASE
+            })
+        };
+        let are_known = heard.keys().all(|id| self.taken.contains_key(id));
+        are_known && self.taken.iter().all(is_heard)
+    }
+
+    /// When to look at the channels again at the latest, if no other slot is left.
+    pub fn watch(&self) -> Option<Duration> {
+        let mut leases = self.taken.values();
+        let is_full = leases.any(|lease| lease.is_last && lease.held == Held::ByChannel);
+        is_full.then_some(WATCH_WHEN_FULL)
     }
 
     /// How long to sleep until a slot may be free by itself.
     pub fn idle_in(&self, now: TwoClocks) -> Option<Duration> {
         let leases = self.taken.values();
         leases
-            .filter_map(|lease| match lease.is_lost {
-                true => lease.since.left(LEASE, now),
-                false => Some(WATCH),
+            .filter_map(|lease| match lease.held {
+                Held::Lost => lease.since.left(LEASE, now),
+                Held::ByChannel => Some(WATCH),
             })
             .max()
     }
 }
 
 impl Ledger {
-    /// Whether the channels have to be looked at before this question is answered.
+    /// Whether the channels have to be looked at before this request is answered.
     pub fn needs_reconciling(&self, request: &LedgerRequest) -> bool {
         let slot = request.operation.slot();
         slot.is_some_and(|slot| self.slots.needs_reconciling(slot.max))
@@ -154,8 +210,14 @@ impl Ledger {
         !self.slots.taken.is_empty()
     }
 
-    /// Looks at the channels that are open: who is gone, and who came back. Gives those to close,
-    /// whose slots lapsed.
+    /// Whether every slot has a channel that works. Then an alarm need not reconcile them, for which
+    /// it would have to ask for another clock.
+    pub fn hears_all_sockets(&self, channels: &[ChannelState], now: Timestamp) -> bool {
+        self.slots.are_heard(channels, now)
+    }
+
+    /// Compares the slots with the channels that are open. Returns what to store, and the channels
+    /// to close because their slots lapsed.
     pub fn reconcile(
         &mut self,
         channels: &[ChannelState],
@@ -169,12 +231,13 @@ impl Ledger {
         (change, lapsed)
     }
 
-    /// The channel of a slot is no more. `is_over`: nor is its socket; else it may come back.
-    pub fn leave(&mut self, id: &EntryId, is_over: bool, now: Timestamp) -> LedgerChange {
-        // Clocks are about equal, and what lies ahead of one is settled when it is looked at.
+    /// Notes that the channel of a slot ended.
+    pub fn leave(&mut self, id: &EntryId, how: Departure, now: Timestamp) -> LedgerChange {
+        // The caller's clock is not known here. The two are about equal, and a moment that lies in
+        // the caller's future is clamped at the next look.
         let now = TwoClocks::new(now, now);
         let mut change = LedgerChange::default();
-        if !self.slots.leave(id, is_over, now) {
+        if !self.slots.leave(id, how, now) {
             return change;
         }
         self.store_slots(&mut change);

@@ -1,23 +1,24 @@
 //! The rows in which a ledger is stored. The head, row 0, is written with every change and holds
-//! all but the older entries; these rest in rows of their own.
+//! everything but the older entries, which have rows of their own, and the slots.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::bans::{Ban, Bans, MAX_FAILURES};
 use super::journal::{Journal, JournalEntry, ROW, Sealed};
-use super::slots::{MAX_SOCKETS, SlotLease, Slots};
+use super::slots::{Held, MAX_SOCKETS, SlotLease, Slots};
 use super::{EntryId, Ledger};
+use crate::limits::bytes::{Reader, put, put_moment};
 use crate::limits::two_clocks::TwoClocks;
 use crate::util::time::{Timestamp, millis};
 
 /// The number of the head.
 pub const HEAD: u64 = 0;
 
-/// The number of the row of slots: the last that a double can count.
+/// The number of the row of slots: the largest integer that a double holds exactly.
 pub const SLOTS: u64 = (1 << 53) - 1;
 
-/// What is stored under a number.
+/// A stored row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
     pub number: u64,
@@ -28,14 +29,16 @@ pub struct Row {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CorruptRow(pub u64);
 
-/// Says of an entry's first eight bytes that a mark follows.
+/// A flag in an entry's first eight bytes: an id follows.
 const HAS_ID: u64 = 1 << 63;
-/// Says of the second eight bytes of a slot's time that it lost its channel.
+/// A flag in the second eight bytes of a slot's time: the slot lost its channel.
 const LOST: u64 = 1 << 63;
+/// Another one: the slot was the last that was left under its cap.
+const LAST: u64 = 1 << 62;
 
 impl Ledger {
-    /// Rebuilds the ledger from its rows in order of their numbers. A row that is none of ours
-    /// is an error: forgetting it would admit too many.
+    /// Rebuilds a ledger from its rows, in the order of their numbers. A row that can't be read is
+    /// an error: to ignore it would admit too many.
     pub fn load(rows: impl IntoIterator<Item = Row>) -> Result<Self, CorruptRow> {
         let mut rows = rows.into_iter();
         let Some(head) = rows.next() else {
@@ -77,7 +80,7 @@ impl Ledger {
                 .sealed
                 .back()
                 .is_none_or(|last| last.row < row.number);
-        if !is_next || entries.is_empty() || !reader.0.is_empty() {
+        if !is_next || entries.is_empty() || !reader.is_empty() {
             return None;
         }
         journal.sealed.push_back(Sealed {
@@ -114,14 +117,18 @@ impl Ledger {
         Row { number: HEAD, data }
     }
 
-    /// The slots as they are now: name, when it was taken or lost.
+    /// The slots as they are now: for each its id, and when it was taken or lost.
     pub(super) fn slots_row(&self) -> Row {
         let mut data = Vec::new();
-        for (id, SlotLease { since, is_lost, .. }) in &self.slots.taken {
+        for (id, lease) in &self.slots.taken {
             data.extend(id);
-            put(&mut data, since.object().0);
-            let flag = if *is_lost { LOST } else { 0 };
-            put(&mut data, since.caller().0 | flag);
+            put(&mut data, lease.since.object().0);
+            let lost = match lease.held {
+                Held::ByChannel => 0,
+                Held::Lost => LOST,
+            };
+            let last = if lease.is_last { LAST } else { 0 };
+            put(&mut data, lease.since.caller().0 | lost | last);
         }
         Row {
             number: SLOTS,
@@ -129,7 +136,7 @@ impl Ledger {
         }
     }
 
-    /// A row beside the head as it is now.
+    /// A row of entries as it is now.
     pub(super) fn sealed_row(&self, group: &str, number: u64) -> Row {
         let mut data = Vec::new();
         put_text(&mut data, group);
@@ -139,7 +146,7 @@ impl Ledger {
     }
 }
 
-/// The ledger without its other rows, and when the head was written.
+/// Reads the head: the ledger without its other rows, and when the head was written.
 fn read_head(reader: &mut Reader<'_>) -> Option<(Ledger, TwoClocks)> {
     let written = reader.moment()?;
     let wakes_at = Timestamp(reader.number()?);
@@ -160,7 +167,7 @@ fn read_head(reader: &mut Reader<'_>) -> Option<(Ledger, TwoClocks)> {
         .map(|_| reader.moment())
         .collect::<Option<_>>()?;
     let mut journals = BTreeMap::new();
-    while !reader.0.is_empty() {
+    while !reader.is_empty() {
         let group = reader.text()?;
         let journal = Journal {
             horizon: Duration::from_millis(reader.number()?),
@@ -185,15 +192,6 @@ fn read_head(reader: &mut Reader<'_>) -> Option<(Ledger, TwoClocks)> {
     Some((ledger, written))
 }
 
-fn put(data: &mut Vec<u8>, number: u64) {
-    data.extend(number.to_be_bytes());
-}
-
-fn put_moment(data: &mut Vec<u8>, moment: TwoClocks) {
-    put(data, moment.object().0);
-    put(data, moment.caller().0);
-}
-
 fn put_text(data: &mut Vec<u8>, text: &str) {
     put(data, text.len() as u64);
     data.extend(text.as_bytes());
@@ -209,27 +207,7 @@ fn put_entries<'a>(data: &mut Vec<u8>, entries: impl ExactSizeIterator<Item = &'
     }
 }
 
-/// What is left to read.
-struct Reader<'a>(&'a [u8]);
-
 impl Reader<'_> {
-    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (bytes, rest) = self.0.split_first_chunk()?;
-        self.0 = rest;
-        Some(*bytes)
-    }
-
-    fn number(&mut self) -> Option<u64> {
-        self.take().map(u64::from_be_bytes)
-    }
-
-    fn moment(&mut self) -> Option<TwoClocks> {
-        Some(TwoClocks::new(
-            Timestamp(self.number()?),
-            Timestamp(self.number()?),
-        ))
-    }
-
     fn text(&mut self) -> Option<String> {
         let length = usize::try_from(self.number()?).ok()?;
         let (bytes, rest) = self.0.split_at_checked(length)?;
@@ -239,12 +217,16 @@ impl Reader<'_> {
 
     fn slots(&mut self) -> Option<Slots> {
         let mut slots = Slots::default();
-        while !self.0.is_empty() {
+        while !self.is_empty() {
             let id = self.take()?;
             let object = Timestamp(self.number()?);
             let caller = self.number()?;
-            let since = TwoClocks::new(object, Timestamp(caller & !LOST));
-            let lease = SlotLease::new(since, caller & LOST != 0);
+            let since = TwoClocks::new(object, Timestamp(caller & !(LOST | LAST)));
+            let held = match caller & LOST {
+                0 => Held::ByChannel,
+                _ => Held::Lost,
+            };
+            let lease = SlotLease::new(since, held, caller & LAST != 0);
             let is_next = slots
                 .taken
                 .last_key_value()

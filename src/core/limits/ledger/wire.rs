@@ -1,5 +1,5 @@
-//! How questions and answers travel between an isolate and the object: short texts in a URL's
-//! path and a header, which need no body to be awaited.
+//! How requests and answers travel between an isolate and the object: as short texts in a URL's
+//! path and in a header, so that no body has to be awaited.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use super::{EntryId, LedgerRequest, LedgerResponse, Operation, Outlook, Slot};
 use crate::limits::quota::{BanRule, Limits, Quota};
 use crate::util::time::{Timestamp, millis};
 
-/// `/<ask>/<mark in hex>/<now>/<count>/<window>/<replay window>/<failures>/<their window>/<length
-/// of the ban>/<group>`: times in milliseconds, zero or nothing for what is absent. An ask for a
-/// slot is `open.<id>.<most>` or, where refused ones count, `open-counted.<id>.<most>`. To attach
-/// is `/attach/<id>/<most>/<now>`.
+/// Writes a request as `/<operation>/<id in hex>/<now>/<count>/<window>/<replay window>/<failures>/
+/// <their window>/<length of the ban>/<group>`. Times are in milliseconds; zero or nothing is
+/// absent. The operation that asks for a slot is `open.<slot>.<max>` or, if it counts when there is
+/// none, `open-counted.<slot>.<max>`. A socket attaches again by `/attach/<slot>/<max>/<now>`.
 pub fn encode_request(request: &LedgerRequest) -> String {
     if let Operation::Attach { slot } = request.operation {
         return format!("{}{}", attach_prefix(slot), request.now.0);
@@ -32,7 +32,7 @@ pub fn encode_request(request: &LedgerRequest) -> String {
             let word = if counts_if_full { OPEN_COUNTED } else { OPEN };
             (format!("{word}.{}.{max}", hex(slot)), id.map(hex))
         }
-        Operation::Attach { .. } => unreachable!("it has a form of its own"),
+        Operation::Attach { .. } => unreachable!("written above"),
         Operation::Count { is_failure: false } => ("count".to_owned(), None),
         Operation::Count { is_failure: true } => ("count-failure".to_owned(), None),
         Operation::Fail => ("fail".to_owned(), None),
@@ -51,7 +51,8 @@ pub fn encode_request(request: &LedgerRequest) -> String {
     )
 }
 
-/// The path by which a socket attaches again, but for the caller's time in milliseconds.
+/// The path by which a socket attaches again, without the caller's time in milliseconds, which
+/// follows it.
 pub fn attach_prefix(Slot { id, max }: Slot) -> String {
     format!("/{ATTACH}/{}/{max}/", hex(id))
 }
@@ -60,12 +61,12 @@ const OPEN: &str = "open";
 const OPEN_COUNTED: &str = "open-counted";
 const ATTACH: &str = "attach";
 
-/// A mark as texts have it.
+/// An id in hexadecimal.
 pub fn hex(id: EntryId) -> String {
     format!("{:032x}", u128::from_be_bytes(id))
 }
 
-/// What [`hex`] wrote.
+/// Reads what [`hex`] wrote.
 pub fn parse_id(hex: &str) -> Option<EntryId> {
     Some(u128::from_str_radix(hex, 16).ok()?.to_be_bytes())
 }
@@ -148,7 +149,7 @@ fn length(text: &str) -> Option<Duration> {
     text.parse().ok().map(Duration::from_millis)
 }
 
-/// `<word> <ms>`, or `<word> <ms exhausted> <ms banned>`.
+/// Writes an answer as `<word> <ms>` or `<word> <ms exhausted> <ms banned>`.
 pub fn encode_response(response: &LedgerResponse) -> String {
     let outlook = |word: &str, outlook: &Outlook| {
         let exhausted_for = millis(outlook.exhausted_for);

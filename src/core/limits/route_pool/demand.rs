@@ -1,5 +1,5 @@
-//! How many requests an isolate saw of late. A guess at what comes; nothing that must be right
-//! depends on it.
+//! How many requests an isolate saw recently. It is a guess at what comes next; the limit does not
+//! depend on it.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ impl Demand {
         *count = count.saturating_add(1);
     }
 
-    /// Of the last seconds together.
+    /// The requests of the last seconds together.
     pub fn recent(&self, now: Timestamp) -> u32 {
         let is_recent = now.0 / 1000 < self.second + SECONDS as u64;
         let sum = self
@@ -40,8 +40,8 @@ impl Demand {
         if is_recent { sum } else { 0 }
     }
 
-    /// What a window may see: as many as in the busier of the last two seconds, or on average,
-    /// and a quarter more.
+    /// How many requests a window may see: at the rate of the busier of the last two seconds or of
+    /// the average, whichever is more, and a quarter on top.
     pub fn in_a_window(&self, window: Duration, now: Timestamp) -> u32 {
         let recent = u64::from(self.recent(now));
         let seconds = SECONDS as u64;

@@ -5,22 +5,22 @@ use std::time::Duration;
 
 use crate::limits::two_clocks::TwoClocks;
 
-/// So many entries are kept apart exactly; with more, entries that are close in time are taken
-/// for as late as the last of them.
+/// How many entries are kept exactly. Beyond that, entries that are close in time are merged, and
+/// count as late as the last of them.
 const APART: usize = 128;
 
-/// Close in time: this part of a window.
+/// What is close in time, as a part of a window.
 const RESOLUTION: u32 = 128;
 
-/// Entries at most, 20 bytes each when stored.
-pub(super) const MOST: usize = 2 * APART;
+/// The most entries that are kept; each is stored in 20 bytes.
+pub(super) const MAX_ENTRIES: usize = 2 * APART;
 
 /// Admissions that count from the same moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct LogEntry {
     pub at: TwoClocks,
     pub count: u32,
-    /// The moment of the first admission in it.
+    /// When the first admission in it was made.
     since: TwoClocks,
 }
 
@@ -35,7 +35,7 @@ impl LogEntry {
 #[derive(Debug, Default)]
 pub(super) struct Log {
     entries: VecDeque<LogEntry>,
-    /// Admissions ever added, and ever removed.
+    /// How many admissions were ever added and removed.
     added: u64,
     removed: u64,
 }
@@ -81,7 +81,7 @@ impl Log {
         let len = self.entries.len();
         if let Some(last) = self.entries.back_mut() {
             let is_close = last.since.left(window / RESOLUTION, now).is_some();
-            if last.at == now || len >= MOST || (len >= APART && is_close) {
+            if last.at == now || len >= MAX_ENTRIES || (len >= APART && is_close) {
                 last.at = now;
                 last.count = last.count.saturating_add(count);
                 return;
@@ -90,8 +90,8 @@ impl Log {
         self.entries.push_back(LogEntry::new(now, count));
     }
 
-    /// Takes out an admission that was not used, if it still counts. The oldest leaves in its
-    /// place, and it stands for that one, which it is not older than.
+    /// Takes out an admission that was not used, if it still counts. The oldest one is removed
+    /// instead, which can't be later.
     pub fn take_out(&mut self, ordinal: u64) {
         if ordinal < self.removed {
             return;
@@ -105,7 +105,7 @@ impl Log {
         }
     }
 
-    /// How long until so many have left, if there are so many.
+    /// How long until `count` admissions no longer count; `None` if there are fewer.
     pub fn wait(&self, mut count: u64, window: Duration, now: TwoClocks) -> Option<Duration> {
         for entry in &self.entries {
             count = count.saturating_sub(entry.count.into());
@@ -116,7 +116,7 @@ impl Log {
         None
     }
 
-    /// Adds what was stored, which comes in its order. `None` for what can't have been.
+    /// Adds a stored entry, in order. Returns `None` for one that can't have been stored.
     pub fn restore(&mut self, entry: LogEntry) -> Option<()> {
         let is_in_order = self
             .last()

@@ -12,28 +12,28 @@ use crate::limits::two_clocks::TwoClocks;
 use crate::util::time::Timestamp;
 pub use stored::CorruptPool;
 
-/// Of what is free, one isolate is lent at most this part at a time.
+/// The part of what is free that one isolate is lent at a time, at most.
 const PART: u64 = 8;
 
-/// Isolates that hold a share at once, some 60 bytes each in memory. Others ask for each
-/// admission.
+/// The most isolates that hold a share at once, at about 60 bytes of memory each. Others ask for
+/// each admission.
 const MAX_HOLDERS: usize = 4096;
 
-/// Admissions that can still be given back, the latest.
+/// How many of the latest admissions can still be given back.
 const MAX_RETURNS: usize = 1024;
 
-/// Questions in a second that do not strain an object, which can answer about a thousand.
+/// How many requests in a second leave an object calm. It can answer about a thousand.
 const CALM: u64 = 250;
 const MAX_PACE: Duration = Duration::from_secs(4);
 
-/// What an object under strain lends at least, so that it is asked less.
+/// The smallest share that an object under strain lends, so that it is asked less often.
 const MIN_UNDER_STRAIN: u32 = 16;
 
-/// With so little left that nothing is lent of it, who asks again does so after this long.
+/// When no more than this is free, nothing is lent of it, and isolates ask again after a pause.
 const LITTLE: u64 = 2 * PART;
 const PACE_OF_LITTLE: Duration = Duration::from_millis(20);
 
-/// When everything is lent, some of it may come back this soon.
+/// How soon some of what is lent may come back.
 const SOON: Duration = Duration::from_secs(1);
 
 /// What is used, lent and free.
@@ -41,20 +41,31 @@ const SOON: Duration = Duration::from_secs(1);
 pub struct Pool {
     log: Log,
     shares: HashMap<u64, Share>,
-    /// The sum of the shares, and what their isolates would like it to be.
+    /// The sum of the shares, and of what their isolates would like to hold.
     lent: u64,
     wanted: u64,
-    /// What a restart left of shares: how much, and the last moment at which some was lent.
+    /// How much was lent before a restart, and when some of it was last lent.
     unknown: Option<(u64, TwoClocks)>,
-    /// The isolates' clock, as far as questions told.
+    /// The isolates' clock, as far as it is known from requests.
     isolates: Timestamp,
-    /// When the shares were last looked through, by the second.
+    /// The second in which lapsed shares were last looked for.
     swept: u64,
-    /// Isolate, question and ordinal of admissions that were asked for one by one.
+    /// The isolate, request number and ordinal of admissions that were asked for one by one.
     returns: VecDeque<(u64, u64, u64)>,
     window: Duration,
     load: Load,
-    is_asleep: bool,
+    /// The last alarm found that nothing counts, and nobody asked since.
+    seemed_idle: bool,
+}
+
+/// What a request is granted.
+#[derive(Default)]
+struct Grant {
+    admits: bool,
+    /// The isolate's share from now on.
+    share: u32,
+    /// What it would have been granted if there had been enough.
+    due: u32,
 }
 
 #[derive(Debug)]
@@ -65,20 +76,25 @@ struct Share {
     at: TwoClocks,
 }
 
-/// What becomes of an object that nobody asked since it set its alarm.
+/// What an alarm does with a pool's storage.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Idle {
-    /// Something counts for so long.
-    Not(Duration),
-    /// Nothing counts by the object's clock, which may have jumped: look again after this long.
-    /// To be stored.
-    Perhaps(Duration, Vec<u8>),
-    Yes,
+pub enum Cleanup {
+    /// Something still counts. Look again after this long.
+    Keep {
+        wake_in: Duration,
+    },
+    /// Nothing counts by the object's clock, but that may have jumped. Store `row`, and look again
+    /// after this long.
+    Confirm {
+        wake_in: Duration,
+        row: Vec<u8>,
+    },
+    Delete,
 }
 
 impl Pool {
-    /// Answers a question, and says what to store in place of what is stored, before the answer
-    /// goes out. What is not stored counts for less than what is.
+    /// Answers a request, and returns the row to store before the answer leaves. There is none when
+    /// the stored row counts for at least as much.
     pub fn step(
         &mut self,
         request: &PoolRequest,
@@ -86,22 +102,26 @@ impl Pool {
     ) -> (PoolResponse, Option<Vec<u8>>) {
         let quota = request.quota;
         self.window = quota.window();
-        self.is_asleep = false;
+        self.seemed_idle = false;
         self.load.note(now);
         let now = self.moment(request.sent, now);
         self.clamp_to(now);
-        let gives = match request.wish {
+        let granted = match request.wish {
             PoolOperation::GiveBack { number } => {
                 self.take_back(request.isolate, number);
-                Some((false, 0, 0))
+                Some(Grant::default())
             }
-            PoolOperation::Admit => Some((self.admit(request, now), 0, 1)),
+            PoolOperation::Admit => Some(Grant {
+                admits: self.admit(request, now),
+                share: 0,
+                due: 1,
+            }),
             PoolOperation::Share { .. } => self.lend(request, now),
         };
-        let Some((admits, share, want)) = gives else {
+        let Some(Grant { admits, share, due }) = granted else {
             return (PoolResponse::Stale, None);
         };
-        let is_given_all = share + u32::from(admits) >= want;
+        let is_given_all = share + u32::from(admits) >= due;
         let wait = self.wait(quota, is_given_all, now);
         let response = PoolResponse::Granted(PoolGrant {
             admits,
@@ -112,8 +132,8 @@ impl Pool {
         (response, has_given.then(|| self.encode()))
     }
 
-    /// The isolates' clock is the latest that questions told, since they are under way for a
-    /// while; but not for so long as a clock may have been ahead.
+    /// Now, by both clocks. The isolates' clock is the latest time of any request, since requests
+    /// take a while to arrive; but a clock that was far ahead is not believed for long.
     fn moment(&mut self, sent: Timestamp, now: Timestamp) -> TwoClocks {
         let patience = self.window.min(LEASE);
         if sent > self.isolates || sent + patience < self.isolates {
@@ -182,9 +202,9 @@ impl Pool {
         }
     }
 
-    /// Whether the request that waits is admitted, the share from now on, and what was wanted.
-    /// `None` for a question that a later one overtook.
-    fn lend(&mut self, request: &PoolRequest, now: TwoClocks) -> Option<(bool, u32, u32)> {
+    /// Takes an account of a share and lends a new one. `None` for a request that a later one
+    /// overtook.
+    fn lend(&mut self, request: &PoolRequest, now: TwoClocks) -> Option<Grant> {
         let PoolOperation::Share {
             admits,
             used,
@@ -199,8 +219,8 @@ impl Pool {
         if known.is_some_and(|share| share.number >= request.number) {
             return None;
         }
-        // What an isolate that holds nothing here says of a share counts already, since before a
-        // restart, or does no more.
+        // If the pool knows of no share, what the isolate reports of one either counts already,
+        // since before a restart, or counts no longer.
         let (held, wanted) = known.map_or((0, 0), |share| (share.size, share.want));
         let kept = keep.min(held);
         self.log.add(used.min(held - kept), self.window, now);
@@ -236,11 +256,16 @@ impl Pool {
             };
             self.shares.insert(isolate, share);
         }
-        // An isolate with more than its part holds on to that until it accounts for less.
-        Some((admitted, size.min(fair), fair + u32::from(admits)))
+        // An isolate with more than its part keeps counting for that until it reports less.
+        Some(Grant {
+            admits: admitted,
+            share: size.min(fair),
+            due: fair + u32::from(admits),
+        })
     }
 
-    /// Of what all want together, everybody can have the same part.
+    /// What an isolate that wants this much may have. When all want more than there is, everybody
+    /// gets an equal part of what it wants.
     fn fair(&self, quota: Quota, want: u32) -> u32 {
         let count = u64::from(quota.count());
         match self.wanted > count {
@@ -270,9 +295,9 @@ impl Pool {
         soonest.unwrap_or_default().max(pace)
     }
 
-    /// Asked by the object's alarm, which comes a window and a lease after the last question or
-    /// later: whether all that is stored can go.
-    pub fn idle(&mut self, now: Timestamp) -> Idle {
+    /// Decides for the object's alarm, which comes a window and a lease after the last request or
+    /// later, whether the storage can be emptied.
+    pub fn clean_up(&mut self, now: Timestamp) -> Cleanup {
         let horizon = self.horizon();
         let shares = self.shares.values().map(|share| share.at);
         let unknown = self.unknown.iter().map(|(_, at)| *at);
@@ -281,22 +306,27 @@ impl Pool {
         let counts_until = lent.chain(used).max().unwrap_or_default();
         let counts_for = counts_until.since(now).min(horizon);
         if !counts_for.is_zero() {
-            return Idle::Not(counts_for);
+            return Cleanup::Keep {
+                wake_in: counts_for,
+            };
         }
-        if self.is_asleep {
-            return Idle::Yes;
+        if self.seemed_idle {
+            return Cleanup::Delete;
         }
-        self.is_asleep = true;
-        Idle::Perhaps(horizon, self.encode())
+        self.seemed_idle = true;
+        Cleanup::Confirm {
+            wake_in: horizon,
+            row: self.encode(),
+        }
     }
 
-    /// How long anything given now may count.
+    /// How long anything that is granted now may count.
     pub fn horizon(&self) -> Duration {
         self.window + LEASE
     }
 }
 
-/// Questions in this second and the one before.
+/// The number of requests in this second and in the one before.
 #[derive(Debug, Default)]
 struct Load {
     second: u64,
@@ -324,8 +354,8 @@ impl Load {
         self.requests() > CALM
     }
 
-    /// How long an isolate should ask for nothing after it got less than it wanted: nothing while
-    /// the object is calm, else the longer the more it is asked.
+    /// How long an isolate should ask for nothing after it got less than it wanted: zero while the
+    /// object is calm, and longer the more requests it gets.
     fn pace(&self) -> Duration {
         if !self.is_a_strain() {
             return Duration::ZERO;

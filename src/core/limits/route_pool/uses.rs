@@ -1,4 +1,4 @@
-//! What an isolate used of its share.
+//! What an isolate has used of its share.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -6,33 +6,33 @@ use std::time::Duration;
 use super::{Alarm, HolderTask};
 use crate::util::time::{Timestamp, millis};
 
-/// In shorter windows the same share is used again and again. In longer ones its uses become
-/// entries of the pool, which counts them for a moment longer than it must.
+/// The longest window in which an isolate reuses its share by itself. In longer windows its uses
+/// become entries of the pool, which counts them a moment longer than it must.
 const MAX_REUSE: Duration = Duration::from_secs(30);
 
-/// Beats in a window. A use is forgotten up to two beats late.
+/// How many beats a window has. A use is forgotten up to two beats late.
 const BEATS: u32 = 20;
 
-/// A timer is set for longer than it counts for, by a part and this: a runtime may measure from
-/// a moment before.
+/// How much longer a timer is set than what it counts for: by this, and by a part of its length. A
+/// runtime may measure from a moment earlier.
 const MARGIN: Duration = Duration::from_millis(2);
 const MARGIN_PART: u32 = 16;
 
-/// A beat that is so late won't come: the request that waited for it was ended.
+/// How late a beat may be. A later one never comes: the request that waited for it was ended.
 const LATENESS: Duration = Duration::from_secs(2);
 
-/// When a use counts from, in milliseconds that were beaten.
+/// When a use counts from, in milliseconds of the clock of beats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ShareUse(u64);
 
-/// Uses that count, by a clock of timers: it may fall behind, but is never ahead.
+/// The uses that count, by a clock of timers, which may fall behind but is never ahead.
 #[derive(Debug)]
 pub(super) struct Uses {
     window: Duration,
-    /// Oldest first, and how many.
+    /// When uses count from and how many they are, oldest first.
     counts: VecDeque<(ShareUse, u32)>,
     total: u32,
-    /// Milliseconds that have passed at least, since whenever.
+    /// How many milliseconds have passed at least.
     beaten: u64,
     serial: u64,
     /// When the beat under way began, by the isolate's clock.
@@ -63,7 +63,7 @@ impl Uses {
         (self.window / BEATS).max(Duration::from_millis(1))
     }
 
-    /// Adds a use, which counts from the end of the beat under way, or of the next.
+    /// Adds a use. It counts from the end of the current beat or, if none is under way, of the next.
     pub fn add(&mut self) -> ShareUse {
         let at = ShareUse(match self.are_reused() {
             true => self.beaten + millis(self.length()),
@@ -77,7 +77,7 @@ impl Uses {
         at
     }
 
-    /// Forgets so many, the oldest: they count elsewhere.
+    /// Forgets the oldest `count` uses, which the pool counts now.
     pub fn prune(&mut self, mut count: u32) {
         self.total -= count.min(self.total);
         while let Some((_, first)) = self.counts.front_mut()
@@ -92,15 +92,15 @@ impl Uses {
         }
     }
 
-    /// Takes out a use that was none, if it still counts. The oldest leaves in its place, and it
-    /// stands for that one, which it is not older than.
+    /// Takes out a use that was given back, if it still counts. The oldest one is removed instead,
+    /// which can't be later.
     pub fn take_out(&mut self, of: ShareUse) {
         if self.counts.front().is_some_and(|(oldest, _)| *oldest <= of) {
             self.prune(1);
         }
     }
 
-    /// Begins a beat, if uses wait for one.
+    /// Starts a beat, if there are uses to be forgotten.
     pub fn beat(&mut self, now: Timestamp) -> Option<HolderTask> {
         let length = self.length();
         let after = length + length / MARGIN_PART + MARGIN;
@@ -117,7 +117,7 @@ impl Uses {
         Some(HolderTask::Wake { after, alarm })
     }
 
-    /// A beat came to its end. One that was given up tells nothing.
+    /// Ends a beat. A beat that was given up says nothing.
     pub fn beaten(&mut self, serial: u64) {
         if serial != self.serial || self.beating_since.take().is_none() {
             return;

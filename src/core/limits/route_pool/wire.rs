@@ -1,5 +1,5 @@
-//! How questions and answers travel between an isolate and the object: short texts in a URL's
-//! path and a header, which need no body to be awaited.
+//! How requests and answers travel between an isolate and the object: as short texts in a URL's
+//! path and in a header, so that no body has to be awaited.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use super::{PoolGrant, PoolOperation, PoolRequest, PoolResponse};
 use crate::limits::quota::Quota;
 use crate::util::time::{Timestamp, millis};
 
-/// `/<count>/<window ms>/<isolate in hex>/<number>/<sent>`, then `/admit`,
+/// Writes a request as `/<count>/<window ms>/<isolate in hex>/<number>/<sent>`, then `/admit`,
 /// `/share/<admits: 0 or 1>/<used>/<keep>/<want>` or `/back/<number>`.
 pub fn encode_request(request: &PoolRequest) -> String {
     let PoolRequest {
@@ -65,7 +65,7 @@ pub fn decode_request(path: &str) -> Option<PoolRequest> {
     })
 }
 
-/// `given <admits: 0 or 1> <share> <wait in ms>`, or `stale`.
+/// Writes an answer as `given <admits: 0 or 1> <share> <wait in ms>`, or `stale`.
 pub fn encode_response(response: &PoolResponse) -> String {
     match response {
         PoolResponse::Granted(PoolGrant {

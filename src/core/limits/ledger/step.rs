@@ -1,0 +1,245 @@
+//! A ledger's step: one function for each operation.
+
+use std::time::Duration;
+
+use super::journal::{JournalEntry, TakenFrom};
+use super::{
+    Bans, CAPACITY, EntryId, Ledger, LedgerChange, LedgerRequest, LedgerResponse, Operation,
+    Outlook, Slot,
+};
+use crate::limits::quota::Limits;
+use crate::limits::two_clocks::TwoClocks;
+use crate::util::time::Timestamp;
+
+/// A step under way: what it was asked with, and what it changed so far.
+struct Step<'a> {
+    group: &'a str,
+    limits: Limits,
+    now: TwoClocks,
+    change: LedgerChange,
+    /// The stored head is out of date.
+    head_changed: bool,
+    slot_taken: bool,
+}
+
+impl Ledger {
+    /// Answers a request at the object's time `now`, and returns what to store before the answer
+    /// leaves.
+    pub fn step(
+        &mut self,
+        request: &LedgerRequest,
+        now: Timestamp,
+    ) -> (LedgerResponse, LedgerChange) {
+        let mut step = self.begin(request, TwoClocks::new(now, request.now));
+        let response = match request.operation {
+            Operation::Admit { id } => self.admit(id, &mut step),
+            Operation::Open {
+                id,
+                slot,
+                counts_if_full,
+            } => self.open(id, slot, counts_if_full, &mut step),
+            Operation::Attach { slot } => self.attach(slot, &mut step),
+            Operation::Count { is_failure } => self.count(is_failure, &mut step),
+            Operation::Fail => self.count_failure(&mut step),
+            Operation::GiveBack { id } => self.give_back(&id, &mut step),
+            Operation::Lift => self.lift(&mut step),
+        };
+        (response, self.finish(step))
+    }
+
+    fn begin<'a>(&mut self, request: &'a LedgerRequest, now: TwoClocks) -> Step<'a> {
+        let LedgerRequest { group, limits, .. } = request;
+        // A socket that attaches again names no group and no limits.
+        let names_limits = !matches!(request.operation, Operation::Attach { .. });
+        if let Some(journal) = self.journals.get_mut(group)
+            && names_limits
+        {
+            journal.horizon = limits.horizon();
+        }
+        // Clamped entries are stored. Else they would be clamped again after an eviction, and be
+        // only as old as that moment.
+        let head_changed = self.clamp_to(now);
+        Step {
+            group,
+            limits: *limits,
+            now,
+            change: LedgerChange {
+                delete: self.prune(now),
+                ..LedgerChange::default()
+            },
+            head_changed,
+            slot_taken: false,
+        }
+    }
+
+    fn finish(&mut self, mut step: Step<'_>) -> LedgerChange {
+        if step.head_changed || step.slot_taken {
+            self.wake(step.now, &mut step.change);
+        }
+        if step.head_changed || step.change.wake_in.is_some() {
+            step.change.write.push(self.head(step.now));
+        }
+        step.change
+    }
+
+    fn admit(&mut self, id: Option<EntryId>, step: &mut Step<'_>) -> LedgerResponse {
+        if let Some(refusal) = self.refusal(id, step) {
+            return refusal;
+        }
+        self.enter(id, step);
+        LedgerResponse::Counted(self.outlook(step))
+    }
+
+    fn open(
+        &mut self,
+        id: Option<EntryId>,
+        slot: Slot,
+        counts_if_full: bool,
+        step: &mut Step<'_>,
+    ) -> LedgerResponse {
+        if let Some(refusal) = self.refusal(id, step) {
+            return refusal;
+        }
+        let has_slot = self.take_slot(slot, step.now, &mut step.change);
+        step.slot_taken = has_slot;
+        if has_slot || counts_if_full {
+            self.enter(id, step);
+        }
+        match has_slot {
+            true => LedgerResponse::Counted(self.outlook(step)),
+            false => LedgerResponse::TooManySockets(self.outlook(step)),
+        }
+    }
+
+    fn attach(&mut self, slot: Slot, step: &mut Step<'_>) -> LedgerResponse {
+        step.slot_taken = self.take_slot(slot, step.now, &mut step.change);
+        match step.slot_taken {
+            true => LedgerResponse::Counted(self.outlook(step)),
+            false => LedgerResponse::TooManySockets(self.outlook(step)),
+        }
+    }
+
+    fn count(&mut self, is_failure: bool, step: &mut Step<'_>) -> LedgerResponse {
+        if let Some(refusal) = self.ban_or_wait(step) {
+            return refusal;
+        }
+        if is_failure {
+            self.fail(step);
+        }
+        self.enter(None, step);
+        LedgerResponse::Counted(self.outlook(step))
+    }
+
+    fn count_failure(&mut self, step: &mut Step<'_>) -> LedgerResponse {
+        if let Some(ban) = self.ban(step) {
+            return ban;
+        }
+        self.fail(step);
+        LedgerResponse::Counted(self.outlook(step))
+    }
+
+    fn give_back(&mut self, id: &EntryId, step: &mut Step<'_>) -> LedgerResponse {
+        let journal = self.journals.get_mut(step.group);
+        let taken = journal.and_then(|journal| journal.take(id));
+        step.head_changed |= taken.is_some();
+        match taken {
+            Some(TakenFrom::Row(row)) => step.change.write.push(self.sealed_row(step.group, row)),
+            Some(TakenFrom::LastOfRow(row)) => step.change.delete.push(row),
+            Some(TakenFrom::Head) | None => {}
+        }
+        LedgerResponse::Counted(self.outlook(step))
+    }
+
+    fn lift(&mut self, step: &mut Step<'_>) -> LedgerResponse {
+        step.head_changed |= std::mem::take(&mut self.bans) != Bans::default();
+        LedgerResponse::Counted(self.outlook(step))
+    }
+
+    /// Why an attempt with this id is not admitted, if it is not. A replayed one is counted here.
+    fn refusal(&mut self, id: Option<EntryId>, step: &mut Step<'_>) -> Option<LedgerResponse> {
+        if let Some(refusal) = self.ban_or_wait(step) {
+            return Some(refusal);
+        }
+        self.has(id?, step).then(|| {
+            self.fail(step);
+            self.enter(None, step);
+            LedgerResponse::Replayed(self.outlook(step))
+        })
+    }
+
+    fn ban_or_wait(&self, step: &Step<'_>) -> Option<LedgerResponse> {
+        self.ban(step).or_else(|| {
+            let wait = self.wait(step)?;
+            Some(LedgerResponse::Limited { wait })
+        })
+    }
+
+    fn ban(&self, step: &Step<'_>) -> Option<LedgerResponse> {
+        step.limits.ban?;
+        let left = self.bans.left(step.now)?;
+        Some(LedgerResponse::Banned { left })
+    }
+
+    fn outlook(&self, step: &Step<'_>) -> Outlook {
+        let banned_for = step.limits.ban.and_then(|_| self.bans.left(step.now));
+        Outlook {
+            exhausted_for: self.wait(step).unwrap_or_default(),
+            banned_for: banned_for.unwrap_or_default(),
+        }
+    }
+
+    /// How long until another attempt fits, or `None` if it fits now.
+    fn wait(&self, step: &Step<'_>) -> Option<Duration> {
+        let now = step.now;
+        let by_quota = step
+            .limits
+            .quota
+            .and_then(|quota| self.journals.get(step.group)?.wait(quota, now));
+        let journals = || self.journals.values();
+        let is_full = || {
+            let entries = journals().map(|journal| journal.entries.len());
+            entries.sum::<usize>() >= CAPACITY
+        };
+        by_quota.or_else(|| {
+            let oldest = journals().filter_map(|journal| {
+                let first = journal.entries.front()?;
+                first.at.left(journal.horizon, now)
+            });
+            oldest.min().filter(|_| is_full())
+        })
+    }
+
+    /// Whether any group admitted this key in the replay window.
+    fn has(&self, id: EntryId, step: &Step<'_>) -> bool {
+        step.limits.replay_window.is_some_and(|window| {
+            let mut journals = self.journals.values();
+            journals.any(|journal| journal.has(&id, window, step.now))
+        })
+    }
+
+    /// Counts a failure, if the limits ask for it.
+    fn fail(&mut self, step: &mut Step<'_>) {
+        if let Some(rule) = step.limits.ban {
+            self.bans.fail(rule, step.now);
+            step.head_changed = true;
+        }
+    }
+
+    /// Remembers an attempt, if the limits ask for it.
+    fn enter(&mut self, id: Option<EntryId>, step: &mut Step<'_>) {
+        let limits = step.limits;
+        if limits.quota.is_none() && (id.is_none() || limits.replay_window.is_none()) {
+            return;
+        }
+        let entry = JournalEntry { at: step.now, id };
+        let next_row = self.next_row;
+        let journal = self.journals.entry(step.group.to_owned()).or_default();
+        journal.horizon = limits.horizon();
+        if let Some(sealed) = journal.push(entry, next_row) {
+            self.next_row += 1;
+            let row = self.sealed_row(step.group, sealed.row);
+            step.change.write.push(row);
+        }
+        step.head_changed = true;
+    }
+}

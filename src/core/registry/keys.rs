@@ -1,0 +1,135 @@
+//! What sockets and denials are found by: a claim's value, an address, the id of one socket.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::request::address::AddressKey;
+use crate::token::Identity;
+
+/// How many objects share the live sockets. Their names are the numbers below this one.
+pub const SHARDS: u8 = 16;
+
+/// Longer keys are hashed, in bytes: the platform allows 256 in a tag of a socket.
+const MAX_KEY_BYTES: usize = 200;
+
+/// A key that sockets and denials are found by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RegistryKey(String);
+
+impl RegistryKey {
+    /// Writes the length of each part before it, so that two different keys never read alike.
+    fn new(kind: &str, parts: &[&str]) -> Self {
+        let parts = parts.iter().map(|part| format!(" {}:{part}", part.len()));
+        let plain = format!("{kind}{}", parts.collect::<String>());
+        if plain.len() <= MAX_KEY_BYTES {
+            Self(plain)
+        } else {
+            Self(format!("{kind} #{:x}", Sha256::digest(plain)))
+        }
+    }
+
+    /// Every token.
+    pub fn all() -> Self {
+        Self::new("all", &[])
+    }
+
+    /// The tokens of an issuer.
+    pub fn issuer(issuer: &str) -> Self {
+        Self::new("iss", &[issuer])
+    }
+
+    /// A claim's value, from one issuer or from any. The issuer of a token that names none is
+    /// the empty text.
+    pub fn claim(name: Claim, issuer: Option<&str>, value: &str) -> Self {
+        match issuer {
+            None => Self::new(name.name(), &[value]),
+            Some(issuer) => Self::new(name.name(), &[issuer, value]),
+        }
+    }
+
+    pub fn address(address: AddressKey) -> Self {
+        Self::new("ip", &[&address.to_string()])
+    }
+
+    /// One socket, by the request id of its upgrade.
+    pub fn socket(id: &str) -> Self {
+        Self::new("id", &[id])
+    }
+
+    /// The tag of the sockets with this key. `None` if it means all sockets.
+    pub fn tag(&self) -> Option<&Self> {
+        (*self != Self::all()).then_some(self)
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it names one token, by its `jti`. A socket can come to such a key after it was
+    /// opened, and its tags don't change.
+    pub fn is_of_token(&self) -> bool {
+        self.0.split(' ').next() == Some(Claim::Token.name())
+    }
+
+    /// The number of the object that keeps the sockets of this subject or address.
+    pub fn shard(&self) -> u8 {
+        Sha256::digest(&self.0)[0] % SHARDS
+    }
+}
+
+/// The claims that tokens are revoked by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// `jti`, which names one token.
+    Token,
+    /// `sid`, which names a session.
+    Session,
+    /// `sub`.
+    Subject,
+}
+
+impl Claim {
+    pub const ALL: [Self; 3] = [Self::Token, Self::Session, Self::Subject];
+
+    /// Its name in a token.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Token => "jti",
+            Self::Session => "sid",
+            Self::Subject => "sub",
+        }
+    }
+
+    pub(super) fn of(self, identity: &Identity) -> Option<&str> {
+        identity.claims.get(self.name())?.as_str()
+    }
+}
+
+/// The number of the object that keeps a socket: by its subject, or without one by its address.
+pub fn shard_of(identity: Option<&Identity>, address: AddressKey) -> u8 {
+    let subject = identity.and_then(subject_key);
+    subject
+        .unwrap_or_else(|| RegistryKey::address(address))
+        .shard()
+}
+
+/// The subject of an identity, within its issuer.
+pub fn subject_key(identity: &Identity) -> Option<RegistryKey> {
+    let subject = identity.subject.as_deref()?;
+    Some(RegistryKey::claim(
+        Claim::Subject,
+        Some(issuer_of(identity)),
+        subject,
+    ))
+}
+
+/// The session of an identity within its issuer, if its token names one.
+pub fn session_key(identity: &Identity) -> Option<RegistryKey> {
+    let session = Claim::Session.of(identity);
+    session.map(|session| RegistryKey::claim(Claim::Session, Some(issuer_of(identity)), session))
+}
+
+pub(super) fn issuer_of(identity: &Identity) -> &str {
+    identity.issuer().unwrap_or_default()
+}

@@ -1,0 +1,184 @@
+//! One request to an object of the registry, answered as a pure step.
+
+use std::time::Duration;
+
+use super::{
+    Denial, DenialReason, DenialTarget, MergedDenial, RegistryKey, RegistryRequest,
+    RegistryResponse, SWEEP_EVERY, Socket, SocketEntry, Stored, judge, oldest,
+};
+use crate::util::time::Timestamp;
+
+/// A live socket in the object's hands.
+pub trait LiveSocket {
+    fn socket(&self) -> &Socket;
+
+    /// Whether it was opened with this key.
+    fn has_key(&self, key: &RegistryKey) -> bool;
+}
+
+/// What the object does after a step, one effect after the other. Sockets are named by their place in the list
+/// that the step was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Close the socket with this reason.
+    End { at: usize, reason: DenialReason },
+    /// Keep `socket` in place of what is known of it, and send `message` through its channel.
+    Extend {
+        at: usize,
+        socket: Box<Socket>,
+        message: String,
+    },
+    /// Store a denial. `is_first`: none is stored for this target.
+    Store {
+        target: DenialTarget,
+        denial: Denial,
+        is_first: bool,
+    },
+    /// Delete the denials that ended after this long, unless that is planned already.
+    SweepIn(Duration),
+}
+
+/// The outcome of one request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    pub response: RegistryResponse,
+    pub effects: Vec<Effect>,
+}
+
+impl From<RegistryResponse> for Step {
+    fn from(response: RegistryResponse) -> Self {
+        let effects = Vec::new();
+        Self { response, effects }
+    }
+}
+
+impl RegistryRequest {
+    /// Which live sockets the step needs: `None` for no socket, else all sockets with a tag, or all.
+    pub fn sockets(&self) -> Option<Option<&RegistryKey>> {
+        match self {
+            Self::Admit { .. } => None,
+            // A channel keeps the tags that it was accepted with: none names a newer token.
+            Self::Deny { target, .. } if target.key.is_of_token() => Some(None),
+            Self::Deny { target, .. } => Some(target.key.tag()),
+            Self::List { key, .. } => Some(key.as_ref()),
+            Self::Extend { subject, .. } => Some(Some(subject)),
+        }
+    }
+}
+
+/// Judges a socket that asks to be registered, under the denials that are stored for it.
+pub fn admit(
+    entry: &SocketEntry,
+    denials: &[(DenialTarget, Denial)],
+    now: Timestamp,
+) -> RegistryResponse {
+    let found: Vec<_> = denials
+        .iter()
+        .map(|(target, denial)| (target.kind, *denial))
+        .collect();
+    match judge(&entry.socket, &found, now) {
+        Ok(()) => RegistryResponse::Admitted,
+        Err(end) => RegistryResponse::Refused { end },
+    }
+}
+
+/// Answers a request. `sockets`: those that [`RegistryRequest::sockets`] names, in any order.
+pub fn step(
+    request: &RegistryRequest,
+    stored: &Stored,
+    sockets: &[impl LiveSocket],
+    now: Timestamp,
+) -> Step {
+    match request {
+        RegistryRequest::Admit { entry } => admit(entry, &stored.denials, now).into(),
+        RegistryRequest::Deny {
+            target,
+            denial,
+            stamped,
+        } => deny(target, (*denial, *stamped), stored, sockets, now),
+        RegistryRequest::List { max, .. } => {
+            let found = sockets.iter().map(|live| live.socket().clone()).collect();
+            let (sockets, truncated) = oldest(found, *max);
+            RegistryResponse::Listed { sockets, truncated }.into()
+        }
+        RegistryRequest::Extend { entry, session, .. } => {
+            match admit(entry, &stored.denials, now) {
+                RegistryResponse::Admitted => extend(entry, session.as_ref(), sockets),
+                refused => refused.into(),
+            }
+        }
+    }
+}
+
+/// Stores a denial and ends the sockets that it hits.
+fn deny(
+    target: &DenialTarget,
+    (denial, stamped): (Denial, bool),
+    stored: &Stored,
+    sockets: &[impl LiveSocket],
+    now: Timestamp,
+) -> Step {
+    let before = stored.denials.first().map(|(_, denial)| *denial);
+    let denial = Denial {
+        before: match stamped {
+            true => Denial::stamped(before, now),
+            false => denial.before,
+        },
+        ..denial
+    };
+    let MergedDenial {
+        stored: denial,
+        is_new,
+    } = denial.over(target.kind, before);
+    if before.is_none() && !stored.has_room && denial.needs_room(target.kind, now) {
+        return RegistryResponse::Full.into();
+    }
+    let key = &target.key;
+    let is_meant = |live: &dyn LiveSocket| {
+        !key.is_of_token() || live.has_key(key) || live.socket().is_renewed_by(key)
+    };
+    let mut effects = Vec::new();
+    for (at, live) in sockets.iter().enumerate() {
+        let reason = denial.hits(target.kind, live.socket(), now);
+        if let Some(reason) = reason.filter(|_| is_meant(live)) {
+            effects.push(Effect::End { at, reason });
+        }
+    }
+    let response = RegistryResponse::Denied {
+        denial,
+        sockets: effects.len() as u64,
+    };
+    // Last: what is sent after a write waits until the write is safe.
+    if is_new {
+        effects.push(Effect::Store {
+            target: target.clone(),
+            denial,
+            is_first: before.is_none(),
+        });
+    }
+    effects.push(Effect::SweepIn(SWEEP_EVERY));
+    Step { response, effects }
+}
+
+/// Moves the expiry of the subject's sockets that were opened under the rules of `newer`.
+fn extend(newer: &SocketEntry, session: Option<&RegistryKey>, sockets: &[impl LiveSocket]) -> Step {
+    let mut effects = Vec::new();
+    let mut count = 0;
+    for (at, live) in sockets.iter().enumerate() {
+        let is_of_session = session.is_none_or(|session| live.has_key(session));
+        if live.socket().realm != newer.socket.realm || !is_of_session {
+            continue;
+        }
+        count += 1;
+        let mut socket = Box::new(live.socket().clone());
+        if let Some(message) = socket.extend(newer) {
+            effects.push(Effect::Extend {
+                at,
+                socket,
+                message,
+            });
+        }
+    }
+    let response = RegistryResponse::Extended { sockets: count };
+    Step { response, effects }
+}
