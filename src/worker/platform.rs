@@ -90,6 +90,8 @@ impl Runtime for WorkerPlatform<'_> {
     }
 
     async fn fetch_keys(&self, keys: &Rc<RemoteKeys>, from_provider: bool) {
+        // The fetch and its result outlive this request: others may have joined it.
+        self.hold_fetch(keys, from_provider);
         if let Some(copy) = fetch_keys(keys, from_provider).await {
             let url = keys.url.clone();
             self.context
@@ -98,12 +100,7 @@ impl Runtime for WorkerPlatform<'_> {
     }
 
     fn fetch_keys_after_response(&self, keys: &Rc<RemoteKeys>) {
-        let keys = keys.clone();
-        self.context.wait_until(async move {
-            if let Some(copy) = fetch_keys(&keys, false).await {
-                share_keys(&keys.url, &copy).await;
-            }
-        });
+        self.hold_fetch(keys, false);
     }
 
     async fn introspect(
@@ -111,6 +108,18 @@ impl Runtime for WorkerPlatform<'_> {
         question: &IntrospectionRequest<'_>,
     ) -> Result<ProviderAnswer, String> {
         provider::introspect(question, self.context).await
+    }
+}
+
+impl WorkerPlatform<'_> {
+    /// Fetches a key set, or joins a fetch under way, whatever becomes of the request.
+    fn hold_fetch(&self, keys: &Rc<RemoteKeys>, from_provider: bool) {
+        let keys = keys.clone();
+        self.context.wait_until(async move {
+            if let Some(copy) = fetch_keys(&keys, from_provider).await {
+                share_keys(&keys.url, &copy).await;
+            }
+        });
     }
 }
 

@@ -93,7 +93,7 @@ impl Gate {
             return Ok(None);
         };
         let ledger = ledger_of_user(identity).ok_or_else(|| {
-            Reason::TokenInvalid.because("sub is missing, by which users are counted")
+            Reason::TokenUnusable.because("the token names no subject, by which users are counted")
         })?;
         self.check_quota(LimitScope::User, &counting.user, &ledger, now)
             .inspect_err(|_| record.stage = Stage::Known)?;

@@ -92,7 +92,7 @@ pub(super) async fn spend<E: Platform>(
     let grant = match platform.ask_once(&call).await {
         Ok(StoreResponse::Given(content)) => Grant::redeem(&content, bounds)?,
         Ok(_) => {
-            return Err(Reason::TokenInvalid.because("the ticket is unknown, spent or expired"));
+            return Err(Reason::TokenUnusable.because("the ticket is unknown, spent or expired"));
         }
         Err(failure) => return Err(counting.unavailable(failure)),
     };
@@ -119,7 +119,7 @@ pub(super) async fn admit_once<E: Platform>(
     let failure = match platform.ask_once(&call).await {
         Ok(StoreResponse::Kept) => return Ok(()),
         Ok(StoreResponse::Exists) => {
-            return Err(Reason::TokenInvalid.because("the jti was admitted before"));
+            return Err(Reason::TokenUnusable.because("the jti was admitted before"));
         }
         Ok(other) => format!("it answered {other:?}"),
         Err(failure) => failure,

@@ -37,6 +37,7 @@ fn ada() -> Identity {
         scopes: vec!["read".into(), "write".into()],
         claims: Map::new(),
         expires: NOW,
+        ..Identity::default()
     }
 }
 

@@ -271,6 +271,7 @@ fn identity_headers_are_escaped_and_absent_where_there_is_nothing_to_say() {
                 scopes: strings(scopes),
                 expires: NOW,
                 claims: Map::new(),
+                ..Identity::default()
             }),
             credential: None,
         };

@@ -98,6 +98,7 @@ describe('a server that answers with', () => {
     upstream,
     vars: {
       AUTH: 'required',
+      JWT_AUDIENCE: 'any',
       ROUTES: names.map((name, at) => ({
         path: `/${at}`,
         jwt_jwks_url: `${SITE}/${encodeURIComponent(name)}`,
@@ -141,6 +142,7 @@ describe('a provider that is down', () => {
     upstream,
     vars: {
       AUTH: 'required',
+      JWT_AUDIENCE: 'any',
       ROUTES: [
         { path: '/known', jwt_jwks_url: `${SITE}/known` },
         { path: '/unknown', jwt_jwks_url: `${SITE}/unknown` },
@@ -191,6 +193,7 @@ describe('a provider that is slow', () => {
     upstream,
     vars: {
       AUTH: 'required',
+      JWT_AUDIENCE: 'any',
       ROUTES: ['silent', 'begins'].map((name) => ({
         path: `/${name}`,
         jwt_jwks_url: `${SITE}/${name}`,
