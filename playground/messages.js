@@ -162,5 +162,6 @@ export const STAGES = [
   ['token', 'Token', 'Genuine, for us, and still valid?'],
   ['permission', 'Permission', 'Does the token permit this?'],
   ['counters', 'Counters', 'Too many attempts? Seen before?'],
+  ['registry', 'Registry', 'Revoked, or banned by an administrator?'],
   ['forward', 'Server', 'Does the server accept the socket?'],
 ];

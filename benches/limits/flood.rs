@@ -6,7 +6,8 @@ use std::collections::HashMap;
 
 use base64ct::{Base64, Encoding};
 use portcullis::config::{Settings, Var};
-use portcullis::gateway::{Gate, LedgerCall, Passage};
+use portcullis::gateway::platform::{BackgroundTask, LedgerCall};
+use portcullis::gateway::{Gate, Passage};
 use portcullis::limits::ledger::{Ledger, LedgerResponse};
 use portcullis::policy::LEDGER_BINDING;
 use portcullis::record::Record;
@@ -64,6 +65,7 @@ struct World {
     ledgers: RefCell<HashMap<String, Kept>>,
     dice: RefCell<Dice>,
     calls: Cell<u64>,
+    background: RefCell<Vec<BackgroundTask>>,
     outcome: RefCell<Outcome>,
 }
 
@@ -92,6 +94,7 @@ pub fn run(crowd: Crowd) -> Outcome {
         ledgers: RefCell::default(),
         dice: RefCell::new(Dice(11)),
         calls: Cell::new(0),
+        background: RefCell::default(),
         outcome: RefCell::default(),
     };
     for at in 0..crowd.attempts {
@@ -135,13 +138,13 @@ impl World {
         let key = gate.address_key(&request, &place);
         let mut record = Record::begin(key, "id", String::new());
         self.calls.set(0);
-        let journey = ready(gate.journey(&Counting(self), &request, &place, &mut record));
-        for call in journey.after_response {
-            let answer = ready(self.ask(&call)).expect("a ledger answers");
-            gate.learn(&call, &answer, self.now());
+        let platform = Counting(self);
+        let result = ready(gate.journey(&platform, &request, &place, &mut record));
+        for task in self.background.take() {
+            ready(gate.perform(&platform, task)).expect("a ledger answers");
         }
         let mut outcome = self.outcome.borrow_mut();
-        match journey.result {
+        match result {
             Ok(Passage::Socket { .. }) => {
                 outcome.admitted += 1;
                 outcome.calls_of_admitted += self.calls.get();
@@ -172,6 +175,10 @@ impl Headers for Knock {
 impl Counters for World {
     fn now(&self) -> Timestamp {
         Timestamp(self.now.get())
+    }
+
+    fn run_in_background(&self, task: BackgroundTask) {
+        self.background.borrow_mut().push(task);
     }
 
     async fn ask(&self, call: &LedgerCall) -> Result<LedgerResponse, String> {

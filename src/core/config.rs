@@ -6,7 +6,9 @@ mod issuers;
 mod names;
 mod one_time;
 mod origins;
+mod paths;
 mod reader;
+mod reference;
 mod registry;
 mod reject_with;
 mod relay;
@@ -14,6 +16,7 @@ mod routes;
 pub mod settings;
 mod upstream;
 mod values;
+mod warnings;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -60,6 +63,16 @@ pub enum Var {
     Text(String),
     /// A TOML table or array, or a JSON variable.
     Json(Value),
+}
+
+impl Var {
+    fn is_text(&self) -> bool {
+        matches!(self, Self::Text(_))
+    }
+
+    fn is_off(&self) -> bool {
+        matches!(self, Self::Text(text) if text.trim() == "off")
+    }
 }
 
 impl From<Value> for Var {
@@ -118,6 +131,7 @@ fn read_policy(reader: &mut Reader<'_>) -> Option<Policy> {
     if !reader.is_of_a_route() {
         names::check(reader);
     }
+    reader.check_references();
     let require_tls = read_require_tls(reader);
     let origins = origins::read(reader);
     let authentication = authentication::read(reader);
@@ -140,8 +154,7 @@ fn read_policy(reader: &mut Reader<'_>) -> Option<Policy> {
     });
     let reject_with = reject_with::read(reader);
     let security_headers = read_security_headers(reader);
-    let warnings = origins::warnings(&origins);
-    Some(Policy {
+    let mut policy = Policy {
         require_tls,
         origins,
         authentication: authentication?,
@@ -156,8 +169,11 @@ fn read_policy(reader: &mut Reader<'_>) -> Option<Policy> {
         plain_http,
         reject_with,
         security_headers,
-        warnings,
-    })
+        warnings: Vec::new(),
+    };
+    warnings::check(reader, &policy);
+    policy.warnings = reader.take_warnings();
+    Some(policy)
 }
 
 fn read_permission(reader: &mut Reader<'_>, auth_is_off: bool) -> Permission {

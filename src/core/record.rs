@@ -23,6 +23,7 @@ pub enum Stage {
     Token,
     Permission,
     Counters,
+    Registry,
     Forward,
     /// The socket was open.
     Live,
@@ -40,6 +41,7 @@ impl Stage {
             Self::Token => "token",
             Self::Permission => "permission",
             Self::Counters => "counters",
+            Self::Registry => "registry",
             Self::Forward => "forward",
             Self::Live => "live",
         }

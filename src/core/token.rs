@@ -31,15 +31,11 @@ pub use jws::TokenHeader;
 pub use keys::{Algorithm, Key, KeyRing, RuntimeKey};
 pub(crate) use pem::{is_pem, keys as pem_keys};
 
-use crate::util::time::Timestamp;
+use crate::util::time::Clock;
 
-/// What verification needs from a runtime.
-pub trait Runtime {
-    /// The current time.
-    fn now(&self) -> Timestamp;
-
-    /// Verifies a signature with the runtime's cryptography, which is faster than WASM for all but
-    /// HMAC. The error is for the log.
+/// The runtime's cryptography, which is faster than WASM for everything but HMAC.
+pub trait Cryptography {
+    /// Verifies a signature. The error is for the log.
     fn verify(
         &self,
         key: &Rc<RuntimeKey>,
@@ -47,18 +43,28 @@ pub trait Runtime {
         signature: &[u8],
         signed: &[u8],
     ) -> impl Future<Output = Result<bool, String>>;
+}
 
-    /// Fetches a key set and hands it, or the failure, to `keys`. With `from_provider` no cached
-    /// copy is used.
+/// Identity providers, asked over the network.
+pub trait Providers {
+    /// Fetches a key set and hands it, or the failure, to `keys`. `from_provider`: past every
+    /// cache.
     fn fetch_keys(&self, keys: &Rc<RemoteKeys>, from_provider: bool) -> impl Future<Output = ()>;
 
-    /// Fetches a key set in the background.
-    fn fetch_keys_after_response(&self, keys: &Rc<RemoteKeys>);
-
-    /// Asks a provider about a session. Requests that ask the same question meanwhile share its
+    /// Introspects a session. Callers that ask the same question at the same time share one
     /// answer. The error is for the log.
     fn introspect(
         &self,
         question: &IntrospectionRequest<'_>,
     ) -> impl Future<Output = Result<ProviderAnswer, String>>;
 }
+
+/// Key sets that are fetched in the background, after the response.
+pub trait BackgroundKeys {
+    fn fetch_keys_after_response(&self, keys: &Rc<RemoteKeys>);
+}
+
+/// What verification needs from a runtime.
+pub trait Runtime: Clock + Cryptography + Providers + BackgroundKeys {}
+
+impl<T: Clock + Cryptography + Providers + BackgroundKeys> Runtime for T {}

@@ -1,4 +1,6 @@
-//! What `host.js` does.
+//! The functions of `host.js`, and how values cross to them.
+
+use std::fmt::Display;
 
 use wasm_bindgen::prelude::*;
 use web_sys::{Request, Response};
@@ -9,10 +11,10 @@ extern "C" {
     pub fn describe_environment(env: &JsValue) -> String;
 
     #[wasm_bindgen(js_name = namesLike)]
-    pub fn names_like(owned: &JsValue) -> JsValue;
+    pub fn names_like(owned: &JsValue, platform: &JsValue) -> JsValue;
 
     #[wasm_bindgen(js_name = stampsOf)]
-    pub fn stamps_of(lines: &str, hidden: &JsValue) -> JsValue;
+    pub fn stamps_of(set: &str, add: &str, hidden: &JsValue) -> JsValue;
 
     #[wasm_bindgen(js_name = readRequest)]
     pub fn read_request(request: &Request, names: &JsValue) -> String;
@@ -78,16 +80,6 @@ extern "C" {
         own: &str,
     ) -> Result<Response, JsValue>;
 
-    #[wasm_bindgen(catch, js_name = closeAtOnce)]
-    pub fn close_at_once(
-        context: &JsValue,
-        address: &str,
-        code: u16,
-        reason: &str,
-        stamps: &JsValue,
-        own: &str,
-    ) -> Result<Option<Response>, JsValue>;
-
     #[wasm_bindgen(catch, js_name = importKey)]
     pub async fn import_key(jwk: &str, algorithm: &str) -> Result<JsValue, JsValue>;
 
@@ -118,12 +110,22 @@ extern "C" {
     ) -> Result<(), JsValue>;
 }
 
-/// A binding of the environment; undefined where there is none.
+/// A binding of the environment; undefined if there is none.
 pub fn binding(env: &JsValue, name: &str) -> JsValue {
     js_sys::Reflect::get(env, &name.into()).unwrap_or_default()
 }
 
-/// A text that JavaScript came by; the error is for the log.
+/// `Name: value` in lines. No part can hold a line break, because each was checked or came as a
+/// header.
+pub fn header_lines<N: Display, V: Display>(headers: &[(N, V)]) -> String {
+    let lines: Vec<_> = headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}"))
+        .collect();
+    lines.join("\n")
+}
+
+/// A text from JavaScript. The error is for the log.
 pub fn text(result: Result<JsValue, JsValue>) -> Result<String, String> {
     result
         .map(|text| text.as_string().unwrap_or_default())

@@ -12,8 +12,8 @@ use wasm_bindgen::prelude::*;
 use web_sys::console;
 use worker::Context;
 
+use crate::clock::now;
 use crate::host;
-use crate::platform::now;
 
 #[wasm_bindgen(module = "/js/provider.js")]
 extern "C" {

@@ -114,12 +114,13 @@ fn read_names(reader: &mut Reader<'_>) -> IdentityClaims {
 
 /// The provider of sessions: `None` stands for an error, `Some(None)` for no provider.
 fn read_sessions(reader: &mut Reader<'_>, common: &Common) -> Option<Option<Sessions>> {
-    let url = reader.parse(&SESSION_URL, |url| {
-        values::provider_url(url, SESSION_EXAMPLE)
-    });
+    let url = reader.parse(
+        &SESSION_URL,
+        values::or_off(|url| values::provider_url(url, SESSION_EXAMPLE)),
+    );
     let authorization = reader.parse(&SESSION_URL_AUTH, values::authorization);
     let fresh = reader.or_default(&SESSION_CACHE, duration::duration);
-    if !reader.has(&SESSION_URL) {
+    if !has_sessions(reader) {
         return Some(None);
     }
     if !reader.has(&SESSION_URL_AUTH) {
@@ -132,11 +133,16 @@ fn read_sessions(reader: &mut Reader<'_>, common: &Common) -> Option<Option<Sess
     }
     let expectations = read_expectations(reader, common);
     Some(Some(Sessions::new(
-        url?,
+        url??,
         authorization?,
         expectations,
         fresh,
     )))
+}
+
+pub(super) fn has_sessions(reader: &Reader<'_>) -> bool {
+    let url = reader.value(&SESSION_URL);
+    url.is_some_and(|url| !url.is_off())
 }
 
 /// What holds for every issuer.

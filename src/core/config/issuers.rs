@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::authentication::{Common, JWKS_EXAMPLE};
+use super::authentication::{Common, JWKS_EXAMPLE, has_sessions};
 use super::reader::Reader;
 use super::settings::{
     ISSUERS, JWT_ALGORITHMS, JWT_AUDIENCE, JWT_ISSUER, JWT_JWKS, JWT_JWKS_URL, JWT_SECRET,
-    SESSION_URL,
 };
 use super::values;
 use crate::token::{self, Algorithm, Issuer, Key, KeyRing, KeySources, RemoteKeys};
@@ -89,7 +88,7 @@ pub(super) fn read_issuers(reader: &mut Reader<'_>, common: &Common) -> Option<V
     let entries = reader.array(&ISSUERS)?;
     // These two are then about sessions.
     let for_sessions = [&JWT_ISSUER, &JWT_AUDIENCE];
-    let has_sessions = reader.has(&SESSION_URL);
+    let has_sessions = has_sessions(reader);
     for name in [
         &JWT_SECRET,
         &JWT_JWKS,

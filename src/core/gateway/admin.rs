@@ -1,52 +1,41 @@
-//! `/_portcullis/admin/`: what an administrator does to all objects of the registry.
+//! `/_portcullis/admin/`: carries out an administrator's command in all objects of the registry.
 
 use std::ops::Range;
 use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Gate, Passage, Platform};
-use crate::admin::{AdminToken, Command, MAX_BODY_BYTES, Target};
+use super::attempt::Attempt;
+use super::passage::Passage;
+use super::permit::Permit;
+use super::platform::Platform;
+use crate::admin::{Command, MAX_BODY_BYTES, Target};
 use crate::policy::Site;
-use crate::record::{Record, Stage};
 use crate::registry::{
     DISCONNECT_LASTS, Denial, DenialKind, DenialTarget, MAX_DENIALS, MAX_LISTED, RegistryKey,
     RegistryRequest, RegistryResponse, SHARDS, Socket, oldest,
 };
-use crate::request::Request;
 use crate::request::address::ClientAddress;
 use crate::response::reason::{Reason, Rejection};
 use crate::util::time::Timestamp;
 
-impl Gate {
-    /// Steps 6 to 9 for a request to an administrator's path. Failed tries count as attempts of
-    /// their address; the administrator's own do not.
-    pub(super) async fn administer<E: Platform>(
-        &self,
-        platform: &E,
-        request: &Request<'_>,
-        token: &AdminToken,
+impl<P: Platform> Attempt<'_, P> {
+    pub async fn administer(
+        &mut self,
+        _: Permit<()>,
         site: &Site,
-        record: &mut Record,
-    ) -> Result<Passage<E>, Rejection> {
-        // 6. bans and exhausted quotas already known here
-        record.stage = Stage::Known;
+    ) -> Result<Passage<P>, Rejection> {
+        let (platform, request) = (self.platform, self.request);
         let counting = &site.elsewhere.counting;
-        let address = request.address.key(counting.ipv6_prefix);
-        self.check_address(counting, address, platform.now())?;
-
-        // 7. token
-        record.stage = Stage::Token;
-        token.check(request)?;
-
-        // 9. in place of counters: what is asked for
-        record.stage = Stage::Counters;
         let body = match Command::has_body(request) {
             false => String::new(),
-            true => platform.body(MAX_BODY_BYTES).await.map_err(|failure| {
-                let detail = format!("the body can't be read: {failure}");
-                Reason::BadRequest { detail }.because("the body can't be read")
-            })?,
+            true => {
+                let body = platform.read_body(MAX_BODY_BYTES).await;
+                body.map_err(|failure| {
+                    let detail = format!("the body can't be read: {failure}");
+                    Reason::BadRequest { detail }.because("the body can't be read")
+                })?
+            }
         };
         let command = Command::read(request, &body, counting.ipv6_prefix, platform.now())?;
         let objects = Objects {
@@ -54,29 +43,24 @@ impl Gate {
             timeout: counting.timeout,
         };
         if let Command::Lift(Target::Address { address, .. }) = &command {
-            self.lift(platform, site, *address).await?;
+            self.lift(site, *address).await?;
         }
-        let (json, said) = objects.obey(command).await?;
-        record.note_administered(said);
+        let (json, done) = objects.obey(command).await?;
+        self.record.note_administered(done);
         Ok(Passage::Json { json })
     }
 
     /// Lifts the bans that an address's own failures brought: one for each `IPV6_PREFIX` that
     /// routes count it by.
-    async fn lift<E: Platform>(
-        &self,
-        platform: &E,
-        site: &Site,
-        address: ClientAddress,
-    ) -> Result<(), Rejection> {
+    async fn lift(&self, site: &Site, address: ClientAddress) -> Result<(), Rejection> {
         let mut lifted = Vec::new();
         for counting in site.banning() {
-            let call = counting.lift(address.key(counting.ipv6_prefix), platform.now());
+            let call = counting.lift(address.key(counting.ipv6_prefix), self.platform.now());
             if lifted.contains(&call.ledger) {
                 continue;
             }
-            match platform.ask(&call).await.answer {
-                Ok(answer) => self.learn(&call, &answer, platform.now()),
+            match self.platform.ask_ledger(&call).await.answer {
+                Ok(answer) => self.gate.learn(&call, &answer, self.platform.now()),
                 Err(failure) => return Err(not_done(format!("{}: {failure}", call.scope))),
             }
             lifted.push(call.ledger);
@@ -86,20 +70,20 @@ impl Gate {
 }
 
 /// All objects of the registry.
-struct Objects<'a, E> {
-    platform: &'a E,
+struct Objects<'a, P> {
+    platform: &'a P,
     timeout: Duration,
 }
 
-impl<E: Platform> Objects<'_, E> {
-    /// Does it; gives the answer as JSON and what was done, for the record.
+impl<P: Platform> Objects<'_, P> {
+    /// Carries out a command. Returns the response as JSON, and what was done for the record.
     async fn obey(&self, command: Command) -> Result<(String, String), Rejection> {
         let now = self.platform.now();
         match command {
             Command::List(filter) => {
                 let listed = self.list(filter.map(|filter| filter.key())).await?;
-                let said = format!("listed {} sockets", listed.sockets.len());
-                Ok((json(&listed), said))
+                let done = format!("listed {} sockets", listed.sockets.len());
+                Ok((json(&listed), done))
             }
             Command::Disconnect(filter) => {
                 let denial = Denial {
@@ -109,19 +93,19 @@ impl<E: Platform> Objects<'_, E> {
                 let (_, disconnected) = self
                     .denial(DenialKind::Disconnect, filter.key(), denial)
                     .await?;
-                let said = format!("disconnected {filter}: {disconnected} sockets");
-                Ok((json(&Disconnected { disconnected }), said))
+                let done = format!("disconnected {filter}: {disconnected} sockets");
+                Ok((json(&Disconnected { disconnected }), done))
             }
             Command::Ban { target, lasts } => {
                 let until = now + lasts;
                 let disconnected = self.ban(&target, until).await?;
-                let said = format!("banned {target}: {disconnected} sockets");
+                let done = format!("banned {target}: {disconnected} sockets");
                 let banned = Banned {
                     banned: name(&target),
                     until: seconds(until),
                     disconnected,
                 };
-                Ok((json(&banned), said))
+                Ok((json(&banned), done))
             }
             Command::Lift(target) => {
                 self.ban(&target, Timestamp::default()).await?;
@@ -132,7 +116,7 @@ impl<E: Platform> Objects<'_, E> {
                 ))
             }
             Command::Revoke(revocation) => {
-                let said = revocation.to_string();
+                let what = revocation.to_string();
                 let denial = Denial {
                     before: revocation.before,
                     until: now + revocation.lasts,
@@ -146,13 +130,13 @@ impl<E: Platform> Objects<'_, E> {
                 };
                 Ok((
                     json(&revoked),
-                    format!("revoked {said}: {disconnected} sockets"),
+                    format!("revoked {what}: {disconnected} sockets"),
                 ))
             }
         }
     }
 
-    /// Sets a mark in every object; gives what is stored now, and how many sockets it ended.
+    /// Sets a denial in every object. Returns what is stored now, and how many sockets it closed.
     async fn denial(
         &self,
         kind: DenialKind,
@@ -167,8 +151,8 @@ impl<E: Platform> Objects<'_, E> {
         self.denied(0..SHARDS, &question).await
     }
 
-    /// Bans, or with a time that has passed lifts a ban. Of two that are about one party the later
-    /// counts in all objects: the first of them says when it was spoken.
+    /// Bans, or with a time that has passed lifts a ban. The first object stamps the command with
+    /// its time, so that of two commands for one target the later one wins in all objects.
     async fn ban(&self, target: &Target, until: Timestamp) -> Result<u64, Rejection> {
         let question = |before, stamped| RegistryRequest::Deny {
             target: DenialTarget {
@@ -185,7 +169,8 @@ impl<E: Platform> Objects<'_, E> {
         Ok(sockets + more)
     }
 
-    /// Asks these objects to set a mark: the first one's mark, and how many sockets all ended.
+    /// Asks these objects to set a denial. Returns the first one's denial, and how many sockets
+    /// were closed in all of them.
     async fn denied(
         &self,
         shards: Range<u8>,
@@ -242,7 +227,7 @@ impl<E: Platform> Objects<'_, E> {
         })
     }
 
-    /// The answers of all these objects, or which of them gave none.
+    /// The answers of all these objects, or an error that names those without an answer.
     async fn ask(
         &self,
         shards: Range<u8>,

@@ -1,105 +1,364 @@
-//! What the endpoints that take a client's token have in common: the same checks in the same
-//! order, for a request that is no upgrade.
+//! Steps 4 to 8 for everybody who shows a credential: for a socket, a ticket or a refresh, or as an
+//! administrator.
 
-use super::{Gate, Platform};
-use crate::gateway::dispatch::Place;
+use super::attempt::{Attempt, Found};
+use super::dispatch::Place;
+use super::gate::Gate;
+use super::one_time::Bearer;
+use super::passage::Passage;
+use super::platform::Platform;
+use super::token::TokenRuntime;
+use crate::admin::AdminToken;
+use crate::checks::handshake::Handshake;
 use crate::one_time::jti::TokenUse;
-use crate::policy::Policy;
-use crate::record::{Outcome, Record, Stage};
+use crate::policy::{Counting, PlainHttp, Policy, Site};
+use crate::record::{Outcome, Stage};
+use crate::registry::{RegistryKey, subject_key};
 use crate::request::Request;
-use crate::response::cors;
+use crate::response::cors::{self, CorsAnswer};
 use crate::response::reason::{AllowedMethods, Reason, Rejection};
+use crate::routing::table::Miss;
 use crate::token::{Authentication, Identity};
 
-/// What a client shows its token for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose {
-    Ticket,
-    /// A later end, so it matters how long the token lives by now.
-    Refresh,
+/// What a request wants, once step 3 knows it.
+pub(super) enum Purpose<'a> {
+    Upgrade(Found<'a>),
+    Ticket(Found<'a>),
+    Refresh(Found<'a>),
+    Administration(&'a AdminToken),
 }
 
-impl Purpose {
-    fn methods(self) -> AllowedMethods {
+/// The form of a request, after step 4.
+pub(super) enum Form<'a> {
+    /// Not an upgrade, on a route that proxies such requests.
+    Plain(Found<'a>),
+    /// A browser asks whether it may use an endpoint.
+    Preflight(Found<'a>),
+    Credential(Claimant<'a>),
+}
+
+/// A request whose credential decides.
+pub(super) enum Claimant<'a> {
+    Upgrade {
+        found: Found<'a>,
+        handshake: Handshake,
+    },
+    Ticket(Found<'a>),
+    Refresh(Found<'a>),
+    Administration(&'a AdminToken),
+}
+
+/// Who asks, after step 7.
+pub(super) enum Caller<'a> {
+    Upgrade(Upgrade<'a>),
+    Ticket {
+        found: Found<'a>,
+        identity: Identity,
+    },
+    Refresh {
+        found: Found<'a>,
+        identity: Identity,
+    },
+    Administrator,
+}
+
+/// An upgrade on its way from step 7 to step 9.
+pub(super) struct Upgrade<'a> {
+    pub found: Found<'a>,
+    pub handshake: Handshake,
+    pub bearer: Bearer,
+}
+
+/// Proof of step 5.
+pub(super) struct OriginChecked(());
+
+/// Proof of step 6.
+pub(super) struct KnownChecked(());
+
+/// Proof of steps 7 and 8.
+pub(super) struct Permitted<'a>(Granted<'a>);
+
+/// What step 8 permits. A ticket is judged at step 9, when it is known whose it is.
+pub(super) enum Granted<'a> {
+    Upgrade(Upgrade<'a>),
+    Ticket {
+        found: Found<'a>,
+        identity: Identity,
+    },
+    Refresh {
+        found: Found<'a>,
+        identity: Identity,
+        /// Whose sockets are refreshed.
+        subject: RegistryKey,
+    },
+    Administrator,
+}
+
+impl<'a> Permitted<'a> {
+    pub fn into_inner(self) -> Granted<'a> {
+        self.0
+    }
+}
+
+impl<'a> Form<'a> {
+    /// The route whose settings apply; `None` for an administrator.
+    fn found(&self) -> Option<Found<'a>> {
         match self {
-            Self::Ticket => AllowedMethods::Ticket,
-            Self::Refresh => AllowedMethods::Refresh,
+            Self::Plain(found)
+            | Self::Preflight(found)
+            | Self::Credential(
+                Claimant::Upgrade { found, .. }
+                | Claimant::Ticket(found)
+                | Claimant::Refresh(found),
+            ) => Some(found),
+            Self::Credential(Claimant::Administration(_)) => None,
         }
     }
 }
 
-/// Who asks an endpoint.
-pub(super) enum Caller {
-    /// A browser, whether it may ask.
-    Preflight,
-    Known(Identity),
-}
+impl<'a, P: Platform> Attempt<'a, P> {
+    /// Step 4: the handshake, or at an endpoint the method.
+    pub fn check_form(&mut self, purpose: Purpose<'a>) -> Result<Form<'a>, Rejection> {
+        self.enter(Stage::Handshake);
+        Ok(match purpose {
+            Purpose::Upgrade(found) if !self.request.asks_for_websocket() => {
+                match found.route.policy.plain_http {
+                    PlainHttp::Proxy => Form::Plain(found),
+                    PlainHttp::Reject => {
+                        let cause = "Upgrade does not name websocket";
+                        return Err(Reason::UpgradeRequired.because(cause));
+                    }
+                }
+            }
+            Purpose::Upgrade(found) => Form::Credential(Claimant::Upgrade {
+                found,
+                handshake: Handshake::read(self.request)?,
+            }),
+            Purpose::Ticket(found) => match self.request.method {
+                "OPTIONS" => Form::Preflight(found),
+                "POST" => Form::Credential(Claimant::Ticket(found)),
+                _ => return Err(not_posted(AllowedMethods::Ticket)),
+            },
+            Purpose::Refresh(found) => match self.request.method {
+                "OPTIONS" => Form::Preflight(found),
+                "POST" => Form::Credential(Claimant::Refresh(found)),
+                _ => return Err(not_posted(AllowedMethods::Refresh)),
+            },
+            // Its methods depend on what is asked for, which only an administrator may know.
+            Purpose::Administration(token) => Form::Credential(Claimant::Administration(token)),
+        })
+    }
 
-impl Gate {
-    /// Steps 4 to 7 under a route's settings.
-    pub(super) async fn caller<E: Platform>(
-        &self,
-        platform: &E,
-        request: &Request<'_>,
-        policy: &Policy,
-        purpose: Purpose,
-        record: &mut Record,
-    ) -> Result<Caller, Rejection> {
-        // 4. in place of a handshake: the method. Browsers ask by OPTIONS first.
-        record.stage = Stage::Handshake;
-        if !matches!(request.method, "POST" | "OPTIONS") {
-            let allowed = purpose.methods();
-            return Err(Reason::MethodNotAllowed { allowed }.because("the method is not POST"));
+    /// Step 5: the origin. An administrator's token is in no browser's reach, so it needs none.
+    pub fn check_origin(&mut self, form: &Form<'a>) -> Result<OriginChecked, Rejection> {
+        if let Some(found) = form.found() {
+            self.enter(Stage::Origin);
+            let origin = self.request.headers.get("origin");
+            found.route.policy.origins.check(origin.as_deref())?;
         }
+        Ok(OriginChecked(()))
+    }
 
-        // 5. origin
-        record.stage = Stage::Origin;
-        let origin = request.headers.get("origin");
-        policy.origins.check(origin.as_deref())?;
-
-        // 6. bans and exhausted quotas already known here
-        record.stage = Stage::Known;
-        let address = request.address.key(policy.counting.ipv6_prefix);
-        self.check_address(&policy.counting, address, platform.now())?;
-        if request.method == "OPTIONS" {
-            record.outcome = Outcome::Preflight;
-            return Ok(Caller::Preflight);
+    /// Step 6: bans and exhausted quotas that are already known in this isolate.
+    pub fn check_known(
+        &mut self,
+        form: &Form<'a>,
+        elsewhere: &Counting,
+    ) -> Result<KnownChecked, Rejection> {
+        self.enter(Stage::Known);
+        let counting = form
+            .found()
+            .map_or(elsewhere, |found| &found.route.policy.counting);
+        let address = self.address(counting);
+        let now = self.platform.now();
+        self.gate.check_address(counting, address, now)?;
+        if let Form::Credential(Claimant::Upgrade { found, .. }) = form {
+            self.gate.check_route(counting, &found.route.pattern, now)?;
         }
+        Ok(KnownChecked(()))
+    }
 
-        // 7. token
-        record.stage = Stage::Token;
+    /// Step 7: the token, or what is shown in its place.
+    pub async fn check_token(&mut self, claimant: Claimant<'a>) -> Result<Caller<'a>, Rejection> {
+        self.enter(Stage::Token);
+        Ok(match claimant {
+            Claimant::Upgrade { found, handshake } => {
+                let bearer = self.identify(&found.route.policy, &handshake).await?;
+                if let Bearer::Verified {
+                    user: Some(user), ..
+                } = &bearer
+                {
+                    self.check_user(&found.route.policy.counting, user)?;
+                }
+                Caller::Upgrade(Upgrade {
+                    found,
+                    handshake,
+                    bearer,
+                })
+            }
+            Claimant::Ticket(found) => Caller::Ticket {
+                found,
+                identity: self.check_plain_token(found, Freshness::Cached).await?,
+            },
+            Claimant::Refresh(found) => Caller::Refresh {
+                found,
+                identity: self.check_plain_token(found, Freshness::Current).await?,
+            },
+            Claimant::Administration(token) => {
+                // Only wrong tokens count.
+                self.is_attempt = true;
+                token.check(self.request)?;
+                self.is_attempt = false;
+                Caller::Administrator
+            }
+        })
+    }
+
+    /// Refuses a user that is known to have used up its quota: step 6, as soon as it can be done.
+    pub fn check_user(&mut self, counting: &Counting, ledger: &str) -> Result<(), Rejection> {
+        let reached = self.record.stage;
+        self.enter(Stage::Known);
+        self.gate
+            .check_user(counting, ledger, self.platform.now())?;
+        self.enter(reached);
+        Ok(())
+    }
+
+    /// The token of a request to an endpoint, which is mandatory.
+    async fn check_plain_token(
+        &mut self,
+        found: Found<'a>,
+        freshness: Freshness,
+    ) -> Result<Identity, Rejection> {
+        let policy = &found.route.policy;
         let Some(authentication) = &policy.authentication else {
             return Err(Reason::NoRoute.because("the route has no tokens"));
         };
-        let afresh = purpose == Purpose::Refresh;
-        let verdict = authentication.check_plain(platform, request, afresh).await;
-        let identity = record.note_verdict(verdict)?;
-        record.note_identity(&identity);
+        let verdict = authentication
+            .check_plain(
+                &TokenRuntime(self.platform),
+                self.request,
+                freshness == Freshness::Current,
+            )
+            .await;
+        let identity = self.record.note_verdict(verdict)?;
+        self.record.note_identity(&identity);
         if policy.one_time.rejects_replay {
-            // Whether it can be admitted at all is known before anything is asked.
+            // A token that can't be admitted at all is refused before any object is asked.
             TokenUse::of(&identity, policy.one_time.accepted_until(&identity))?;
         }
-        Ok(Caller::Known(identity))
+        Ok(identity)
     }
 
+    /// Step 8: what the token permits. A ticket permits what the upgrade needs later, because that
+    /// may depend on its path.
+    pub fn check_permission(&mut self, caller: Caller<'a>) -> Result<Permitted<'a>, Rejection> {
+        self.enter(Stage::Permission);
+        Ok(Permitted(match caller {
+            Caller::Upgrade(upgrade) => {
+                if let Bearer::Verified { authenticated, .. } = &upgrade.bearer {
+                    self.permits(upgrade.found, authenticated.identity.as_ref())?;
+                }
+                Granted::Upgrade(upgrade)
+            }
+            Caller::Ticket { found, identity } => Granted::Ticket { found, identity },
+            Caller::Refresh { found, identity } => {
+                self.permits(found, Some(&identity))?;
+                let cause = "the token names no subject";
+                let subject = subject_key(&identity).ok_or_else(|| {
+                    let detail = format!("{cause}, so it is not known whose sockets are meant");
+                    Reason::BadRequest { detail }.because(cause)
+                })?;
+                Granted::Refresh {
+                    found,
+                    identity,
+                    subject,
+                }
+            }
+            Caller::Administrator => Granted::Administrator,
+        }))
+    }
+
+    /// Whether an identity has the scopes and claims that the route asks for.
+    pub fn permits(
+        &mut self,
+        found: Found<'a>,
+        identity: Option<&Identity>,
+    ) -> Result<(), Rejection> {
+        let permission = &found.route.policy.permission;
+        self.enter(Stage::Permission);
+        permission.check(identity, &found.parameters)
+    }
+}
+
+/// Whether a remembered answer about a session counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Freshness {
+    Cached,
+    /// The provider is asked: it may say a later end by now.
+    Current,
+}
+
+fn not_posted(allowed: AllowedMethods) -> Rejection {
+    Reason::MethodNotAllowed { allowed }.because("the method is not POST")
+}
+
+impl<P: Platform> Attempt<'_, P> {
+    /// Refuses a ticket or refresh for a path that leads to no route that serves it. A browser's
+    /// preflight passes if its page may read the refusal.
+    pub fn refuse_unserved(&mut self, site: &Site, miss: Miss) -> Result<Passage<P>, Rejection> {
+        let origin = self.request.headers.get("origin");
+        let is_readable = origin.is_some_and(|origin| site.readable_by(&origin).is_some());
+        if self.request.method == "OPTIONS" && is_readable {
+            self.record.outcome = Outcome::Preflight;
+            return Ok(Passage::Preflight);
+        }
+        Err(miss.into())
+    }
+}
+
+impl Gate {
     /// The headers that let a page of an allowed origin read an endpoint's answer; none for any
     /// other page or place.
     pub fn cors(&self, request: &Request<'_>, place: &Place<'_>) -> Vec<(&'static str, String)> {
-        let (Place::Ticket(found) | Place::Refresh(found)) = place else {
+        let (Some(origin), Ok(site)) = (request.headers.get("origin"), &self.site) else {
             return Vec::new();
         };
-        let Policy {
-            origins,
-            authentication,
-            ..
-        } = &found.route.policy;
-        let takes_cookies = authentication
-            .as_ref()
-            .is_some_and(Authentication::takes_cookies);
-        let origin = request.headers.get("origin");
-        let allowed = origin.filter(|origin| origins.check(Some(origin)).is_ok());
-        allowed.map_or_else(Vec::new, |origin| {
-            cors::headers(&origin, takes_cookies, request.method == "OPTIONS")
-        })
+        let with_credentials = match place {
+            Place::Ticket(found) | Place::Refresh(found) => found.route.policy.readable_by(&origin),
+            Place::Unserved(_) => site.readable_by(&origin),
+            _ => None,
+        };
+        let Some(with_credentials) = with_credentials else {
+            return Vec::new();
+        };
+        let asked = request.headers.get("access-control-request-headers");
+        let asked = asked.as_deref();
+        let answer = match request.method {
+            "OPTIONS" => CorsAnswer::ToPreflight { asked },
+            _ => CorsAnswer::ToRequest,
+        };
+        cors::headers(&origin, with_credentials, answer)
+    }
+}
+
+impl Policy {
+    /// Whether a page of this origin may read answers, and then whether it may send cookies.
+    fn readable_by(&self, origin: &str) -> Option<bool> {
+        let authentication = self.authentication.as_ref();
+        let takes_cookies = authentication.is_some_and(Authentication::takes_cookies);
+        let is_allowed = self.origins.check(Some(origin)).is_ok();
+        is_allowed.then_some(takes_cookies)
+    }
+}
+
+impl Site {
+    /// Whether a page of this origin may read that no route serves the endpoint it asked: one that
+    /// any route allows. And then whether it may send cookies.
+    fn readable_by(&self, origin: &str) -> Option<bool> {
+        let policies = self.routes.iter().map(|route| &route.policy);
+        policies
+            .filter_map(|policy| policy.readable_by(origin))
+            .reduce(|one, other| one || other)
     }
 }

@@ -1,81 +1,84 @@
-//! Step 10: a request that passed every check goes on.
+//! Step 10: a request that passed every check goes on to the server.
 
-use super::{Passage, Permit, Platform};
+use super::admission::Socket;
+use super::attempt::{Attempt, Found};
+use super::passage::Passage;
+use super::permit::Permit;
+use super::platform::Platform;
 use crate::policy::Policy;
-use crate::record::{Outcome, Record, Stage};
+use crate::record::{Outcome, Stage};
 use crate::relay::{RelayMode, SocketLimits};
-use crate::request::Request;
-use crate::request::parameters::Parameters;
 use crate::response::reason::Rejection;
 use crate::token::Authenticated;
-use crate::upstream::Forward;
 use crate::upstream::assertion::Assertion;
+use crate::upstream::{Forward, Offer};
 use crate::util::time::Timestamp;
 
-pub(super) async fn pass_upgrade<E: Platform>(
-    platform: &E,
-    policy: &Policy,
-    parameters: &Parameters,
-    request: &Request<'_>,
-    record: &mut Record,
-    permit: Permit<E::Channel>,
-) -> Result<Passage<E>, Rejection> {
-    let mut forward = Forward::upgrade(
-        policy.upstream.destination(parameters),
-        policy.upstream_timeout,
-        request,
-        &record.request_id,
-        &permit.authenticated,
-        &permit.offer,
-    );
-    if let Some(key) = &policy.assertion_key {
-        let assertion = Assertion {
-            audience: &policy.upstream.audience(),
-            identity: permit.authenticated.identity.as_ref(),
-            address: request.address.ip(),
-            request_id: &record.request_id,
-        };
-        forward.assert(key.sign(&assertion, platform.now()));
-    }
-    let (reply, upstream) = platform.forward(&forward).await?;
-    match reply.judge(&permit.offer) {
-        Ok(protocol) => {
-            record.outcome = Outcome::Admitted;
-            Ok(Passage::Socket {
-                upstream,
-                protocol,
-                limits: policy.limits(&permit.authenticated, platform.now()),
-                channels: permit.channels,
-            })
+impl<'a, P: Platform> Attempt<'a, P> {
+    pub async fn forward(&mut self, permit: Permit<Socket<'a>>) -> Result<Passage<P>, Rejection> {
+        self.enter(Stage::Forward);
+        let Socket {
+            found,
+            handshake,
+            authenticated,
+        } = permit.into_inner();
+        let channels = self.commit();
+        let policy = &found.route.policy;
+        let offer = Offer::new(handshake, &authenticated);
+        let mut forward = Forward::upgrade(
+            policy.upstream.destination(&found.parameters),
+            policy.upstream_timeout,
+            self.request,
+            &self.record.request_id,
+            &authenticated,
+            &offer,
+        );
+        if let Some(key) = &policy.assertion_key {
+            let assertion = Assertion {
+                audience: &policy.upstream.audience(),
+                identity: authenticated.identity.as_ref(),
+                address: self.request.address.ip(),
+                route: self.record.route.as_deref(),
+                request_id: &self.record.request_id,
+            };
+            forward.assert(key.sign(&assertion, self.platform.now()));
         }
-        Err(rejection) => {
-            platform.discard(upstream);
-            Err(rejection)
+        let (reply, upstream) = self.platform.forward(&forward).await?;
+        match reply.judge(&offer) {
+            Ok(protocol) => {
+                self.record.outcome = Outcome::Admitted;
+                Ok(Passage::Socket {
+                    upstream,
+                    protocol,
+                    limits: policy.limits(&authenticated, self.platform.now()),
+                    channels,
+                })
+            }
+            Err(rejection) => {
+                self.platform.discard(upstream);
+                Err(rejection)
+            }
         }
     }
-}
 
-pub(super) async fn pass_plain<E: Platform>(
-    platform: &E,
-    policy: &Policy,
-    parameters: &Parameters,
-    request: &Request<'_>,
-    record: &mut Record,
-) -> Result<Passage<E>, Rejection> {
-    record.stage = Stage::Forward;
-    let forward = Forward::plain(
-        policy.upstream.destination(parameters),
-        policy.upstream_timeout,
-        request,
-        &record.request_id,
-    );
-    let (_, upstream) = platform.forward(&forward).await?;
-    record.outcome = Outcome::Proxied;
-    Ok(Passage::Plain { upstream })
+    /// A plain request on a route that proxies them. No check is made beyond step 4.
+    pub async fn forward_plain(&mut self, found: Found<'_>) -> Result<Passage<P>, Rejection> {
+        self.enter(Stage::Forward);
+        let policy = &found.route.policy;
+        let forward = Forward::plain(
+            policy.upstream.destination(&found.parameters),
+            policy.upstream_timeout,
+            self.request,
+            &self.record.request_id,
+        );
+        let (_, upstream) = self.platform.forward(&forward).await?;
+        self.record.outcome = Outcome::Proxied;
+        Ok(Passage::Plain { upstream })
+    }
 }
 
 impl Policy {
-    /// What holds for a socket that this opens now; `None` where it passes natively.
+    /// The limits of a socket that is opened now; `None` if it passes natively.
     fn limits(&self, authenticated: &Authenticated, now: Timestamp) -> Option<SocketLimits> {
         let RelayMode::Inspect(limits) = &self.relay else {
             return None;

@@ -1,65 +1,55 @@
-//! The counters: what is known of them at step 6, what they are asked at step 9, and what they
-//! are told behind the answer.
+//! The ledgers of addresses and users: what is known of them at step 6, what they are asked at
+//! step 9, and what their answers mean.
 
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
 
-use super::{Gate, ObjectReply, Passage, Platform};
+use super::gate::Gate;
+use super::platform::{LedgerCall, ObjectReply, Platform};
 use crate::checks::handshake::Nonce;
-use crate::gateway::dispatch::Place;
 use crate::limits::deny_cache::WaitKind;
 use crate::limits::ledger::{LedgerRequest, LedgerResponse, Operation, Slot};
 use crate::limits::scope::{LimitScope, ledger_of_address, ledger_of_user};
 use crate::policy::{Counting, OnLimiterFailure, ScopeLimits};
-use crate::record::{Record, Stage};
-use crate::request::Request;
+use crate::record::Record;
 use crate::request::address::AddressKey;
 use crate::response::reason::{Reason, Rejection};
 use crate::token::Authenticated;
 use crate::util::time::Timestamp;
 
-/// A question to a ledger.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LedgerCall {
-    pub scope: LimitScope,
-    /// The name of its ledger.
-    pub ledger: String,
-    pub request: LedgerRequest,
-    /// After this long it counts as unanswered.
-    pub timeout: Duration,
-    /// Whether a socket ends whose ledger can't be reached for long.
-    pub ends_when_lost: bool,
+/// The counters under the settings of one place, as an attempt asks them.
+pub(super) struct Counters<'a, P> {
+    pub gate: &'a Gate,
+    pub platform: &'a P,
+    pub counting: &'a Counting,
 }
 
-/// What the ledgers know of an attempt.
-pub(super) struct Reservations<C> {
-    /// The address's was asked to admit it.
-    has_attempt: bool,
-    /// Gives back what the user's admitted.
-    give_back: Option<LedgerCall>,
-    /// The slots that it holds.
+/// What the ledgers hold for an attempt.
+pub(super) struct LedgerReservations<C> {
+    /// Gives back the admission of the user.
+    pub user: Option<LedgerCall>,
+    /// The channels of its slots and of its registration.
     pub channels: Vec<C>,
 }
 
-impl<C> Default for Reservations<C> {
+impl<C> Default for LedgerReservations<C> {
     fn default() -> Self {
         Self {
-            has_attempt: false,
-            give_back: None,
+            user: None,
             channels: Vec::new(),
         }
     }
 }
 
-/// Who asks to be admitted.
-pub(super) struct Client {
-    pub address: AddressKey,
-    /// The name of the user's ledger, where users are counted and this is one.
-    pub user: Option<String>,
-    /// Whether it asks for a socket; else for a ticket, which holds no slot.
-    pub opens: bool,
+/// What the ledger of an address is asked to admit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Admission {
+    /// A socket, by the key of its handshake.
+    Socket { key: Nonce },
+    /// A request to an endpoint, which has no key and takes no slot.
+    Request,
 }
 
 impl Gate {
@@ -79,25 +69,15 @@ impl Gate {
         self.check_quota(LimitScope::Address, &counting.address, &ledger, now)
     }
 
-    /// The same of a user, as soon as it is known who that is. Gives the name of the ledger to
-    /// ask, where users are counted; who can't be told from others is not let through uncounted.
+    /// Step 6 for a user, as soon as the user is known: refuses one that is known to have used up
+    /// its quota.
     pub(super) fn check_user(
         &self,
         counting: &Counting,
-        authenticated: &Authenticated,
-        record: &mut Record,
+        ledger: &str,
         now: Timestamp,
-    ) -> Result<Option<String>, Rejection> {
-        let identity = authenticated.identity.as_ref();
-        let Some(identity) = identity.filter(|_| counting.user.needs_a_ledger()) else {
-            return Ok(None);
-        };
-        let ledger = ledger_of_user(identity).ok_or_else(|| {
-            Reason::TokenUnusable.because("the token names no subject, by which users are counted")
-        })?;
-        self.check_quota(LimitScope::User, &counting.user, &ledger, now)
-            .inspect_err(|_| record.stage = Stage::Known)?;
-        Ok(Some(ledger))
+    ) -> Result<(), Rejection> {
+        self.check_quota(LimitScope::User, &counting.user, ledger, now)
     }
 
     fn check_quota(
@@ -114,131 +94,6 @@ impl Gate {
             Some(wait) => Err(Reason::RateLimited { scope, quota, wait }.because(KNOWN)),
             None => Ok(()),
         }
-    }
-
-    /// Step 9: asks the ledgers of the address and of the user side by side. The address's word
-    /// comes first, and a refusal does not wait for the user's.
-    pub(super) async fn admit<E: Platform>(
-        &self,
-        platform: &E,
-        counting: &Counting,
-        client: Client,
-        key: Option<Nonce>,
-        record: &mut Record,
-        reservations: &mut Reservations<E::Channel>,
-    ) -> Result<(), Rejection> {
-        let limits = counting.address.limits;
-        let key = key.filter(|_| limits.replay_window.is_some());
-        let max = counting.address.max_sockets.filter(|_| client.opens);
-        let mut calls = Vec::new();
-        if limits.quota.is_some() || limits.ban.is_some() || key.is_some() || max.is_some() {
-            reservations.has_attempt = true;
-            let operation = match max {
-                None => Operation::Admit { id: key },
-                Some(max) => Operation::Open {
-                    id: key,
-                    slot: Slot {
-                        id: platform.random(),
-                        max,
-                    },
-                    counts_if_full: true,
-                },
-            };
-            calls.push(counting.call_address(client.address, operation, platform.now()));
-        }
-        if let Some(ledger) = client.user {
-            calls.push(counting.admit_user(platform, ledger, reservations));
-        }
-        self.ask(platform, counting, &calls, record, reservations)
-            .await
-    }
-
-    /// The same for who is known only after the address's attempt was counted.
-    pub(super) async fn admit_user<E: Platform>(
-        &self,
-        platform: &E,
-        counting: &Counting,
-        ledger: String,
-        record: &mut Record,
-        reservations: &mut Reservations<E::Channel>,
-    ) -> Result<(), Rejection> {
-        let call = counting.admit_user(platform, ledger, reservations);
-        self.ask(platform, counting, &[call], record, reservations)
-            .await
-    }
-
-    /// Asks all at once and judges the answers in their order.
-    async fn ask<E: Platform>(
-        &self,
-        platform: &E,
-        counting: &Counting,
-        calls: &[LedgerCall],
-        record: &mut Record,
-        reservations: &mut Reservations<E::Channel>,
-    ) -> Result<(), Rejection> {
-        let mut answers: FuturesOrdered<_> = calls.iter().map(|call| platform.ask(call)).collect();
-        for call in calls {
-            let ObjectReply { answer, channel } = answers.next().await.expect("one for each call");
-            reservations.channels.extend(channel);
-            match answer {
-                Ok(answer) => {
-                    self.learn(call, &answer, platform.now());
-                    let verdict = call.judge(answer);
-                    if verdict.is_err() && call.scope == LimitScope::User {
-                        reservations.give_back = None;
-                    }
-                    verdict?;
-                }
-                Err(failure) => {
-                    let failure = format!("{}: {failure}", call.scope);
-                    counting.lapse(record, "uncounted", failure)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// What to tell the ledgers behind the answer. Every attempt counts, refused ones too, but
-    /// nobody waits for that. An address that is known to be banned or to have used up its quota
-    /// is refused whether counted or not.
-    pub(super) fn after_response<E: Platform>(
-        &self,
-        request: &Request<'_>,
-        place: &Place<'_>,
-        reached: Stage,
-        reservations: Reservations<E::Channel>,
-        result: &Result<Passage<E>, Rejection>,
-        now: Timestamp,
-    ) -> Vec<LedgerCall> {
-        let Some(counting) = self.counting(place) else {
-            return Vec::new();
-        };
-        let refused = result.as_ref().err().map(|rejection| &rejection.reason);
-        let came_to_nothing = refused.is_some() && reached != Stage::Forward;
-        let mut calls: Vec<_> = reservations
-            .give_back
-            .filter(|_| came_to_nothing)
-            .into_iter()
-            .collect();
-        let address = request.address.key(counting.ipv6_prefix);
-        let limits = counting.address.limits;
-        let is_failure = limits.ban.is_some() && refused.is_some_and(Reason::counts_towards_ban);
-        let operation = if reservations.has_attempt {
-            is_failure.then_some(Operation::Fail)
-        } else {
-            let is_attempt = || match place {
-                Place::Ticket(_) | Place::Refresh(_) => true,
-                // Only tries with another token.
-                Place::Admin(_) => reached == Stage::Token,
-                _ => request.asks_for_websocket(),
-            };
-            let matters = (limits.quota.is_some() || is_failure)
-                && self.check_address(counting, address, now).is_ok()
-                && is_attempt();
-            matters.then_some(Operation::Count { is_failure })
-        };
-        calls.extend(operation.map(|operation| counting.call_address(address, operation, now)));
-        calls
     }
 
     /// Remembers what a ledger's answer says of the attempts to come.
@@ -272,6 +127,119 @@ impl Gate {
     }
 }
 
+impl<P: Platform> Counters<'_, P> {
+    /// The question to the ledger of an address; `None` if nothing is counted by address.
+    pub fn address_call(&self, address: AddressKey, admission: Admission) -> Option<LedgerCall> {
+        let Self {
+            platform, counting, ..
+        } = self;
+        let limits = counting.address.limits;
+        let (key, max) = match admission {
+            Admission::Socket { key } => (Some(key), counting.address.max_sockets),
+            Admission::Request => (None, None),
+        };
+        let key = key.filter(|_| limits.replay_window.is_some());
+        let is_asked =
+            limits.quota.is_some() || limits.ban.is_some() || key.is_some() || max.is_some();
+        is_asked.then(|| {
+            let operation = match max {
+                None => Operation::Admit { id: key },
+                Some(max) => Operation::Open {
+                    id: key,
+                    slot: Slot {
+                        id: platform.random(),
+                        max,
+                    },
+                    counts_if_full: true,
+                },
+            };
+            counting.call_address(address, operation, platform.now())
+        })
+    }
+
+    /// The question to the ledger of a user, whose admission is given back unless the attempt is
+    /// committed.
+    pub fn user_call(
+        &self,
+        ledger: String,
+        held: &mut LedgerReservations<P::Channel>,
+    ) -> LedgerCall {
+        let counted = &self.counting.user;
+        let id = self.platform.random();
+        let call = |operation, ledger| {
+            let now = self.platform.now();
+            self.counting
+                .call(LimitScope::User, counted, ledger, operation, now)
+        };
+        if counted.limits.quota.is_some() {
+            held.user = Some(call(Operation::GiveBack { id }, ledger.clone()));
+        }
+        let operation = match counted.max_sockets {
+            None => Operation::Admit { id: Some(id) },
+            Some(max) => Operation::Open {
+                id: Some(id),
+                slot: Slot { id, max },
+                counts_if_full: false,
+            },
+        };
+        call(operation, ledger)
+    }
+
+    /// Asks all ledgers at once and judges the answers in their order. A refusal does not wait for
+    /// the answers after it.
+    pub async fn ask(
+        &self,
+        calls: &[LedgerCall],
+        record: &mut Record,
+        held: &mut LedgerReservations<P::Channel>,
+    ) -> Result<(), Rejection> {
+        let questions = calls.iter().map(|call| self.platform.ask_ledger(call));
+        let mut answers: FuturesOrdered<_> = questions.collect();
+        for call in calls {
+            let ObjectReply { answer, channel } = answers.next().await.expect("one for each call");
+            held.channels.extend(channel);
+            match answer {
+                Ok(answer) => {
+                    self.gate.learn(call, &answer, self.platform.now());
+                    let verdict = call.judge(answer);
+                    if verdict.is_err() && call.scope == LimitScope::User {
+                        held.user = None;
+                    }
+                    verdict?;
+                }
+                Err(failure) => {
+                    let failure = format!("{}: {failure}", call.scope);
+                    self.lapse(record, "uncounted", failure)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Decides about an attempt for which an object does not answer: it is refused, or admitted
+    /// `without` what the object would have done.
+    pub fn lapse(
+        &self,
+        record: &mut Record,
+        without: &str,
+        failure: String,
+    ) -> Result<(), Rejection> {
+        match self.counting.on_failure {
+            OnLimiterFailure::Reject => Err(self.unavailable(failure)),
+            OnLimiterFailure::Admit => {
+                record.note_lapse(format!("admitted {without}: {failure}"));
+                Ok(())
+            }
+        }
+    }
+
+    /// The refusal where nothing can be done without an answer.
+    pub fn unavailable(&self, failure: String) -> Rejection {
+        let retry_after = self.counting.timeout;
+        Reason::LimiterUnavailable { retry_after }.because(failure)
+    }
+}
+
 const KNOWN: &str = "known in this isolate";
 
 impl LedgerCall {
@@ -302,18 +270,14 @@ impl LedgerCall {
 }
 
 impl Counting {
-    fn call_address(
+    pub(super) fn call_address(
         &self,
         address: AddressKey,
         operation: Operation,
         now: Timestamp,
     ) -> LedgerCall {
-        self.call(
-            (LimitScope::Address, &self.address),
-            ledger_of_address(address),
-            operation,
-            now,
-        )
+        let ledger = ledger_of_address(address);
+        self.call(LimitScope::Address, &self.address, ledger, operation, now)
     }
 
     /// Asks to lift the ban that an address's failures brought.
@@ -321,39 +285,26 @@ impl Counting {
         self.call_address(address, Operation::Lift, now)
     }
 
-    /// Asks to admit a user, which from then on may have to be given back.
-    fn admit_user<E: Platform>(
+    /// The ledger that counts an authenticated client as a user; `None` where users are not
+    /// counted or there is no token. A user that can't be told from others is not let through
+    /// uncounted.
+    pub(super) fn user_ledger(
         &self,
-        platform: &E,
-        ledger: String,
-        reservations: &mut Reservations<E::Channel>,
-    ) -> LedgerCall {
-        let id = platform.random();
-        let call = |operation, ledger| {
-            self.call(
-                (LimitScope::User, &self.user),
-                ledger,
-                operation,
-                platform.now(),
-            )
+        authenticated: &Authenticated,
+    ) -> Result<Option<String>, Rejection> {
+        let identity = authenticated.identity.as_ref();
+        let Some(identity) = identity.filter(|_| self.user.needs_a_ledger()) else {
+            return Ok(None);
         };
-        if self.user.limits.quota.is_some() {
-            reservations.give_back = Some(call(Operation::GiveBack { id }, ledger.clone()));
-        }
-        let operation = match self.user.max_sockets {
-            None => Operation::Admit { id: Some(id) },
-            Some(max) => Operation::Open {
-                id: Some(id),
-                slot: Slot { id, max },
-                counts_if_full: false,
-            },
-        };
-        call(operation, ledger)
+        ledger_of_user(identity).map(Some).ok_or_else(|| {
+            Reason::TokenUnusable.because("the token names no subject, by which users are counted")
+        })
     }
 
     fn call(
         &self,
-        (scope, counted): (LimitScope, &ScopeLimits),
+        scope: LimitScope,
+        counted: &ScopeLimits,
         ledger: String,
         operation: Operation,
         now: Timestamp,
@@ -371,28 +322,5 @@ impl Counting {
             timeout: self.timeout,
             ends_when_lost: self.on_failure == OnLimiterFailure::Reject,
         }
-    }
-
-    /// What becomes of an attempt where an object gives no answer: it is refused, or admitted
-    /// `without` that, in words.
-    pub(super) fn lapse(
-        &self,
-        record: &mut Record,
-        without: &str,
-        failure: String,
-    ) -> Result<(), Rejection> {
-        match self.on_failure {
-            OnLimiterFailure::Reject => Err(self.unavailable(failure)),
-            OnLimiterFailure::Admit => {
-                record.note_lapse(format!("admitted {without}: {failure}"));
-                Ok(())
-            }
-        }
-    }
-
-    /// The same of what can't be done without an answer.
-    pub(super) fn unavailable(&self, failure: String) -> Rejection {
-        let retry_after = self.timeout;
-        Reason::LimiterUnavailable { retry_after }.because(failure)
     }
 }

@@ -1,68 +1,84 @@
-//! Step 9, its last part: what can be used once, after every check that could still refuse.
+//! What can be used once: tickets at steps 7 and 9, and the `jti` of a token at step 9.
 
-use std::time::Duration;
-
-use super::Platform;
+use super::attempt::{Attempt, Found};
+use super::limits::Counters;
+use super::platform::{OneTimeCall, Platform};
+use super::token::TokenRuntime;
 use crate::checks::handshake::Handshake;
+use crate::checks::origin::Origin;
 use crate::one_time::jti::TokenUse;
 use crate::one_time::store::{StoreRequest, StoreResponse};
 use crate::one_time::ticket::{Bounds, Grant, Ticket};
-use crate::policy::{Counting, Policy};
+use crate::policy::Policy;
 use crate::record::Record;
-use crate::request::Request;
 use crate::response::reason::{Reason, Rejection};
 use crate::token::{Authenticated, Credential};
 use crate::util::time::Timestamp;
 
-/// A question to the object of a name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OnceCall {
-    pub name: String,
-    pub request: StoreRequest,
-    /// After this long it counts as unanswered.
-    pub timeout: Duration,
-}
-
-/// Who asks to be admitted, as far as step 7 knows.
+/// Who asks for a socket, as far as step 7 knows.
 pub(super) enum Bearer {
-    Verified(Authenticated),
-    /// Whom it stands for is known when it is spent.
+    Verified {
+        authenticated: Authenticated,
+        /// The ledger that counts the user, if users are counted.
+        user: Option<String>,
+    },
+    /// Its owner is known when it is spent.
     Ticket(Ticket),
 }
 
-impl Policy {
-    /// Step 7: verifies the token, or reads a ticket in its place. One that came beside a token
-    /// could stand for somebody else.
-    pub(super) async fn identify<E: Platform>(
-        &self,
-        platform: &E,
-        request: &Request<'_>,
+impl<P: Platform> Attempt<'_, P> {
+    /// Step 7 of an upgrade: verifies the token, or reads the ticket in its place. A ticket next to
+    /// a token is refused: it could be somebody else's.
+    pub async fn identify(
+        &mut self,
+        policy: &Policy,
         handshake: &Handshake,
-        record: &mut Record,
     ) -> Result<Bearer, Rejection> {
-        let Some(authentication) = &self.authentication else {
-            return Ok(Bearer::Verified(Authenticated::default()));
+        let Some(authentication) = &policy.authentication else {
+            return Ok(Bearer::Verified {
+                authenticated: Authenticated::default(),
+                user: None,
+            });
         };
         let protocols = &handshake.protocols;
-        if self.one_time.ticket_ttl.is_some()
-            && let Some(ticket) = Ticket::find(request)?
+        if policy.one_time.ticket_ttl.is_some()
+            && let Some(ticket) = Ticket::find(self.request)?
         {
-            return match Credential::find(&authentication.sources, request, protocols)? {
+            return match Credential::find(&authentication.sources, self.request, protocols)? {
                 None => Ok(Bearer::Ticket(ticket)),
                 Some(_) => Err(Reason::AmbiguousToken.because("a ticket and a token")),
             };
         }
-        let verdict = authentication.check(platform, request, protocols).await;
-        let authenticated = record.note_verdict(verdict)?;
+        let runtime = TokenRuntime(self.platform);
+        let verdict = authentication
+            .check(&runtime, self.request, protocols)
+            .await;
+        let authenticated = self.record.note_verdict(verdict)?;
         if let Some(identity) = &authenticated.identity {
-            record.note_identity(identity);
+            self.record.note_identity(identity);
         }
-        // Whether it can be admitted at all is known before anything is asked.
-        self.token_use(&authenticated)?;
-        Ok(Bearer::Verified(authenticated))
+        // A token that can't be admitted at all is refused before any object is asked.
+        policy.token_use(&authenticated)?;
+        let user = policy.counting.user_ledger(&authenticated)?;
+        Ok(Bearer::Verified {
+            authenticated,
+            user,
+        })
     }
 
-    /// The one admission of a token, where that is asked for.
+    /// What a ticket is bound to, for this request to that route.
+    pub fn bounds(&self, found: Found<'_>) -> Bounds {
+        let origin = self.request.headers.get("origin");
+        Bounds {
+            address: self.address(&found.route.policy.counting),
+            origin: origin.as_deref().and_then(Origin::canonical),
+            route: found.route.pattern.clone(),
+        }
+    }
+}
+
+impl Policy {
+    /// The one admission of a token, where `jti`s are admitted once.
     pub(super) fn token_use(
         &self,
         authenticated: &Authenticated,
@@ -75,75 +91,77 @@ impl Policy {
     }
 }
 
-/// Spends a ticket. Without an answer nobody knows whose it is, so every failure refuses. One
-/// that is shown outside its bounds is spent as well: it has leaked.
-pub(super) async fn spend<E: Platform>(
-    platform: &E,
-    ticket: &Ticket,
-    bounds: &Bounds,
-    counting: &Counting,
-    record: &mut Record,
-) -> Result<Authenticated, Rejection> {
-    let call = OnceCall {
-        name: ticket.name(),
-        request: StoreRequest::Take,
-        timeout: counting.timeout,
-    };
-    let grant = match platform.ask_once(&call).await {
-        Ok(StoreResponse::Given(content)) => Grant::redeem(&content, bounds)?,
-        Ok(_) => {
-            return Err(Reason::TokenUnusable.because("the ticket is unknown, spent or expired"));
-        }
-        Err(failure) => return Err(counting.unavailable(failure)),
-    };
-    (record.alg, record.kid) = (grant.alg, grant.kid);
-    record.note_identity(&grant.identity);
-    Ok(Authenticated {
-        identity: Some(grant.identity),
-        credential: Some(ticket.credential()),
-    })
-}
+impl<P: Platform> Counters<'_, P> {
+    /// Spends a ticket. Without an answer nobody knows whose it is, so every failure refuses. A
+    /// ticket that is shown outside its bounds is spent as well: it has leaked.
+    pub async fn spend(
+        &self,
+        ticket: &Ticket,
+        bounds: &Bounds,
+        record: &mut Record,
+    ) -> Result<Authenticated, Rejection> {
+        let call = OneTimeCall {
+            name: ticket.name(),
+            request: StoreRequest::Take,
+            timeout: self.counting.timeout,
+        };
+        let grant = match self.platform.ask_one_time(&call).await {
+            Ok(StoreResponse::Given(content)) => Grant::redeem(&content, bounds)?,
+            Ok(_) => {
+                return Err(
+                    Reason::TokenUnusable.because("the ticket is unknown, spent or expired")
+                );
+            }
+            Err(failure) => return Err(self.unavailable(failure)),
+        };
+        (record.alg, record.kid) = (grant.alg, grant.kid);
+        record.note_identity(&grant.identity);
+        Ok(Authenticated {
+            identity: Some(grant.identity),
+            credential: Some(ticket.credential()),
+        })
+    }
 
-/// Admits a `jti` once, or does what the failure policy says.
-pub(super) async fn admit_once<E: Platform>(
-    platform: &E,
-    id: TokenUse,
-    counting: &Counting,
-    record: &mut Record,
-) -> Result<(), Rejection> {
-    let call = OnceCall {
-        name: id.name,
-        request: StoreRequest::keep(id.until, String::new()),
-        timeout: counting.timeout,
-    };
-    let failure = match platform.ask_once(&call).await {
-        Ok(StoreResponse::Kept) => return Ok(()),
-        Ok(StoreResponse::Exists) => {
-            return Err(Reason::TokenUnusable.because("the jti was admitted before"));
-        }
-        Ok(other) => format!("it answered {other:?}"),
-        Err(failure) => failure,
-    };
-    let failure = format!("the object of the jti: {failure}");
-    counting.lapse(record, "uncounted", failure)
-}
+    /// Admits a `jti` once, or does what the failure policy says.
+    pub async fn admit_once(
+        &self,
+        token_use: TokenUse,
+        record: &mut Record,
+    ) -> Result<(), Rejection> {
+        let call = OneTimeCall {
+            name: token_use.name,
+            request: StoreRequest::keep(token_use.until, String::new()),
+            timeout: self.counting.timeout,
+        };
+        let failure = match self.platform.ask_one_time(&call).await {
+            Ok(StoreResponse::Kept) => return Ok(()),
+            Ok(StoreResponse::Exists) => {
+                return Err(Reason::TokenUnusable.because("the jti was admitted before"));
+            }
+            Ok(other) => format!("it answered {other:?}"),
+            Err(failure) => failure,
+        };
+        let failure = format!("the object of the jti: {failure}");
+        self.lapse(record, "uncounted", failure)
+    }
 
-/// Keeps until a time what a new ticket stands for.
-pub(super) async fn keep<E: Platform>(
-    platform: &E,
-    ticket: &Ticket,
-    (until, content): (Timestamp, String),
-    counting: &Counting,
-) -> Result<(), Rejection> {
-    let call = OnceCall {
-        name: ticket.name(),
-        request: StoreRequest::keep(until, content),
-        timeout: counting.timeout,
-    };
-    let failure = match platform.ask_once(&call).await {
-        Ok(StoreResponse::Kept) => return Ok(()),
-        Ok(other) => format!("the object of the ticket answered {other:?}"),
-        Err(failure) => failure,
-    };
-    Err(counting.unavailable(failure))
+    /// Keeps what a new ticket is worth, until a time.
+    pub async fn keep(
+        &self,
+        ticket: &Ticket,
+        until: Timestamp,
+        content: String,
+    ) -> Result<(), Rejection> {
+        let call = OneTimeCall {
+            name: ticket.name(),
+            request: StoreRequest::keep(until, content),
+            timeout: self.counting.timeout,
+        };
+        let failure = match self.platform.ask_one_time(&call).await {
+            Ok(StoreResponse::Kept) => return Ok(()),
+            Ok(other) => format!("the object of the ticket answered {other:?}"),
+            Err(failure) => failure,
+        };
+        Err(self.unavailable(failure))
+    }
 }

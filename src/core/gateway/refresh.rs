@@ -1,93 +1,55 @@
-//! `/_portcullis/refresh`: a newer token moves the expiry of its subject's live sockets.
+//! `POST /_portcullis/refresh`: a newer token moves the end of its subject's live sockets.
 
 use serde::Serialize;
 
-use super::checks::{Caller, Purpose};
-use super::limits::{Client, Reservations};
-use super::one_time::admit_once;
-use super::registration::{entry, rejection_for};
-use super::{Gate, Passage, Platform};
-use crate::one_time::jti::TokenUse;
-use crate::policy::Route;
-use crate::record::{Outcome, Record, Stage};
-use crate::registry::{RegistryRequest, RegistryResponse, session_key, subject_key};
-use crate::request::Request;
-use crate::request::address::Ipv6Prefix;
-use crate::request::parameters::Parameters;
-use crate::response::reason::{Reason, Rejection};
+use super::admission::Refresher;
+use super::attempt::Attempt;
+use super::passage::Passage;
+use super::permit::Permit;
+use super::platform::Platform;
+use super::registration::rejection_for;
+use crate::record::{Outcome, Stage};
+use crate::registry::{RegistryRequest, RegistryResponse, session_key};
+use crate::response::reason::Rejection;
 
 #[derive(Serialize)]
 struct Refreshed {
     /// Whole seconds, rounded down.
     expires_in: u64,
-    /// How many live until then.
+    /// How many sockets live until then.
     sockets: u64,
 }
 
-impl Gate {
-    /// Steps 4 to 9 under the settings of a route: the token must be one that would open a socket
-    /// there, and moves the sockets that were opened under the same rules.
-    pub(super) async fn refresh<E: Platform>(
-        &self,
-        platform: &E,
-        request: &Request<'_>,
-        place: (&Route, &Parameters),
-        prefix: Ipv6Prefix,
-        record: &mut Record,
-        reservations: &mut Reservations<E::Channel>,
-    ) -> Result<Passage<E>, Rejection> {
-        // 4 to 7
-        let (route, parameters) = place;
-        let policy = &route.policy;
-        let caller = self
-            .caller(platform, request, policy, Purpose::Refresh, record)
-            .await?;
-        let identity = match caller {
-            Caller::Known(identity) => identity,
-            Caller::Preflight => return Ok(Passage::Preflight),
-        };
-
-        // 8. permission
-        record.stage = Stage::Permission;
-        policy.permission.check(Some(&identity), parameters)?;
-        let Some(subject) = subject_key(&identity) else {
-            let detail = "the token names no subject, so it is not known whose sockets are meant";
-            return Err(Reason::BadRequest {
-                detail: detail.into(),
-            }
-            .because("the token names no subject"));
-        };
-
-        // 9. counters, the one use of the token, and the registry
-        record.stage = Stage::Counters;
-        let counting = &policy.counting;
-        let address = request.address.key(counting.ipv6_prefix);
-        let client = Client {
-            address,
-            user: None,
-            opens: false,
-        };
-        self.admit(platform, counting, client, None, record, reservations)
-            .await?;
-        let until = policy.one_time.accepted_until(&identity);
-        if policy.one_time.rejects_replay {
-            admit_once(platform, TokenUse::of(&identity, until)?, counting, record).await?;
-        }
+impl<'a, P: Platform> Attempt<'a, P> {
+    /// Moves the sockets that were opened under the rules of this route: its token would open a
+    /// socket there.
+    pub async fn refresh(
+        &mut self,
+        permit: Permit<Refresher<'a>>,
+    ) -> Result<Passage<P>, Rejection> {
+        self.enter(Stage::Registry);
+        let Refresher {
+            found,
+            identity,
+            subject,
+        } = permit.into_inner();
+        let policy = &found.route.policy;
         let shard = subject.shard();
-        let address = request.address.key(prefix);
         let question = RegistryRequest::Extend {
-            entry: entry(platform.now(), address, place, Some(&identity), record),
+            entry: self.socket_entry(found, Some(&identity)),
             subject,
             session: session_key(&identity),
         };
-        let answers = platform
-            .ask_registry(&[shard], &question, counting.timeout)
+        let answers = self
+            .platform
+            .ask_registry(&[shard], &question, policy.counting.timeout)
             .await;
         let failure = match answers.into_iter().next() {
             Some(Ok(RegistryResponse::Extended { sockets })) => {
-                record.outcome = Outcome::Refreshed;
+                self.record.outcome = Outcome::Refreshed;
+                let until = policy.one_time.accepted_until(&identity);
                 let refreshed = Refreshed {
-                    expires_in: until.since(platform.now()).as_secs(),
+                    expires_in: until.since(self.platform.now()).as_secs(),
                     sockets,
                 };
                 let json = serde_json::to_string(&refreshed).expect("two numbers");
@@ -98,7 +60,7 @@ impl Gate {
             Some(Err(failure)) => failure,
             None => "the registry did not answer".into(),
         };
-        // Nothing was prolonged, whatever the failure policy says.
-        Err(counting.unavailable(failure))
+        // Nothing was extended, whatever the failure policy says.
+        Err(self.counters(&policy.counting).unavailable(failure))
     }
 }

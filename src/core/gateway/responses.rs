@@ -1,10 +1,9 @@
-//! What answers have beside what the journey decides: stamps, and for refusals close codes.
+//! What every response needs besides the decision: security headers, and close codes of refusals.
 
-use super::Gate;
+use super::dispatch::Place;
+use super::gate::Gate;
 use crate::checks::handshake::Handshake;
-use crate::gateway::dispatch::Place;
-use crate::policy::RejectWith;
-use crate::policy::Route;
+use crate::policy::{RejectWith, Route};
 use crate::request::Request;
 use crate::response::answer::{Closing, closing};
 use crate::response::reason::Reason;
@@ -12,7 +11,7 @@ use crate::response::security_headers::SecurityHeaders;
 use crate::token::unchosen_protocol;
 
 impl Gate {
-    /// What step 11 stamps: for what no route matches, and then for each route by its number.
+    /// The headers that step 11 sets: where no route matches, and then for each route by its number.
     pub fn security_headers(&self) -> (SecurityHeaders, Vec<SecurityHeaders>) {
         match &self.site {
             Ok(site) => {
@@ -26,8 +25,8 @@ impl Gate {
         }
     }
 
-    /// How to tell this reason by a close code, where that is set. Only a well-formed handshake can
-    /// be answered with a socket; all else is refused by HTTP.
+    /// The close code for a refusal, if `REJECT_WITH` asks for one. Only a well-formed handshake can
+    /// be answered with a socket; everything else is refused by HTTP.
     pub fn closing(
         &self,
         request: &Request<'_>,

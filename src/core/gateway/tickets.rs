@@ -1,72 +1,37 @@
-//! `/_portcullis/ticket`: a one-time ticket for who shows a token.
+//! `POST /_portcullis/ticket`: issues a one-time ticket for a token.
 
-use super::checks::{Caller, Purpose};
-use super::limits::{Client, Reservations};
-use super::one_time::keep;
-use super::{Gate, Passage, Platform};
-use crate::one_time::ticket::{Bounds, Grant, Ticket};
-use crate::policy::Route;
-use crate::record::{Outcome, Record, Stage};
-use crate::request::Request;
+use super::admission::TokenHolder;
+use super::attempt::Attempt;
+use super::passage::Passage;
+use super::permit::Permit;
+use super::platform::Platform;
+use crate::one_time::ticket::{Grant, Ticket};
+use crate::record::Outcome;
 use crate::response::reason::{Reason, Rejection};
 
-impl Gate {
-    /// Steps 4 to 9 under the settings of the route that the ticket is asked for. Permission is
-    /// left to the upgrade, for it may depend on the path.
-    pub(super) async fn issue<E: Platform>(
-        &self,
-        platform: &E,
-        request: &Request<'_>,
-        route: &Route,
-        record: &mut Record,
-        reservations: &mut Reservations<E::Channel>,
-    ) -> Result<Passage<E>, Rejection> {
-        // 4 to 7
-        let policy = &route.policy;
-        let caller = self
-            .caller(platform, request, policy, Purpose::Ticket, record)
-            .await?;
-        let identity = match caller {
-            Caller::Known(identity) => identity,
-            Caller::Preflight => return Ok(Passage::Preflight),
-        };
+impl<'a, P: Platform> Attempt<'a, P> {
+    pub async fn issue_ticket(
+        &mut self,
+        permit: Permit<TokenHolder<'a>>,
+    ) -> Result<Passage<P>, Rejection> {
+        let TokenHolder { found, identity } = permit.into_inner();
+        let policy = &found.route.policy;
         let Some(ttl) = policy.one_time.ticket_ttl else {
             return Err(Reason::NoRoute.because("the route has no tickets"));
         };
-
-        // 9. counters
-        record.stage = Stage::Counters;
-        let address = request.address.key(policy.counting.ipv6_prefix);
-        let client = Client {
-            address,
-            user: None,
-            opens: false,
-        };
-        self.admit(
-            platform,
-            &policy.counting,
-            client,
-            None,
-            record,
-            reservations,
-        )
-        .await?;
-        let ticket = Ticket::from_random(platform.random());
-        let now = platform.now();
+        let ticket = Ticket::from_random(self.platform.random());
+        let now = self.platform.now();
         let until = policy.one_time.accepted_until(&identity).min(now + ttl);
-        let bounds = Bounds {
-            address,
-            origin: request.headers.get("origin"),
-            route: route.pattern.clone(),
-        };
         let grant = Grant {
             identity,
-            alg: record.alg.clone(),
-            kid: record.kid.clone(),
+            alg: self.record.alg.clone(),
+            kid: self.record.kid.clone(),
         };
-        let content = grant.store(bounds);
-        keep(platform, &ticket, (until, content), &policy.counting).await?;
-        record.outcome = Outcome::Issued;
+        let content = grant.store(self.bounds(found));
+        self.counters(&policy.counting)
+            .keep(&ticket, until, content)
+            .await?;
+        self.record.outcome = Outcome::Issued;
         Ok(Passage::Json {
             json: ticket.answer(until.since(now)),
         })

@@ -13,6 +13,11 @@ pub const CLOCK_SLACK: Duration = Duration::from_secs(60);
 #[serde(transparent)]
 pub struct Timestamp(pub u64);
 
+/// The clock of a runtime.
+pub trait Clock {
+    fn now(&self) -> Timestamp;
+}
+
 impl Timestamp {
     /// The last time that a JavaScript `Date` can hold. No later one is kept anywhere.
     pub const LATEST: Self = Self(8_640_000_000_000_000);

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use portcullis::gateway::{ObjectReply, Registration};
+use portcullis::gateway::platform::{ObjectReply, Registration};
 use portcullis::policy::REGISTRY_BINDING;
 use portcullis::registry::{
     DenialReason, Denials, Effect, LiveSocket, Opening, RegistryKey, RegistryRequest,
@@ -21,8 +21,8 @@ use worker::{
 };
 
 use super::object_sql::ObjectSql;
+use crate::clock::now;
 use crate::host;
-use crate::platform::now;
 use crate::sockets::channel::{Channel, asked};
 
 #[wasm_bindgen(module = "/js/registry.js")]

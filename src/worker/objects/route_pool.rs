@@ -1,22 +1,18 @@
 //! The Durable Object that keeps one route's quota, and how an isolate calls it.
 
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
 
-use portcullis::gateway::{BackgroundTask, RouteCall};
+use portcullis::gateway::platform::RouteCall;
 use portcullis::limits::route_pool::{Cleanup, Pool, PoolResponse, wire};
 use portcullis::policy::ROUTE_QUOTA_BINDING;
 use portcullis::util::time::millis;
 use wasm_bindgen::JsValue;
-use web_sys::console;
 use worker::{
-    Delay, DurableObject, Env, Error, Request, Response, Result, State, console_error,
-    durable_object,
+    DurableObject, Env, Error, Request, Response, Result, State, console_error, durable_object,
 };
 
+use crate::clock::now;
 use crate::host;
-use crate::isolate::Isolate;
-use crate::platform::now;
 
 /// Calls the quota of a route. The error says for the log why there is no answer.
 pub async fn ask(env: &JsValue, call: &RouteCall) -> std::result::Result<PoolResponse, String> {
@@ -29,21 +25,6 @@ pub async fn ask(env: &JsValue, call: &RouteCall) -> std::result::Result<PoolRes
     .await;
     let answer = host::text(answer)?;
     wire::decode_response(&answer).ok_or_else(|| format!("it answered {answer:?}"))
-}
-
-/// Does a task after the response.
-pub async fn run(env: JsValue, isolate: Rc<Isolate>, task: BackgroundTask) {
-    let pass = async |length| Delay::from(length).await;
-    let ask = async |call: &RouteCall| {
-        ask(&env, call).await.map_err(|failure| {
-            let text = format!(
-                "portcullis: the quota of {} could not be updated: {failure}",
-                call.route
-            );
-            console::warn_1(&text.into());
-        })
-    };
-    isolate.gate.perform(task, now, pass, ask).await;
 }
 
 /// One route's quota. It is stored, so that eviction forgets nothing; `pool` is a copy of it while
@@ -67,8 +48,8 @@ impl DurableObject for RouteQuota {
     /// Loads, steps and stores. Nothing in here waits, and an object runs one piece of code at a
     /// time, so no other request can come between. What is stored is stored before the answer
     /// leaves.
-    async fn fetch(&self, request: Request) -> Result<Response> {
-        let request = wire::decode_request(&request.path())
+    async fn fetch(&self, http: Request) -> Result<Response> {
+        let request = wire::decode_request(&http.path())
             .ok_or_else(|| Error::from("the path of the quota's URL is not a request"))?;
         let mut pool = self.pool.borrow_mut();
         let pool = self.load(&mut pool)?;

@@ -1,22 +1,24 @@
-//! An edge that counts and does nothing else, for simulations by the gate's own journeys.
+//! A platform that counts and does nothing else, for simulations by the gate's own journeys.
 
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use portcullis::gateway::{
-    BackgroundTask, LedgerCall, ObjectReply, OnceCall, Platform, Registration, RouteCall,
+use portcullis::gateway::platform::{
+    Background, BackgroundTask, Body, Channels, LedgerCall, Ledgers, ObjectReply, OneTimeCall,
+    OneTimeObjects, Random, Registration, Registry, RouteCall, RoutePools, Upstreams, Wait,
 };
 use portcullis::limits::ledger::LedgerResponse;
-use portcullis::limits::route_pool;
-use portcullis::one_time::store;
-use portcullis::registry;
+use portcullis::limits::route_pool::PoolResponse;
+use portcullis::one_time::store::StoreResponse;
+use portcullis::registry::{RegistryRequest, RegistryResponse};
 use portcullis::token::{
-    Algorithm, IntrospectionRequest, ProviderAnswer, RemoteKeys, Runtime, RuntimeKey,
+    Algorithm, Cryptography, IntrospectionRequest, ProviderAnswer, Providers, RemoteKeys,
+    RuntimeKey,
 };
 use portcullis::upstream::{Forward, Reply, UpstreamFailure};
-use portcullis::util::time::Timestamp;
+use portcullis::util::time::{Clock, Timestamp};
 
 /// The time and the counters of a simulated world.
 pub trait Counters {
@@ -24,27 +26,45 @@ pub trait Counters {
 
     fn ask(&self, call: &LedgerCall) -> impl Future<Output = Result<LedgerResponse, String>>;
 
-    async fn ask_route(&self, _: &RouteCall) -> Result<route_pool::PoolResponse, String> {
-        unreachable!("no route has a quota here")
+    async fn ask_route(&self, _: &RouteCall) -> Result<PoolResponse, String> {
+        Err(absent("route quota"))
     }
 
-    fn run_in_background(&self, _: BackgroundTask) {}
+    fn run_in_background(&self, task: BackgroundTask);
 
-    async fn pass(&self, _: Duration) {}
+    async fn wait(&self, _: Duration) {}
 
     fn random<const N: usize>(&self) -> [u8; N] {
         [0; N]
     }
 }
 
-/// Their edge: every upstream accepts the socket.
+/// The platform of such a world: every server accepts the socket, and nothing else answers.
 pub struct Counting<'a, T>(pub &'a T);
 
-impl<T: Counters> Runtime for Counting<'_, T> {
+fn absent(what: &str) -> String {
+    format!("this world has no {what}")
+}
+
+impl<T: Counters> Clock for Counting<'_, T> {
     fn now(&self) -> Timestamp {
         self.0.now()
     }
+}
 
+impl<T: Counters> Random for Counting<'_, T> {
+    fn random<const N: usize>(&self) -> [u8; N] {
+        self.0.random()
+    }
+}
+
+impl<T: Counters> Wait for Counting<'_, T> {
+    async fn wait(&self, length: Duration) {
+        self.0.wait(length).await;
+    }
+}
+
+impl<T: Counters> Cryptography for Counting<'_, T> {
     async fn verify(
         &self,
         _: &Rc<RuntimeKey>,
@@ -52,66 +72,65 @@ impl<T: Counters> Runtime for Counting<'_, T> {
         _: &[u8],
         _: &[u8],
     ) -> Result<bool, String> {
-        unreachable!("the core verifies HS256 itself")
-    }
-
-    async fn fetch_keys(&self, _: &Rc<RemoteKeys>, _: bool) {}
-
-    fn fetch_keys_after_response(&self, _: &Rc<RemoteKeys>) {}
-
-    async fn introspect(&self, _: &IntrospectionRequest<'_>) -> Result<ProviderAnswer, String> {
-        unreachable!("no sessions here")
+        Err(absent("cryptography but the core's own"))
     }
 }
 
-impl<T: Counters> Platform for Counting<'_, T> {
-    type Upstream = ();
+impl<T: Counters> Providers for Counting<'_, T> {
+    async fn fetch_keys(&self, keys: &Rc<RemoteKeys>, _: bool) {
+        keys.take(Err(absent("identity provider")), self.0.now());
+    }
 
+    async fn introspect(&self, _: &IntrospectionRequest<'_>) -> Result<ProviderAnswer, String> {
+        Err(absent("identity provider"))
+    }
+}
+
+impl<T: Counters> Channels for Counting<'_, T> {
     type Channel = ();
+}
 
-    async fn ask(&self, call: &LedgerCall) -> ObjectReply<LedgerResponse, ()> {
+impl<T: Counters> Ledgers for Counting<'_, T> {
+    async fn ask_ledger(&self, call: &LedgerCall) -> ObjectReply<LedgerResponse, ()> {
         ObjectReply {
             answer: self.0.ask(call).await,
             channel: None,
         }
     }
+}
 
-    async fn ask_once(&self, _: &OnceCall) -> Result<store::StoreResponse, String> {
-        unreachable!("nothing is used once here")
+impl<T: Counters> RoutePools for Counting<'_, T> {
+    async fn ask_route_pool(&self, call: &RouteCall) -> Result<PoolResponse, String> {
+        self.0.ask_route(call).await
     }
+}
 
-    async fn register(&self, _: &Registration) -> ObjectReply<registry::RegistryResponse, ()> {
-        unreachable!("no registry here")
+impl<T: Counters> OneTimeObjects for Counting<'_, T> {
+    async fn ask_one_time(&self, _: &OneTimeCall) -> Result<StoreResponse, String> {
+        Err(absent("store"))
+    }
+}
+
+impl<T: Counters> Registry for Counting<'_, T> {
+    async fn register(&self, _: &Registration) -> ObjectReply<RegistryResponse, ()> {
+        ObjectReply {
+            answer: Err(absent("registry")),
+            channel: None,
+        }
     }
 
     async fn ask_registry(
         &self,
-        _: &[u8],
-        _: &registry::RegistryRequest,
+        shards: &[u8],
+        _: &RegistryRequest,
         _: Duration,
-    ) -> Vec<Result<registry::RegistryResponse, String>> {
-        unreachable!("no registry here")
+    ) -> Vec<Result<RegistryResponse, String>> {
+        shards.iter().map(|_| Err(absent("registry"))).collect()
     }
+}
 
-    async fn body(&self, _: u32) -> Result<String, String> {
-        unreachable!("no bodies here")
-    }
-
-    async fn ask_route(&self, call: &RouteCall) -> Result<route_pool::PoolResponse, String> {
-        self.0.ask_route(call).await
-    }
-
-    fn run_in_background(&self, task: BackgroundTask) {
-        self.0.run_in_background(task);
-    }
-
-    async fn pass(&self, length: Duration) {
-        self.0.pass(length).await;
-    }
-
-    fn random<const N: usize>(&self) -> [u8; N] {
-        self.0.random()
-    }
+impl<T: Counters> Upstreams for Counting<'_, T> {
+    type Upstream = ();
 
     async fn forward(&self, _: &Forward<'_>) -> Result<(Reply, ()), UpstreamFailure> {
         let reply = Reply {
@@ -124,6 +143,18 @@ impl<T: Counters> Platform for Counting<'_, T> {
     }
 
     fn discard(&self, (): ()) {}
+}
+
+impl<T: Counters> Body for Counting<'_, T> {
+    async fn read_body(&self, _: u32) -> Result<String, String> {
+        Err(absent("body"))
+    }
+}
+
+impl<T: Counters> Background for Counting<'_, T> {
+    fn run_in_background(&self, task: BackgroundTask) {
+        self.0.run_in_background(task);
+    }
 }
 
 /// Runs a future that waits for nothing.

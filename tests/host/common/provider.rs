@@ -7,10 +7,10 @@ use std::time::Duration;
 use portcullis::record::Record;
 use portcullis::response::reason::Rejection;
 use portcullis::token::{
-    Algorithm, Authentication, Expectations, Identity, IntrospectionRequest, ProviderAnswer,
-    RemoteKeys, Runtime, RuntimeKey, Sessions, Source,
+    Algorithm, Authentication, BackgroundKeys, Cryptography, Expectations, Identity,
+    IntrospectionRequest, ProviderAnswer, Providers, RemoteKeys, RuntimeKey, Sessions, Source,
 };
-use portcullis::util::time::Timestamp;
+use portcullis::util::time::{Clock, Timestamp};
 
 use super::counters::ready;
 use super::runtime::MAX_BYTES;
@@ -59,11 +59,13 @@ pub fn json(status: u16, body: &str) -> ProviderAnswer {
     }
 }
 
-impl Runtime for Provider {
+impl Clock for Provider {
     fn now(&self) -> Timestamp {
         self.now.get()
     }
+}
 
+impl Cryptography for Provider {
     async fn verify(
         &self,
         _: &Rc<RuntimeKey>,
@@ -73,10 +75,10 @@ impl Runtime for Provider {
     ) -> Result<bool, String> {
         Err("no runtime key in these tests".into())
     }
+}
 
+impl Providers for Provider {
     async fn fetch_keys(&self, _: &Rc<RemoteKeys>, _: bool) {}
-
-    fn fetch_keys_after_response(&self, _: &Rc<RemoteKeys>) {}
 
     async fn introspect(
         &self,
@@ -89,6 +91,10 @@ impl Runtime for Provider {
         ));
         self.answer.borrow().clone()
     }
+}
+
+impl BackgroundKeys for Provider {
+    fn fetch_keys_after_response(&self, _: &Rc<RemoteKeys>) {}
 }
 
 pub fn sessions_with(expectations: Expectations, fresh: Duration) -> Sessions {

@@ -10,11 +10,11 @@ use jwt_compact::{Algorithm as _, AlgorithmSignature};
 use portcullis::record::Record;
 use portcullis::response::reason::Rejection;
 use portcullis::token::{
-    Algorithm, Authenticated, Authentication, Document, Expectations, Identity,
-    IntrospectionRequest, Issuer, Key, KeyRing, KeySources, ProviderAnswer, RemoteKeys, Runtime,
-    RuntimeKey, Source, TrustDomain,
+    Algorithm, Authenticated, Authentication, BackgroundKeys, Cryptography, Document, Expectations,
+    Identity, IntrospectionRequest, Issuer, Key, KeyRing, KeySources, ProviderAnswer, Providers,
+    RemoteKeys, RuntimeKey, Source, TrustDomain,
 };
-use portcullis::util::time::Timestamp;
+use portcullis::util::time::{Clock, Timestamp};
 
 use super::counters::ready;
 use super::{Ask, NOW};
@@ -96,11 +96,13 @@ impl Bench {
     }
 }
 
-impl Runtime for Bench {
+impl Clock for Bench {
     fn now(&self) -> Timestamp {
         self.now.get()
     }
+}
 
+impl Cryptography for Bench {
     async fn verify(
         &self,
         key: &Rc<RuntimeKey>,
@@ -119,7 +121,9 @@ impl Runtime for Bench {
             _ => self.verdict.borrow().clone(),
         }
     }
+}
 
+impl Providers for Bench {
     async fn fetch_keys(&self, keys: &Rc<RemoteKeys>, from_provider: bool) {
         let how = if from_provider {
             "provider"
@@ -130,13 +134,15 @@ impl Runtime for Bench {
         self.give(keys);
     }
 
+    async fn introspect(&self, _: &IntrospectionRequest<'_>) -> Result<ProviderAnswer, String> {
+        panic!("no session is expected here");
+    }
+}
+
+impl BackgroundKeys for Bench {
     fn fetch_keys_after_response(&self, keys: &Rc<RemoteKeys>) {
         self.fetched.borrow_mut().push((keys.url.clone(), "behind"));
         self.after_response.borrow_mut().push(keys.clone());
-    }
-
-    async fn introspect(&self, _: &IntrospectionRequest<'_>) -> Result<ProviderAnswer, String> {
-        panic!("no session is expected here");
     }
 }
 

@@ -12,10 +12,10 @@ use portcullis::request::address::ClientAddress;
 use portcullis::request::{Headers, Request, RequestUrl};
 use portcullis::response::reason::{Reason, Rejection};
 use portcullis::token::{
-    Algorithm, Authentication, IntrospectionRequest, ProviderAnswer, RemoteKeys, Runtime,
-    RuntimeKey,
+    Algorithm, Authentication, BackgroundKeys, Cryptography, IntrospectionRequest, ProviderAnswer,
+    Providers, RemoteKeys, RuntimeKey,
 };
-use portcullis::util::time::Timestamp;
+use portcullis::util::time::{Clock, Timestamp};
 use serde_json::{Value, json};
 
 use crate::common::counters::ready;
@@ -65,6 +65,10 @@ pub fn budget() -> Duration {
 
 /// Runs cases, each with a seed of its own, until the time is up. A case tells how much it
 /// admitted; one that panics is named.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a fuzz test runs for a time, from a new seed"
+)]
 pub fn run(name: &str, budget: Duration, case: impl Fn(&mut Chance) -> u64) -> Counts {
     let began = Instant::now();
     let fixed = env::var("FUZZ_SEED").map(|text| text.parse::<u64>().expect("a seed"));
@@ -234,11 +238,13 @@ fn public(jwk: &Value) -> String {
     jwk.to_string()
 }
 
-impl Runtime for FakeRuntime {
+impl Clock for FakeRuntime {
     fn now(&self) -> Timestamp {
         Timestamp(NOW * 1000)
     }
+}
 
+impl Cryptography for FakeRuntime {
     async fn verify(
         &self,
         key: &Rc<RuntimeKey>,
@@ -252,13 +258,17 @@ impl Runtime for FakeRuntime {
         let message = std::str::from_utf8(signed).expect("base64url and a dot");
         Ok(fake_signature(&key.jwk, algorithm.name(), message) == signature)
     }
+}
 
+impl Providers for FakeRuntime {
     async fn fetch_keys(&self, _: &Rc<RemoteKeys>, _: bool) {}
-    fn fetch_keys_after_response(&self, _: &Rc<RemoteKeys>) {}
-
     async fn introspect(&self, _: &IntrospectionRequest<'_>) -> Result<ProviderAnswer, String> {
         Err("no session is trusted here".into())
     }
+}
+
+impl BackgroundKeys for FakeRuntime {
+    fn fetch_keys_after_response(&self, _: &Rc<RemoteKeys>) {}
 }
 
 /// A signature by a key that nobody trusts, or by a public one taken for a secret.

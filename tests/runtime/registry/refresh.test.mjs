@@ -74,7 +74,7 @@ describe('a refresh, in two isolates', () => {
     const { outcome, stage, subject } = await gate.log.record(requestId(answer));
     assert.deepEqual(
       { outcome, stage, subject },
-      { outcome: 'refreshed', stage: 'counters', subject: sub },
+      { outcome: 'refreshed', stage: 'registry', subject: sub },
     );
   });
 

@@ -125,7 +125,7 @@ describe('a revocation, in two isolates,', () => {
     const { reason, stage, cause } = await gate.log.record(requestId(answer));
     assert.deepEqual(
       { reason, stage, cause },
-      { reason: 'revoked', stage: 'counters', cause: "the registry's answer" },
+      { reason: 'revoked', stage: 'registry', cause: "the registry's answer" },
     );
   });
 });

@@ -190,8 +190,6 @@ describe('UPSTREAM_URL with a path', () => {
     ['/../admin', '/base/admin'],
     ['/%2e%2e/admin', '/base/admin'],
     ['/..\\admin', '/base/admin'],
-    ['/..%2fadmin', '/base/..%2fadmin'],
-    ['//evil.example/x', '/base//evil.example/x'],
     ['/?', '/base/?'],
   ]) {
     test(`${target} becomes ${url}`, async () => {

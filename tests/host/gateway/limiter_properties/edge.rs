@@ -5,7 +5,8 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use portcullis::gateway::{BackgroundTask, Gate, Journey, LedgerCall, Passage, RouteCall};
+use portcullis::gateway::platform::{BackgroundTask, LedgerCall, RouteCall};
+use portcullis::gateway::{Gate, Passage};
 use portcullis::limits::ledger::LedgerResponse;
 use portcullis::limits::{route_pool, scope};
 use portcullis::record::Record;
@@ -45,10 +46,7 @@ pub fn knock(
             let place = edge.gate.place(&request);
             let key = edge.gate.address_key(&request, &place);
             let mut record = Record::begin(key, "id", String::new());
-            let Journey {
-                result,
-                after_response,
-            } = edge
+            let result = edge
                 .gate
                 .journey(&Counting(&edge), &request, &place, &mut record)
                 .await;
@@ -59,13 +57,6 @@ pub fn knock(
                     edge.world.admit(path, edge.route_at.get());
                 }
                 _ => edge.world.refused.set(edge.world.refused.get() + 1),
-            }
-            for call in after_response {
-                edge.after_response(|edge| async move {
-                    if let Ok(answer) = edge.ask(&call).await {
-                        edge.gate.learn(&call, &answer, edge.now());
-                    }
-                });
             }
         }
     };
@@ -101,7 +92,7 @@ impl Simulated {
         self.world.spawn(isolate, life, task, work(edge));
     }
 
-    async fn wait(&self, number: u64) -> (Reply, u64) {
+    async fn reply(&self, number: u64) -> (Reply, u64) {
         std::future::poll_fn(|context| match self.world.mail(number, context.waker()) {
             Some(mail) => Poll::Ready(mail),
             None => Poll::Pending,
@@ -118,7 +109,7 @@ impl Counters for Simulated {
 
     async fn ask(&self, call: &LedgerCall) -> Result<LedgerResponse, String> {
         let number = self.world.send(self.task, Call::Ledger(call.clone()));
-        let (reply, decided) = self.wait(number).await;
+        let (reply, decided) = self.reply(number).await;
         let at = match call.scope {
             scope::LimitScope::Address => &self.address_at,
             _ => &self.user_at,
@@ -132,7 +123,7 @@ impl Counters for Simulated {
 
     async fn ask_route(&self, call: &RouteCall) -> Result<route_pool::PoolResponse, String> {
         let number = self.world.send(self.task, Call::Route(call.clone()));
-        let (reply, decided) = self.wait(number).await;
+        let (reply, decided) = self.reply(number).await;
         let Reply::Route(answer) = reply else {
             return Err("timed out".into());
         };
@@ -144,18 +135,13 @@ impl Counters for Simulated {
 
     fn run_in_background(&self, task: BackgroundTask) {
         self.after_response(|edge| async move {
-            let pass = async |after| {
-                let number = edge.world.wake_after(edge.task, length(after));
-                edge.wait(number).await;
-            };
-            let ask = async |call: &RouteCall| edge.ask_route(call).await.map_err(drop);
-            edge.gate.perform(task, || edge.now(), pass, ask).await;
+            let _ = edge.gate.perform(&Counting(&edge), task).await;
         });
     }
 
-    async fn pass(&self, time: Duration) {
+    async fn wait(&self, time: Duration) {
         let number = self.world.wake_after(self.task, length(time));
-        self.wait(number).await;
+        self.reply(number).await;
         self.route_at.set(self.world.now.get());
     }
 

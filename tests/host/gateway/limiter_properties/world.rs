@@ -7,7 +7,8 @@ use std::rc::Rc;
 use std::task::{Context, Waker};
 
 use portcullis::config::Settings;
-use portcullis::gateway::{Gate, LedgerCall, RouteCall};
+use portcullis::gateway::Gate;
+use portcullis::gateway::platform::{LedgerCall, RouteCall};
 use portcullis::limits::ledger::{Ledger, LedgerResponse, Row};
 use portcullis::limits::route_pool::{self, Pool};
 use portcullis::policy::ROUTE_QUOTA_BINDING;

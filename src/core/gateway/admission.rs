@@ -1,0 +1,157 @@
+//! Step 9: quotas and sockets, what can be used once, and the registry.
+
+use super::attempt::{Attempt, Found};
+use super::checks::{Granted, Permitted, Upgrade};
+use super::limits::Admission;
+use super::one_time::Bearer;
+use super::platform::Platform;
+use super::route_limit::{RouteCount, in_order};
+use crate::checks::handshake::Handshake;
+use crate::one_time::jti::TokenUse;
+use crate::record::Stage;
+use crate::registry::RegistryKey;
+use crate::response::reason::Rejection;
+use crate::token::{Authenticated, Identity};
+
+/// Proof of step 9, and of the steps whose proofs it took.
+pub(super) struct Admitted<'a>(Deed<'a>);
+
+/// What was admitted.
+pub(super) enum Deed<'a> {
+    Forward(Socket<'a>),
+    IssueTicket(TokenHolder<'a>),
+    Refresh(Refresher<'a>),
+    Administer,
+}
+
+/// A socket to be opened at the server.
+pub(super) struct Socket<'a> {
+    pub found: Found<'a>,
+    pub handshake: Handshake,
+    pub authenticated: Authenticated,
+}
+
+/// A client that gets a ticket for its token.
+pub(super) struct TokenHolder<'a> {
+    pub found: Found<'a>,
+    pub identity: Identity,
+}
+
+/// A client that refreshes its sockets by its token.
+pub(super) struct Refresher<'a> {
+    pub found: Found<'a>,
+    pub identity: Identity,
+    /// Whose sockets are refreshed.
+    pub subject: RegistryKey,
+}
+
+impl<'a> Admitted<'a> {
+    pub fn into_inner(self) -> Deed<'a> {
+        self.0
+    }
+}
+
+impl<'a, P: Platform> Attempt<'a, P> {
+    pub async fn admit(&mut self, permitted: Permitted<'a>) -> Result<Admitted<'a>, Rejection> {
+        self.enter(Stage::Counters);
+        Ok(Admitted(match permitted.into_inner() {
+            Granted::Upgrade(upgrade) => self.admit_upgrade(upgrade).await?,
+            Granted::Ticket { found, identity } => {
+                self.admit_request(found).await?;
+                Deed::IssueTicket(TokenHolder { found, identity })
+            }
+            Granted::Refresh {
+                found,
+                identity,
+                subject,
+            } => {
+                self.admit_request(found).await?;
+                let policy = &found.route.policy;
+                if policy.one_time.rejects_replay {
+                    let until = policy.one_time.accepted_until(&identity);
+                    let token_use = TokenUse::of(&identity, until)?;
+                    self.counters(&policy.counting)
+                        .admit_once(token_use, self.record)
+                        .await?;
+                }
+                Deed::Refresh(Refresher {
+                    found,
+                    identity,
+                    subject,
+                })
+            }
+            // Nobody counts what the right administrator's token does.
+            Granted::Administrator => Deed::Administer,
+        }))
+    }
+
+    /// The ledger of the address, the user and the route, then what is used up by asking, and the
+    /// registry last.
+    async fn admit_upgrade(&mut self, upgrade: Upgrade<'a>) -> Result<Deed<'a>, Rejection> {
+        let Upgrade {
+            found,
+            handshake,
+            bearer,
+        } = upgrade;
+        let policy = &found.route.policy;
+        let counters = self.counters(&policy.counting);
+        let key = handshake.key;
+        let mut calls: Vec<_> = counters
+            .address_call(self.address(&policy.counting), Admission::Socket { key })
+            .into_iter()
+            .collect();
+        self.is_counted = !calls.is_empty();
+        let ledgers = &mut self.reservations.ledgers;
+        if let Bearer::Verified {
+            user: Some(user), ..
+        } = &bearer
+        {
+            calls.push(counters.user_call(user.clone(), ledgers));
+        }
+        let of_client = counters.ask(&calls, self.record, ledgers);
+        let of_route = counters.admit_route(found.route, &mut self.reservations.route);
+        let ((), of_route) = in_order(of_client, of_route).await?;
+        if let RouteCount::Uncounted(failure) = of_route {
+            counters.lapse(self.record, "uncounted", failure)?;
+        }
+
+        let authenticated = match bearer {
+            Bearer::Verified { authenticated, .. } => authenticated,
+            Bearer::Ticket(ticket) => {
+                let bounds = self.bounds(found);
+                let spent = counters.spend(&ticket, &bounds, self.record).await?;
+                self.permits(found, spent.identity.as_ref())?;
+                self.enter(Stage::Counters);
+                if let Some(user) = policy.counting.user_ledger(&spent)? {
+                    self.check_user(&policy.counting, &user)?;
+                    let ledgers = &mut self.reservations.ledgers;
+                    let call = counters.user_call(user, ledgers);
+                    counters.ask(&[call], self.record, ledgers).await?;
+                }
+                spent
+            }
+        };
+        if let Some(token_use) = policy.token_use(&authenticated)? {
+            counters.admit_once(token_use, self.record).await?;
+        }
+        self.register(found, authenticated.identity.as_ref())
+            .await?;
+        Ok(Deed::Forward(Socket {
+            found,
+            handshake,
+            authenticated,
+        }))
+    }
+
+    /// Counts a request to an endpoint against its address.
+    async fn admit_request(&mut self, found: Found<'a>) -> Result<(), Rejection> {
+        let counting = &found.route.policy.counting;
+        let counters = self.counters(counting);
+        let Some(call) = counters.address_call(self.address(counting), Admission::Request) else {
+            return Ok(());
+        };
+        self.is_counted = true;
+        let ledgers = &mut self.reservations.ledgers;
+        counters.ask(&[call], self.record, ledgers).await
+    }
+}

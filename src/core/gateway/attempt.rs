@@ -1,0 +1,140 @@
+//! One request on its journey.
+
+use super::dispatch::Place;
+use super::gate::Gate;
+use super::limits::{Counters, LedgerReservations};
+use super::platform::{BackgroundTask, Channels, Platform};
+use super::route_limit::RouteReservation;
+use crate::limits::ledger::Operation;
+use crate::policy::{Counting, Policy};
+use crate::record::{Record, Stage};
+use crate::request::Request;
+use crate::request::address::AddressKey;
+use crate::response::reason::{Reason, Rejection};
+use crate::routing::table::Match;
+
+/// A route, as a request found it.
+pub(super) type Found<'a> = &'a Match<'a, Policy>;
+
+/// A request, and everything that its steps share.
+pub(super) struct Attempt<'a, P: Platform> {
+    pub gate: &'a Gate,
+    pub platform: &'a P,
+    pub request: &'a Request<'a>,
+    pub place: &'a Place<'a>,
+    /// For the log alone: nothing is decided by it.
+    pub record: &'a mut Record,
+    pub reservations: Reservations<P::Channel>,
+    /// Whether it counts as an attempt of its address.
+    pub is_attempt: bool,
+    /// Whether the ledger of its address was asked to admit it, and counted it then.
+    pub is_counted: bool,
+}
+
+/// What objects hold for an attempt until it is decided. It is committed when the attempt goes on
+/// to the server, and otherwise given back.
+pub(super) struct Reservations<C> {
+    pub ledgers: LedgerReservations<C>,
+    pub route: RouteReservation,
+}
+
+impl<C> Reservations<C> {
+    /// Nothing is given back any more. Returns the channels, which the socket holds from now on.
+    fn commit(&mut self) -> Vec<C> {
+        let Self { ledgers, .. } = std::mem::take(self);
+        ledgers.channels
+    }
+}
+
+impl<C> Default for Reservations<C> {
+    fn default() -> Self {
+        Self {
+            ledgers: LedgerReservations::default(),
+            route: RouteReservation::default(),
+        }
+    }
+}
+
+impl<'a, P: Platform> Attempt<'a, P> {
+    pub fn new(
+        gate: &'a Gate,
+        platform: &'a P,
+        request: &'a Request<'a>,
+        place: &'a Place<'a>,
+        record: &'a mut Record,
+    ) -> Self {
+        Self {
+            gate,
+            platform,
+            request,
+            place,
+            record,
+            reservations: Reservations::default(),
+            is_attempt: match place {
+                Place::Ticket(_) | Place::Refresh(_) => true,
+                Place::Admin(_) => false,
+                Place::Endpoint(_) | Place::Route(_) | Place::Unserved(_) | Place::Nowhere(_) => {
+                    request.asks_for_websocket()
+                }
+            },
+            is_counted: false,
+        }
+    }
+
+    /// Notes for the log which step the attempt reached.
+    pub fn enter(&mut self, stage: Stage) {
+        self.record.stage = stage;
+    }
+
+    /// The client's address as `counting` counts it.
+    pub fn address(&self, counting: &Counting) -> AddressKey {
+        self.request.address.key(counting.ipv6_prefix)
+    }
+
+    /// The counters under these settings.
+    pub fn counters(&self, counting: &'a Counting) -> Counters<'a, P> {
+        Counters {
+            gate: self.gate,
+            platform: self.platform,
+            counting,
+        }
+    }
+
+    /// The attempt goes on to the server: what was reserved for it is used.
+    pub fn commit(&mut self) -> Vec<<P as Channels>::Channel> {
+        self.reservations.commit()
+    }
+
+    /// Ends the attempt: gives back what was reserved and not committed, and tells the ledger of
+    /// the address what it does not know yet, after the response.
+    pub fn conclude<T>(self, result: &Result<T, Rejection>) {
+        let Reservations { ledgers, route } = self.reservations;
+        self.gate.give_back_route(self.platform, route);
+        if let Some(call) = ledgers.user {
+            self.platform
+                .run_in_background(BackgroundTask::Ledger(call));
+        }
+        let Some(counting) = self.gate.counting(self.place) else {
+            return;
+        };
+        let refused = result.as_ref().err().map(|rejection| &rejection.reason);
+        let limits = counting.address.limits;
+        let is_failure = limits.ban.is_some() && refused.is_some_and(Reason::counts_towards_ban);
+        let address = self.request.address.key(counting.ipv6_prefix);
+        let now = self.platform.now();
+        let operation = if self.is_counted {
+            is_failure.then_some(Operation::Fail)
+        } else {
+            // An address that is known to be refused is not counted further.
+            let matters = self.is_attempt
+                && (limits.quota.is_some() || is_failure)
+                && self.gate.check_address(counting, address, now).is_ok();
+            matters.then_some(Operation::Count { is_failure })
+        };
+        if let Some(operation) = operation {
+            let call = counting.call_address(address, operation, now);
+            self.platform
+                .run_in_background(BackgroundTask::Ledger(call));
+        }
+    }
+}

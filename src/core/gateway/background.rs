@@ -1,0 +1,72 @@
+//! Work after the response: what every [`BackgroundTask`] does.
+
+use super::gate::Gate;
+use super::platform::{BackgroundTask, LedgerCall, Ledgers, RouteCall, RoutePools, Wait};
+use crate::limits::ledger::Operation;
+use crate::token::Providers;
+use crate::util::time::Clock;
+
+impl Gate {
+    /// Runs a task that no response waits for. The error is a line for the log.
+    pub async fn perform<P>(&self, platform: &P, task: BackgroundTask) -> Result<(), String>
+    where
+        P: Clock + Wait + Ledgers + RoutePools + Providers,
+    {
+        match task {
+            BackgroundTask::Ledger(call) => self.settle_with_ledger(platform, &call).await,
+            BackgroundTask::RoutePool(call) => self.settle_with_pool(platform, &call).await,
+            BackgroundTask::WakeRoute {
+                after,
+                route,
+                alarm,
+                timeout,
+            } => {
+                platform.wait(after).await;
+                match self.wake_route(&route, alarm, timeout, platform.now()) {
+                    Some(call) => self.settle_with_pool(platform, &call).await,
+                    None => Ok(()),
+                }
+            }
+            BackgroundTask::FetchKeys(keys) => {
+                platform.fetch_keys(&keys, false).await;
+                Ok(())
+            }
+        }
+    }
+
+    async fn settle_with_ledger<P: Clock + Ledgers>(
+        &self,
+        platform: &P,
+        call: &LedgerCall,
+    ) -> Result<(), String> {
+        match platform.ask_ledger(call).await.answer {
+            Ok(answer) => {
+                self.learn(call, &answer, platform.now());
+                Ok(())
+            }
+            Err(failure) => {
+                let lapse = match call.request.operation {
+                    Operation::GiveBack { .. } => "an admission was not given back",
+                    Operation::Fail => "a failure went uncounted",
+                    _ => "a refused attempt went uncounted",
+                };
+                Err(format!("{lapse}: {}: {failure}", call.scope))
+            }
+        }
+    }
+
+    async fn settle_with_pool<P: Clock + RoutePools>(
+        &self,
+        platform: &P,
+        call: &RouteCall,
+    ) -> Result<(), String> {
+        let answer = platform.ask_route_pool(call).await;
+        self.take_pool_answer(call, answer.as_ref().ok(), platform.now());
+        answer.map(drop).map_err(|failure| {
+            format!(
+                "the quota of {} could not be updated: {failure}",
+                call.route
+            )
+        })
+    }
+}

@@ -1,0 +1,80 @@
+//! What one isolate keeps between requests: the policies, and what it has learned of exhausted
+//! quotas and bans.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use super::dispatch::{Endpoint, Place, is_health};
+use crate::config::{ConfigError, Settings};
+use crate::limits::deny_cache::DenyCache;
+use crate::limits::route_pool::Holder;
+use crate::policy::{Counting, RejectWith, Site};
+use crate::request::Request;
+use crate::request::address::{AddressKey, Ipv6Prefix};
+use crate::routing::table::Miss;
+
+/// The gate of one isolate. Its journey of a request is in [`crate::gateway`].
+pub struct Gate {
+    pub(super) site: Result<Site, Vec<ConfigError>>,
+    /// Used where the configuration is wrong.
+    pub(super) reject_with: RejectWith,
+    pub(super) known: RefCell<DenyCache>,
+    /// The shares of routes' quotas that were lent to this isolate, by the routes' patterns.
+    pub(super) holders: RefCell<HashMap<String, Holder>>,
+}
+
+impl Gate {
+    pub fn new(settings: &Settings) -> Self {
+        Self {
+            site: Site::read(settings),
+            reject_with: RejectWith::alone(settings),
+            known: RefCell::default(),
+            holders: RefCell::default(),
+        }
+    }
+
+    /// What to log once per isolate: all configuration errors, or all warnings.
+    pub fn remarks(&self) -> Vec<String> {
+        match &self.site {
+            Ok(site) => site.warnings.clone(),
+            Err(errors) => errors.iter().map(ConfigError::to_string).collect(),
+        }
+    }
+
+    /// Whether every setting is right.
+    pub fn is_configured(&self) -> bool {
+        self.site.is_ok()
+    }
+
+    /// What the request asks for. Without a sound configuration only the health endpoint exists.
+    pub fn place(&self, request: &Request<'_>) -> Place<'_> {
+        match &self.site {
+            Ok(site) => site.find(request),
+            Err(_) if is_health(request) => Place::Endpoint(Endpoint::Health),
+            Err(_) => Place::Nowhere(Miss::NoRoute),
+        }
+    }
+
+    /// What the request's address is counted and recorded by at that place.
+    pub fn address_key(&self, request: &Request<'_>, place: &Place<'_>) -> AddressKey {
+        let counting = self.counting(place);
+        let prefix = counting.map(|counting| counting.ipv6_prefix);
+        request.address.key(prefix.unwrap_or_default())
+    }
+
+    /// How attempts are counted at that place; `None` without a sound configuration.
+    pub(super) fn counting<'a>(&'a self, place: &Place<'a>) -> Option<&'a Counting> {
+        let site = self.site.as_ref().ok()?;
+        Some(match place.route() {
+            Some((_, route)) => &route.policy.counting,
+            None => &site.elsewhere.counting,
+        })
+    }
+
+    /// How much of an IPv6 address counts for the gate as a whole.
+    pub(super) fn ipv6_prefix(&self) -> Ipv6Prefix {
+        let site = self.site.as_ref();
+        site.map(|site| site.elsewhere.counting.ipv6_prefix)
+            .unwrap_or_default()
+    }
+}

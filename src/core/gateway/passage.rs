@@ -1,0 +1,28 @@
+//! How a request passed.
+
+use super::platform::{Channels, Upstreams};
+use crate::relay::SocketLimits;
+
+/// What a request that was not refused is answered with.
+pub enum Passage<P: Upstreams + Channels> {
+    /// The server accepted the socket.
+    Socket {
+        upstream: P::Upstream,
+        /// The subprotocol to answer with.
+        protocol: Option<String>,
+        /// With limits its messages are inspected.
+        limits: Option<SocketLimits>,
+        /// Held while the socket lives.
+        channels: Vec<P::Channel>,
+    },
+    /// The server's response to a plain request.
+    Plain { upstream: P::Upstream },
+    /// The response of `GET /_portcullis/health`.
+    Health { is_healthy: bool },
+    /// The response of one of the gate's own endpoints.
+    Json { json: String },
+    /// The response to a browser's CORS preflight for one of these endpoints.
+    Preflight,
+    /// The response of `GET /_portcullis/jwks.json`.
+    KeySet { json: String },
+}

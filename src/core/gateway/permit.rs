@@ -1,0 +1,35 @@
+//! Proof that a request passed every check.
+
+use super::admission::{Admitted, Deed, Refresher, Socket, TokenHolder};
+use super::checks::{KnownChecked, OriginChecked};
+
+/// A request that passed every check. Only [`Permits::new`] makes one.
+pub(super) struct Permit<T>(T);
+
+impl<T> Permit<T> {
+    /// Uses the permit.
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+}
+
+/// The permit of a request, by what it permits.
+pub(super) enum Permits<'a> {
+    Forward(Permit<Socket<'a>>),
+    IssueTicket(Permit<TokenHolder<'a>>),
+    Refresh(Permit<Refresher<'a>>),
+    Administer(Permit<()>),
+}
+
+impl<'a> Permits<'a> {
+    /// From the proofs of steps 5, 6 and 9; the last one took those of steps 4, 7 and 8. Only the
+    /// check itself can make its proof, so that a journey that leaves one out does not compile.
+    pub fn new(_: OriginChecked, _: KnownChecked, admitted: Admitted<'a>) -> Self {
+        match admitted.into_inner() {
+            Deed::Forward(socket) => Self::Forward(Permit(socket)),
+            Deed::IssueTicket(holder) => Self::IssueTicket(Permit(holder)),
+            Deed::Refresh(refresher) => Self::Refresh(Permit(refresher)),
+            Deed::Administer => Self::Administer(Permit(())),
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! What the gate needs from a runtime, one trait for each capability, and the questions that
+//! travel through them.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::limits::ledger::{LedgerRequest, LedgerResponse};
+use crate::limits::route_pool::{Alarm, PoolRequest, PoolResponse};
+use crate::limits::scope::LimitScope;
+use crate::one_time::store::{StoreRequest, StoreResponse};
+use crate::registry::{RegistryRequest, RegistryResponse, SocketEntry};
+use crate::token::{Cryptography, Providers, RemoteKeys};
+use crate::upstream::{Forward, Reply, UpstreamFailure};
+use crate::util::time::Clock;
+
+/// A runtime with every capability.
+pub trait Platform:
+    Clock
+    + Random
+    + Wait
+    + Cryptography
+    + Providers
+    + Ledgers
+    + RoutePools
+    + OneTimeObjects
+    + Registry
+    + Upstreams
+    + Body
+    + Background
+{
+}
+
+impl<T> Platform for T where
+    T: Clock
+        + Random
+        + Wait
+        + Cryptography
+        + Providers
+        + Ledgers
+        + RoutePools
+        + OneTimeObjects
+        + Registry
+        + Upstreams
+        + Body
+        + Background
+{
+}
+
+/// Cryptographically secure randomness.
+pub trait Random {
+    fn random<const N: usize>(&self) -> [u8; N];
+}
+
+/// A timer.
+pub trait Wait {
+    fn wait(&self, length: Duration) -> impl Future<Output = ()>;
+}
+
+/// Connections from live sockets to the gate's own objects.
+pub trait Channels {
+    /// Connection from one live socket to its object. Dropping it frees the slot and removes the
+    /// registration.
+    type Channel;
+}
+
+/// The objects that count attempts of addresses and admissions of users.
+pub trait Ledgers: Channels {
+    fn ask_ledger(
+        &self,
+        call: &LedgerCall,
+    ) -> impl Future<Output = ObjectReply<LedgerResponse, Self::Channel>>;
+}
+
+/// The objects that count admissions of routes.
+pub trait RoutePools {
+    /// The error is for the log.
+    fn ask_route_pool(
+        &self,
+        call: &RouteCall,
+    ) -> impl Future<Output = Result<PoolResponse, String>>;
+}
+
+/// The objects that keep what can be used once.
+pub trait OneTimeObjects {
+    /// The error is for the log.
+    fn ask_one_time(
+        &self,
+        call: &OneTimeCall,
+    ) -> impl Future<Output = Result<StoreResponse, String>>;
+}
+
+/// The objects that know live sockets, revocations and bans.
+pub trait Registry: Channels {
+    /// Asks whether a socket is admitted, and registers it.
+    fn register(
+        &self,
+        registration: &Registration,
+    ) -> impl Future<Output = ObjectReply<RegistryResponse, Self::Channel>>;
+
+    /// Asks several objects side by side and returns one answer for each. The errors are for the
+    /// log and for an administrator.
+    fn ask_registry(
+        &self,
+        shards: &[u8],
+        question: &RegistryRequest,
+        timeout: Duration,
+    ) -> impl Future<Output = Vec<Result<RegistryResponse, String>>>;
+}
+
+/// The servers behind the gate.
+pub trait Upstreams {
+    /// A server's response that was not passed on yet.
+    type Upstream;
+
+    /// Sends the request on, without following redirects.
+    fn forward(
+        &self,
+        forward: &Forward<'_>,
+    ) -> impl Future<Output = Result<(Reply, Self::Upstream), UpstreamFailure>>;
+
+    /// Drops a response that is not passed on, so that the server keeps nothing open for it.
+    fn discard(&self, upstream: Self::Upstream);
+}
+
+/// The body of the request.
+pub trait Body {
+    /// Reads the body; fails if it exceeds `max_bytes`.
+    fn read_body(&self, max_bytes: u32) -> impl Future<Output = Result<String, String>>;
+}
+
+/// Work after the response.
+pub trait Background {
+    /// Runs a task by [`super::Gate::perform`]; no response waits for it.
+    fn run_in_background(&self, task: BackgroundTask);
+}
+
+/// What is done after the response.
+#[derive(Debug, Clone)]
+pub enum BackgroundTask {
+    /// Tells a ledger how an attempt ended.
+    Ledger(LedgerCall),
+    /// Settles with the object of a route's quota.
+    RoutePool(RouteCall),
+    /// Looks after a time whether there is anything to settle for a route.
+    WakeRoute {
+        after: Duration,
+        route: String,
+        alarm: Alarm,
+        timeout: Duration,
+    },
+    /// Fetches a key set that is still good but will soon be too old.
+    FetchKeys(Rc<RemoteKeys>),
+}
+
+/// A question to a ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LedgerCall {
+    pub scope: LimitScope,
+    /// The name of its ledger.
+    pub ledger: String,
+    pub request: LedgerRequest,
+    /// After this time the ledger counts as unable to answer.
+    pub timeout: Duration,
+    /// Whether a socket is closed if its ledger stays out of reach.
+    pub ends_when_lost: bool,
+}
+
+/// A question to the object of a route's quota.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteCall {
+    /// The route's pattern, which is the object's name.
+    pub route: String,
+    pub request: PoolRequest,
+    /// After this time the object counts as unable to answer.
+    pub timeout: Duration,
+}
+
+/// A question to the object of one name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OneTimeCall {
+    pub name: String,
+    pub request: StoreRequest,
+    /// After this time the object counts as unable to answer.
+    pub timeout: Duration,
+}
+
+/// A socket to be admitted by the registry, and registered if it gets a channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registration {
+    /// The object to ask.
+    pub shard: u8,
+    pub entry: SocketEntry,
+    /// Whether a channel is held while the socket lives.
+    pub with_channel: bool,
+    /// Whether the socket is closed if the object stays out of reach.
+    pub ends_when_lost: bool,
+    /// After this time the object counts as unable to answer.
+    pub timeout: Duration,
+}
+
+/// An object's answer to a question that may open a channel.
+pub struct ObjectReply<A, C> {
+    /// The error is for the log.
+    pub answer: Result<A, String>,
+    /// The channel of a socket that is not refused. Without an answer it keeps trying to connect.
+    pub channel: Option<C>,
+}

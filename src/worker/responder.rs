@@ -1,0 +1,164 @@
+//! Step 11: the core's result as a response of the runtime.
+
+use portcullis::gateway::{Passage, Place};
+use portcullis::record::Record;
+use portcullis::relay::SocketLimits;
+use portcullis::request::Request;
+use portcullis::response::answer::refusal;
+use portcullis::response::reason::{Reason, Rejection};
+use wasm_bindgen::prelude::*;
+use web_sys::Response;
+
+use crate::host::{self, header_lines};
+use crate::isolate::AnswerStamps;
+use crate::platform::WorkerPlatform;
+use crate::relay;
+use crate::sockets::channel::Channel;
+use crate::sockets::lingering;
+
+const REQUEST_ID: &str = "Portcullis-Request-Id";
+
+/// What the response to one request needs besides the decision.
+pub struct Responder<'a> {
+    pub platform: &'a WorkerPlatform,
+    pub request: &'a Request<'a>,
+    pub place: &'a Place<'a>,
+    /// The security headers.
+    pub stamps: &'a AnswerStamps,
+    /// The headers with which a page can read an endpoint's response.
+    pub cors: Vec<(&'static str, String)>,
+}
+
+impl Responder<'_> {
+    /// The response under the gate's headers: the only place that makes one.
+    pub fn respond(
+        &self,
+        result: Result<Passage<WorkerPlatform>, Rejection>,
+        record: &mut Record,
+    ) -> Result<Response, JsValue> {
+        let passed = match result {
+            Ok(passage) => self.pass(passage, record),
+            Err(rejection) => Err(rejection),
+        };
+        passed.or_else(|rejection| {
+            record.note_refusal(&rejection);
+            if let Some(response) = self.close(&rejection.reason, record)? {
+                return Ok(response);
+            }
+            let refusal = refusal(&rejection.reason, &record.request_id);
+            let mut headers = refusal.headers;
+            headers.push((REQUEST_ID, record.request_id.clone()));
+            headers.extend(self.cors.clone());
+            let stamps = &self.stamps.own;
+            host::answer(
+                refusal.status,
+                Some(&refusal.body),
+                stamps,
+                &header_lines(&headers),
+            )
+        })
+    }
+
+    /// The refusal as a socket that is closed at once; `None` where HTTP has to do.
+    fn close(&self, reason: &Reason, record: &Record) -> Result<Option<Response>, JsValue> {
+        let gate = &self.platform.isolate.gate;
+        let Some(mut closing) = gate.closing(self.request, self.place, reason) else {
+            return Ok(None);
+        };
+        closing
+            .headers
+            .push((REQUEST_ID, record.request_id.clone()));
+        lingering::close_at_once(
+            self.platform.context.as_ref().as_ref(),
+            &record.address,
+            closing.code,
+            closing.reason,
+            &self.stamps.own,
+            &header_lines(&closing.headers),
+        )
+    }
+
+    fn pass(
+        &self,
+        passage: Passage<WorkerPlatform>,
+        record: &Record,
+    ) -> Result<Response, Rejection> {
+        let stamps = &self.stamps.own;
+        let mut own = vec![(REQUEST_ID, record.request_id.clone())];
+        own.extend(self.cors.clone());
+        let pass_on = |upstream: &Response, own: &[_], relayed: &JsValue| {
+            host::pass_on(upstream, stamps, &header_lines(own), relayed)
+        };
+        let response = match passage {
+            Passage::Socket {
+                upstream,
+                protocol,
+                limits,
+                channels,
+            } => {
+                own.extend(protocol.map(|protocol| ("Sec-WebSocket-Protocol", protocol)));
+                match limits {
+                    None => pass_on(&upstream, &own, &JsValue::UNDEFINED),
+                    Some(limits) => self
+                        .relay(&upstream, &limits, channels, record)
+                        .and_then(|relayed| pass_on(&upstream, &own, &relayed)),
+                }
+            }
+            Passage::Plain { upstream } => host::pass_on(
+                &upstream,
+                &self.stamps.application,
+                &header_lines(&own),
+                &JsValue::UNDEFINED,
+            ),
+            Passage::Health { is_healthy } => {
+                let (status, body) = health(is_healthy);
+                own.extend(json());
+                host::answer(status, Some(body), stamps, &header_lines(&own))
+            }
+            Passage::Json { json: body } => {
+                own.extend(json());
+                host::answer(200, Some(&body), stamps, &header_lines(&own))
+            }
+            Passage::Preflight => host::answer(204, None, stamps, &header_lines(&own)),
+            Passage::KeySet { json } => {
+                own.push(("Content-Type", "application/jwk-set+json".into()));
+                own.push(("Cache-Control", "public, max-age=300".into()));
+                host::answer(200, Some(&json), stamps, &header_lines(&own))
+            }
+        };
+        response.map_err(|error| Reason::UpstreamRefused.because(host::describe(&error)))
+    }
+
+    fn relay(
+        &self,
+        upstream: &Response,
+        limits: &SocketLimits,
+        channels: Vec<Channel>,
+        admission: &Record,
+    ) -> Result<JsValue, JsValue> {
+        let context: &JsValue = self.platform.context.as_ref().as_ref();
+        relay::relay(
+            upstream,
+            limits,
+            channels,
+            admission.clone(),
+            &self.platform.env,
+            context,
+        )
+    }
+}
+
+fn json() -> [(&'static str, String); 2] {
+    [
+        ("Content-Type", "application/json".into()),
+        ("Cache-Control", "no-store".into()),
+    ]
+}
+
+fn health(is_healthy: bool) -> (u16, &'static str) {
+    if is_healthy {
+        (200, r#"{"status":"ok"}"#)
+    } else {
+        (503, r#"{"status":"misconfigured"}"#)
+    }
+}
