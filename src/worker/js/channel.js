@@ -99,7 +99,7 @@ class Channel {
       this.#expires = message.slice('expires '.length);
       this.#act((relay) => relay.extend(Number(number)));
     } else if (word === 'end') {
-      this.#end(Number(number), reason, 'told by its object');
+      this.#end(Number(number), reason, 'its object demanded it');
     }
   }
 

@@ -1,4 +1,4 @@
-//! Slots of open sockets, beside what else a ledger counts.
+//! The slots of open sockets, and how they go with what else a ledger counts.
 
 use portcullis::limits::ledger::{
     ChannelState, Departure, EntryId, Ledger, LedgerRequest, LedgerResponse, Operation, Row, Slot,
@@ -122,7 +122,7 @@ fn an_admission_without_a_slot_is_none() {
     ]);
 }
 
-/// A socket that attaches again brings no terms: what counts under others must not be forgotten.
+/// A socket that attaches again brings no limits: what counts under others must not be forgotten.
 #[test]
 fn to_attach_leaves_the_journals_as_they_are() {
     let mut ledger = TestLedger::new(limits(2, 100, 0));

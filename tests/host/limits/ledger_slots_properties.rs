@@ -36,9 +36,9 @@ struct Socket {
 enum Event {
     Open,
     Close(usize),
-    /// The isolate is no more; the object may hear of it or not.
+    /// The isolate is lost; the object may hear of it or not.
     Crash(usize, bool),
-    /// The same of the channel alone.
+    /// Only the channel breaks; the object may hear of it or not.
     Break(usize, bool),
     Sleep,
     Restart,
@@ -176,7 +176,7 @@ impl World {
         }
     }
 
-    /// What the isolate does when its timer is due. Gives whether the socket lives on.
+    /// Does what the isolate does when its timer is due. Returns whether the socket lives on.
     fn tick(&mut self, id: EntryId, socket: &mut Socket) -> bool {
         if socket.is_attached {
             let reaches = self.is_reachable
