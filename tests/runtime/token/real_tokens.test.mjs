@@ -2,7 +2,7 @@
 // nested claims, long tokens, and two services that know nothing of each other.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { ADMITTED, outcome, reasonOf } from '../../support/answers.mjs';
+import { ADMITTED, outcome, reasonOf, requestId } from '../../support/answers.mjs';
 import { certificate } from '../../support/certificate.mjs';
 import { fresh, UNCOUNTED, useGate } from '../../support/gate.mjs';
 import { useServer } from '../../support/internet.mjs';
@@ -120,7 +120,7 @@ describe('claims', () => {
   test('name the subject as SUBJECT_CLAIM says', async () => {
     const answer = await gate.knock(bearer(mint({ user: { id: 'u-7' } })));
     assert.equal(reasonOf(answer), 'admitted');
-    const { headers } = await upstream.upgrade();
+    const { headers } = upstream.sent(requestId(answer));
     assert.deepEqual(values(headers, 'portcullis-subject'), ['u-7']);
   });
 });
@@ -163,7 +163,7 @@ describe('the subprotocol bearer', () => {
       const offer = ['chat', spelling, mint()].join(', ');
       const answer = await gate.knock({ 'Sec-WebSocket-Protocol': offer });
       assert.equal(reasonOf(answer), 'admitted');
-      const { headers } = await upstream.upgrade();
+      const { headers } = upstream.sent(requestId(answer));
       assert.deepEqual(values(headers, 'sec-websocket-protocol'), ['chat']);
       assert.deepEqual(values(headers, 'portcullis-subject'), ['alice']);
     });
