@@ -42,6 +42,7 @@ fn the_json_format_is_unchanged() {
         scopes: vec!["read".into()],
         expires: NOW,
         claims: Map::new(),
+        ..Identity::default()
     });
     assert_rows([
         (
@@ -152,6 +153,7 @@ fn a_clients_texts_are_cut_at_256_bytes_between_characters() {
             scopes: Vec::new(),
             expires: NOW,
             claims: Map::new(),
+            ..Identity::default()
         });
         [record.origin, record.alg, record.kid, record.subject].map(Option::unwrap_or_default)
     };

@@ -6,7 +6,7 @@ use portcullis::token::{Authenticated, Credential, Identity, Source};
 use portcullis::upstream::{Forward, GATE_HEADERS, Offer, PLATFORM_HEADERS, Upstream, UpstreamUrl};
 use serde_json::Map;
 
-use crate::common::{Ask, NONCE, NOW, assert_rows, object, seconds, strings};
+use crate::common::{Ask, NONCE, NOW, assert_rows, identity, seconds, strings};
 
 fn server() -> Upstream {
     let url = UpstreamUrl::parse("wss://chat.example.com/base", false).expect("sound");
@@ -293,6 +293,7 @@ fn identity_headers_are_escaped_and_absent_where_there_is_nothing_to_say() {
                 scopes: strings(scopes),
                 expires: NOW,
                 claims: Map::new(),
+                ..Identity::default()
             }),
             credential: None,
         };
@@ -307,9 +308,7 @@ fn the_issuer_is_named_with_the_subject() {
         let authenticated = Authenticated {
             identity: Some(Identity {
                 subject: Some("ada".into()),
-                scopes: Vec::new(),
-                expires: NOW,
-                claims: object(claims),
+                ..identity(claims)
             }),
             credential: None,
         };
