@@ -1,7 +1,7 @@
 // From the tarballs, in an empty folder, with a PATH that has Node, npm and a shell alone: from
 // `npm create portcullis` to an accepted socket, a refused one and a dry run of the deployment.
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
   existsSync,
@@ -64,11 +64,15 @@ describe('a machine with Node and npm alone', () => {
   };
   const running = new Set();
   after(() => {
-    for (const child of running) child.kill('SIGTERM');
+    for (const child of running) end(child);
   });
 
+  // As Ctrl-C does: npm, its shell and what that runs are one group.
+  const end = (child) => process.kill(-child.pid, 'SIGTERM');
+
   function start(command, args, cwd) {
-    const child = spawn(join(bin, command), args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const stdio = ['ignore', 'pipe', 'pipe'];
+    const child = spawn(join(bin, command), args, { cwd, env, stdio, detached: true });
     running.add(child);
     child.output = '';
     for (const stream of [child.stdout, child.stderr]) {
@@ -109,7 +113,7 @@ describe('a machine with Node and npm alone', () => {
     });
   const stop = async (child) => {
     const closed = once(child, 'close');
-    child.kill('SIGTERM');
+    end(child);
     await closed;
   };
 
@@ -245,6 +249,9 @@ describe('a machine with Node and npm alone', () => {
     );
     const tsc = find('tsc');
     const options = ['--noEmit', '--strict', '--module', 'nodenext', '--lib', 'es2022,dom'];
-    execFileSync(process.execPath, [tsc, ...options, '--types', '', script], { stdio: 'pipe' });
+    const { status, stdout } = spawnSync(process.execPath, [tsc, ...options, script], {
+      encoding: 'utf8',
+    });
+    assert.equal(status, 0, stdout);
   });
 });

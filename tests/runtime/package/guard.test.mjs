@@ -24,6 +24,7 @@ function bundle(entryPoint, folder) {
   buildSync({
     entryPoints: [entryPoint],
     bundle: true,
+    logLevel: 'error',
     format: 'esm',
     outfile: main,
     conditions: ['workerd', 'worker', 'browser'],
@@ -162,9 +163,9 @@ describe('a guarded handler', () => {
     });
     assert.equal(typeof colo, 'string');
   });
-  test('that throws is an upstream that failed', async () => {
+  test('that throws is a server out of reach', async () => {
     const response = await gate.knock(withToken({}), { target: '/throws' });
-    assertRefused(response, 'upstream_refused');
+    assertRefused(response, 'upstream_unreachable');
   });
   test('gets the body of plain requests', async () => {
     const { body } = await gate.call('POST', '/', { body: 'some text' });
@@ -189,9 +190,8 @@ describe('guard()', () => {
     await assert.rejects(start(folder, 'export default guard({});', {}));
   });
   test('does not go on where the settings name another service', async () => {
-    const { status, log } = await start(folder, OWN, { UPSTREAM_SERVICE: 'CHAT' });
+    const { status } = await start(folder, OWN, { UPSTREAM_SERVICE: 'CHAT' });
     assert.equal(status, 500);
-    assert.match(log, /UPSTREAM_SERVICE is set/);
   });
   test('is misconfigured where the settings name another server', async () => {
     const { status, log } = await start(folder, OWN, { UPSTREAM_URL: 'wss://chat.example' });
