@@ -2,7 +2,14 @@
 // what TOML can write is understood, and SECURITY_HEADERS are on every answer.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { assertAnswer, assertRefused, reasonOf, requestId, STAMPS } from '../../support/answers.mjs';
+import { version } from '../../../tools/init/files.mjs';
+import {
+  assertAnswer,
+  assertRefused,
+  reasonOf,
+  requestId,
+  STAMPS,
+} from '../../support/answers.mjs';
 import { freshKey, handshake, ORIGIN, repeat, useGate } from '../../support/gate.mjs';
 import { ed25519, mint, SECRET } from '../../support/tokens.mjs';
 import { useUpstream } from '../../support/upstream.mjs';
@@ -160,7 +167,7 @@ describe('SECURITY_HEADERS', () => {
     assertAnswer(health, {
       status: 200,
       headers: { ...headers, 'content-type': 'application/json' },
-      body: '{"status":"ok"}',
+      body: `{"status":"ok","version":"${version()}"}`,
     });
     const refused = await gate.knock({ Origin: null });
     assertAnswer(refused, {
