@@ -13,7 +13,7 @@ import {
   parseTokens,
 } from '../../../tools/init/answers.mjs';
 import { files, version } from '../../../tools/init/files.mjs';
-import { missing, update } from '../../../tools/init/update.mjs';
+import { exposedHeaders, missing, update } from '../../../tools/init/update.mjs';
 import { readRows } from '../../../tools/policy/rows.mjs';
 import { problemsOf } from '../../../tools/release.mjs';
 import { inRoot } from '../../../tools/run.mjs';
@@ -47,6 +47,7 @@ describe('init', () => {
     const { path, ...written } = configuration();
     assert.deepEqual(missing(path), []);
     assert.equal(written.observability.logs.invocation_logs, false);
+    assert.deepEqual(exposedHeaders(path), []);
     assert.deepEqual([written.workers_dev, written.preview_urls], [false, false]);
     assert.equal(
       written.compatibility_date,
@@ -137,6 +138,11 @@ describe('init --update', () => {
     const path = write('wrangler.toml', `${HEAD}\n[env.staging]\nname = "own-staging"\n`);
     await update(path);
     assert.deepEqual([missing(path), missing(path, 'staging')], [[], []]);
+  });
+  test('warns of logs that would hold tokens', () => {
+    const path = write('wrangler.toml', `${HEAD}\n[observability]\nenabled = true\n`);
+    assert.match(exposedHeaders(path).join(), /invocation logs are on/);
+    assert.deepEqual(exposedHeaders(write('wrangler.toml', HEAD)), []);
   });
   test('keeps the migrations of a Worker’s own classes', async () => {
     const own = '[[migrations]]\ntag = "v1"\nnew_sqlite_classes = ["Room"]\n';
