@@ -87,7 +87,7 @@ const failure = (head, errors) => new Failure(`${head}\n  ${errors.join('\n  ')}
 export async function checkDeployed(given, secrets) {
   const { readRaw } = await import('./gate.mjs');
   const { subject } = await import('./trial.mjs');
-  const { missing } = await import('./init/update.mjs');
+  const { exposedHeaders, missing } = await import('./init/update.mjs');
   const checked = await subject(configuration(given.config), given.env);
   const exposed = exposedSecret(basename(checked.path), readRaw(checked.path));
   if (exposed) throw new Failure(exposed);
@@ -101,7 +101,7 @@ export async function checkDeployed(given, secrets) {
   }
   const vars = Object.fromEntries((given.var ?? []).map(parseVar));
   const { errors, warnings } = await judgeDeployed(checked, vars, secrets, devVars(given.env));
-  show(warnings);
+  show([...exposedHeaders(checked.path, given.env), ...warnings]);
   if (errors.length > 0) throw failure(ERRORS, errors);
   return checked;
 }

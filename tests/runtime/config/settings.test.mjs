@@ -2,6 +2,7 @@
 // what TOML can write is understood, and SECURITY_HEADERS are on every answer.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { version } from '../../../tools/init/files.mjs';
 import {
   assertAnswer,
   assertRefused,
@@ -184,7 +185,7 @@ describe('SECURITY_HEADERS', () => {
     assertAnswer(health, {
       status: 200,
       headers: { ...headers, 'content-type': 'application/json' },
-      body: '{"status":"ok"}',
+      body: `{"status":"ok","version":"${version()}"}`,
     });
     const refused = await gate.knock({ Origin: null });
     assertAnswer(refused, {

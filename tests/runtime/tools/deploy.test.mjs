@@ -69,6 +69,7 @@ describe('npm run deploy -- --dry-run', () => {
       ...BASE,
       UPSTREAM_URL: 'nowhere',
       JWT_JWKS_URL: 'https://id.example.com/jwks',
+      JWT_AUDIENCE: 'chat',
     });
     assert.equal(code, 1);
     assert.match(output, /UPSTREAM_URL: /);
