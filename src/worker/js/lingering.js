@@ -1,5 +1,5 @@
 // Sockets that are accepted only to be closed with a code that says why they are refused.
-import { answer, cutOff } from './host.js';
+import { answer } from './host.js';
 
 /**
  * What `portcullis::relay::lingering` says, the time in milliseconds.
@@ -58,4 +58,14 @@ export function closeAtOnce(context, address, code, reason, stamps, own) {
   server.accept();
   server.close(code, reason);
   return response;
+}
+
+/**
+ * Cuts off a client or server that does not answer a close: nothing else ends its request. The
+ * runtime logs an abort as an uncaught exception, except where `retryable` marks a lost connection.
+ * @param {ExecutionContext} context the request's
+ * @param {string} why
+ */
+export function cutOff(context, why) {
+  context.abort(Object.assign(new Error(why), { retryable: true }));
 }

@@ -3,7 +3,7 @@
 // `SocketLimits`.
 
 import { closeWait, Held } from './backlog.js';
-import { cutOff } from './host.js';
+import { cutOff } from './lingering.js';
 
 /** The longest time that a timer can wait, in milliseconds. */
 const MAX_WAIT = 2 ** 31 - 1;
