@@ -21,8 +21,8 @@ function credential(token, source) {
 }
 
 /**
- * Sends an upgrade over TLS, as far as the gate can tell; resolves to the status of the answer.
- * `headers` are laid over its own, and undefined leaves one out.
+ * Sends an upgrade over TLS, as far as the gate can tell; resolves to the status of the answer
+ * and the request's id. `headers` are laid over its own, and undefined leaves one out.
  */
 export function knock(
   { hostname, port },
@@ -50,13 +50,15 @@ export function knock(
       path: path + query,
       headers: Object.fromEntries(sent),
     });
+    const answer = ({ statusCode, headers }) =>
+      resolve({ status: statusCode, id: headers['portcullis-request-id'] });
     request.on('upgrade', (response, socket) => {
       socket.destroy();
-      resolve(response.statusCode);
+      answer(response);
     });
     request.on('response', (response) => {
       response.resume();
-      resolve(response.statusCode);
+      answer(response);
     });
     request.on('error', reject);
     request.end();

@@ -62,7 +62,12 @@ export async function subject(path, environment) {
  */
 export async function startTrial({ path, environment, described, modules }, { vars, outside }) {
   const remarks = [];
-  const waiting = [];
+  const records = new Map();
+  /** The record of a request, which may be written before or after its answer. */
+  const recordOf = (id) => {
+    if (!records.has(id)) records.set(id, Promise.withResolvers());
+    return records.get(id);
+  };
   const gate = await startGate({
     path,
     environment,
@@ -70,19 +75,24 @@ export async function startTrial({ path, environment, described, modules }, { va
     ...(modules && { modules }),
     ...withStub(described, { outside, isBundled: Boolean(modules) }),
     onLine({ message }) {
-      if (message.startsWith('{"time"')) waiting.shift()?.(JSON.parse(message));
-      else remarks.push(message);
+      if (!message.startsWith('{"time"')) {
+        remarks.push(message);
+        return;
+      }
+      const record = JSON.parse(message);
+      if (record.outcome !== 'closed') recordOf(record.request_id).resolve(record);
     },
   });
   return {
     remarks,
     stop: () => gate.stop(),
     async ask(request) {
-      const recorded = Promise.withResolvers();
-      waiting.push(recorded.resolve);
+      const { status, id } = await knock(gate.url, request);
+      const recorded = recordOf(id);
       const late = setTimeout(() => recorded.resolve(), PATIENCE);
-      const [status, record] = await Promise.all([knock(gate.url, request), recorded.promise]);
+      const record = await recorded.promise;
       clearTimeout(late);
+      records.delete(id);
       if (!record) throw new Failure('The gate recorded nothing within a minute.');
       return { status, record };
     },

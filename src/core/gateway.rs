@@ -14,6 +14,7 @@ mod one_time;
 mod passage;
 mod permit;
 pub mod platform;
+mod questions;
 mod refresh;
 mod registration;
 mod responses;
@@ -102,7 +103,7 @@ impl<P: Platform> Attempt<'_, P> {
         let origin = self.check_origin(&form)?;
 
         // 6. bans and exhausted quotas already known here
-        let known = self.check_known(&form, &site.elsewhere.counting)?;
+        let known = self.check_known(&form, site)?;
         let Form::Credential(claimant) = form else {
             self.record.outcome = Outcome::Preflight;
             return Ok(Passage::Preflight);

@@ -123,6 +123,8 @@ pub struct Record {
     pub alg: Option<String>,
     pub kid: Option<String>,
     pub mode: &'static str,
+    /// The gate's own.
+    pub version: &'static str,
     pub duration_ms: u64,
 }
 
@@ -143,6 +145,7 @@ impl Record {
             alg: None,
             kid: None,
             mode: "enforce",
+            version: env!("CARGO_PKG_VERSION"),
             duration_ms: 0,
         }
     }
@@ -163,12 +166,10 @@ impl Record {
         self.cause = Some(cut(what));
     }
 
-    /// Something went wrong on the way to an admission.
-    pub fn note_lapse(&mut self, lapse: String) {
-        self.cause = Some(match self.cause.take() {
-            Some(before) => format!("{before}; {lapse}"),
-            None => lapse,
-        });
+    /// Adds what went wrong on the way to an admission.
+    pub fn note_lapses(&mut self, lapses: Vec<String>) {
+        let all: Vec<_> = self.cause.take().into_iter().chain(lapses).collect();
+        self.cause = (!all.is_empty()).then(|| all.join("; "));
     }
 
     /// Notes the header of a token, and returns what was decided about it.
@@ -195,7 +196,7 @@ impl Record {
 
     /// The texts of a data point for the Analytics Engine, whose index is the address and whose
     /// number is the duration.
-    pub fn blobs(&self) -> [&str; 13] {
+    pub fn blobs(&self) -> [&str; 14] {
         fn or_empty(text: &Option<String>) -> &str {
             text.as_deref().unwrap_or_default()
         }
@@ -213,6 +214,7 @@ impl Record {
             or_empty(&self.alg),
             or_empty(&self.kid),
             self.mode,
+            self.version,
         ]
     }
 }

@@ -24,13 +24,14 @@ pub fn fetch(
     env: JsValue,
     context: worker::worker_sys::Context,
 ) -> Result<JsValue, JsValue> {
-    at_once_or_promised(async move {
-        let platform = WorkerPlatform {
-            isolate: isolate::get(&env),
-            env,
-            request,
-            context: Rc::new(Context::new(context)),
-        };
+    let platform = WorkerPlatform {
+        isolate: isolate::get(&env),
+        env,
+        request,
+        context: Rc::new(Context::new(context)),
+    };
+    let context = platform.context.clone();
+    at_once_or_promised(&context, async move {
         answer(&platform).await.map(JsValue::from)
     })
 }

@@ -4,10 +4,10 @@
 use super::attempt::{Attempt, Found};
 use super::dispatch::Place;
 use super::gate::Gate;
+use super::limits::Admission;
 use super::one_time::Bearer;
 use super::passage::Passage;
 use super::platform::Platform;
-use super::token::TokenRuntime;
 use crate::admin::AdminToken;
 use crate::checks::handshake::Handshake;
 use crate::one_time::jti::TokenUse;
@@ -159,16 +159,25 @@ impl<'a, P: Platform> Attempt<'a, P> {
         Ok(OriginChecked(()))
     }
 
-    /// Step 6: bans and exhausted quotas that are already known in this isolate.
-    pub fn check_known(
-        &mut self,
-        form: &Form<'a>,
-        elsewhere: &Counting,
-    ) -> Result<KnownChecked, Rejection> {
+    /// Step 6: bans and exhausted quotas that are already known in this isolate. An administrator
+    /// with the right token is never refused by those of an address.
+    pub fn check_known(&mut self, form: &Form<'a>, site: &Site) -> Result<KnownChecked, Rejection> {
         self.enter(Stage::Known);
-        let counting = form
-            .found()
-            .map_or(elsewhere, |found| &found.route.policy.counting);
+        let counting = match form {
+            Form::Credential(Claimant::Administration(token)) => {
+                if token.check(self.request).is_ok() {
+                    return Ok(KnownChecked(()));
+                }
+                &site.elsewhere.counting
+            }
+            Form::Plain(found)
+            | Form::Preflight(found)
+            | Form::Credential(
+                Claimant::Upgrade { found, .. }
+                | Claimant::Ticket(found)
+                | Claimant::Refresh(found),
+            ) => &found.route.policy.counting,
+        };
         let address = self.address(counting);
         let now = self.platform.now();
         self.gate.check_address(counting, address, now)?;
@@ -181,6 +190,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
     /// Step 7: the token, or what is shown in its place.
     pub async fn check_token(&mut self, claimant: Claimant<'a>) -> Result<Caller<'a>, Rejection> {
         self.enter(Stage::Token);
+        self.is_attempt = true;
         Ok(match claimant {
             Claimant::Upgrade { found, handshake } => {
                 let bearer = self.identify(&found.route.policy, &handshake).await?;
@@ -205,9 +215,8 @@ impl<'a, P: Platform> Attempt<'a, P> {
                 identity: self.check_plain_token(found, Freshness::Current).await?,
             },
             Claimant::Administration(token) => {
-                // Only wrong tokens count.
-                self.is_attempt = true;
                 token.check(self.request)?;
+                // Only wrong tokens count.
                 self.is_attempt = false;
                 Caller::Administrator
             }
@@ -234,14 +243,12 @@ impl<'a, P: Platform> Attempt<'a, P> {
         let Some(authentication) = &policy.authentication else {
             return Err(Reason::NoRoute.because("the route has no tokens"));
         };
+        let runtime = self.token_runtime(&policy.counting, Admission::Request);
+        let afresh = freshness == Freshness::Current;
         let verdict = authentication
-            .check_plain(
-                &TokenRuntime(self.platform),
-                self.request,
-                freshness == Freshness::Current,
-            )
+            .check_plain(&runtime, self.request, afresh)
             .await;
-        let identity = self.record.note_verdict(verdict)?;
+        let identity = self.take_verdict(verdict, runtime.into_progress())?;
         self.record.note_identity(&identity);
         if policy.one_time.rejects_replay {
             // A token that can't be admitted at all is refused before any object is asked.

@@ -5,10 +5,11 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use super::dispatch::{Endpoint, Place, is_health};
+use super::questions::Questions;
 use crate::config::{ConfigError, Settings};
 use crate::limits::deny_cache::DenyCache;
 use crate::limits::route_pool::Holder;
-use crate::policy::{Counting, RejectWith, Site};
+use crate::policy::{Counting, RejectWith, Route, Site};
 use crate::request::Request;
 use crate::request::address::{AddressKey, Ipv6Prefix};
 use crate::routing::table::Miss;
@@ -21,6 +22,7 @@ pub struct Gate {
     pub(super) known: RefCell<DenyCache>,
     /// The shares of routes' quotas that were lent to this isolate, by the routes' patterns.
     pub(super) holders: RefCell<HashMap<String, Holder>>,
+    pub(super) questions: RefCell<Questions>,
 }
 
 impl Gate {
@@ -30,6 +32,7 @@ impl Gate {
             reject_with: RejectWith::alone(settings),
             known: RefCell::default(),
             holders: RefCell::default(),
+            questions: RefCell::default(),
         }
     }
 
@@ -76,5 +79,16 @@ impl Gate {
         let site = self.site.as_ref();
         site.map(|site| site.elsewhere.counting.ipv6_prefix)
             .unwrap_or_default()
+    }
+
+    /// Whether pages of this origin are allowed at that place; where it has no rule of its own, on
+    /// any route.
+    pub(super) fn allows_origin(&self, place: &Place<'_>, origin: &str) -> bool {
+        let allows = |route: &Route| route.policy.origins.check(Some(origin)).is_ok();
+        match (&self.site, place.route()) {
+            (Ok(_), Some((_, route))) => allows(route),
+            (Ok(site), None) => site.routes.iter().any(allows),
+            (Err(_), _) => false,
+        }
     }
 }

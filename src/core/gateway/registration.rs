@@ -2,7 +2,7 @@
 
 use super::attempt::{Attempt, Found};
 use super::platform::{ObjectReply, Platform, Registration};
-use crate::policy::OnLimiterFailure;
+use crate::policy::FailurePolicy;
 use crate::record::Stage;
 use crate::registry::{Arrival, DenialReason, RegistryResponse, SocketEntry, shard_of};
 use crate::request::address::AddressKey;
@@ -54,7 +54,7 @@ impl<P: Platform> Attempt<'_, P> {
             shard: shard_of(identity, self.registry_address()),
             entry: self.socket_entry(found, identity),
             with_channel: registering.is_held,
-            ends_when_lost: policy.counting.on_failure == OnLimiterFailure::Reject,
+            ends_when_lost: policy.counting.on_registry_failure == FailurePolicy::Reject,
             timeout: policy.counting.timeout,
         };
         let ObjectReply { answer, channel } = self.platform.register(&registration).await;
@@ -65,7 +65,9 @@ impl<P: Platform> Attempt<'_, P> {
             Err(failure) => Some(failure),
         };
         if let Some(failure) = failure {
-            counters.lapse(self.record, "without a look into the registry", failure)?;
+            let without = "without a look into the registry";
+            let lapses = counters.registry_lapse(without, failure)?;
+            self.record.note_lapses(lapses);
         }
         self.reservations.ledgers.channels.extend(channel);
         Ok(())

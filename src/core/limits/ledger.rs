@@ -91,7 +91,7 @@ impl Operation {
 pub enum LedgerResponse {
     /// Done as requested.
     Counted(Outlook),
-    /// The key was used before. The attempt counts, and is a failure.
+    /// The key was used before. The attempt counts, but is no failure: probes repeat their keys.
     Replayed(Outlook),
     /// Refused: all slots are taken.
     TooManySockets(Outlook),

@@ -209,11 +209,7 @@ impl<T> Table<T> {
         for route in &self.routes {
             let other = change(&route.pattern);
             let neighbour = self.number_of(&example(&other, &word));
-            if let Some(neighbour) = neighbour.map(|number| &self.routes[number])
-                && neighbour.pattern != route.pattern
-            {
-                found.push((route, neighbour, other));
-            }
+            found.extend(neighbour.map(|number| (route, &self.routes[number], other)));
         }
         found
     }

@@ -1,7 +1,7 @@
 // From the tarballs, in an empty folder, with a PATH that has Node, npm and a shell alone: from
 // `npm create portcullis` to an accepted socket, a refused one and a dry run of the deployment.
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
   existsSync,
@@ -14,9 +14,11 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { delimiter, join, relative } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { parseEnv } from 'node:util';
 import { WebSocket, WebSocketServer } from 'ws';
+import { TEMPLATE, template } from '../../../tools/init/template.mjs';
 import { packAll } from '../../../tools/pack.mjs';
 import { problemsOf } from '../../../tools/release.mjs';
 import { useFolder } from '../../support/gate.mjs';
@@ -64,11 +66,15 @@ describe('a machine with Node and npm alone', () => {
   };
   const running = new Set();
   after(() => {
-    for (const child of running) child.kill('SIGTERM');
+    for (const child of running) end(child);
   });
 
+  // As Ctrl-C does: npm, its shell and what that runs are one group.
+  const end = (child) => process.kill(-child.pid, 'SIGTERM');
+
   function start(command, args, cwd) {
-    const child = spawn(join(bin, command), args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const stdio = ['ignore', 'pipe', 'pipe'];
+    const child = spawn(join(bin, command), args, { cwd, env, stdio, detached: true });
     running.add(child);
     child.output = '';
     for (const stream of [child.stdout, child.stderr]) {
@@ -109,7 +115,7 @@ describe('a machine with Node and npm alone', () => {
     });
   const stop = async (child) => {
     const closed = once(child, 'close');
-    child.kill('SIGTERM');
+    end(child);
     await closed;
   };
 
@@ -153,7 +159,7 @@ describe('a machine with Node and npm alone', () => {
     const answers = ['--origins', ORIGIN, '--server', 'chat', '--tokens', 'off', '--limits', 'off'];
     const { code, output } = await run('npx', ['portcullis', 'init', ...answers]);
     assert.equal(code, 1);
-    assert.match(output, /wrangler\.toml, .* are there already, and nothing was written/);
+    assert.match(output, /wrangler\.toml is there already, and nothing was written/);
   });
   test('check finds the settings right, and says what is wrong', async (t) => {
     const { code, output, took } = await run('npm', ['run', 'check']);
@@ -245,6 +251,30 @@ describe('a machine with Node and npm alone', () => {
     );
     const tsc = find('tsc');
     const options = ['--noEmit', '--strict', '--module', 'nodenext', '--lib', 'es2022,dom'];
-    execFileSync(process.execPath, [tsc, ...options, '--types', '', script], { stdio: 'pipe' });
+    const { status, stdout } = spawnSync(process.execPath, [tsc, ...options, script], {
+      encoding: 'utf8',
+    });
+    assert.equal(status, 0, stdout);
+  });
+});
+
+describe('the template of the deploy button', () => {
+  const files = Object.entries(template());
+  test('is what init writes', () => {
+    const found = readdirSync(TEMPLATE, { recursive: true, withFileTypes: true })
+      .filter((one) => one.isFile())
+      .map(({ parentPath, name }) => relative(TEMPLATE, join(parentPath, name)));
+    assert.deepEqual(found.sort(), files.map(([name]) => name).sort());
+    for (const [name, content] of files) {
+      const hint = `${name}: run node tools/init/template.mjs`;
+      assert.equal(readFileSync(join(TEMPLATE, name), 'utf8'), content, hint);
+    }
+  });
+  test('holds no secret, and no value that would pass for one', () => {
+    const example = readFileSync(join(TEMPLATE, '.dev.vars.example'), 'utf8');
+    const { JWT_SECRET, ...others } = parseEnv(example);
+    assert.ok(JWT_SECRET.length < 32);
+    assert.deepEqual(others, {});
+    assert.ok(!existsSync(join(TEMPLATE, '.dev.vars')));
   });
 });
