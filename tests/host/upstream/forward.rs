@@ -378,6 +378,30 @@ fn what_is_offered_is_what_was_checked() {
     ]);
 }
 
+/// The list as it was sent has the token.
+#[test]
+fn a_token_among_empty_elements_stays_out_of_the_offer() {
+    let headers = |value: &str, protocols: &[&str]| {
+        let ask = Ask::upgrade().with("sec-websocket-protocol", value);
+        let authenticated = authenticated(&ask, &[Source::Subprotocol], protocols);
+        let (_, remove, set) = sent(&server(), &ask, &authenticated, protocols);
+        (remove, set)
+    };
+    let name = "sec-websocket-protocol";
+    assert_rows([
+        (
+            "others are left",
+            headers("bearer, t,, chat,", &["bearer", "t", "chat"]),
+            (vec![], vec![(name, "chat".to_owned())]),
+        ),
+        (
+            "none is left",
+            headers("bearer, t,", &["bearer", "t"]),
+            (vec![name], vec![]),
+        ),
+    ]);
+}
+
 #[test]
 fn a_service_gets_the_requests_own_url() {
     let service = Upstream::Service("CHAT".into());
