@@ -50,7 +50,8 @@ const bytesIn = (folder) =>
     .filter((one) => one.isFile())
     .reduce((sum, { parentPath, name }) => sum + statSync(join(parentPath, name)).size, 0);
 
-describe('a machine with Node and npm alone', () => {
+// Each of its tests starts npm and programs that start others, one after the other.
+describe('a machine with Node and npm alone', { timeout: 900_000 }, () => {
   const home = useFolder();
   const folder = join(home, 'gate');
   const packages = packAll();
