@@ -20,6 +20,7 @@ mod responses;
 mod route_limit;
 mod tickets;
 mod token;
+mod undenied;
 
 use crate::checks::transport;
 use crate::record::{Outcome, Record, Stage};

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use super::dispatch::{Endpoint, Place, is_health};
+use super::undenied::Undenied;
 use crate::config::{ConfigError, Settings};
 use crate::limits::deny_cache::DenyCache;
 use crate::limits::route_pool::Holder;
@@ -18,6 +19,7 @@ pub struct Gate {
     /// Used where the configuration is wrong.
     pub(super) reject_with: RejectWith,
     pub(super) known: RefCell<DenyCache>,
+    pub(super) undenied: Undenied,
     /// The shares of routes' quotas that were lent to this isolate, by the routes' patterns.
     pub(super) holders: RefCell<HashMap<String, Holder>>,
 }
@@ -28,6 +30,7 @@ impl Gate {
             site: Site::read(settings),
             reject_with: RejectWith::alone(settings),
             known: RefCell::default(),
+            undenied: Undenied::default(),
             holders: RefCell::default(),
         }
     }

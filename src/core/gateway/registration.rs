@@ -2,9 +2,12 @@
 
 use super::attempt::{Attempt, Found};
 use super::platform::{ObjectReply, Platform, Registration};
-use crate::policy::OnLimiterFailure;
+use crate::limits::scope::LimitScope;
+use crate::policy::{Judging, OnLimiterFailure};
 use crate::record::Stage;
-use crate::registry::{Arrival, DenialReason, RegistryResponse, SocketEntry, shard_of};
+use crate::registry::{
+    Arrival, DenialReason, MAX_SOCKETS_OF_OWNER, RegistryResponse, SocketEntry, shard_of,
+};
 use crate::request::address::AddressKey;
 use crate::response::reason::{Reason, Rejection};
 use crate::token::Identity;
@@ -43,15 +46,21 @@ impl<P: Platform> Attempt<'_, P> {
     ) -> Result<(), Rejection> {
         let policy = &found.route.policy;
         let registering = &policy.registering;
-        // Without revocations only sockets that expire matter.
+        let shard = shard_of(identity, self.registry_address());
+        let is_judged = match registering.judging {
+            Judging::Never => false,
+            Judging::Always => true,
+            Judging::WhileDenialsExist => !self.gate.undenied.is_known(shard, self.platform.now()),
+        };
+        // Otherwise only sockets that expire matter.
         let may_expire = registering.is_held && identity.is_some();
-        if !registering.is_judged && !may_expire {
+        if !is_judged && !may_expire {
             return Ok(());
         }
         self.enter(Stage::Registry);
         let counters = self.counters(&policy.counting);
         let registration = Registration {
-            shard: shard_of(identity, self.registry_address()),
+            shard,
             entry: self.socket_entry(found, identity),
             with_channel: registering.is_held,
             ends_when_lost: policy.counting.on_failure == OnLimiterFailure::Reject,
@@ -59,8 +68,22 @@ impl<P: Platform> Attempt<'_, P> {
         };
         let ObjectReply { answer, channel } = self.platform.register(&registration).await;
         let failure = match answer {
-            Ok(RegistryResponse::Admitted) => None,
+            Ok(RegistryResponse::Admitted { denials_exist }) => {
+                let now = self.platform.now();
+                self.gate.undenied.learn(shard, denials_exist, now);
+                None
+            }
             Ok(RegistryResponse::Refused { end }) => return Err(rejection_for(end)),
+            Ok(RegistryResponse::TooManySockets) => {
+                let (scope, owner) = match identity.and_then(|identity| identity.subject.as_ref()) {
+                    Some(_) => (LimitScope::User, "subject"),
+                    None => (LimitScope::Address, "address"),
+                };
+                let cause = format!(
+                    "the registry holds {MAX_SOCKETS_OF_OWNER} live sockets of this {owner}"
+                );
+                return Err(Reason::TooManySockets { scope }.because(cause));
+            }
             Ok(other) => Some(format!("the registry answered {other:?}")),
             Err(failure) => Some(failure),
         };

@@ -2,13 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::keys::{Claim, RegistryKey, issuer_of};
+use super::keys::{Claim, RegistryKey, issuer_of, owner_of};
 use crate::request::address::AddressKey;
 use crate::token::Identity;
 use crate::util::time::Timestamp;
 
 /// The most sockets that one list shows.
 pub const MAX_LISTED: usize = 1000;
+
+/// The most live sockets of one owner that an object registers: an eighth of the 32,768 that the
+/// platform accepts in an object.
+pub const MAX_SOCKETS_OF_OWNER: usize = 4096;
 
 /// Longer texts are cut where they are only shown, in bytes.
 const MAX_SHOWN_BYTES: usize = 256;
@@ -106,8 +110,10 @@ pub fn oldest(mut sockets: Vec<Socket>, max: usize) -> (Vec<Socket>, bool) {
 #[serde(deny_unknown_fields)]
 pub struct SocketEntry {
     pub socket: Socket,
-    /// At most ten: the platform allows no more tags.
     pub keys: Vec<RegistryKey>,
+    /// Its subject within its issuer, or its address without a subject. One owner can't take up a
+    /// whole object.
+    pub owner: RegistryKey,
 }
 
 /// Where a socket that asks to be opened comes from.
@@ -121,6 +127,13 @@ pub struct Arrival<'a> {
 }
 
 impl SocketEntry {
+    /// The keys and the owner, as the tags of the socket's channel. The platform allows ten.
+    pub fn tags(&self) -> Vec<String> {
+        let owner = (!self.keys.contains(&self.owner)).then_some(&self.owner);
+        let tags = self.keys.iter().chain(owner);
+        tags.map(|key| key.as_str().to_owned()).collect()
+    }
+
     /// `identity`: what its token says, and when that token stops being accepted.
     pub fn new(arrival: &Arrival<'_>, identity: Option<(&Identity, Timestamp)>) -> Self {
         let mut keys = vec![
@@ -154,11 +167,16 @@ impl SocketEntry {
             realm: arrival.realm.to_owned(),
             renewal: None,
         };
-        Self { socket, keys }
+        let owner = owner_of(identity.map(|(identity, _)| identity), arrival.address);
+        Self {
+            socket,
+            keys,
+            owner,
+        }
     }
 }
 
 /// A text as lists show it.
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     text[..text.floor_char_boundary(MAX_SHOWN_BYTES)].to_owned()
 }

@@ -2,8 +2,8 @@
 //! must not change these formats, since isolates and objects are not replaced at one moment.
 
 use portcullis::registry::{
-    Claim, Denial, DenialKind, DenialReason, DenialTarget, Opening, RegistryKey, RegistryRequest,
-    RegistryResponse, Socket, SocketEntry, TokenRenewal,
+    About, Claim, Denial, DenialKind, DenialReason, DenialTarget, ListedDenial, Opening,
+    RegistryKey, RegistryRequest, RegistryResponse, Socket, SocketEntry, TokenRenewal,
 };
 use portcullis::request::address::{ClientAddress, Ipv6Prefix};
 use portcullis::util::time::Timestamp;
@@ -34,6 +34,7 @@ fn entry() -> SocketEntry {
             RegistryKey::claim(Claim::Subject, None, "alice"),
             RegistryKey::claim(Claim::Subject, Some(""), "alice"),
         ],
+        owner: RegistryKey::claim(Claim::Subject, Some(""), "alice"),
     }
 }
 
@@ -53,7 +54,7 @@ fn renewal() -> TokenRenewal {
 
 #[test]
 fn requests_keep_their_form() {
-    let entry_json = format!(r#"{{"socket":{SOCKET},"keys":{KEYS}}}"#);
+    let entry_json = format!(r#"{{"socket":{SOCKET},"keys":{KEYS},"owner":"sub 0: 5:alice"}}"#);
     let denial = Denial {
         before: Timestamp(1),
         until: Timestamp(2),
@@ -73,8 +74,23 @@ fn requests_keep_their_form() {
                 target,
                 denial,
                 stamped: true,
+                about: About::tokens(Some((Claim::Session, "s")), Some("i")),
             },
-            r#"{"deny":{"target":{"kind":"revoke","key":"all"},"denial":{"before":1,"until":2},"stamped":true}}"#.into(),
+            r#"{"deny":{"target":{"kind":"revoke","key":"all"},"denial":{"before":1,"until":2},"stamped":true,"about":{"sid":"s","iss":"i"}}}"#.into(),
+        ),
+        (
+            RegistryRequest::Lift {
+                kind: DenialKind::Revoke,
+                id: "0a".into(),
+            },
+            r#"{"lift":{"kind":"revoke","id":"0a"}}"#.into(),
+        ),
+        (
+            RegistryRequest::ListDenials {
+                kind: DenialKind::Ban,
+                max: 7,
+            },
+            r#"{"list_denials":{"kind":"ban","max":7}}"#.into(),
         ),
         (
             RegistryRequest::List {
@@ -105,7 +121,33 @@ fn responses_keep_their_form() {
         until: Timestamp(2),
     };
     let rows = [
-        (RegistryResponse::Admitted, r#""admitted""#.to_owned()),
+        (
+            RegistryResponse::Admitted {
+                denials_exist: true,
+            },
+            r#"{"admitted":{"denials_exist":true}}"#.to_owned(),
+        ),
+        (
+            RegistryResponse::TooManySockets,
+            r#""too_many_sockets""#.into(),
+        ),
+        (RegistryResponse::SubjectFull, r#""subject_full""#.into()),
+        (
+            RegistryResponse::Lifted { existed: true },
+            r#"{"lifted":{"existed":true}}"#.into(),
+        ),
+        (
+            RegistryResponse::ListedDenials {
+                denials: vec![ListedDenial {
+                    id: "0a".into(),
+                    about: About::address("192.0.2.7"),
+                    since: Timestamp(3),
+                    denial,
+                }],
+                truncated: true,
+            },
+            r#"{"listed_denials":{"denials":[{"id":"0a","about":{"ip":"192.0.2.7"},"since":3,"denial":{"before":1,"until":2}}],"truncated":true}}"#.into(),
+        ),
         (
             RegistryResponse::Refused {
                 end: DenialReason::Revoked,
@@ -189,6 +231,7 @@ fn a_renewal_keeps_its_form_at_a_channel_and_in_its_message() {
             ..entry().socket
         },
         keys: keys.into_iter().chain(renewal().keys).collect(),
+        owner: entry().owner,
     };
     let message = socket.extend(&newer);
     assert_eq!(message, Some(format!("expires 1800000000009 {RENEWAL}")));

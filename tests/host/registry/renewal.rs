@@ -71,11 +71,12 @@ fn a_socket_ends_with_the_token_that_opened_it_and_with_the_one_that_moved_it_la
         let revoke = deny(DenialKind::Revoke, key.clone(), denial);
         let database = Sqlite::default();
         let mut object = Object::on(&database);
-        assert_eq!(object.open(entry, false, NOW), RegistryResponse::Admitted);
+        let opened = object.open(entry, false, NOW);
+        assert!(matches!(opened, RegistryResponse::Admitted { .. }));
         object.ask(&revoke, NOW);
         let ended = object.ended.first().map(|(_, reason)| *reason);
         let again = match object.open(entry, true, NOW) {
-            RegistryResponse::Admitted => Ok(()),
+            RegistryResponse::Admitted { .. } => Ok(()),
             RegistryResponse::Refused { end } => Err(end),
             other => panic!("{other:?}"),
         };
