@@ -128,7 +128,7 @@ impl LiveSocket for Live {
     }
 
     fn has_key(&self, key: &RegistryKey) -> bool {
-        self.entry.tags().iter().any(|tag| tag == key.as_str())
+        self.entry.keys.contains(key) || self.entry.owner == *key
     }
 }
 
