@@ -35,20 +35,23 @@ const REASONS = {
   replaced: 4408,
 };
 
-/** Of RFC 6455 §7.4.1. The last two are never sent. */
+/** Close codes of RFC 6455 §7.4.1. The last two are never sent. */
 export const GOING_AWAY = 1001;
 export const NO_STATUS = 1005;
 export const ABNORMAL = 1006;
-/** Of the gate. */
+/** Close codes of the gate. */
 export const UNAUTHORIZED = 4401;
 export const LIMITED = 4429;
-/** Ends after which another attempt may fare better. */
+/** Close codes after which another attempt may succeed. */
 const PASSING = new Set([GOING_AWAY, NO_STATUS, ABNORMAL, 1011, 1012, 1013, 1014, 4408, LIMITED]);
 
+/** A newer socket of the user took this one's place: two that came back would replace each other. */
+const REPLACED = 'replaced';
+
 /** What to do after an end. */
-export function actionAfter(code) {
+export function actionAfter(code, reason) {
   if (code === UNAUTHORIZED) return 'authenticate';
-  return PASSING.has(code) ? 'retry' : 'give up';
+  return PASSING.has(code) && reason !== REPLACED ? 'retry' : 'give up';
 }
 
 export class FailedEvent extends Event {
@@ -72,11 +75,11 @@ export class ClosedEvent extends Event {
   }
 }
 
-/** Whether it was the gate that ended it, and said why. */
+/** Whether the gate ended it and said why. */
 export const isRefusal = ({ code, reason, status }) =>
   status !== undefined || REASONS[reason] === code;
 
-/** An endpoint's answer that is no success. */
+/** The answer of an endpoint that refused. */
 export class Refused extends Error {
   constructor(response, { reason }) {
     super(`the gate answered ${response.status}`);

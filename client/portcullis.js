@@ -223,7 +223,7 @@ export class PortcullisSocket extends EventTarget {
     this.#openedAt = undefined;
 
     const isClosing = this.#state === CLOSING;
-    const action = isClosing ? 'give up' : this.#next(code, error);
+    const action = isClosing ? 'give up' : this.#next(code, reason, error);
     let retryIn = null;
     if (action === 'give up') {
       this.#state = CLOSED;
@@ -242,10 +242,10 @@ export class PortcullisSocket extends EventTarget {
     if (this.#state !== CLOSING) this.dispatchEvent(new ClosedEvent(end, retryIn));
   }
 
-  #next(code, error) {
+  #next(code, reason, error) {
     const { getToken, retryCodes } = this.#options;
     if (isHopeless(error)) return 'give up';
-    const action = retryCodes.has(code) ? 'retry' : actionAfter(code);
+    const action = retryCodes.has(code) ? 'retry' : actionAfter(code, reason);
     this.#refusedTokens = action === 'authenticate' ? this.#refusedTokens + 1 : 0;
     if (action !== 'authenticate') return action;
     return getToken && this.#refusedTokens < MAX_REFUSED_TOKENS ? action : 'give up';

@@ -1,6 +1,8 @@
 //! The simulation of limits: `cargo bench --bench limits`. It drives the decisions themselves,
 //! prints what they cost, and draws docs/limits.svg.
 
+#![allow(clippy::pedantic, reason = "nothing depends on a simulation")]
+
 #[path = "../../tests/host/common/counters.rs"]
 mod counters;
 #[path = "../../tests/host/common/crowd.rs"]

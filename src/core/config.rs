@@ -6,6 +6,7 @@ mod names;
 mod one_time;
 mod origins;
 mod reader;
+mod reference;
 mod registry;
 mod reject_with;
 mod relay;
@@ -13,6 +14,7 @@ mod routes;
 pub mod settings;
 mod upstream;
 mod values;
+mod warnings;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -59,6 +61,16 @@ pub enum Var {
     Text(String),
     /// A TOML table or array, or a JSON variable.
     Json(Value),
+}
+
+impl Var {
+    fn is_text(&self) -> bool {
+        matches!(self, Self::Text(_))
+    }
+
+    fn is_off(&self) -> bool {
+        matches!(self, Self::Text(text) if text.trim() == "off")
+    }
 }
 
 impl From<Value> for Var {
@@ -117,6 +129,7 @@ fn read_policy(reader: &mut Reader<'_>) -> Option<Policy> {
     if !reader.is_of_a_route() {
         names::check(reader);
     }
+    reader.check_references();
     let require_tls = read_require_tls(reader);
     let origins = origins::read(reader);
     let authentication = authentication::read(reader);
@@ -139,8 +152,7 @@ fn read_policy(reader: &mut Reader<'_>) -> Option<Policy> {
     });
     let reject_with = reject_with::read(reader);
     let security_headers = read_security_headers(reader);
-    let warnings = origins::warnings(&origins);
-    Some(Policy {
+    let mut policy = Policy {
         require_tls,
         origins,
         authentication: authentication?,
@@ -155,8 +167,11 @@ fn read_policy(reader: &mut Reader<'_>) -> Option<Policy> {
         plain_http,
         reject_with,
         security_headers,
-        warnings,
-    })
+        warnings: Vec::new(),
+    };
+    warnings::check(reader, &policy);
+    policy.warnings = reader.take_warnings();
+    Some(policy)
 }
 
 fn read_permission(reader: &mut Reader<'_>, auth_is_off: bool) -> Permission {

@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 use crate::relay::{CloseReason, Closed, Traffic};
 use crate::request::address::AddressKey;
 use crate::response::reason::Rejection;
-use crate::token::{Identity, TokenHeader};
+use crate::token::{AuthenticationFault, Identity, TokenHeader, Verdict};
 
 /// Longer texts of a client are cut: this is a log line, not a store.
 const MAX_CLIENT_TEXT: usize = 256;
@@ -169,6 +169,14 @@ impl Record {
             Some(before) => format!("{before}; {lapse}"),
             None => lapse,
         });
+    }
+
+    /// Notes the header of a token, and returns what was decided about it.
+    pub fn note_verdict<T>(&mut self, verdict: Verdict<T>) -> Result<T, AuthenticationFault> {
+        if let Some(header) = &verdict.header {
+            self.note_token(header);
+        }
+        verdict.result
     }
 
     pub fn note_token(&mut self, header: &TokenHeader) {

@@ -2,5 +2,6 @@
 
 pub mod answer;
 pub mod cors;
+mod faults;
 pub mod reason;
 pub mod security_headers;

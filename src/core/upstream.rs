@@ -112,6 +112,8 @@ pub struct UpstreamUrl {
     scheme: &'static str,
     authority: String,
     path_prefix: String,
+    /// The name of a binding of a client certificate (mTLS) that the server is shown.
+    pub certificate: Option<String>,
 }
 
 impl Upstream {
@@ -182,7 +184,13 @@ impl UpstreamUrl {
             scheme,
             authority: authority.to_string(),
             path_prefix: uri.path().trim_end_matches('/').to_owned(),
+            certificate: None,
         })
+    }
+
+    /// Whether the server is reached over TLS.
+    pub fn is_encrypted(&self) -> bool {
+        self.scheme == "https"
     }
 
     fn origin(&self) -> String {

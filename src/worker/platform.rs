@@ -137,7 +137,10 @@ impl Upstreams for WorkerPlatform {
 
     async fn forward(&self, forward: &Forward<'_>) -> Result<(Reply, Response), UpstreamFailure> {
         let service = match &forward.to {
-            Destination::Url(_) => JsValue::UNDEFINED,
+            Destination::Url(url) => match &url.certificate {
+                Some(name) => host::binding(&self.env, name),
+                None => JsValue::UNDEFINED,
+            },
             Destination::Service(name) => host::binding(&self.env, name),
             Destination::Object { binding, name } => {
                 let namespace = host::binding(&self.env, binding);

@@ -1,5 +1,5 @@
-//! Providers of identities, as `provider.js` asks them: key sets by URL, from the provider or from
-//! what another isolate shared, and sessions.
+//! Identity providers, asked by `provider.js`. Key sets come from the provider or from the
+//! platform's cache, where another isolate put them. Sessions come from the provider only.
 
 use std::time::Duration;
 
@@ -40,8 +40,8 @@ extern "C" {
     ) -> Result<JsValue, JsValue>;
 }
 
-/// Fetches a key set, or joins a fetch that is under way in this isolate. Gives what is to be
-/// shared with the others.
+/// Fetches a key set, or joins a fetch that is under way in this isolate. Returns the copy to share
+/// with other isolates, if there is one.
 pub async fn fetch_keys(keys: &RemoteKeys, from_provider: bool) -> Option<SharedCopy> {
     let milliseconds = millis(FETCH_TIMEOUT) as f64;
     let newer_than = match keys.since() {
@@ -56,11 +56,11 @@ pub async fn fetch_keys(keys: &RemoteKeys, from_provider: bool) -> Option<Shared
     for remark in taken.remarks {
         console::warn_1(&format!("portcullis: {}: {remark}", keys.url).into());
     }
-    // What came from the cache is there already.
+    // A set that came from the cache is there already.
     taken.copy.filter(|copy| copy.document.since >= began)
 }
 
-/// Lets the other isolates of the data centre have a set.
+/// Shares a set with the other isolates of the data centre.
 pub async fn share_keys(url: &str, copy: &SharedCopy) {
     let document = &copy.document;
     let max_age = document.max_age.map(|length| length.as_secs().to_string());
@@ -74,8 +74,8 @@ pub async fn share_keys(url: &str, copy: &SharedCopy) {
     .await;
 }
 
-/// From `<when the provider gave it, in milliseconds>`, a line break, `<max-age in seconds, or
-/// nothing>`, a line break, and the text.
+/// Parses three parts with line breaks between: when the provider sent the set, in milliseconds;
+/// its `max-age` in seconds, or nothing; its text.
 fn key_set_document(lines: &str) -> Document {
     let (since, rest) = lines.split_once('\n').unwrap_or_default();
     let (max_age, text) = rest.split_once('\n').unwrap_or_default();
@@ -86,8 +86,8 @@ fn key_set_document(lines: &str) -> Document {
     }
 }
 
-/// Asks the provider of sessions about one, or joins a question for it that is under way. The error
-/// is for the log.
+/// Asks the provider about a session, or joins a request about it that is under way. The error is
+/// for the log.
 pub async fn introspect(
     question: &IntrospectionRequest<'_>,
     context: &Context,
@@ -96,7 +96,7 @@ pub async fn introspect(
         question.url,
         question.authorization,
         &question.form,
-        &question.print,
+        &question.digest,
         context.as_ref(),
         millis(FETCH_TIMEOUT) as f64,
         MAX_ANSWER_BYTES,
@@ -105,7 +105,7 @@ pub async fn introspect(
     host::text(lines).map(|lines| provider_answer(&lines))
 }
 
-/// From `<status>`, a line break, `<content type>`, a line break, and the body.
+/// Parses three parts with line breaks between: status, content type and body.
 fn provider_answer(lines: &str) -> ProviderAnswer {
     let (status, rest) = lines.split_once('\n').unwrap_or_default();
     let (content_type, body) = rest.split_once('\n').unwrap_or_default();

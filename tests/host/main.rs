@@ -1,5 +1,10 @@
 //! The host tests of the core. One binary, since each would be linked and run by itself.
 
+#![allow(
+    clippy::pedantic,
+    reason = "tests are read as tables, and nothing depends on them"
+)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +15,7 @@ mod config;
 mod fuzz;
 mod fuzzing;
 mod gateway;
+mod imports;
 mod limits;
 mod one_time;
 mod record;

@@ -92,6 +92,7 @@ fn stages_and_outcomes_have_their_names() {
         (Stage::Token, "token"),
         (Stage::Permission, "permission"),
         (Stage::Counters, "counters"),
+        (Stage::Registry, "registry"),
         (Stage::Forward, "forward"),
     ];
     assert_rows(stages.map(|(stage, name)| (name, stage.name(), name)));

@@ -86,10 +86,13 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Option<Authentication>> {
 
 /// The provider of sessions: `None` stands for an error, `Some(None)` for no provider.
 fn read_sessions(reader: &mut Reader<'_>, common: &Common) -> Option<Option<Sessions>> {
-    let url = reader.parse(&SESSION_URL, |url| values::https_url(url, SESSION_EXAMPLE));
+    let url = reader.parse(
+        &SESSION_URL,
+        values::or_off(|url| values::https_url(url, SESSION_EXAMPLE)),
+    );
     let authorization = reader.parse(&SESSION_URL_AUTH, values::authorization);
     let fresh = reader.or_default(&SESSION_CACHE, duration::duration);
-    if !reader.has(&SESSION_URL) {
+    if !has_sessions(reader) {
         return Some(None);
     }
     if !reader.has(&SESSION_URL_AUTH) {
@@ -105,11 +108,16 @@ fn read_sessions(reader: &mut Reader<'_>, common: &Common) -> Option<Option<Sess
         reader.list(&JWT_AUDIENCE).unwrap_or_default(),
     );
     Some(Some(Sessions::new(
-        url?,
+        url??,
         authorization?,
         expectations,
         fresh,
     )))
+}
+
+fn has_sessions(reader: &Reader<'_>) -> bool {
+    let url = reader.value(&SESSION_URL);
+    url.is_some_and(|url| !url.is_off())
 }
 
 /// What holds for every issuer.
@@ -237,7 +245,7 @@ fn read_issuers(reader: &mut Reader<'_>, common: &Common) -> Option<Vec<Issuer>>
     let entries = reader.array(&ISSUERS)?;
     // These two are then about sessions.
     let for_sessions = [&JWT_ISSUER, &JWT_AUDIENCE];
-    let has_sessions = reader.has(&SESSION_URL);
+    let has_sessions = has_sessions(reader);
     for name in [
         &JWT_SECRET,
         &JWT_JWKS,

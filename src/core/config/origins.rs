@@ -21,21 +21,16 @@ pub(super) fn read(reader: &mut Reader<'_>) -> OriginRule {
             Err(problem) => reader.error(&ALLOWED_ORIGINS, problem),
         }
     }
+    if allowed.len() > 1 && allowed.contains(&OriginPattern::Any) {
+        reader.error(
+            &ALLOWED_ORIGINS,
+            "* allows any origin, so the other entries mean nothing; write * alone, or remove it",
+        );
+    }
     OriginRule {
         allowed,
         missing_is_allowed: reader.or_default(&ORIGIN_MISSING, |text| {
             values::one_of(text, &[("reject", false), ("allow", true)])
         }),
     }
-}
-
-pub(super) fn warnings(origins: &OriginRule) -> Vec<String> {
-    if !origins.allowed.contains(&OriginPattern::Any) {
-        return Vec::new();
-    }
-    vec![
-        "ALLOWED_ORIGINS: * lets the pages of any site open sockets with the cookies of its \
-         visitors"
-            .into(),
-    ]
 }

@@ -1,11 +1,12 @@
 //! Typed access to settings that gathers errors and knows where each value came from.
 
 use std::collections::BTreeMap;
+use std::mem;
 
 use serde_json::{Map, Value};
 
-use super::settings::{DefaultValue, Setting};
-use super::{ConfigError, Settings, Var};
+use super::settings::{ALL, DefaultValue, Setting};
+use super::{ConfigError, Settings, Var, reference};
 use crate::util::strict_json;
 
 const EMPTY: &str = "it is empty; write a value or remove the setting";
@@ -24,6 +25,7 @@ pub(super) struct Reader<'a> {
     settings: &'a Settings,
     route: Option<&'a RouteLayer>,
     faults: Vec<Fault>,
+    warnings: Vec<String>,
 }
 
 struct Fault {
@@ -39,6 +41,7 @@ impl<'a> Reader<'a> {
             settings,
             route: None,
             faults: Vec::new(),
+            warnings: Vec::new(),
         }
     }
 
@@ -53,9 +56,10 @@ impl<'a> Reader<'a> {
         self.route.is_some()
     }
 
-    /// The names of all global variables.
-    pub fn variables(&self) -> impl Iterator<Item = &'a str> + use<'a> {
-        self.settings.vars.keys().map(String::as_str)
+    /// All global variables, whether they are settings or not.
+    pub fn variables(&self) -> impl Iterator<Item = (&'a str, &'a Var)> + use<'a> {
+        let vars = self.settings.vars.iter();
+        vars.map(|(name, value)| (name.as_str(), value))
     }
 
     /// Reports what is wrong with a setting by itself.
@@ -90,22 +94,43 @@ impl<'a> Reader<'a> {
         is_about_nothing_set: bool,
         problem: String,
     ) {
+        let name = self.name_of(setting, others);
+        self.faults.push(Fault {
+            setting: Some(setting),
+            is_about_nothing_set,
+            error: ConfigError::new(name, problem),
+        });
+    }
+
+    /// The name that an error or a warning has: a route's if the route set the setting or one of
+    /// the `others`, or if nobody set it.
+    fn name_of(&self, setting: &'static Setting, others: &[&'static Setting]) -> String {
         let is_of_route = |route: &RouteLayer| {
             let has_own = |setting: &Setting| route.own.contains_key(setting.name());
             let is_global = self.settings.vars.contains_key(setting.name());
             has_own(setting) || !is_global || others.iter().any(|other| has_own(other))
         };
-        let named = match self.route.filter(|route| is_of_route(route)) {
+        match self.route.filter(|route| is_of_route(route)) {
             None => setting.name().to_owned(),
             Some(RouteLayer { path, .. }) => {
                 format!("ROUTES {path} {}", setting.name().to_ascii_lowercase())
             }
-        };
-        self.faults.push(Fault {
-            setting: Some(setting),
-            is_about_nothing_set,
-            error: ConfigError::new(named, problem),
-        });
+        }
+    }
+
+    /// Notes a setting that is legal and worth a line in the log.
+    pub fn warn(&mut self, setting: &'static Setting, remark: &str) {
+        let name = self.name_of(setting, &[]);
+        self.warn_at(&name, remark);
+    }
+
+    /// Notes a variable that is not a setting.
+    pub fn warn_at(&mut self, name: &str, remark: &str) {
+        self.warnings.push(format!("{name}: {remark}"));
+    }
+
+    pub fn take_warnings(&mut self) -> Vec<String> {
+        mem::take(&mut self.warnings)
     }
 
     /// Reports what is wrong with something that is not a setting.
@@ -152,8 +177,15 @@ impl<'a> Reader<'a> {
             .collect()
     }
 
-    /// A setting's value as it was written.
+    /// A setting's value as it was written, or as the secret holds it that it refers to. It is
+    /// the reference itself where there is no such secret, which [`Self::check_references`] reports.
     pub fn value(&self, setting: &'static Setting) -> Option<&'a Var> {
+        let written = self.written(setting)?;
+        let referenced = reference::of(written).and_then(|name| self.settings.vars.get(name));
+        Some(referenced.unwrap_or(written))
+    }
+
+    fn written(&self, setting: &'static Setting) -> Option<&'a Var> {
         if let Some(route) = self.route {
             if let Some(own) = route.own.get(setting.name()) {
                 return Some(own);
@@ -163,6 +195,25 @@ impl<'a> Reader<'a> {
             }
         }
         self.settings.vars.get(setting.name())
+    }
+
+    /// Reports settings that refer to a secret which does not exist, or which is a reference.
+    pub fn check_references(&mut self) {
+        for setting in ALL.iter().copied() {
+            let Some(name) = self.written(setting).and_then(reference::of) else {
+                continue;
+            };
+            let problem = match self.settings.vars.get(name) {
+                None => {
+                    format!("there is no secret {name}; set it with npx wrangler secret put {name}")
+                }
+                Some(held) if reference::of(held).is_some() => {
+                    format!("the secret {name} is itself a reference; put the value there")
+                }
+                Some(_) => continue,
+            };
+            self.error(setting, problem);
+        }
     }
 
     pub fn has(&self, setting: &'static Setting) -> bool {
@@ -175,7 +226,12 @@ impl<'a> Reader<'a> {
 
     /// A text that is set and not blank.
     pub fn text(&mut self, setting: &'static Setting) -> Option<&'a str> {
-        match self.value(setting)? {
+        let value = self.value(setting)?;
+        if reference::of(value).is_some() {
+            // Without its secret, which is reported.
+            return None;
+        }
+        match value {
             Var::Text(text) if !text.trim().is_empty() => Some(text.trim()),
             Var::Text(_) => {
                 self.error(setting, EMPTY);

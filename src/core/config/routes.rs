@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::reader::{Reader, RouteLayer};
 use super::settings::{
     ISSUERS, JWT_ALGORITHMS, JWT_AUDIENCE, JWT_ISSUER, JWT_JWKS, JWT_JWKS_URL, JWT_SECRET, ROUTES,
-    SESSION_URL, Scope, Setting, UPSTREAM_OBJECT, named,
+    SESSION_URL, SESSION_URL_AUTH, Scope, Setting, UPSTREAM_CERTIFICATE, UPSTREAM_OBJECT, named,
 };
 use super::upstream::UPSTREAMS;
 use super::{ConfigError, Settings, Var, counting, names, read_policy, registry};
@@ -19,8 +19,14 @@ use crate::routing::table::{EVERYTHING, Table};
 use crate::token::{KeySource, RemoteKeys};
 use crate::upstream::Upstream;
 
-/// Whose tokens are trusted. A route that sets one of these inherits none of them.
-const KEY_SOURCES: [&Setting; 4] = [&JWT_SECRET, &JWT_JWKS, &JWT_JWKS_URL, &ISSUERS];
+/// Whose tokens and sessions are trusted. A route that sets one of these inherits none of them.
+const TRUST_SOURCES: [&Setting; 5] = [
+    &JWT_SECRET,
+    &JWT_JWKS,
+    &JWT_JWKS_URL,
+    &ISSUERS,
+    &SESSION_URL,
+];
 
 impl Site {
     /// Reads all settings. The errors are complete, and each is reported once.
@@ -50,7 +56,7 @@ impl Site {
             security_headers: super::read_security_headers(&mut reader),
         };
         let admin_token = registry::read_admin_token(&mut reader);
-        let warnings = warnings(&reader, &routes);
+        let warnings = warnings(&mut reader, &routes);
         errors.extend(reader.finish(Some(())).err().into_iter().flatten());
         if errors.is_empty() {
             return Ok(Self {
@@ -71,19 +77,17 @@ impl Site {
     }
 }
 
-fn warnings(reader: &Reader<'_>, routes: &Table<Policy>) -> Vec<String> {
-    let mut warnings = Vec::new();
-    let mut trusted = KEY_SOURCES.into_iter().chain([&SESSION_URL]);
+fn warnings(reader: &mut Reader<'_>, routes: &Table<Policy>) -> Vec<String> {
+    let mut warnings = reader.take_warnings();
+    let mut trusted = TRUST_SOURCES.into_iter();
     let nobody_needs_a_token = routes
         .iter()
         .all(|route| route.policy.authentication.is_none());
     if let Some(setting) = trusted.find(|setting| reader.has(setting))
         && nobody_needs_a_token
     {
-        warnings.push(format!(
-            "AUTH: off, so {} is not used and nobody needs a token",
-            setting.name()
-        ));
+        let name = setting.name();
+        warnings.push(format!("{name}: AUTH is off, so it is not used"));
     }
     for warning in routes.iter().flat_map(|route| &route.policy.warnings) {
         if !warnings.contains(warning) {
@@ -164,7 +168,7 @@ fn add(
     let pattern = Pattern::parse(path)
         .map_err(|problem| errors.push(ConfigError::new(format!("ROUTES[{at}]"), problem)))
         .ok();
-    let (layer, unknown) = layer(settings, path, members);
+    let (layer, unknown) = layer(path, members);
     let claims = read_rules(members.get("claims"), pattern.as_ref());
     let (claims, wrong) = claims.map_or_else(|wrong| (Vec::new(), wrong), |all| (all, Vec::new()));
     let of_route = unknown.into_iter().chain(wrong);
@@ -243,11 +247,7 @@ fn check_parameters(reader: &mut Reader<'_>, policy: Option<&Policy>, pattern: &
 }
 
 /// A route's own settings, and what is wrong with their names.
-fn layer(
-    settings: &Settings,
-    path: &str,
-    members: &Map<String, Value>,
-) -> (RouteLayer, Vec<String>) {
+fn layer(path: &str, members: &Map<String, Value>) -> (RouteLayer, Vec<String>) {
     let mut own = BTreeMap::new();
     let mut unknown = Vec::new();
     for (name, value) in members {
@@ -263,17 +263,29 @@ fn layer(
             None => unknown.push(format!("{name:?} is not a setting of a route")),
         }
     }
-    let has_own = |setting: &Setting| own.contains_key(setting.name());
     let mut replaced = Vec::new();
-    for group in [&UPSTREAMS[..], &KEY_SOURCES] {
+    // This brings nothing that could replace the keys: it removes sessions alone.
+    if own.get(SESSION_URL.name()).is_some_and(Var::is_off) {
+        own.remove(SESSION_URL.name());
+        replaced.push(&SESSION_URL);
+    }
+    let has_own = |setting: &Setting| own.contains_key(setting.name());
+    for group in [&UPSTREAMS[..], &TRUST_SOURCES] {
         if group.iter().any(|setting| has_own(setting)) {
             replaced.extend(group);
         }
     }
+    if replaced.contains(&&SESSION_URL) && !has_own(&SESSION_URL) {
+        replaced.push(&SESSION_URL_AUTH);
+    }
+    // A certificate is for one server.
+    if UPSTREAMS.iter().any(|setting| has_own(setting)) {
+        replaced.push(&UPSTREAM_CERTIFICATE);
+    }
     // Each issuer has these for itself. With sessions, two of them are about sessions.
     if has_own(&ISSUERS) {
         replaced.push(&JWT_ALGORITHMS);
-        if !settings.vars.contains_key(SESSION_URL.name()) && !has_own(&SESSION_URL) {
+        if !has_own(&SESSION_URL) {
             replaced.extend([&JWT_ISSUER, &JWT_AUDIENCE]);
         }
     }

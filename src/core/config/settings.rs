@@ -153,6 +153,8 @@ settings! {
         "A service binding to forward to, declared under [[services]].";
     UPSTREAM_OBJECT: Var Route Other, Binding, NONE,
         "A Durable Object to forward to: the binding of its namespace and its name, such as ROOMS/lobby.";
+    UPSTREAM_CERTIFICATE: Var Route Other, Binding, NONE,
+        "A client certificate to show to the server of UPSTREAM_URL: the name of an mTLS binding, declared under [[mtls_certificates]].";
     UPSTREAM_PLAINTEXT: Var Route Other, Boolean, Value("false"),
         "Allows ws:// and http:// to any host.";
     UPSTREAM_TIMEOUT: Var Route Other, Duration, Value("10s"),
@@ -193,7 +195,7 @@ settings! {
         "Scopes that the token must hold, all of them.";
 
     // Sessions and tickets
-    SESSION_URL: Var Route Decide, Url, NONE,
+    SESSION_URL: Var Route Decide, OrOff(&Url), NONE,
         "A token introspection endpoint (RFC 7662) for credentials that are not JWTs.";
     SESSION_URL_AUTH: Secret Route Decide, Text, Described("none, must be set with `SESSION_URL`"),
         "The value of the Authorization header for that endpoint: Basic …, Bearer ….";

@@ -2,8 +2,8 @@
 
 use super::reader::Reader;
 use super::settings::{
-    ASSERTION_KEY, ISSUERS, JWT_JWKS, JWT_SECRET, Setting, UPSTREAM_OBJECT, UPSTREAM_PLAINTEXT,
-    UPSTREAM_SERVICE, UPSTREAM_URL,
+    ASSERTION_KEY, ISSUERS, JWT_JWKS, JWT_SECRET, Setting, UPSTREAM_CERTIFICATE, UPSTREAM_OBJECT,
+    UPSTREAM_PLAINTEXT, UPSTREAM_SERVICE, UPSTREAM_URL,
 };
 use super::values;
 use crate::token::{Authentication, KeySource};
@@ -40,6 +40,13 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Upstream> {
     let url = reader.parse_by(&UPSTREAM_URL, &[&UPSTREAM_PLAINTEXT], |text| {
         UpstreamUrl::parse(text, plaintext_is_allowed)
     });
+    if plaintext_is_allowed {
+        reader.warn(
+            &UPSTREAM_PLAINTEXT,
+            "identities and messages may reach the server unencrypted",
+        );
+    }
+    let certificate = read_certificate(reader, url.as_ref());
     if !UPSTREAMS.iter().any(|setting| reader.has(setting)) {
         reader.missing(
             &UPSTREAM_URL,
@@ -55,9 +62,43 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Upstream> {
         let problem = format!("{} is set as well; keep one of them", first.name());
         reader.contradiction(other, &[first], problem);
     }
-    let url = url.map(Upstream::Url);
+    let url = url.map(|mut url| {
+        url.certificate = certificate;
+        Upstream::Url(url)
+    });
     let service = service.map(Upstream::Service);
     url.or(service).or(object.map(Upstream::Object))
+}
+
+/// The binding of a client certificate, which only a server behind TLS can ask for.
+fn read_certificate(reader: &mut Reader<'_>, url: Option<&UpstreamUrl>) -> Option<String> {
+    let name = reader.text(&UPSTREAM_CERTIFICATE)?;
+    if !reader.is_bound(name) {
+        reader.error(
+            &UPSTREAM_CERTIFICATE,
+            format!("there is no certificate binding {name:?}; add it under [[mtls_certificates]]"),
+        );
+    }
+    if let Some(other) = [&UPSTREAM_SERVICE, &UPSTREAM_OBJECT]
+        .into_iter()
+        .find(|other| reader.has(other))
+    {
+        let problem = format!(
+            "{} is set, and only a server that UPSTREAM_URL names is shown a certificate; remove \
+             one of the two",
+            other.name()
+        );
+        reader.contradiction(&UPSTREAM_CERTIFICATE, &[other], problem);
+    }
+    if url.is_some_and(|url| !url.is_encrypted()) {
+        reader.contradiction(
+            &UPSTREAM_CERTIFICATE,
+            &[&UPSTREAM_URL],
+            "UPSTREAM_URL is not encrypted, so no certificate is shown; write wss:// or https:// \
+             there, or remove this",
+        );
+    }
+    Some(name.to_owned())
 }
 
 pub(super) fn read_assertion_key(

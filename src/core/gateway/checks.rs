@@ -232,14 +232,14 @@ impl<'a, P: Platform> Attempt<'a, P> {
         let Some(authentication) = &policy.authentication else {
             return Err(Reason::NoRoute.because("the route has no tokens"));
         };
-        let identity = authentication
+        let verdict = authentication
             .check_plain(
                 &TokenRuntime(self.platform),
                 self.request,
                 freshness == Freshness::Current,
-                self.record,
             )
-            .await?;
+            .await;
+        let identity = self.record.note_verdict(verdict)?;
         self.record.note_identity(&identity);
         if policy.one_time.rejects_replay {
             // A token that can't be admitted at all is refused before any object is asked.

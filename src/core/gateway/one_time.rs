@@ -25,7 +25,7 @@ pub(super) enum Bearer {
     Ticket(Ticket),
 }
 
-impl<'a, P: Platform> Attempt<'a, P> {
+impl<P: Platform> Attempt<'_, P> {
     /// Step 7 of an upgrade: verifies the token, or reads the ticket in its place. A ticket next to
     /// a token is refused: it could be somebody else's.
     pub async fn identify(
@@ -49,9 +49,10 @@ impl<'a, P: Platform> Attempt<'a, P> {
             };
         }
         let runtime = TokenRuntime(self.platform);
-        let authenticated = authentication
-            .check(&runtime, self.request, protocols, self.record)
-            .await?;
+        let verdict = authentication
+            .check(&runtime, self.request, protocols)
+            .await;
+        let authenticated = self.record.note_verdict(verdict)?;
         if let Some(identity) = &authenticated.identity {
             self.record.note_identity(identity);
         }

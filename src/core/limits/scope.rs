@@ -45,9 +45,6 @@ pub fn ledger_of_address(address: AddressKey) -> String {
 /// subject. Equal subjects of two issuers are two users.
 pub fn ledger_of_user(identity: &Identity) -> Option<String> {
     let subject = identity.subject.as_deref()?;
-    let issuer = identity
-        .claims
-        .get("iss")
-        .and_then(|issuer| issuer.as_str());
-    Some(format!("user {}", hex_digest([issuer, Some(subject)])))
+    let user = hex_digest([identity.issuer(), Some(subject)]);
+    Some(format!("user {user}"))
 }

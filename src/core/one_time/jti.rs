@@ -1,32 +1,27 @@
 //! `JWT_REPLAY=reject`: the `jti` of a token (RFC 7519 §4.1.7) is admitted once.
 
-use std::time::Duration;
-
 use serde_json::Value;
 
 use crate::response::reason::{Reason, Rejection};
 use crate::token::Identity;
 use crate::util::digest::hex_digest;
-use crate::util::time::Timestamp;
+use crate::util::time::{CLOCK_SLACK, Timestamp};
 
-/// Longer ids are refused, in bytes.
+/// The longest accepted id, in bytes.
 const MAX_ID_BYTES: usize = 256;
-
-/// Machines' clocks differ: a `jti` is kept so much longer than its token is accepted.
-const CLOCK_SLACK: Duration = Duration::from_secs(60);
 
 /// The use of a `jti`, to be admitted once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenUse {
-    /// Of the object that knows whether it was used before.
+    /// The name of the object that remembers it.
     pub name: String,
-    /// How long it is remembered.
+    /// When the object may forget it: later than the token's end, since machines' clocks differ.
     pub until: Timestamp,
 }
 
 impl TokenUse {
-    /// Names the `jti` of a token that is accepted until `accepted_until`. An id counts with its
-    /// issuer, for no two issuers know of each other's.
+    /// The use of a token that is accepted until `accepted_until`. An id counts together with its
+    /// issuer: issuers choose their ids independently.
     pub fn of(identity: &Identity, accepted_until: Timestamp) -> Result<Self, Rejection> {
         let invalid = |cause: &'static str| Reason::TokenInvalid.because(cause);
         let id = match identity.claims.get("jti") {
@@ -38,9 +33,8 @@ impl TokenUse {
             Some(_) => return Err(invalid("jti is not a string")),
             None => return Err(invalid("jti is missing")),
         };
-        let issuer = identity.claims.get("iss").and_then(Value::as_str);
         Ok(Self {
-            name: format!("jti {}", hex_digest([issuer, Some(id)])),
+            name: format!("jti {}", hex_digest([identity.issuer(), Some(id)])),
             until: accepted_until + CLOCK_SLACK,
         })
     }

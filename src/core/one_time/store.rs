@@ -1,20 +1,20 @@
-//! What can be used once: a name is kept until a time, and what was kept is given out to one
-//! asker alone. A ticket is kept with what it stands for and taken; the `jti` of a token is kept
-//! with nothing, and never taken.
+//! A store of what can be used once. It keeps a name until a time, and hands its content to one
+//! asker only. A ticket is kept with the identity behind it, and taken. The `jti` of a token is
+//! kept without content, and never taken.
 //!
-//! One object per name answers as a pure step from what is stored, a question and the time. The
+//! One object per name answers by a pure step from the stored value, a request and the time. The
 //! Durable Object around it only loads, steps and stores.
 
 use std::fmt;
 
 use crate::util::time::Timestamp;
 
-/// What is asked of a name.
+/// A request about a name.
 #[derive(Clone, PartialEq, Eq)]
 pub enum StoreRequest {
     /// Keeps `content` under the name, unless something is kept there.
     Keep { until: Timestamp, content: String },
-    /// Asks for what is kept, which is gone then.
+    /// Takes the content. Nothing is kept under the name then.
     Take,
 }
 
@@ -33,11 +33,11 @@ pub enum StoreResponse {
     /// Something is kept under this name already.
     Exists,
     Given(String),
-    /// Nothing is kept under this name, or not any more.
+    /// Nothing is kept under this name, or no longer.
     Absent,
 }
 
-/// The content of a ticket is somebody's identity.
+/// The content of a ticket is an identity, so it is not printed.
 impl fmt::Debug for StoreRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -58,10 +58,10 @@ impl fmt::Debug for StoreResponse {
     }
 }
 
-/// What is stored under a name.
+/// The value stored under a name.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoredValue {
-    /// From then on it is as if nothing was stored.
+    /// When it ends: from then on the name counts as free.
     pub until: Timestamp,
     content: String,
 }
@@ -74,7 +74,7 @@ impl StoredValue {
         bytes
     }
 
-    /// `None` for what is none of ours.
+    /// `None` for bytes that [`encode`](Self::encode) did not write.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let (until, content) = bytes.split_first_chunk()?;
         Some(Self {
@@ -93,7 +93,7 @@ pub enum StoreChange {
     Delete,
 }
 
-/// Answers a question at `now` and says what to store for it.
+/// Answers a request at `now`, and says how to change what is stored.
 pub fn step(
     stored: Option<StoredValue>,
     request: StoreRequest,
@@ -113,7 +113,7 @@ pub fn step(
     }
 }
 
-/// How questions and answers travel between an isolate and the object: a URL's path with the
+/// The format of requests and responses between an isolate and the object: a URL's path with the
 /// content as body, and a text.
 pub mod wire {
     use super::{StoreRequest, StoreResponse};
@@ -135,7 +135,7 @@ pub mod wire {
         Some(StoreRequest::keep(Timestamp(until), body))
     }
 
-    /// One word; what is given follows behind a line break.
+    /// One word. The content follows it after a line break.
     pub fn encode_response(response: &StoreResponse) -> String {
         match response {
             StoreResponse::Kept => "kept".into(),

@@ -1,4 +1,4 @@
-//! One-time tickets: what stands for a token once where only a URL can carry it.
+//! One-time tickets. A ticket takes the place of a token where only a URL can carry it.
 
 use std::fmt;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::util::time::Timestamp;
 /// The query parameter that carries a ticket.
 pub const PARAMETER: &str = "ticket";
 
-/// The secret itself: 32 random bytes, which nobody guesses.
+/// The secret itself: 32 random bytes.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Ticket([u8; 32]);
 
@@ -32,8 +32,8 @@ impl Ticket {
         Self(bytes)
     }
 
-    /// The ticket in a request's query. It is read in its one form alone, canonical base64url,
-    /// so that a malformed one costs no call.
+    /// The ticket in a request's query. Only canonical base64url is read, so that a malformed
+    /// ticket costs no call.
     pub fn find(request: &Request<'_>) -> Result<Option<Self>, Rejection> {
         let query = request.url.query.unwrap_or_default();
         let mut found = form_urlencoded::parse(query.as_bytes())
@@ -52,22 +52,22 @@ impl Ticket {
         }
     }
 
-    /// As the client gets it: 43 characters that need no escape in a URL.
+    /// The text that the client gets: 43 characters that need no escape in a URL.
     pub fn text(&self) -> String {
         Base64UrlUnpadded::encode_string(&self.0)
     }
 
-    /// The name of the object that keeps it. Who reads names learns no ticket.
+    /// The name of the object that keeps it. It does not reveal the ticket.
     pub fn name(&self) -> String {
         format!("ticket {:x}", Sha256::digest(self.0))
     }
 
-    /// Where it stood, for it to be taken out of what the upstream gets.
+    /// The place that held it, from which it is removed before the request is forwarded.
     pub fn credential(&self) -> Credential {
         Credential::in_query(self.text(), PARAMETER)
     }
 
-    /// The answer to who asked for it. `life`: how long it can be used.
+    /// The body of the answer to a client that asked for it. `life`: how long it can be used.
     pub fn answer(&self, life: Duration) -> String {
         #[derive(Serialize)]
         struct TicketResponse {
@@ -83,17 +83,17 @@ impl Ticket {
     }
 }
 
-/// Who may use a ticket, and where.
+/// The only place that a ticket may be used from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bounds {
     pub address: AddressKey,
-    /// As the browser sent it; `None` for a client that sent none.
+    /// `Origin` as the client sent it; `None` if it sent none.
     pub origin: Option<String>,
     /// The route under whose settings its token was verified.
     pub route: String,
 }
 
-/// What a ticket stands for.
+/// The identity that a ticket admits.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Grant {
     pub identity: Identity,
@@ -102,7 +102,7 @@ pub struct Grant {
     pub kid: Option<String>,
 }
 
-/// As it is stored, by names that later versions must know.
+/// A grant as it is stored. Later versions must know these names.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct StoredGrant {
@@ -118,7 +118,7 @@ struct StoredGrant {
 }
 
 impl Grant {
-    /// The text to keep under the ticket's name.
+    /// The text to store under the ticket's name.
     pub fn store(self, bounds: Bounds) -> String {
         let stored = StoredGrant {
             address: bounds.address.to_string(),
@@ -134,11 +134,11 @@ impl Grant {
         serde_json::to_string(&stored).expect("texts, a number and JSON")
     }
 
-    /// What was kept, for a request within these bounds.
+    /// Reads a stored grant for a request from these bounds.
     pub fn redeem(text: &str, bounds: &Bounds) -> Result<Self, Rejection> {
         let invalid = |cause: &'static str| Err(Reason::TokenInvalid.because(cause));
         let Ok(stored) = serde_json::from_str::<StoredGrant>(text) else {
-            return invalid("what the ticket stands for can't be read");
+            return invalid("the stored grant of the ticket can't be read");
         };
         if stored.address != bounds.address.to_string() {
             return invalid("the ticket was issued to another address");

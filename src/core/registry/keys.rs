@@ -138,8 +138,5 @@ pub fn session_key(identity: &Identity) -> Option<RegistryKey> {
 }
 
 pub(super) fn issuer_of(identity: &Identity) -> &str {
-    let issuer = identity.claims.get("iss");
-    issuer
-        .and_then(serde_json::Value::as_str)
-        .unwrap_or_default()
+    identity.issuer().unwrap_or_default()
 }

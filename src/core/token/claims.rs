@@ -1,4 +1,4 @@
-//! What a verified token must say (RFC 7519 §4.1), and whom it names.
+//! The claims that a verified token must have (RFC 7519 §4.1), and the identity they name.
 
 use std::time::Duration;
 
@@ -19,33 +19,48 @@ pub struct Expectations {
     pub types: Vec<String>,
 }
 
-/// Whom a valid token names.
+/// The identity that a valid token names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// `sub`; a token may have none.
     pub subject: Option<String>,
     /// The elements of `scope`, `scp` and `permissions`.
     pub scopes: Vec<String>,
-    /// All claims, for what a route asks of them.
+    /// All claims, for the rules of a route.
     pub claims: Map<String, Value>,
-    /// When the token stops being valid, leeway not counted.
+    /// When the token expires, without leeway.
     pub expires: Timestamp,
 }
 
 impl Identity {
-    /// When its token was issued (`iat`), if it says so.
+    /// The issuer of its token (`iss`), if the token names one.
+    pub fn issuer(&self) -> Option<&str> {
+        issuer_of(&self.claims)
+    }
+
+    /// When its token was issued (`iat`), if the token says so.
     pub fn issued(&self) -> Option<Timestamp> {
         time(&self.claims, "iat").ok().flatten()
     }
 
-    /// When its token stops being accepted: leeway and `JWT_MAX_AGE` counted.
+    /// When its token stops being accepted, with leeway and `JWT_MAX_AGE`.
     pub fn accepted_until(&self, leeway: Duration, max_age: Option<Duration>) -> Timestamp {
         let by_age = self.issued().zip(max_age).map(|(issued, age)| issued + age);
         self.expires.min(by_age.unwrap_or(self.expires)) + leeway
     }
 }
 
+/// `iss`, unless it is missing or not a string.
+pub(super) fn issuer_of(claims: &Map<String, Value>) -> Option<&str> {
+    claims.get("iss").and_then(Value::as_str)
+}
+
 impl Expectations {
+    /// Whether `issuer` is in `JWT_ISSUER`.
+    pub(super) fn accepts_issuer(&self, issuer: &str) -> bool {
+        contains(&self.issuers, issuer)
+    }
+
     /// Checks the header's `typ`: media types compare without case, and `application/` may be
     /// left out (RFC 7515 §4.1.9).
     pub fn check_type(&self, typ: Option<&str>) -> Result<(), TokenFault> {
@@ -66,8 +81,8 @@ impl Expectations {
         }
     }
 
-    /// Checks the claims in an order that tells of expiry last: only a token that is right in
-    /// everything else is called expired.
+    /// Checks the claims. Expiry comes last: only a token that is right in everything else is
+    /// called expired.
     pub fn check(
         &self,
         claims: Map<String, Value>,
@@ -76,7 +91,7 @@ impl Expectations {
         self.check_until(None, claims, now)
     }
 
-    /// The same for claims that may lack `exp`: the identity then expires at `end`.
+    /// Checks claims that may lack `exp`: the identity then expires at `end`.
     pub(super) fn check_until(
         &self,
         end: Option<Timestamp>,
@@ -92,7 +107,7 @@ impl Expectations {
         let subject = text(&claims, "sub")?;
         let audiences = texts(&claims, "aud")?;
 
-        if !self.issuers.is_empty() && !issuer.is_some_and(|iss| contains(&self.issuers, iss)) {
+        if !self.issuers.is_empty() && !issuer.is_some_and(|iss| self.accepts_issuer(iss)) {
             return Err(TokenFault::invalid("iss is not in JWT_ISSUER"));
         }
         if !self.audiences.is_empty() && !audiences.iter().any(|aud| contains(&self.audiences, aud))
@@ -130,7 +145,7 @@ fn contains(accepted: &[String], value: &str) -> bool {
     accepted.iter().any(|known| known == value)
 }
 
-/// A NumericDate (RFC 7519 §2): seconds, not necessarily whole. Before the epoch is the epoch.
+/// A NumericDate (RFC 7519 §2): seconds, not necessarily whole. A time before 1970 reads as 1970.
 fn time(claims: &Map<String, Value>, name: &str) -> Result<Option<Timestamp>, TokenFault> {
     let Some(value) = claims.get(name) else {
         return Ok(None);
@@ -167,9 +182,9 @@ fn texts<'a>(claims: &'a Map<String, Value>, name: &str) -> Result<Vec<&'a str>,
     }
 }
 
-/// Scopes are space-separated (RFC 8693 §4.2) or an array, as providers differ. What could not be
-/// told from two scopes, or not stand in a header, is dropped, and so is a claim of another
-/// shape: some providers give `permissions` a meaning of their own.
+/// The scopes in any of the three claims, each a space-separated text (RFC 8693 §4.2) or an array.
+/// Values that can't be sent as a scope are dropped, and so are claims of another shape: some
+/// providers use `permissions` for something else.
 fn scopes(claims: &Map<String, Value>) -> Vec<String> {
     let mut scopes: Vec<String> = Vec::new();
     for claim in ["scope", "scp", "permissions"] {

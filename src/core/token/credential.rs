@@ -1,12 +1,12 @@
-//! Where a token may stand in a request, and how it is taken out again.
+//! The places of a request that may hold a token, and its removal from them.
 
 use std::fmt;
 
+use super::fault::CredentialFault;
 use crate::request::Request;
 use crate::request::syntax;
-use crate::response::reason::{Reason, Rejection};
 
-/// The subprotocol that announces a token as the one after it.
+/// The subprotocol that announces the next one as a token.
 pub const BEARER: &str = "bearer";
 
 /// One entry of `TOKEN_SOURCES`.
@@ -21,7 +21,7 @@ pub enum Source {
     Query(String),
 }
 
-/// The token of a request and every place it stood in.
+/// The token of a request, with every place that held it.
 #[derive(PartialEq, Eq)]
 pub struct Credential {
     token: String,
@@ -38,12 +38,12 @@ impl fmt::Debug for Credential {
 }
 
 impl Credential {
-    /// Looks into every source: the same token may stand in several, two different ones may not.
+    /// Looks into every source. Several may hold the same token, but not different ones.
     pub fn find(
         sources: &[Source],
         request: &Request<'_>,
         protocols: &[String],
-    ) -> Result<Option<Self>, Rejection> {
+    ) -> Result<Option<Self>, CredentialFault> {
         let mut credential: Option<Self> = None;
         for source in sources {
             for token in source.tokens(request, protocols)? {
@@ -55,8 +55,10 @@ impl Credential {
                         });
                     }
                     Some(known) if known.token != token => {
-                        return Err(Reason::AmbiguousToken
-                            .because(format!("{source} disagrees with {}", known.found[0])));
+                        return Err(CredentialFault::Ambiguous(format!(
+                            "{source} disagrees with {}",
+                            known.found[0]
+                        )));
                     }
                     Some(known) if !known.found.contains(source) => {
                         known.found.push(source.clone());
@@ -68,7 +70,7 @@ impl Credential {
         Ok(credential)
     }
 
-    /// One that was found in the query by other means.
+    /// A credential that was found in the query by other means.
     pub(crate) fn in_query(token: String, name: &str) -> Self {
         Self {
             token,
@@ -97,24 +99,22 @@ impl Source {
         &self,
         request: &Request<'_>,
         protocols: &[String],
-    ) -> Result<Vec<String>, Rejection> {
+    ) -> Result<Vec<String>, CredentialFault> {
         let header = |name| request.headers.get(name).unwrap_or_default();
         Ok(match self {
             Self::Header => bearer_token(&header("authorization")).into_iter().collect(),
             Self::Subprotocol => match bearer_position(protocols) {
                 None => Vec::new(),
                 Some(at) => {
-                    let token = protocols.get(at + 1).ok_or_else(|| {
-                        Reason::TokenInvalid
-                            .because("the subprotocol bearer has no token behind it")
-                    })?;
+                    let token = protocols.get(at + 1).ok_or(CredentialFault::Incomplete(
+                        "the subprotocol bearer has no token behind it",
+                    ))?;
                     vec![token.clone()]
                 }
             },
-            // A second Cookie header arrives behind a comma: what stands there could not be
-            // taken out.
+            // A second Cookie header arrives after a comma, and a token there could not be removed.
             Self::Cookie(name) if stands_behind_a_comma(name, &header("cookie")) => {
-                return Err(Reason::BadHandshake.because("Cookie is repeated"));
+                return Err(CredentialFault::RepeatedHeader("Cookie is repeated"));
             }
             Self::Cookie(name) => cookies(&header("cookie"))
                 .filter(|cookie| cookie_name(cookie) == name)
@@ -134,7 +134,7 @@ impl Source {
     }
 }
 
-/// The token behind the scheme `Bearer`; other schemes are none of the gate's business.
+/// The token after the scheme `Bearer`. Credentials of other schemes are for the server.
 fn bearer_token(authorization: &str) -> Option<String> {
     let authorization = syntax::trim(authorization);
     let (scheme, token) = authorization.split_once(' ').unwrap_or((authorization, ""));
@@ -147,15 +147,15 @@ fn bearer_position(protocols: &[String]) -> Option<usize> {
     protocols.iter().position(|protocol| protocol == BEARER)
 }
 
-/// The subprotocols that are left when `bearer` and its token are taken out.
+/// The subprotocols without `bearer` and its token.
 pub fn without_bearer(protocols: &[String]) -> Vec<String> {
     let at = bearer_position(protocols).unwrap_or(protocols.len());
     let rest = protocols.get(at + 2..).unwrap_or_default();
     protocols[..at].iter().chain(rest).cloned().collect()
 }
 
-/// The subprotocol to answer an offer with that nobody chose from: a browser fails a socket whose
-/// answer names none. Never a token.
+/// The subprotocol to answer with where no server chooses one: a browser fails a socket whose
+/// answer names none of its offer. Never a token.
 pub fn unchosen_protocol(protocols: &[String]) -> Option<String> {
     let own = without_bearer(protocols).into_iter().next();
     own.or_else(|| (!protocols.is_empty()).then(|| BEARER.to_owned()))
@@ -180,7 +180,7 @@ fn stands_behind_a_comma(name: &str, header: &str) -> bool {
     behind_commas.any(|part| part.contains('=') && cookie_name(part) == name)
 }
 
-/// A `Cookie` value without the cookies of this name; the others byte for byte.
+/// A `Cookie` value without the cookies of this name. The others stay as they are.
 pub fn without_cookie(header: &str, name: &str) -> String {
     let others: Vec<_> = header
         .split(';')
@@ -189,7 +189,7 @@ pub fn without_cookie(header: &str, name: &str) -> String {
     others.join(";").trim().to_owned()
 }
 
-/// A query without the parameters of this name; the others byte for byte.
+/// A query without the parameters of this name. The others stay as they are.
 pub fn without_parameter(query: &str, name: &str) -> String {
     let is_other =
         |pair: &&str| !form_urlencoded::parse(pair.as_bytes()).any(|(key, _)| key == name);

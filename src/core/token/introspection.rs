@@ -1,48 +1,48 @@
-//! Sessions: opaque credentials that their provider vouches for, by token introspection
-//! (RFC 7662). Nothing counts but its clear and timely `"active": true`.
+//! Sessions: opaque credentials that a provider verifies by token introspection (RFC 7662). Only
+//! its clear and timely `"active": true` admits one.
 
 use std::cell::RefCell;
-use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 
 use super::claims::{Expectations, Identity};
 use super::jws::MAX_TOKEN_BYTES;
 use super::{Runtime, TokenFault};
+use crate::util::bounded_map::BoundedMap;
+use crate::util::digest::digest;
 use crate::util::strict_json;
 use crate::util::time::Timestamp;
 
-/// How much a provider may say of one session.
+/// The longest answer about one session, in bytes.
 pub const MAX_ANSWER_BYTES: u32 = 64 * 1024;
-/// A refusal is remembered no longer than this: it may be about a session that begins just now.
+/// How long a refusal is remembered at most: the session may only just be starting.
 const MAX_REFUSED: Duration = Duration::from_secs(5);
-/// How long an identity without `exp` lives where nothing is cached.
+/// How long an identity without `exp` lives with `SESSION_CACHE=0s`.
 const UNCACHED_LIFE: Duration = Duration::from_secs(30);
 
-/// `SESSION_URL` and what is known of its sessions.
+/// `SESSION_URL` with the answers remembered from it.
 pub struct Sessions {
     url: String,
     /// The value of `Authorization`.
     authorization: String,
     expectations: Expectations,
-    /// How long an answer counts; zero: for one request.
+    /// How long an answer is reused; with zero it serves one request.
     fresh: Duration,
-    known: RefCell<CachedAnswer>,
+    known: RefCell<CachedSessions>,
 }
 
-/// What to ask the provider: a POST of a form (RFC 7662 §2.1).
+/// An introspection request: a form for a POST (RFC 7662 §2.1).
 pub struct IntrospectionRequest<'a> {
     pub url: &'a str,
     pub authorization: &'a str,
     pub form: String,
-    /// Equal for equal questions alone, and tells nothing of the session.
-    pub print: SessionDigest,
+    /// Equal only for equal questions. It does not reveal the session.
+    pub digest: SessionDigest,
 }
 
-/// What the provider said, or its beginning where the status is not 200.
+/// A provider's answer. The body is empty unless the status is 200.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProviderAnswer {
     pub status: u16,
@@ -65,7 +65,7 @@ impl fmt::Debug for Sessions {
 
 impl fmt::Debug for IntrospectionRequest<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Question")
+        f.debug_struct("IntrospectionRequest")
             .field("url", &self.url)
             .field("authorization", &format_args!("REDACTED"))
             .field("form", &format_args!("REDACTED"))
@@ -74,7 +74,7 @@ impl fmt::Debug for IntrospectionRequest<'_> {
 }
 
 impl Sessions {
-    /// `authorization` is the value of that header, `fresh` how long an answer counts.
+    /// `authorization` is the value of that header, `fresh` how long an answer is reused.
     pub fn new(
         url: String,
         authorization: String,
@@ -86,7 +86,7 @@ impl Sessions {
             authorization,
             expectations,
             fresh,
-            known: RefCell::default(),
+            known: RefCell::new(no_sessions()),
         }
     }
 
@@ -94,33 +94,29 @@ impl Sessions {
         &self.expectations
     }
 
-    /// Whom the session `id` names, by what is remembered or by asking the provider.
+    /// The identity behind the session `id`. With `afresh` the provider is asked even if its last
+    /// answer is still remembered.
     pub async fn identify<R: Runtime>(
         &self,
         runtime: &R,
         id: &str,
+        afresh: bool,
     ) -> Result<Identity, TokenFault> {
         let question = self.question(id)?;
-        if let Some(judged) = self.recall(&question.print, runtime.now()) {
+        let recall = |now| {
+            (!afresh)
+                .then(|| self.recall(&question.digest, now))
+                .flatten()
+        };
+        if let Some(judged) = recall(runtime.now()) {
             return judged;
         }
         let answer = runtime.introspect(&question).await;
-        // Of all who waited for one answer the first remembers it.
-        if let Some(judged) = self.recall(&question.print, runtime.now()) {
+        // Several requests may have waited for one answer, and the first remembered it.
+        if let Some(judged) = recall(runtime.now()) {
             return judged;
         }
-        self.take(question.print, answer, runtime.now())
-    }
-
-    /// The same by what the provider says now, which may be more than is remembered.
-    pub async fn identify_anew<R: Runtime>(
-        &self,
-        runtime: &R,
-        id: &str,
-    ) -> Result<Identity, TokenFault> {
-        let question = self.question(id)?;
-        let answer = runtime.introspect(&question).await;
-        self.take(question.print, answer, runtime.now())
+        self.take(question.digest, answer, runtime.now())
     }
 
     fn question(&self, id: &str) -> Result<IntrospectionRequest<'_>, TokenFault> {
@@ -132,11 +128,6 @@ impl Sessions {
                 "longer than {MAX_TOKEN_BYTES} bytes"
             )));
         }
-        let mut hash = Sha256::new();
-        for part in [&self.url, &self.authorization, id] {
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part);
-        }
         Ok(IntrospectionRequest {
             url: &self.url,
             authorization: &self.authorization,
@@ -144,26 +135,26 @@ impl Sessions {
                 .append_pair("token", id)
                 .append_pair("token_type_hint", "access_token")
                 .finish(),
-            print: hash.finalize().into(),
+            digest: digest([&self.url, &self.authorization, id].map(Some)),
         })
     }
 
-    /// What is remembered of a session, judged at `now`.
+    /// The remembered answer about a session, judged at `now`.
     fn recall(
         &self,
-        print: &SessionDigest,
+        digest: &SessionDigest,
         now: Timestamp,
     ) -> Option<Result<Identity, TokenFault>> {
         let known = self.known.borrow();
-        let entry = known.entries.get(print)?;
+        let entry = known.get(digest)?;
         (now < entry.until).then(|| self.judge(&entry.body, entry.since, now))
     }
 
-    /// Judges an answer that came at `now`, and remembers what it clearly says. A failure is not
-    /// remembered: it says nothing of the session.
+    /// Judges an answer that came at `now`, and remembers it. A failure is not remembered: it says
+    /// nothing about the session.
     fn take(
         &self,
-        print: SessionDigest,
+        digest: SessionDigest,
         answer: Result<ProviderAnswer, String>,
         now: Timestamp,
     ) -> Result<Identity, TokenFault> {
@@ -181,7 +172,7 @@ impl Sessions {
                 since: now,
                 until,
             };
-            self.known.borrow_mut().insert(print, entry);
+            self.known.borrow_mut().insert(digest, entry);
         }
         judged
     }
@@ -205,7 +196,7 @@ fn unverified(failure: &str) -> TokenFault {
     TokenFault::Unverified(format!("the session can't be verified: {failure}"))
 }
 
-/// The body of an answer that is one (RFC 7662 §2.2).
+/// The body of a well-formed answer (RFC 7662 §2.2).
 fn readable(answer: ProviderAnswer) -> Result<String, String> {
     if answer.status != 200 {
         return Err(format!("the provider answered {}", answer.status));
@@ -218,7 +209,7 @@ fn readable(answer: ProviderAnswer) -> Result<String, String> {
     Ok(answer.body)
 }
 
-/// The members of an answer, of which `active` is a boolean (RFC 7662 §2.2).
+/// The members of an answer, which must have a boolean `active` (RFC 7662 §2.2).
 fn introspection(body: &str) -> Result<Map<String, Value>, String> {
     let members = strict_json::object(body.as_bytes())
         .map_err(|error| format!("the provider's answer: {error}"))?;
@@ -228,40 +219,21 @@ fn introspection(body: &str) -> Result<Map<String, Value>, String> {
     }
 }
 
-/// Answers of a provider by session. Those that are over stay until newer ones need their room,
-/// which is bounded.
-#[derive(Default)]
-struct CachedAnswer {
-    entries: HashMap<SessionDigest, CachedSession>,
-    /// The same sessions, the longest known first.
-    order: VecDeque<SessionDigest>,
-    bytes: usize,
-}
-
 struct CachedSession {
-    /// As it came: judged anew for each request, and its size is known.
+    /// The answer as it came. It is judged again for each request.
     body: String,
     since: Timestamp,
     until: Timestamp,
 }
 
-impl CachedAnswer {
-    const MAX_ENTRIES: usize = 8192;
-    const MAX_BYTES: usize = 4 * 1024 * 1024;
+/// Answers of a provider by session. An answer that has ended stays until the map needs its room.
+type CachedSessions = BoundedMap<SessionDigest, CachedSession>;
 
-    fn insert(&mut self, print: SessionDigest, entry: CachedSession) {
-        self.bytes += entry.body.len();
-        match self.entries.insert(print, entry) {
-            Some(old) => self.bytes -= old.body.len(),
-            None => self.order.push_back(print),
-        }
-        while self.order.len() > Self::MAX_ENTRIES || self.bytes > Self::MAX_BYTES {
-            let Some(oldest) = self.order.pop_front() else {
-                return;
-            };
-            if let Some(old) = self.entries.remove(&oldest) {
-                self.bytes -= old.body.len();
-            }
-        }
-    }
+const MAX_CACHED: usize = 8192;
+const MAX_CACHED_BYTES: usize = 4 * 1024 * 1024;
+
+fn no_sessions() -> CachedSessions {
+    BoundedMap::with_weight(MAX_CACHED, MAX_CACHED_BYTES, |session: &CachedSession| {
+        session.body.len()
+    })
 }

@@ -1,4 +1,4 @@
-//! JSON Web Keys (RFC 7517, RFC 7518 §6, RFC 8037 §2) to keys, with every doubt an error.
+//! Keys from JSON Web Keys (RFC 7517, RFC 7518 §6, RFC 8037 §2). Any doubt about one is an error.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::{Map, Value, json};
@@ -7,10 +7,10 @@ use super::keys::{Algorithm, Key};
 
 /// RFC 7518 §3.3 and §3.5: RSA keys have 2048 bits or more.
 const MIN_RSA_BITS: usize = 2048;
-/// Longer ones only cost time.
+/// Longer keys only cost time.
 const MAX_RSA_BITS: usize = 8192;
 
-/// Members of a JWK, read as what they must be. Errors never repeat a member that may be secret.
+/// Typed access to the members of a JWK. Errors never repeat a member that may be secret.
 pub(crate) struct Members<'a>(pub &'a Map<String, Value>);
 
 impl Members<'_> {
@@ -44,8 +44,7 @@ impl Members<'_> {
 }
 
 impl Key {
-    /// A key of a JWK Set. Members that are not understood are ignored, as RFC 7517 §4 demands;
-    /// those that are must fit.
+    /// A key of a JWK Set. Unknown members are ignored (RFC 7517 §4); the others must be sound.
     pub fn from_jwk(jwk: &Map<String, Value>) -> Result<Self, String> {
         let members = Members(jwk);
         let mut key = match members.text("kty")?.ok_or("kty is missing")? {
@@ -56,7 +55,7 @@ impl Key {
             kty => return Err(format!("kty {kty:?} is unknown; use oct, OKP, RSA or EC")),
         };
         if members.text("use")?.is_some_and(|usage| usage != "sig") {
-            return Err("use must be \"sig\": the key is not for signatures".into());
+            return Err("use must be \"sig\"; this key is not for signatures".into());
         }
         if let Some(operations) = jwk.get("key_ops") {
             let verifies = operations
@@ -88,7 +87,7 @@ fn okp(members: &Members<'_>) -> Result<Key, String> {
         return Err("x must be the 32 bytes of an Ed25519 public key".into());
     }
     if has_small_order(&public) {
-        return Err("x is a point of small order, under which anybody can sign".into());
+        return Err("x is a point of small order, under which anyone can sign".into());
     }
     Ok(Key::from_runtime(
         vec![Algorithm::EdDsa],
@@ -96,9 +95,9 @@ fn okp(members: &Members<'_>) -> Result<Key, String> {
     ))
 }
 
-/// Whether eight times the point is the neutral one (RFC 8032 §5.1): the runtime may verify under
-/// such a key what nobody signed. By the encoded y, of which p and p + 1 are second spellings; the
-/// bit of the sign of x may be either.
+/// Whether eight times the point is the neutral element (RFC 8032 §5.1). Under such a key the
+/// runtime may verify a signature that nobody made. The encoded y decides, where p and p + 1 are
+/// second spellings of 0 and 1; the sign of x does not matter.
 fn has_small_order(public: &[u8]) -> bool {
     const ORDER_8: [[u8; 32]; 2] = [
         [
@@ -132,7 +131,7 @@ pub(super) fn ed25519_jwk(public: &[u8]) -> Value {
 fn rsa(members: &Members<'_>) -> Result<Key, String> {
     members.refuse_private()?;
     let (n, e) = (members.bytes("n")?, members.bytes("e")?);
-    // Some libraries put zeros in front (RFC 7518 §6.3.1.1), which are none of its length.
+    // Some libraries put zeros in front (RFC 7518 §6.3.1.1), which don't count as length.
     let significant: Vec<_> = n.iter().skip_while(|byte| **byte == 0).collect();
     let bits = match significant.first() {
         Some(first) => significant.len() * 8 - first.leading_zeros() as usize,
@@ -143,13 +142,13 @@ fn rsa(members: &Members<'_>) -> Result<Key, String> {
             "n has {bits} bits; RSA keys have {MIN_RSA_BITS} to {MAX_RSA_BITS}"
         ));
     }
-    // An exponent of 1 would make every message its own signature, an even one has no inverse.
+    // With an exponent of 1 every message is its own signature. An even one has no inverse.
     let is_sound = (1..=8).contains(&e.len())
         && e[0] != 0
         && e.last().is_some_and(|last| last % 2 == 1)
         && e != [1];
     if !is_sound {
-        return Err("e is no sound public exponent; it is \"AQAB\" nearly everywhere".into());
+        return Err("e is not a sound public exponent; nearly all keys have \"AQAB\"".into());
     }
     let jwk = json!({ "kty": "RSA", "n": members.text("n")?, "e": members.text("e")? });
     Ok(Key::from_runtime(Algorithm::RSA.to_vec(), &jwk))

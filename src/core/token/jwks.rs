@@ -1,5 +1,5 @@
-//! A JWK Set by URL, as an isolate keeps it: fetched when first needed, refreshed ahead of its
-//! expiry behind an answer, and early once when a token names a key it does not have.
+//! A JWK Set by URL, as an isolate keeps it. It is fetched when first needed, and refreshed in the
+//! background before it expires. A token that names a key it lacks causes one early fetch.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -11,36 +11,37 @@ use super::keys::{Algorithm, Key, KeyRing};
 use crate::util::strict_json;
 use crate::util::time::Timestamp;
 
-/// A set that names no time to live is fetched anew after this.
+/// The lifetime of a set whose answer names none.
 const DEFAULT_FRESH: Duration = Duration::from_mins(5);
-/// Bounds of what a provider may ask for: neither a fetch per request nor keys kept for days.
+/// Bounds of the lifetime that a provider may set: no fetch per request, no keys kept for days.
 const MIN_FRESH: Duration = Duration::from_mins(1);
 const MAX_FRESH: Duration = Duration::from_hours(24);
-/// The last part of its time in which a set is refreshed behind an answer.
+/// A set is refreshed in the background during the last fifth of its lifetime.
 const AHEAD: u32 = 5;
-/// Between two fetches that a token or a failure asks for.
+/// The pause between two fetches that tokens or failures cause.
 const COOLDOWN: Duration = Duration::from_secs(5);
 const MAX_KEYS: usize = 128;
-/// What a provider may take to answer, and how much it may say.
+/// How long a provider may take to answer.
 pub const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
+/// The longest key set, in bytes.
 pub const MAX_BYTES: u32 = 256 * 1024;
 
-/// What a fetch of a key set gave.
+/// A fetched key set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
     pub text: String,
     /// `max-age` of `Cache-Control`.
     pub max_age: Option<Duration>,
-    /// When the provider gave it, to whichever isolate.
+    /// When the provider sent it, to this isolate or another.
     pub since: Timestamp,
 }
 
-/// What became of a [`Document`].
+/// The result of taking a [`Document`].
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct SetUpdate {
     /// For the log.
     pub remarks: Vec<String>,
-    /// For the platform's cache, if the set is sound and newer than what was known.
+    /// For the platform's cache, if the set is sound and newer than the one at hand.
     pub copy: Option<SharedCopy>,
 }
 
@@ -48,27 +49,27 @@ pub struct SetUpdate {
 #[derive(Debug, PartialEq, Eq)]
 pub struct SharedCopy {
     pub document: Document,
-    /// How long to keep it: until it would be refreshed ahead of its expiry.
+    /// How long to keep it: until it would be refreshed in the background.
     pub keep: Duration,
 }
 
-/// What to do before the keys are used.
+/// Whether a fetch is due before the keys are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fetch {
     No,
-    /// Behind the answer; the keys at hand serve.
-    Behind,
-    /// Before anything else.
+    /// In the background. The keys at hand are still good.
+    Background,
+    /// Before the keys are used.
     First,
 }
 
-/// `JWT_JWKS_URL` and what is known of it.
+/// `JWT_JWKS_URL` with the key set that was last fetched from it.
 #[derive(Debug)]
 pub struct RemoteKeys {
     pub url: String,
     /// Restricts each key; empty: what the keys are for.
     algorithms: Vec<Algorithm>,
-    /// How long the last good set serves after its time while no newer can be had.
+    /// How long an expired key set stays in use when it can't be refreshed.
     stale: Duration,
     state: RefCell<State>,
 }
@@ -77,10 +78,10 @@ pub struct RemoteKeys {
 struct State {
     set: Option<Set>,
     last_try: Option<Timestamp>,
-    /// The last fetch that a token asked for. No other begins its cooldown: a rotation may follow
-    /// at once, and what they give may come from a cache that the rotation has not reached.
+    /// When a token last caused a fetch. Other fetches don't start this cooldown: keys may rotate
+    /// right after them, or their set may come from a cache that the rotation has not reached.
     last_early: Option<Timestamp>,
-    /// A fetch is under way, unless who began it is gone.
+    /// Whether a fetch is under way. Its request may have been cancelled meanwhile.
     is_pending: bool,
     last_failure: Option<String>,
 }
@@ -94,7 +95,7 @@ struct Set {
 }
 
 impl Set {
-    /// When to refresh it behind an answer.
+    /// When the refresh in the background becomes due.
     fn ahead(&self) -> Timestamp {
         self.since + (self.fresh - self.fresh / AHEAD)
     }
@@ -110,7 +111,7 @@ impl RemoteKeys {
         }
     }
 
-    /// Whether both would hold the same keys at any time.
+    /// Whether both always hold the same keys.
     pub fn is_same_source(&self, other: &Self) -> bool {
         (&self.url, &self.algorithms, self.stale) == (&other.url, &other.algorithms, other.stale)
     }
@@ -122,7 +123,7 @@ impl RemoteKeys {
         (now < set.since + set.fresh + self.stale).then(|| set.ring.clone())
     }
 
-    /// When the provider gave the set at hand. A cached copy is of use only if it is newer.
+    /// When the provider sent the set at hand. A cached copy must be newer to be of use.
     pub fn since(&self) -> Option<Timestamp> {
         self.state.borrow().set.as_ref().map(|set| set.since)
     }
@@ -134,7 +135,7 @@ impl RemoteKeys {
         format!("the key set can't be had: {failure}")
     }
 
-    /// Whether to fetch at `now`. `lacks_key`: a token may be by a key that the set does not have.
+    /// Whether to fetch at `now`. `lacks_key`: a token's key may be missing from the set.
     pub fn need(&self, now: Timestamp, lacks_key: bool) -> Fetch {
         let state = self.state.borrow();
         let is_served = |set: &&Set| now < set.since + set.fresh + self.stale;
@@ -144,7 +145,7 @@ impl RemoteKeys {
                 .last_try
                 .is_some_and(|last| now < last + FETCH_TIMEOUT);
         if is_pending && (set.is_none() || lacks_key) {
-            return Fetch::First; // joins the one under way
+            return Fetch::First; // It joins the fetch under way.
         }
         let is_cool = |last: Option<Timestamp>| last.is_none_or(|last| now >= last + COOLDOWN);
         if lacks_key && set.is_some() && is_cool(state.last_early) {
@@ -155,12 +156,12 @@ impl RemoteKeys {
         }
         match set {
             None => Fetch::First,
-            Some(set) if now >= set.ahead() => Fetch::Behind,
+            Some(set) if now >= set.ahead() => Fetch::Background,
             Some(_) => Fetch::No,
         }
     }
 
-    /// Notes that a fetch begins, so that no other does for a while; `lacks_key` as for
+    /// Notes that a fetch starts, so that no other starts for a while. `lacks_key` as for
     /// [`need`](Self::need).
     pub fn begin(&self, now: Timestamp, lacks_key: bool) {
         let mut state = self.state.borrow_mut();
@@ -170,8 +171,8 @@ impl RemoteKeys {
         }
     }
 
-    /// Takes the result of a fetch. A set without a usable key is a failure; the keys that are
-    /// not usable are told for the log. A copy that is older than the set at hand changes nothing.
+    /// Takes the result of a fetch. A set without a usable key is a failure; other unusable keys
+    /// are remarks for the log. A copy that is older than the set at hand changes nothing.
     pub fn take(&self, result: Result<Document, String>, now: Timestamp) -> SetUpdate {
         let mut state = self.state.borrow_mut();
         state.is_pending = false;
@@ -200,7 +201,7 @@ impl State {
         }
         let fresh = document.max_age.unwrap_or(DEFAULT_FRESH);
         let fresh = fresh.clamp(MIN_FRESH, MAX_FRESH);
-        // The same text is the same ring, with the signatures it remembers.
+        // An unchanged text keeps its ring, with the tokens verified by it.
         let (ring, remarks) = match &self.set {
             Some(set) if set.text == document.text => (set.ring.clone(), Vec::new()),
             _ => {
@@ -216,16 +217,16 @@ impl State {
         };
         let keep = set.ahead().since(now);
         self.set = Some(set);
-        // Of all who waited for one answer the first shares it.
+        // Several requests may have waited for one answer. Only the first shares it.
         let copy = (known != Some(since)).then_some(SharedCopy { document, keep });
         Ok(SetUpdate { remarks, copy })
     }
 }
 
-/// The usable public keys of a set, and why others are not.
+/// The usable public keys of a set, and why others are not used.
 fn read(text: &str, algorithms: &[Algorithm]) -> Result<(Vec<Key>, Vec<String>), String> {
     let set = strict_json::object(text.as_bytes())
-        .map_err(|error| format!("the key set is no JSON object: {error}"))?;
+        .map_err(|error| format!("the key set is not a JSON object: {error}"))?;
     let Some(Value::Array(jwks)) = set.get("keys") else {
         return Err("the key set has no array keys".into());
     };
@@ -249,7 +250,7 @@ fn read(text: &str, algorithms: &[Algorithm]) -> Result<(Vec<Key>, Vec<String>),
 
 fn read_key(jwk: &Value, algorithms: &[Algorithm]) -> Result<Key, String> {
     let members = jwk.as_object().ok_or("it is not an object")?;
-    // Whoever can read a URL can read a secret in it.
+    // Anyone who can read the URL can read a secret in it.
     if members.get("kty").is_some_and(|kty| kty == "oct") {
         return Err("it is a secret, published".into());
     }

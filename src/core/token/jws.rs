@@ -1,4 +1,4 @@
-//! A JWS in compact serialisation (RFC 7515 §7.1), read without trusting any of it.
+//! A JWS in compact serialisation (RFC 7515 §7.1), parsed but not yet verified.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::{Map, Value};
@@ -9,7 +9,7 @@ use crate::util::strict_json;
 /// Longer tokens are refused before any work is done on them.
 pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
-/// Of the header, what decides on the key (RFC 7515 §4.1). Members that would bring a key along
+/// The members of a header that matter here (RFC 7515 §4.1). Those that would bring a key along
 /// (`jku`, `jwk`, `x5u`, `x5c`) are not read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenHeader {
@@ -19,7 +19,7 @@ pub struct TokenHeader {
     pub token_type: Option<String>,
 }
 
-/// A token whose form is right, nothing more.
+/// A token that is well-formed, but not verified.
 pub struct Untrusted<'a> {
     pub header: TokenHeader,
     /// The JWS signing input (RFC 7515 §2).
@@ -52,15 +52,15 @@ impl<'a> Untrusted<'a> {
         })
     }
 
-    /// The claims. Until the signature is verified they may decide on nothing but whose keys it
-    /// must verify under.
+    /// The claims. Until the signature is verified they may only choose the issuer whose keys must
+    /// verify it.
     pub(super) fn claims(&self) -> Result<Map<String, Value>, TokenFault> {
         parse_object("payload", self.payload)
     }
 }
 
-/// Whether a credential is a JWT, sound or not, rather than an opaque one: three segments of
-/// base64url, of which the first is a JSON object with `alg`.
+/// Whether a credential is a JWT, valid or not, rather than an opaque one: three segments of
+/// base64url, the first a JSON object with `alg`.
 pub fn is_jwt(credential: &str) -> bool {
     let is_base64url = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     let segments: Vec<_> = credential.splitn(4, '.').collect();
@@ -77,7 +77,7 @@ pub fn is_jwt(credential: &str) -> bool {
 
 fn parse_header(segment: &str) -> Result<TokenHeader, TokenFault> {
     let mut header = parse_object("header", segment)?;
-    // No extension is understood here, so none may be critical (RFC 7515 §4.1.11).
+    // No extension is implemented, so none may be critical (RFC 7515 §4.1.11).
     if header.contains_key("crit") {
         return Err(TokenFault::invalid("header has crit"));
     }

@@ -1,18 +1,18 @@
 //! Verification keys, each bound to the algorithms it is for (RFC 8725 §3.1).
 
 use std::cell::RefCell;
-use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::rc::Rc;
 
 use jwt_compact::AlgorithmSignature;
 use jwt_compact::alg::{Hs256, Hs256Key, Hs384, Hs384Key, Hs512, Hs512Key};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use super::jwk::ed25519_jwk;
 use super::jws::{TokenHeader, Untrusted};
 use super::{Runtime, TokenFault};
+use crate::util::bounded_map::BoundedMap;
+use crate::util::digest::digest;
 
 /// Signature algorithms (RFC 7518 §3.1, RFC 8037 §3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,8 +80,8 @@ impl Algorithm {
         Self::ALL.into_iter().find(|known| known.name() == name)
     }
 
-    /// The length that an HMAC key must reach: its hash's (RFC 7518 §3.2).
-    fn least_secret_bytes(self) -> Option<usize> {
+    /// The minimum length of an HMAC key, in bytes: that of its hash (RFC 7518 §3.2).
+    fn min_secret_bytes(self) -> Option<usize> {
         match self {
             Self::Hs256 => Some(32),
             Self::Hs384 => Some(48),
@@ -98,16 +98,16 @@ pub struct RuntimeKey {
     pub jwk: String,
 }
 
-/// The length of a signature (RFC 8032 §5.1.6).
-const ED25519_BYTES: usize = 64;
+/// The length of an Ed25519 signature, in bytes (RFC 8032 §5.1.6).
+const ED25519_SIGNATURE_BYTES: usize = 64;
 
-/// The key itself, in the form its algorithms take it.
+/// The key itself, in the form that its algorithms need.
 enum Material {
     Secret(Vec<u8>),
     Runtime(Rc<RuntimeKey>),
 }
 
-/// A key and what it is for.
+/// A key and the algorithms it is for.
 pub struct Key {
     id: Option<String>,
     algorithms: Vec<Algorithm>,
@@ -128,7 +128,7 @@ impl Key {
     /// An HMAC key for every hash it is long enough for.
     pub fn from_secret(secret: Vec<u8>) -> Result<Self, String> {
         let is_long_enough = |algorithm: &Algorithm| {
-            let least = algorithm.least_secret_bytes();
+            let least = algorithm.min_secret_bytes();
             least.is_some_and(|least| secret.len() >= least)
         };
         let algorithms: Vec<_> = Algorithm::HMAC.into_iter().filter(is_long_enough).collect();
@@ -186,7 +186,7 @@ impl Key {
         runtime: &R,
         algorithm: Algorithm,
         token: &Untrusted<'_>,
-        remembered: &RefCell<Remembered>,
+        verified: &VerifiedTokens,
     ) -> Result<bool, String> {
         let (signature, signed) = (token.signature.as_slice(), token.signed);
         Ok(match (&self.material, algorithm) {
@@ -199,18 +199,22 @@ impl Key {
             (Material::Secret(secret), Algorithm::Hs512) => {
                 verify(&Hs512, &Hs512Key::new(secret), signature, signed)
             }
-            // workerd would throw, and the log speak of the key.
-            (Material::Runtime(_), Algorithm::EdDsa) if signature.len() != ED25519_BYTES => false,
+            // workerd would throw, and the log would blame the key.
+            (Material::Runtime(_), Algorithm::EdDsa)
+                if signature.len() != ED25519_SIGNATURE_BYTES =>
+            {
+                false
+            }
             (Material::Runtime(key), _) => {
-                let print = Remembered::print(token, key.jwk.as_bytes());
-                if remembered.borrow().holds(&print) {
+                let id = VerifiedTokens::id(token, key);
+                if verified.holds(&id) {
                     return Ok(true);
                 }
-                let verified = runtime.verify(key, algorithm, signature, signed).await?;
-                if verified {
-                    remembered.borrow_mut().add(print);
+                let is_genuine = runtime.verify(key, algorithm, signature, signed).await?;
+                if is_genuine {
+                    verified.add(id);
                 }
-                verified
+                is_genuine
             }
             _ => false,
         })
@@ -230,59 +234,61 @@ fn verify<A: jwt_compact::Algorithm>(
             .is_ok_and(|signature| algorithm.verify_signature(&signature, key, signed))
 }
 
-/// Signatures that verified, so that a storm of reconnects costs one verification each. What is
-/// remembered is only that this key signed this token: claims and times are checked again, and a
-/// key that leaves the ring takes its signatures with it.
-#[derive(Debug, Default)]
-struct Remembered {
-    prints: HashSet<TokenDigest>,
-    order: VecDeque<TokenDigest>,
-}
+/// Tokens whose signatures verified, so that a storm of reconnecting clients costs one verification
+/// each. Only that this key signed this token is remembered: claims and times are checked every
+/// time, and a key that leaves the ring takes its tokens with it.
+struct VerifiedTokens(RefCell<BoundedMap<VerifiedTokenId, ()>>);
 
-type TokenDigest = [u8; 32];
+/// A digest of a key, of what it signed and of the signature.
+type VerifiedTokenId = [u8; 32];
 
-impl Remembered {
+impl VerifiedTokens {
     /// 64 bytes each, and the tables' own.
     const CAPACITY: usize = 16_384;
 
-    fn print(token: &Untrusted<'_>, key: &[u8]) -> TokenDigest {
-        let mut hash = Sha256::new();
-        hash.update((key.len() as u64).to_be_bytes());
-        hash.update(key);
-        hash.update((token.signed.len() as u64).to_be_bytes());
-        hash.update(token.signed);
-        hash.update(&token.signature);
-        hash.finalize().into()
+    fn id(token: &Untrusted<'_>, key: &RuntimeKey) -> VerifiedTokenId {
+        digest([
+            Some(key.jwk.as_bytes()),
+            Some(token.signed),
+            Some(&token.signature),
+        ])
     }
 
-    fn holds(&self, print: &TokenDigest) -> bool {
-        self.prints.contains(print)
+    fn holds(&self, id: &VerifiedTokenId) -> bool {
+        self.0.borrow().contains_key(id)
     }
 
-    fn add(&mut self, print: TokenDigest) {
-        if self.prints.insert(print) {
-            self.order.push_back(print);
-        }
-        if self.order.len() > Self::CAPACITY
-            && let Some(first) = self.order.pop_front()
-        {
-            self.prints.remove(&first);
-        }
+    fn add(&self, id: VerifiedTokenId) {
+        self.0.borrow_mut().insert(id, ());
+    }
+}
+
+impl Default for VerifiedTokens {
+    fn default() -> Self {
+        Self(RefCell::new(BoundedMap::new(Self::CAPACITY)))
     }
 }
 
 /// All keys of one issuer.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct KeyRing {
     keys: Vec<Key>,
-    remembered: RefCell<Remembered>,
+    verified: VerifiedTokens,
+}
+
+impl fmt::Debug for KeyRing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyRing")
+            .field("keys", &self.keys)
+            .finish_non_exhaustive()
+    }
 }
 
 impl KeyRing {
     pub fn new(keys: Vec<Key>) -> Self {
         Self {
             keys,
-            remembered: RefCell::default(),
+            verified: VerifiedTokens::default(),
         }
     }
 
@@ -307,7 +313,7 @@ impl KeyRing {
             .is_none_or(|algorithm| self.keys.iter().any(|key| key.fits(header, algorithm)))
     }
 
-    /// Whether some key could have signed a token with this header, and no name says which.
+    /// Whether some key could have signed a token with this header, though no `kid` says which.
     pub(super) fn could_only_guess(&self, header: &TokenHeader) -> bool {
         let Some(algorithm) = Algorithm::from_name(&header.algorithm) else {
             return false;
@@ -330,7 +336,7 @@ impl KeyRing {
         let mut cause = None;
         for key in self.keys.iter().filter(is_candidate) {
             match key
-                .verifies(runtime, algorithm, token, &self.remembered)
+                .verifies(runtime, algorithm, token, &self.verified)
                 .await
             {
                 Ok(true) => return Ok(()),

@@ -90,7 +90,7 @@ impl AssertionKey {
             _ => return Err("kty must be \"oct\" or \"OKP\"".into()),
         };
         if members.text("use")?.is_some_and(|usage| usage != "sig") {
-            return Err("use must be \"sig\": the key is not for signatures".into());
+            return Err("use must be \"sig\"; this key is not for signatures".into());
         }
         if let Some(operations) = jwk.get("key_ops") {
             let list = operations.as_array();

@@ -3,10 +3,12 @@
 pub mod claims;
 pub mod counters;
 pub mod crowd;
+pub mod generated;
 pub mod ledger;
 pub mod provider;
 pub mod registry;
 pub mod runtime;
+pub mod scripted;
 pub mod vectors;
 
 use std::fmt::{Debug, Display};

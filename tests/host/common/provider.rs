@@ -127,9 +127,9 @@ pub fn check(
     let ask = Ask::upgrade().with("cookie", &format!("sid={credential}"));
     let request = ask.request();
     let mut record = Record::begin(ask.key(), "id", "now".into());
-    let checked = ready(gate.check(provider, &request, &[], &mut record));
+    let checked = record.note_verdict(ready(gate.check(provider, &request, &[])));
     let identity = checked.map(|found| found.identity.expect("a credential was given"));
-    (identity, [record.alg, record.kid])
+    (identity.map_err(Rejection::from), [record.alg, record.kid])
 }
 
 pub fn owner(

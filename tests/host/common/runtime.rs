@@ -70,8 +70,8 @@ impl Bench {
         self.provider.borrow_mut().insert(url.to_owned(), document);
     }
 
-    /// Ends the fetches that were begun behind an answer.
-    pub fn finish_behind(&self) {
+    /// Ends the fetches that were started in the background.
+    pub fn finish_background(&self) {
         for keys in self.after_response.take() {
             self.give(&keys);
         }
@@ -188,8 +188,9 @@ pub fn check(
 ) -> (Result<Authenticated, Rejection>, Record) {
     let request = ask.request();
     let mut record = Record::begin(ask.key(), "id", String::new());
-    let checked = ready(gate.check(bench, &request, protocols, &mut record));
-    (checked, record)
+    let verdict = ready(gate.check(bench, &request, protocols));
+    let checked = record.note_verdict(verdict);
+    (checked.map_err(Rejection::from), record)
 }
 
 /// Whom the gate admits by a token in `Authorization`.

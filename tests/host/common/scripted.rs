@@ -15,12 +15,9 @@ use portcullis::gateway::{Gate, Passage};
 use portcullis::limits::ledger::{Ledger, LedgerResponse, Operation};
 use portcullis::limits::route_pool::{Pool, PoolResponse};
 use portcullis::one_time::store::{self, StoreChange, StoreRequest, StoreResponse, StoredValue};
-use portcullis::policy::{
-    LEDGER_BINDING, ONE_TIME_BINDING, REGISTRY_BINDING, ROUTE_QUOTA_BINDING,
-};
+use portcullis::policy::{LEDGER_BINDING, ONE_TIME_BINDING, REGISTRY_BINDING, ROUTE_QUOTA_BINDING};
 use portcullis::record::Record;
 use portcullis::registry::{RegistryRequest, RegistryResponse};
-use portcullis::response::reason::Reason;
 use portcullis::token::{
     Algorithm, Cryptography, IntrospectionRequest, ProviderAnswer, Providers, RemoteKeys,
     RuntimeKey,
@@ -42,7 +39,7 @@ pub enum Part {
 }
 
 pub const ORIGIN: &str = "https://app.example";
-pub const ADMIN: &str = "an administrator's token, 32 chars".trim_ascii();
+pub const ADMIN: &str = "an-administrators-token-of-over-32-characters";
 
 pub struct Scripted {
     pub gate: Gate,
@@ -84,7 +81,6 @@ pub struct Answer {
     /// `socket`, `plain`, `json`, `preflight`, `health`, `key set`, or the name of the reason.
     pub what: String,
     pub json: String,
-    pub reason: Option<Reason>,
     pub record: Record,
 }
 
@@ -199,22 +195,21 @@ impl Scripted {
         let address = self.gate.address_key(&request, &place);
         let mut record = Record::begin(address, "0123", String::new());
         let result = ready(self.gate.journey(self, &request, &place, &mut record));
-        let (what, json, reason) = match result {
-            Ok(Passage::Socket { .. }) => ("socket", String::new(), None),
-            Ok(Passage::Plain { .. }) => ("plain", String::new(), None),
-            Ok(Passage::Health { .. }) => ("health", String::new(), None),
-            Ok(Passage::Preflight) => ("preflight", String::new(), None),
-            Ok(Passage::Json { json }) => ("json", json, None),
-            Ok(Passage::KeySet { json }) => ("key set", json, None),
+        let (what, json) = match result {
+            Ok(Passage::Socket { .. }) => ("socket", String::new()),
+            Ok(Passage::Plain { .. }) => ("plain", String::new()),
+            Ok(Passage::Health { .. }) => ("health", String::new()),
+            Ok(Passage::Preflight) => ("preflight", String::new()),
+            Ok(Passage::Json { json }) => ("json", json),
+            Ok(Passage::KeySet { json }) => ("key set", json),
             Err(rejection) => {
                 record.note_refusal(&rejection);
-                (rejection.reason.name(), String::new(), Some(rejection.reason))
+                (rejection.reason.name(), String::new())
             }
         };
         Answer {
             what: what.to_owned(),
             json,
-            reason,
             record,
         }
     }

@@ -1,5 +1,5 @@
 use portcullis::config::{ConfigError, Settings, Var};
-use portcullis::policy::Site;
+use portcullis::policy::{Policy, Site};
 use serde_json::Value;
 
 mod counting;
@@ -7,6 +7,7 @@ mod issuers;
 mod keys;
 mod names;
 mod one_time;
+mod references;
 mod registry;
 mod relay;
 mod route_limit;
@@ -16,11 +17,20 @@ mod schema;
 mod sessions;
 mod settings;
 mod table;
+mod upstream;
 mod values;
+mod warnings;
 
 fn with_routes(mut settings: Settings, routes: Value) -> Settings {
     settings.vars.insert("ROUTES".into(), Var::Json(routes));
     settings
+}
+
+/// A policy as it shows, so that two can be compared whoever set their values.
+fn without_warnings(policy: &Policy) -> String {
+    let shown = format!("{policy:?}");
+    let (shown, _) = shown.rsplit_once(", warnings: ").expect("the last field");
+    shown.to_owned()
 }
 
 /// The errors of a whole gate as they are logged.

@@ -1,5 +1,10 @@
 //! Which names are settings, and what is said of those that nearly are.
 
+use portcullis::config::Var;
+use portcullis::policy::Site;
+use serde_json::json;
+
+use super::with_routes;
 use crate::common::{assert_rows, errors_with, minimal_with, read, strings};
 
 #[test]
@@ -33,6 +38,38 @@ fn a_misspelt_name_is_an_error_that_names_the_setting() {
         ("modes", "MODE"),
         ("BANAFTER", "BAN_AFTER"),
         ("REQUIRED_SCOPE", "REQUIRED_SCOPES"),
+        // Abbreviated, shortened and extended.
+        ("JWT_AUD", "JWT_AUDIENCE"),
+        ("JWT_ISS", "JWT_ISSUER"),
+        ("JWT_ALG", "JWT_ALGORITHMS"),
+        ("JWT_ALGOS", "JWT_ALGORITHMS"),
+        ("JWT_KEY", "JWT_SECRET"),
+        ("jwtAud", "JWT_AUDIENCE"),
+        ("JWKS_URL", "JWT_JWKS_URL"),
+        ("RATE_LIMIT", "RATE_LIMIT_IP"),
+        ("RATELIMIT_IP", "RATE_LIMIT_IP"),
+        ("RATELIMIT", "RATE_LIMIT_IP"),
+        ("RATE_LIMITS", "RATE_LIMIT_IP"),
+        ("RATE_LIMIT_USERS", "RATE_LIMIT_USER"),
+        ("RATE_LIMIT_PER_USER", "RATE_LIMIT_USER"),
+        ("rate-limit-per-route", "RATE_LIMIT_ROUTE"),
+        ("MAX_SOCKETS", "MAX_SOCKETS_IP"),
+        ("MAX_SOCKETS_PER_USER", "MAX_SOCKETS_USER"),
+        ("MAX_CONNECTIONS", "MAX_SOCKETS_IP"),
+        ("MAX_MESSAGE_SIZE", "MAX_MESSAGE_BYTES"),
+        ("UPSTREAM", "UPSTREAM_URL"),
+        ("UPSTREAM_HOST", "UPSTREAM_URL"),
+        ("ON_FAILURE", "ON_LIMITER_FAILURE"),
+        ("TOKEN_SOURCES_LIST", "TOKEN_SOURCES"),
+        ("SESSION_AUTH", "SESSION_URL_AUTH"),
+        ("TICKET_LIFE", "TICKET_TTL"),
+        ("REQUIRE_SCOPES", "REQUIRED_SCOPES"),
+        ("REQUIRE_HTTPS", "REQUIRE_TLS"),
+        ("ALLOWED_ORIGINS_PROD", "ALLOWED_ORIGINS"),
+        ("CLOSE_AFTER_EXPIRY", "CLOSE_ON_EXPIRY"),
+        ("SCOPES", "REQUIRED_SCOPES"),
+        ("AUDIENCE", "JWT_AUDIENCE"),
+        ("ISSUER", "ISSUERS"),
     ];
     assert_rows(rows.map(|(name, meant)| {
         let expected = format!("{name}: there is no such setting; did you mean {meant}?");
@@ -41,7 +78,7 @@ fn a_misspelt_name_is_an_error_that_names_the_setting() {
 }
 
 #[test]
-fn other_names_are_the_users_own() {
+fn other_names_are_the_users_own_and_a_warning() {
     let names = [
         "DATABASE_URL",
         "API_KEY",
@@ -61,8 +98,32 @@ fn other_names_are_the_users_own() {
         "TIMEOUT",
         "ENVIRONMENT",
         "CF_ZONE",
+        "MAXIMUM",
+        "ONCALL",
+        "PARTNERS_JWT_SECRET",
     ];
     assert_rows(names.map(|name| (name, errors_with(name, "anything {"), vec![])));
+    assert_rows(names.map(|name| {
+        let warnings = read(&minimal_with(&[(name, "x")])).map(|policy| policy.warnings);
+        let expected = format!("{name}: it is not a setting of the gate, which ignores it");
+        (name, warnings, Ok(vec![expected]))
+    }));
+    let mut table = minimal_with(&[]);
+    table.vars.insert("MINE".into(), Var::Json(json!({"a": 1})));
+    assert_eq!(read(&table).map(|policy| policy.warnings), Ok(vec![]));
+}
+
+/// Whatever the name of a secret looks like, a reference says what it is for.
+#[test]
+fn a_secret_that_a_setting_refers_to_may_have_any_name() {
+    let names = ["JWT_SECRET_OF_PARTNERS", "MAX_KEY", "SCOPES", "MINE"];
+    assert_rows(names.map(|name| {
+        let secret = format!("{{secret:{name}}}");
+        let routes = json!([{"path": "/a", "jwt_secret": secret}]);
+        let held = minimal_with(&[(name, "another secret of thirty-two characters")]);
+        let site = Site::read(&with_routes(held, routes));
+        (name, site.map(|site| site.warnings), Ok(vec![]))
+    }));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use portcullis::config::{ConfigError, Settings, Var};
 use portcullis::policy::{Counting, Site};
 use serde_json::{Value, json};
 
-use super::with_routes;
+use super::{with_routes, without_warnings};
 use crate::common::{self, MINIMAL, assert_rows, minimal_with, read, settings, strings};
 
 /// The policies of sound routes, as they show.
@@ -12,7 +12,7 @@ fn policies(settings: &Settings) -> Vec<String> {
     let site = Site::read(settings).expect("sound settings");
     site.routes
         .iter()
-        .map(|route| format!("{:?}", route.policy))
+        .map(|route| without_warnings(&route.policy))
         .collect()
 }
 
@@ -161,7 +161,7 @@ fn a_route_has_one_upstream() {
     assert_eq!(unbound, Err(strings(&[missing])));
 }
 
-/// Whose tokens are trusted is replaced as a whole; what a token must say else is inherited.
+/// Keys and sessions are replaced as a whole; what else a token must say is inherited.
 #[test]
 fn a_route_with_keys_of_its_own_inherits_none() {
     let secret = ("JWT_SECRET", "another secret of thirty-two characters");
@@ -203,6 +203,8 @@ fn a_route_with_keys_of_its_own_inherits_none() {
         ("JWT_AUDIENCE", "chat"),
     ];
     let beside = |source| [&[source], &sessions[..]].concat();
+    let no_sessions = json!([{"path": "/a", "session_url": "off"}]);
+    let own_sessions = json!([{"path": "/a", "session_url": sessions[0].1}]);
     assert_rows([
         (
             "keys alone",
@@ -215,9 +217,24 @@ fn a_route_with_keys_of_its_own_inherits_none() {
             policies(&without_keys(&[issuers])),
         ),
         (
-            "what is said of sessions stays",
+            "keys replace sessions",
+            own_over(&beside(url), secret),
+            policies(&without_keys(&[secret, sessions[2]])),
+        ),
+        (
+            "issuers replace sessions and what was said of them",
             own_over(&beside(secret), issuers),
-            policies(&without_keys(&beside(issuers))),
+            policies(&without_keys(&[issuers])),
+        ),
+        (
+            "sessions replace keys",
+            policies(&with_routes(without_keys(&beside(secret)), own_sessions)),
+            policies(&without_keys(&sessions)),
+        ),
+        (
+            "off removes sessions alone",
+            policies(&with_routes(without_keys(&beside(secret)), no_sessions)),
+            policies(&without_keys(&[secret, sessions[2]])),
         ),
     ]);
 }

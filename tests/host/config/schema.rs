@@ -3,12 +3,7 @@
 use portcullis::config::settings::{DefaultValue, Description, Form, Kind, Scope, descriptions};
 use serde_json::{Map, Value, json};
 
-const PATH: &str = concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/../../docs/settings.schema.json"
-);
-/// Environment variable that makes the test write the file.
-const WRITE: &str = "WRITE_SCHEMA";
+use crate::common::generated::assert_generated;
 
 fn text(pattern: &str) -> Value {
     json!({"type": "string", "pattern": pattern})
@@ -109,18 +104,6 @@ fn schema() -> Value {
 
 #[test]
 fn the_schema_is_the_tables() {
-    let expected = serde_json::to_string_pretty(&schema()).expect("JSON") + "\n";
-    if std::env::var_os(WRITE).is_some() {
-        std::fs::write(PATH, &expected).expect("docs is writable");
-    }
-    let found = std::fs::read_to_string(PATH).unwrap_or_default();
-    let differs = found
-        .lines()
-        .zip(expected.lines())
-        .find(|(is, must)| is != must);
-    assert!(
-        found == expected,
-        "docs/settings.schema.json is not what the table says, first at {differs:?}; \
-         write it with {WRITE}=1 cargo test --test host -- schema"
-    );
+    let expected = serde_json::to_string_pretty(&schema()).expect("JSON");
+    assert_generated("settings.schema.json", expected);
 }

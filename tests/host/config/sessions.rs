@@ -63,7 +63,7 @@ fn what_is_set_wrongly_is_told_without_its_value() {
     let header = "it is not a value of an Authorization header; write a scheme and credentials in \
                   ASCII, like \"Basic ...\" or \"Bearer ...\"";
     let url = "it is not an https URL without user name and fragment; write a URL like \
-               \"https://id.example.com/introspect\"";
+               \"https://id.example.com/introspect\", or \"off\"";
     let missing = "it must be set with SESSION_URL: providers answer only to callers they know \
                    (RFC 7662 §2.1); write the value of the Authorization header";
     let auth = |value| errors(&[URL, ("SESSION_URL_AUTH", value)]);

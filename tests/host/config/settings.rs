@@ -79,7 +79,7 @@ fn the_least_settings_give_the_contracts_defaults() {
         format!("{:?}", authentication.issuers),
         "[Issuer { keys: Fixed(KeyRing { keys: \
          [Key { id: None, algorithms: [Hs256], material: REDACTED }], \
-         remembered: RefCell { value: Remembered { prints: {}, order: [] } } }), \
+         .. }), \
          expectations: Expectations { issuers: [], audiences: [], leeway: 0ns, max_age: None, \
          types: [] } }]"
     );
@@ -260,19 +260,25 @@ fn lists_are_separated_by_commas_or_white_space_or_are_arrays() {
 }
 
 #[test]
-fn any_origin_is_a_warning() {
+fn any_origin_stands_alone_and_is_a_warning() {
     let warnings = |value| sound(&[("ALLOWED_ORIGINS", value)]).warnings;
     let text = "ALLOWED_ORIGINS: * lets the pages of any site open sockets with the cookies of its \
                 visitors";
     assert_rows([
         ("alone", warnings("*"), strings(&[text])),
-        (
-            "among others",
-            warnings("https://a.test *"),
-            strings(&[text]),
-        ),
         ("subdomains", warnings("https://*.a.test"), strings(&[])),
     ]);
+    let error = "ALLOWED_ORIGINS: * allows any origin, so the other entries mean nothing; write * \
+                 alone, or remove it";
+    for value in [
+        "https://a.test *",
+        "https://a.example, *",
+        "*,https://a.test",
+        "* *",
+    ] {
+        let errors = read(&minimal_with(&[("ALLOWED_ORIGINS", value)])).err();
+        assert_eq!(errors, Some(strings(&[error])), "{value}");
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use portcullis::config::settings::{
 use portcullis::policy::{ONE_TIME_BINDING, REGISTRY_BINDING, Site};
 use serde_json::{Value, json};
 
-use super::with_routes;
+use super::{with_routes, without_warnings};
 use crate::common::{RFC8037_X, assert_rows, minimal_with};
 
 /// The documentation's rows of six cells, without those that head a table.
@@ -111,7 +111,7 @@ fn the_documentation_has_every_setting_as_the_table_has_it() {
 }
 
 /// A value of each setting that a route may have. None is the default.
-const OTHER_VALUES: [(&str, &str); 49] = [
+const OTHER_VALUES: [(&str, &str); 50] = [
     ("ALLOWED_ORIGINS", "https://other.example.com"),
     ("ORIGIN_MISSING", "allow"),
     ("REQUIRE_TLS", "false"),
@@ -119,6 +119,7 @@ const OTHER_VALUES: [(&str, &str); 49] = [
     ("UPSTREAM_URL", "wss://other.example.com"),
     ("UPSTREAM_SERVICE", "CHAT"),
     ("UPSTREAM_OBJECT", "ROOMS/lobby"),
+    ("UPSTREAM_CERTIFICATE", "CERTIFICATE"),
     ("UPSTREAM_PLAINTEXT", "true"),
     ("UPSTREAM_TIMEOUT", "1s"),
     (
@@ -177,7 +178,13 @@ fn bound(vars: &[(&str, &str)]) -> Settings {
         ("SESSION_URL_AUTH", "Bearer x"),
     ]);
     settings.vars.extend(minimal_with(vars).vars);
-    let bindings = [ONE_TIME_BINDING, REGISTRY_BINDING, "CHAT", "ROOMS"];
+    let bindings = [
+        ONE_TIME_BINDING,
+        REGISTRY_BINDING,
+        "CHAT",
+        "ROOMS",
+        "CERTIFICATE",
+    ];
     settings.bindings.extend(bindings.map(str::to_owned));
     settings
 }
@@ -190,7 +197,7 @@ fn policies(settings: Settings, routes: Value) -> Vec<(String, String)> {
         let realm = policy
             .registering
             .realm(&policy.permission, &Default::default());
-        (format!("{policy:?}"), realm)
+        (without_warnings(policy), realm)
     });
     routes.collect()
 }

@@ -8,10 +8,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use portcullis::record::Record;
-use portcullis::request::address::{ClientAddress, Ipv6Prefix};
+use portcullis::request::address::ClientAddress;
 use portcullis::request::{Headers, Request, RequestUrl};
-use portcullis::response::reason::Reason;
+use portcullis::response::reason::{Reason, Rejection};
 use portcullis::token::{
     Algorithm, Authentication, BackgroundKeys, Cryptography, IntrospectionRequest, ProviderAnswer,
     Providers, RemoteKeys, RuntimeKey,
@@ -66,6 +65,10 @@ pub fn budget() -> Duration {
 
 /// Runs cases, each with a seed of its own, until the time is up. A case tells how much it
 /// admitted; one that panics is named.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a fuzz test runs for a time, from a new seed"
+)]
 pub fn run(name: &str, budget: Duration, case: impl Fn(&mut Chance) -> u64) -> Counts {
     let began = Instant::now();
     let fixed = env::var("FUZZ_SEED").map(|text| text.parse::<u64>().expect("a seed"));
@@ -193,12 +196,8 @@ impl Harness {
             address: ClientAddress::parse(None),
             headers: &headers,
         };
-        let mut record = Record::begin(
-            request.address.key(Ipv6Prefix::default()),
-            "id",
-            String::new(),
-        );
-        match ready(gate.check(&FakeRuntime, &request, &[], &mut record)) {
+        let verdict = ready(gate.check(&FakeRuntime, &request, &[]));
+        match verdict.result.map_err(Rejection::from) {
             Ok(authenticated) => Ok(authenticated.identity.expect("whom it names").expires),
             Err(rejection) => {
                 let is_of_a_token = matches!(

@@ -58,9 +58,24 @@ fn every_reason_has_its_code_or_stays_http() {
         ),
         (Reason::Banned, Some(4403)),
         (Reason::Revoked, Some(4401)),
-        (Reason::BadRequest { detail: "".into() }, None),
-        (Reason::NotDone { detail: "".into() }, None),
-        (Reason::RegistryFull { detail: "".into() }, None),
+        (
+            Reason::BadRequest {
+                detail: String::new(),
+            },
+            None,
+        ),
+        (
+            Reason::NotDone {
+                detail: String::new(),
+            },
+            None,
+        ),
+        (
+            Reason::RegistryFull {
+                detail: String::new(),
+            },
+            None,
+        ),
         (Reason::UpstreamUnreachable, Some(1014)),
         (Reason::UpstreamRefused, Some(1014)),
         (Reason::UpstreamTimeout, Some(1014)),

@@ -1,2 +1,10 @@
+mod admin;
+mod background;
 mod closing;
+mod endpoints;
 mod limiter_properties;
+mod one_time;
+mod refresh;
+mod registration;
+mod reservations;
+mod tickets;

@@ -1,10 +1,10 @@
 //! The simulation of limits in small: what it finds must hold, whatever it costs.
 
 #[path = "../../../benches/limits/dice.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the simulation itself uses the rest")]
 mod dice;
 #[path = "../../../benches/limits/flood.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the simulation itself uses the rest")]
 mod flood;
 #[path = "../../../benches/limits/route.rs"]
 mod route;

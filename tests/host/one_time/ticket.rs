@@ -189,7 +189,7 @@ fn what_is_not_ours_stands_for_nothing() {
         STORED.replace("\"scopes\":[\"chat\",\"read\"],", ""),
     ];
     assert_rows(foreign.map(|text| {
-        let expected = Reason::TokenInvalid.because("what the ticket stands for can't be read");
+        let expected = Reason::TokenInvalid.because("the stored grant of the ticket can't be read");
         let found = Grant::redeem(&text, &issued());
         (text, found, Err(expected))
     }));

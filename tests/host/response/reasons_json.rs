@@ -2,8 +2,6 @@
 //! playground and the documentation are tested.
 
 use std::collections::BTreeSet;
-use std::path::Path;
-use std::{env, fs};
 
 use portcullis::relay::CloseReason;
 use portcullis::response::answer::refusal;
@@ -11,6 +9,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::reason::rows;
+use crate::common::generated::assert_generated;
 
 /// A refusal as a client sees it.
 #[derive(Serialize, PartialEq, Eq)]
@@ -63,18 +62,8 @@ fn table() -> Value {
     json!({ "refusals": refusals, "closes": closes })
 }
 
-/// With `WRITE_DOCS=1` the test writes the file.
 #[test]
 fn the_json_of_reasons_is_the_table() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reasons.json");
-    let mut text = serde_json::to_string_pretty(&table()).expect("texts and numbers");
-    text.push('\n');
-    if env::var_os("WRITE_DOCS").is_some() {
-        fs::write(&path, &text).expect("docs/ is writable");
-    }
-    let written = fs::read_to_string(&path).expect("docs/reasons.json");
-    assert!(
-        written == text,
-        "docs/reasons.json is not what src/core says; write it with WRITE_DOCS=1 cargo test"
-    );
+    let expected = serde_json::to_string_pretty(&table()).expect("texts and numbers");
+    assert_generated("reasons.json", expected);
 }

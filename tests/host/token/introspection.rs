@@ -1,7 +1,6 @@
 //! Sessions: what a provider's answer makes of an opaque credential.
 
-use portcullis::record::Record;
-use portcullis::response::reason::Reason;
+use portcullis::response::reason::{Reason, Rejection};
 use portcullis::token::{
     Authentication, Expectations, IntrospectionRequest, Issuer, Key, KeyRing, KeySource,
     MAX_TOKEN_BYTES, ProviderAnswer,
@@ -37,7 +36,7 @@ fn nothing_of_the_secrets_is_printed() {
         url: "https://id.example/introspect",
         authorization: "Basic Z2F0ZTpzZWNyZXQ=",
         form: "token=the-session".into(),
-        print: [7; 32],
+        digest: [7; 32],
     };
     let printed = format!("{question:?}");
     assert!(!printed.contains("Z2F0") && !printed.contains("the-session"));
@@ -331,9 +330,8 @@ fn a_request_without_a_credential_asks_nobody() {
     let provider = Provider::saying(ADA);
     let gate = gate(sessions());
     let ask = Ask::upgrade();
-    let mut record = Record::begin(ask.key(), "id", "now".into());
-    let checked = ready(gate.check(&provider, &ask.request(), &[], &mut record));
+    let verdict = ready(gate.check(&provider, &ask.request(), &[]));
     let expected = Reason::TokenMissing.because("no token in any of TOKEN_SOURCES");
-    assert_eq!(checked.err(), Some(expected));
+    assert_eq!(verdict.result.err().map(Rejection::from), Some(expected));
     assert_eq!(provider.times_asked(), 0);
 }

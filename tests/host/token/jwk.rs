@@ -63,7 +63,7 @@ fn an_rsa_modulus_has_2048_to_8192_bits() {
 fn an_rsa_exponent_is_odd_and_more_than_one() {
     let of = |e: &[u8]| read(&rsa(&modulus(2048), e, ""));
     let unsound =
-        || Err("e is no sound public exponent; it is \"AQAB\" nearly everywhere".to_owned());
+        || Err("e is not a sound public exponent; nearly all keys have \"AQAB\"".to_owned());
     assert_rows([
         ("65537", of(&F4), for_all(RSA)),
         ("3", of(&[3]), for_all(RSA)),
@@ -153,7 +153,7 @@ fn a_private_key_is_refused_whatever_its_members_are() {
 
 #[test]
 fn use_key_ops_and_alg_fit_the_key_and_other_members_are_ignored() {
-    let usage = "use must be \"sig\": the key is not for signatures";
+    let usage = "use must be \"sig\"; this key is not for signatures";
     let operations = "key_ops must hold \"verify\"";
     let both = |more: &str, rsa: Result<&str, &str>, ec: Result<&str, &str>| {
         let [first, second] = each_kind(more);

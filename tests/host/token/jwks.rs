@@ -97,10 +97,18 @@ fn a_set_serves_while_fresh_is_refreshed_behind_and_serves_while_stale() {
         (
             "the last fifth",
             at(&keys, 80_000, false),
-            (Fetch::Behind, true),
+            (Fetch::Background, true),
         ),
-        ("expired", at(&keys, 100_000, false), (Fetch::Behind, true)),
-        ("stale", at(&keys, end - 1, false), (Fetch::Behind, true)),
+        (
+            "expired",
+            at(&keys, 100_000, false),
+            (Fetch::Background, true),
+        ),
+        (
+            "stale",
+            at(&keys, end - 1, false),
+            (Fetch::Background, true),
+        ),
         ("too old", at(&keys, end, false), (Fetch::First, false)),
         (
             "an unknown key, though the first fetch was just now",
@@ -138,7 +146,7 @@ fn one_fetch_at_a_time() {
         (
             "a dead one is not joined",
             at(&keys, 85_000, false),
-            (Fetch::Behind, true),
+            (Fetch::Background, true),
         ),
     ]);
     keys.take(Err("down".into()), NOW + ms(80_100));
@@ -156,7 +164,7 @@ fn one_fetch_at_a_time() {
         (
             "failed, cool",
             at(&keys, 85_000, false),
-            (Fetch::Behind, true),
+            (Fetch::Background, true),
         ),
     ]);
 }
@@ -189,7 +197,7 @@ fn a_provider_says_how_long_within_bounds() {
         keys.begin(NOW, false);
         keys.take(document(&set(&[okp("a")]), max_age, 0), NOW);
         let mut waits = (0..=24 * 3600).step_by(4);
-        waits.find(|after| keys.need(NOW + seconds(*after), false) == Fetch::Behind)
+        waits.find(|after| keys.need(NOW + seconds(*after), false) == Fetch::Background)
     };
     let fifth_of = |fresh: u64| Some((fresh - fresh / 5).next_multiple_of(4));
     assert_rows([
@@ -275,15 +283,15 @@ fn a_day_with_a_provider() {
     step("ahead of expiry", 260, "a", Ok(()), &["behind"]);
     step("while that is under way", 261, "a", Ok(()), &[]);
     bench.publish(URL, &set(&[okp("b")]));
-    bench.finish_behind();
+    bench.finish_background();
     step("a withdrawn key", 262, "a", no_key(), &["provider"]);
     step("the new one", 263, "b", Ok(()), &[]);
     bench.provider.borrow_mut().clear();
     step("down, behind", 600, "b", Ok(()), &["behind"]);
-    bench.finish_behind();
+    bench.finish_background();
     step("stale serves", 601, "b", Ok(()), &[]);
     step("and serves", 4_160, "b", Ok(()), &["behind"]);
-    bench.finish_behind();
+    bench.finish_background();
     step("for an hour", 4_162, "b", down(), &[]);
     step("for an hour", 4_165, "b", down(), &["any cache"]);
     bench.publish(URL, &set(&[okp("b")]));

@@ -75,7 +75,7 @@ fn a_refresh_behind_does_not_hold_up_an_early_one() {
     bench.publish(URL, &set(&[named("a")]));
     assert_eq!(step(0, "a"), admitted(&["any cache"]));
     assert_eq!(step(250_000, "a"), admitted(&["behind"]));
-    bench.finish_behind();
+    bench.finish_background();
     bench.publish(URL, &set(&[named("a"), named("b")]));
     assert_rows([
         ("rotated", step(250_001, "b"), admitted(&["provider"])),

@@ -50,28 +50,28 @@ fn a_set_without_a_usable_key_leaves_the_last_good_one() {
         (
             "nothing",
             String::new(),
-            "the key set is no JSON object: EOF while parsing a value at line 1 column 0"
+            "the key set is not a JSON object: EOF while parsing a value at line 1 column 0"
                 .to_owned(),
         ),
         (
             "a page",
             "<!DOCTYPE html>".into(),
-            "the key set is no JSON object: expected value at line 1 column 1".into(),
+            "the key set is not a JSON object: expected value at line 1 column 1".into(),
         ),
         (
             "an array",
             "[]".into(),
-            "the key set is no JSON object: it is not an object".into(),
+            "the key set is not a JSON object: it is not an object".into(),
         ),
         (
             "cut",
             r#"{"keys":["#.into(),
-            "the key set is no JSON object: EOF while parsing a list at line 1 column 9".into(),
+            "the key set is not a JSON object: EOF while parsing a list at line 1 column 9".into(),
         ),
         (
             "keys twice",
             r#"{"keys":[],"keys":[]}"#.into(),
-            "the key set is no JSON object: a member stands twice at line 1 column 21".into(),
+            "the key set is not a JSON object: a member stands twice at line 1 column 21".into(),
         ),
         ("no keys", "{}".into(), array.into()),
         ("keys an object", r#"{"keys":{}}"#.into(), array.into()),
@@ -97,7 +97,7 @@ fn a_set_without_a_usable_key_leaves_the_last_good_one() {
             "for encryption",
             set(&[okp("b").replace("\"kid\"", "\"use\":\"enc\",\"kid\"")]),
             format!(
-                "{none}; key 0 is not used: use must be \"sig\": the key is not for signatures"
+                "{none}; key 0 is not used: use must be \"sig\"; this key is not for signatures"
             ),
         ),
         (
@@ -108,7 +108,8 @@ fn a_set_without_a_usable_key_leaves_the_last_good_one() {
         (
             "nesting",
             format!("{{\"keys\":{}", "[".repeat(100_000)),
-            "the key set is no JSON object: recursion limit exceeded at line 1 column 135".into(),
+            "the key set is not a JSON object: recursion limit exceeded at line 1 column 135"
+                .into(),
         ),
     ];
     assert_rows(rows.map(|(name, text, problem)| (name, take(&[], &text), (vec![problem], true))));

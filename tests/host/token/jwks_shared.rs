@@ -80,7 +80,7 @@ fn a_copy_is_as_old_as_it_is() {
     let keys = remote();
     take(&keys, &given(&set("a"), 0), 79_999);
     let need = |after| keys.need(NOW + ms(after), false);
-    assert_eq!([need(79_999), need(80_000)], [Fetch::No, Fetch::Behind]);
+    assert_eq!([need(79_999), need(80_000)], [Fetch::No, Fetch::Background]);
     let serves = |after| keys.ring(NOW + ms(after)).is_some();
     assert_eq!([serves(99_999), serves(100_000)], [true, false]);
     assert_eq!(keys.since(), Some(NOW));

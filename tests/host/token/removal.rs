@@ -6,7 +6,7 @@ use portcullis::token::{Credential, Source, without_bearer, without_cookie, with
 use crate::common::{Ask, assert_rows, strings};
 
 fn find(source: Source, ask: &Ask) -> Result<Option<Credential>, Rejection> {
-    Credential::find(&[source], &ask.request(), &[])
+    Credential::find(&[source], &ask.request(), &[]).map_err(Rejection::from)
 }
 
 #[test]

@@ -205,7 +205,7 @@ fn a_doubtful_key_is_an_error_that_does_not_repeat_it() {
         ),
         (
             okp(r#","use":"enc""#),
-            "use must be \"sig\": the key is not for signatures",
+            "use must be \"sig\"; this key is not for signatures",
         ),
         (
             okp(r#","key_ops":["verify"]"#),

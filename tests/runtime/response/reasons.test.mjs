@@ -62,12 +62,14 @@ describe('what a client should do', () => {
           : /^(stop|it gives up)/.test(last)
             ? 'give up'
             : 'retry';
-        return codesIn(codes).map((code) => [code, action]);
+        // A code with a reason is an exception.
+        const [, reason] = /`(\w+)`/.exec(codes) ?? [];
+        return codesIn(codes).map((code) => [code, reason, action]);
       });
       assert.ok(told.length > 12, `${told.length}`);
       assert.deepEqual(
         told,
-        told.map(([code]) => [code, actionAfter(code)]),
+        told.map(([code, reason]) => [code, reason, actionAfter(code, reason)]),
       );
       const known = new Set(told.map(([code]) => code));
       const all = [...refusals.map(({ close }) => close), ...closes.map(({ code }) => code)];

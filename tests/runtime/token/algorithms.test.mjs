@@ -291,7 +291,7 @@ describe('keys that are configuration errors', () => {
       /^ {2}JWT_JWKS: key 5: alg "ES384" does not fit the key$/,
       /^ {2}JWT_JWKS: key 6: x must have 48 bytes on this curve$/,
       /^ {2}JWT_JWKS: key 7: crv must be "P-256", "P-384" or "P-521"$/,
-      /^ {2}JWT_JWKS: key 8: e is no sound public exponent/,
+      /^ {2}JWT_JWKS: key 8: e is not a sound public exponent/,
     ];
     assert.equal(told.length, expected.length, message);
     told.forEach((line, at) => assert.match(line, expected[at]));

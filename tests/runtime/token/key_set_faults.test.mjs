@@ -38,7 +38,7 @@ const ANSWERS = {
   ],
   'an endless one': [undefined, /^the key set is longer than 262144 bytes$/, { endless: true }],
   nothing: ['', /EOF while parsing/],
-  'no JSON': ['<html>', /^the key set is no JSON object: /],
+  'no JSON': ['<html>', /^the key set is not a JSON object: /],
   'an array': [JSON.stringify([good.jwk]), /it is not an object$/],
   'no keys': ['{}', /^the key set has no array keys$/],
   'keys by name': [JSON.stringify({ keys: { good: good.jwk } }), /^the key set has no array keys$/],

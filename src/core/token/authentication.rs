@@ -1,0 +1,157 @@
+//! Step 7: a request's credential, verified.
+
+use super::claims::Identity;
+use super::credential::{Credential, Source};
+use super::fault::{AuthenticationFault, CredentialFault, TokenFault};
+use super::introspection::Sessions;
+use super::issuer::Issuer;
+use super::jws::{self, TokenHeader, Untrusted};
+use super::{Runtime, claims};
+use crate::request::Request;
+
+/// `AUTH` other than `off`, with all that it needs.
+#[derive(Debug)]
+pub struct Authentication {
+    /// `AUTH=required`, in contrast to `optional`.
+    pub required: bool,
+    pub sources: Vec<Source>,
+    /// One, or several that each accept only `iss` of their own; none where only sessions are
+    /// trusted.
+    pub issuers: Vec<Issuer>,
+    /// Verifies credentials that are not JWTs, and without issuers all credentials.
+    pub sessions: Option<Sessions>,
+}
+
+/// What step 7 found.
+#[derive(Debug, Default)]
+pub struct Authenticated {
+    /// `None` for a client without a token, where `AUTH` is `optional`.
+    pub identity: Option<Identity>,
+    /// The credential, which no upstream may see.
+    pub credential: Option<Credential>,
+}
+
+/// What step 7 decides, with what the record says of the token either way.
+#[derive(Debug)]
+pub struct Verdict<T> {
+    /// The header as the token claims it, verified or not; `None` for a token that has none that
+    /// can be read.
+    pub header: Option<TokenHeader>,
+    pub result: Result<T, AuthenticationFault>,
+}
+
+impl<T> Verdict<T> {
+    fn without_header(result: Result<T, impl Into<AuthenticationFault>>) -> Self {
+        Self {
+            header: None,
+            result: result.map_err(Into::into),
+        }
+    }
+
+    fn map<U>(self, convert: impl FnOnce(T) -> U) -> Verdict<U> {
+        Verdict {
+            header: self.header,
+            result: self.result.map(convert),
+        }
+    }
+}
+
+impl Authentication {
+    /// Verifies the token of an upgrade.
+    pub async fn check<R: Runtime>(
+        &self,
+        runtime: &R,
+        request: &Request<'_>,
+        protocols: &[String],
+    ) -> Verdict<Authenticated> {
+        let credential = match Credential::find(&self.sources, request, protocols) {
+            Ok(Some(credential)) => credential,
+            Ok(None) if self.required => {
+                let fault = CredentialFault::Missing("no token in any of TOKEN_SOURCES");
+                return Verdict::without_header(Err(fault));
+            }
+            Ok(None) => return Verdict::without_header(Ok::<_, CredentialFault>(<_>::default())),
+            Err(fault) => return Verdict::without_header(Err(fault)),
+        };
+        let verdict = self.identify(runtime, credential.token(), false).await;
+        verdict.map(|identity| Authenticated {
+            identity: Some(identity),
+            credential: Some(credential),
+        })
+    }
+
+    /// Verifies the token of a request that is not an upgrade. It is mandatory, and only a header
+    /// or cookie may hold it: a URL ends up in logs. With `afresh` a session's provider is asked
+    /// even if its last answer is still remembered.
+    pub async fn check_plain<R: Runtime>(
+        &self,
+        runtime: &R,
+        request: &Request<'_>,
+        afresh: bool,
+    ) -> Verdict<Identity> {
+        let is_plain = |source: &&Source| matches!(source, Source::Header | Source::Cookie(_));
+        let sources: Vec<_> = self.sources.iter().filter(is_plain).cloned().collect();
+        match Credential::find(&sources, request, &[]) {
+            Ok(Some(credential)) => self.identify(runtime, credential.token(), afresh).await,
+            Ok(None) => {
+                let fault = CredentialFault::Missing("no token in a header or cookie");
+                Verdict::without_header(Err(fault))
+            }
+            Err(fault) => Verdict::without_header(Err(fault)),
+        }
+    }
+
+    /// Whether a browser may send a token without a script that asks for it.
+    pub fn takes_cookies(&self) -> bool {
+        let mut sources = self.sources.iter();
+        sources.any(|source| matches!(source, Source::Cookie(_)))
+    }
+
+    /// A session id is introspected, where that is configured; anything else is a JWT.
+    async fn identify<R: Runtime>(
+        &self,
+        runtime: &R,
+        token: &str,
+        afresh: bool,
+    ) -> Verdict<Identity> {
+        match &self.sessions {
+            Some(sessions) if self.issuers.is_empty() || !jws::is_jwt(token) => {
+                Verdict::without_header(sessions.identify(runtime, token, afresh).await)
+            }
+            _ => match Untrusted::parse(token) {
+                Ok(token) => Verdict {
+                    result: self.verify(runtime, &token).await.map_err(Into::into),
+                    header: Some(token.header),
+                },
+                Err(fault) => Verdict::without_header(Err(fault)),
+            },
+        }
+    }
+
+    async fn verify<R: Runtime>(
+        &self,
+        runtime: &R,
+        token: &Untrusted<'_>,
+    ) -> Result<Identity, TokenFault> {
+        let issuer = self.issuer_of(token)?;
+        issuer
+            .expectations
+            .check_type(token.header.token_type.as_deref())?;
+        issuer.keys.verify(runtime, token).await?;
+        issuer.expectations.check(token.claims()?, runtime.now())
+    }
+
+    /// The issuer whose keys must verify the token. With several, its unverified `iss` chooses;
+    /// under the keys of that issuer it is then checked again.
+    fn issuer_of(&self, token: &Untrusted<'_>) -> Result<&Issuer, TokenFault> {
+        if let [only] = self.issuers.as_slice() {
+            return Ok(only);
+        }
+        let claims = token.claims()?;
+        let named = claims::issuer_of(&claims);
+        self.issuers
+            .iter()
+            .find(|issuer| named.is_some_and(|named| issuer.expectations.accepts_issuer(named)))
+            .ok_or(TokenFault::invalid("iss names no trusted issuer"))
+    }
+}

@@ -1,0 +1,53 @@
+//! Why step 7 does not accept a request's credential. What the client is told is decided in
+//! `response::faults`.
+
+use std::borrow::Cow;
+
+/// Why a token or a session is not accepted. The causes are for the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TokenFault {
+    /// It has expired, and everything else about it is right.
+    Expired(&'static str),
+    /// It is malformed, or no trusted key signed it, or a claim rules it out.
+    Invalid(Cow<'static, str>),
+    /// Its provider could not be asked, so nobody knows whether it is valid.
+    Unverified(String),
+}
+
+impl TokenFault {
+    pub(super) fn invalid(cause: impl Into<Cow<'static, str>>) -> Self {
+        Self::Invalid(cause.into())
+    }
+}
+
+/// Why no credential can be read from a request. The causes are for the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CredentialFault {
+    /// A token is required, and no source has one.
+    Missing(&'static str),
+    /// Two sources have different tokens.
+    Ambiguous(String),
+    /// A source announces a token that is not there.
+    Incomplete(&'static str),
+    /// A header that a token was looked for in was sent twice.
+    RepeatedHeader(&'static str),
+}
+
+/// Why step 7 refuses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AuthenticationFault {
+    Credential(CredentialFault),
+    Token(TokenFault),
+}
+
+impl From<CredentialFault> for AuthenticationFault {
+    fn from(fault: CredentialFault) -> Self {
+        Self::Credential(fault)
+    }
+}
+
+impl From<TokenFault> for AuthenticationFault {
+    fn from(fault: TokenFault) -> Self {
+        Self::Token(fault)
+    }
+}

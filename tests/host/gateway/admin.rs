@@ -1,0 +1,240 @@
+//! The administration endpoints: what they ask of all objects, and how they answer where some don't
+//! do it.
+
+use portcullis::registry::{
+    Denial, DenialKind, DenialTarget, RegistryKey, RegistryRequest, RegistryResponse, SHARDS,
+};
+use portcullis::util::time::Timestamp;
+
+use crate::common::registry::alice;
+use crate::common::scripted::{ADMIN, Part, Scripted, admin, bearer};
+use crate::common::{Ask, NOW, assert_rows, seconds};
+
+fn gate() -> Scripted {
+    Scripted::with(&[("ADMIN_TOKEN", ADMIN), ("BAN_AFTER", "3/1m for 1h")])
+}
+
+/// The denials that each object was asked for.
+fn denials(gate: &Scripted) -> Vec<(u8, DenialTarget, Denial, bool)> {
+    let asked = gate.registry_asked.take();
+    let denial = |(shard, request)| match request {
+        RegistryRequest::Deny {
+            target,
+            denial,
+            stamped,
+        } => (shard, target, denial, stamped),
+        other => panic!("a denial is expected: {other:?}"),
+    };
+    asked.into_iter().map(denial).collect()
+}
+
+#[test]
+fn a_list_asks_every_object_and_shows_the_oldest_sockets_first() {
+    let gate = gate();
+    let socket = |id: &str, after: u64| {
+        let mut socket = alice().socket;
+        id.clone_into(&mut socket.id);
+        socket.since = NOW + seconds(after);
+        socket
+    };
+    let listed = |sockets| RegistryResponse::Listed {
+        sockets,
+        truncated: false,
+    };
+    let mut answers = gate.registry.borrow_mut();
+    answers.push_back(listed(vec![socket("b", 2)]));
+    answers.push_back(listed(vec![socket("a", 1), socket("c", 3)]));
+    drop(answers);
+    let answer = gate.send(&admin("GET", "sockets"));
+    let ids: Vec<_> = answer
+        .member("sockets")
+        .as_array()
+        .map_or(Vec::new(), |all| {
+            let id =
+                |socket: &serde_json::Value| socket["id"].as_str().unwrap_or_default().to_owned();
+            all.iter().map(id).collect()
+        });
+    assert_eq!(ids, ["a", "b", "c"], "{}", answer.json);
+    assert_eq!(gate.registry_asked.borrow().len(), usize::from(SHARDS));
+    assert_eq!(answer.cause(), "listed 3 sockets");
+    assert_eq!(answer.record.outcome.name(), "administered");
+}
+
+#[test]
+fn a_disconnection_and_a_revocation_reach_every_object() {
+    let gate = gate();
+    let answer = gate.send(&admin("DELETE", "sockets?sub=alice"));
+    assert_eq!(answer.json, r#"{"disconnected":0}"#);
+    let asked = denials(&gate);
+    assert_eq!(asked.len(), usize::from(SHARDS));
+    assert!(
+        asked
+            .iter()
+            .all(|(_, target, ..)| target.kind == DenialKind::Disconnect)
+    );
+
+    *gate.body.borrow_mut() = Ok(r#"{"jti":"t1"}"#.into());
+    let answer = gate.send(&admin("PUT", "revocations"));
+    assert_eq!(answer.what, "json", "{answer:?}");
+    let asked = denials(&gate);
+    assert_eq!(asked.len(), usize::from(SHARDS));
+    assert!(
+        asked
+            .iter()
+            .all(|(_, target, ..)| target.kind == DenialKind::Revoke)
+    );
+}
+
+/// Of two commands for one target the later one must win everywhere.
+#[test]
+fn the_first_object_stamps_a_ban_for_all_others() {
+    let gate = gate();
+    let stamped = Denial {
+        before: NOW + seconds(7),
+        until: NOW + seconds(3600),
+    };
+    gate.registry
+        .borrow_mut()
+        .push_back(RegistryResponse::Denied {
+            denial: stamped,
+            sockets: 2,
+        });
+    *gate.body.borrow_mut() = Ok(r#"{"for":"1h"}"#.into());
+    let answer = gate.send(&admin("PUT", "bans/alice"));
+    assert_eq!(answer.member("disconnected"), 2, "{answer:?}");
+    let asked = denials(&gate);
+    let (first, others) = asked.split_first().expect("it was asked");
+    assert_eq!(
+        (first.0, first.2.before, first.3),
+        (0, Timestamp::default(), true)
+    );
+    assert_eq!(others.len(), usize::from(SHARDS) - 1);
+    let is_told = |(_, _, denial, is_stamped): &(u8, DenialTarget, Denial, bool)| {
+        denial.before == stamped.before && !is_stamped
+    };
+    assert!(others.iter().all(is_told), "{others:?}");
+}
+
+#[test]
+fn lifting_the_ban_of_an_address_lifts_that_of_its_failures_too() {
+    let gate = gate();
+    let answer = gate.send(&admin("DELETE", "bans/192.0.2.7"));
+    assert_eq!(answer.what, "json", "{answer:?}");
+    assert_eq!(gate.take_asked(), ["address: lift"]);
+    gate.break_down(Part::AddressLedger);
+    let answer = gate.send(&admin("DELETE", "bans/192.0.2.7"));
+    assert_eq!(answer.cause(), "the address's ledger: down");
+    assert_eq!(answer.what, "limiter_unavailable");
+}
+
+#[test]
+fn what_is_not_done_everywhere_is_an_error_that_names_the_objects() {
+    let full = gate();
+    let mut answers = full.registry.borrow_mut();
+    let done = RegistryResponse::Denied {
+        denial: Denial {
+            before: NOW,
+            until: NOW,
+        },
+        sockets: 0,
+    };
+    answers.push_back(done);
+    answers.push_back(RegistryResponse::Full);
+    answers.push_back(RegistryResponse::Full);
+    drop(answers);
+    let answer = full.send(&admin("DELETE", "sockets?sub=alice"));
+    assert_eq!(answer.what, "registry_full");
+    assert!(
+        answer.cause().starts_with("object 1, 2:"),
+        "{}",
+        answer.cause()
+    );
+
+    let down = gate();
+    down.break_down(Part::Registry);
+    let answer = down.send(&admin("GET", "sockets"));
+    assert_eq!(answer.what, "limiter_unavailable");
+    assert!(answer.cause().starts_with("object 0: down; object 1: down"));
+
+    let confused = gate();
+    confused
+        .registry
+        .borrow_mut()
+        .push_back(RegistryResponse::Admitted);
+    let answer = confused.send(&admin("GET", "sockets"));
+    assert_eq!(answer.cause(), "an object answered Admitted");
+}
+
+#[test]
+fn a_request_is_refused_for_what_is_wrong_with_it() {
+    let with = |method, path, body: Result<&str, &str>| {
+        let gate = gate();
+        *gate.body.borrow_mut() = body.map(str::to_owned).map_err(str::to_owned);
+        let answer = gate.send(&admin(method, path));
+        format!("{} at {}", answer.what, answer.record.stage.name())
+    };
+    assert_rows([
+        (
+            "an unknown path",
+            with("GET", "nothing", Ok("")),
+            "no_route at counters".to_owned(),
+        ),
+        (
+            "another method",
+            with("POST", "sockets", Ok("")),
+            "method_not_allowed at counters".to_owned(),
+        ),
+        (
+            "no filter",
+            with("DELETE", "sockets", Ok("")),
+            "bad_request at counters".to_owned(),
+        ),
+        (
+            "a body that is no JSON",
+            with("PUT", "revocations", Ok("x")),
+            "bad_request at counters".to_owned(),
+        ),
+        (
+            "a body that can't be read",
+            with("PUT", "revocations", Err("cut off")),
+            "bad_request at counters".to_owned(),
+        ),
+    ]);
+}
+
+#[test]
+fn another_token_is_refused_and_asks_no_object() {
+    let gate = gate();
+    let without = admin("GET", "sockets").without("authorization");
+    let wrong = Ask::plain("GET", "https://gate.example/_portcullis/admin/sockets").with(
+        "authorization",
+        &bearer("another-administrators-token-of-over-32-characters"),
+    );
+    assert_rows([
+        (
+            "none",
+            gate.send(&without).line(),
+            "token_missing at token: no ADMIN_TOKEN in Authorization".to_owned(),
+        ),
+        (
+            "a wrong one",
+            gate.send(&wrong).line(),
+            "token_invalid at token: it is not the ADMIN_TOKEN".to_owned(),
+        ),
+    ]);
+    assert_eq!(gate.registry_asked.take(), []);
+    assert_eq!(gate.take_asked(), Vec::<String>::new());
+}
+
+#[test]
+fn a_listed_socket_is_found_by_its_address_as_it_is_counted() {
+    let gate = gate();
+    gate.send(&admin("GET", "sockets?ip=2001:db8:1:2:3::4"));
+    let asked = gate.registry_asked.take();
+    let key = Ask::upgrade();
+    let mut key = key;
+    key.address = Some("2001:db8:1:2::");
+    let key = RegistryKey::address(key.key());
+    let is_about = |(_, request): &(u8, RegistryRequest)| matches!(request, RegistryRequest::List { key: Some(asked), .. } if *asked == key);
+    assert!(asked.iter().all(is_about), "{asked:?}");
+}
