@@ -3,6 +3,7 @@
 mod authentication;
 mod claims;
 mod credential;
+mod digest;
 mod fault;
 mod introspection;
 mod issuer;
@@ -19,6 +20,7 @@ pub use credential::{
     BEARER, Credential, Source, unchosen_protocol, without_bearer, without_cookie,
     without_parameter,
 };
+pub use digest::TokenDigest;
 pub use fault::{AuthenticationFault, CredentialFault, TokenFault};
 pub use introspection::{IntrospectionRequest, MAX_ANSWER_BYTES, ProviderAnswer, Sessions};
 pub use issuer::{Issuer, KeySource};

@@ -16,7 +16,7 @@ use crate::request::address::{AddressKey, ClientAddress, Ipv6Prefix};
 use crate::response::reason::{AllowedMethods, Reason, Rejection};
 use crate::util::duration::positive_duration;
 use crate::util::strict_json;
-use crate::util::time::{CLOCK_SLACK, Timestamp};
+use crate::util::time::Timestamp;
 
 /// The longest body that is read, in bytes.
 pub const MAX_BODY_BYTES: u32 = 16 * 1024;

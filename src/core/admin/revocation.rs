@@ -8,12 +8,9 @@ use serde_json::{Map, Value};
 use super::command::{bad, duration, only, text};
 use crate::registry::{About, Claim, ID_LENGTH, RegistryKey};
 use crate::response::reason::Rejection;
-use crate::util::time::Timestamp;
+use crate::util::time::{CLOCK_SLACK, Timestamp};
 /// How long a revocation lasts by default.
 pub const REVOKED_FOR: Duration = Duration::from_hours(24 * 30);
-
-/// How far ahead a time may lie and still count as past, since clocks differ.
-const CLOCK_SLACK: Duration = Duration::from_secs(60);
 
 /// The tokens to revoke.
 #[derive(Debug, Clone, PartialEq, Eq)]

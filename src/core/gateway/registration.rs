@@ -10,11 +10,16 @@ use crate::registry::{
 };
 use crate::request::address::AddressKey;
 use crate::response::reason::{Reason, Rejection};
-use crate::token::Identity;
+use crate::token::{Authenticated, Identity, TokenDigest};
 
 impl<P: Platform> Attempt<'_, P> {
     /// A socket as the registry knows it.
-    pub fn socket_entry(&self, found: Found<'_>, identity: Option<&Identity>) -> SocketEntry {
+    pub fn socket_entry(
+        &self,
+        found: Found<'_>,
+        identity: Option<&Identity>,
+        token: Option<&TokenDigest>,
+    ) -> SocketEntry {
         let policy = &found.route.policy;
         let arrival = Arrival {
             id: &self.record.request_id,
@@ -24,6 +29,7 @@ impl<P: Platform> Attempt<'_, P> {
             realm: &policy
                 .registering
                 .realm(&policy.permission, &found.parameters),
+            token,
             now: self.platform.now(),
         };
         SocketEntry::new(
@@ -42,8 +48,9 @@ impl<P: Platform> Attempt<'_, P> {
     pub async fn register(
         &mut self,
         found: Found<'_>,
-        identity: Option<&Identity>,
+        authenticated: &Authenticated,
     ) -> Result<(), Rejection> {
+        let identity = authenticated.identity.as_ref();
         let policy = &found.route.policy;
         let registering = &policy.registering;
         let shard = shard_of(identity, self.registry_address());
@@ -61,7 +68,7 @@ impl<P: Platform> Attempt<'_, P> {
         let counters = self.counters(&policy.counting);
         let registration = Registration {
             shard,
-            entry: self.socket_entry(found, identity),
+            entry: self.socket_entry(found, identity, authenticated.token.as_ref()),
             with_channel: registering.is_held,
             ends_when_lost: policy.counting.on_failure == OnLimiterFailure::Reject,
             timeout: policy.counting.timeout,

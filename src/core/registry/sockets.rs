@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::keys::{Claim, RegistryKey, issuer_of, owner_of};
 use crate::request::address::AddressKey;
-use crate::token::Identity;
+use crate::token::{Identity, TokenDigest};
 use crate::util::time::Timestamp;
 
 /// The most sockets that one list shows.
@@ -38,6 +38,9 @@ pub struct Socket {
     pub has_token: bool,
     /// When that token was issued, if it says so.
     pub issued: Option<Timestamp>,
+    /// A digest of that token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<TokenDigest>,
     /// Equal for sockets that were opened under equal rules.
     pub realm: String,
     /// The token that moved its expiry last, if one did.
@@ -54,6 +57,8 @@ pub struct TokenRenewal {
     pub keys: Vec<RegistryKey>,
     /// When it was issued, if it says so.
     pub issued: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<TokenDigest>,
 }
 
 impl Socket {
@@ -65,6 +70,7 @@ impl Socket {
         let renewal = TokenRenewal {
             keys: keys.cloned().collect(),
             issued: newer.socket.issued,
+            token: newer.socket.token.clone(),
         };
         let message = format!("expires {} {}", until.0, renewal.to_json());
         self.extend_to(until, Some(renewal)).then_some(message)
@@ -87,6 +93,12 @@ impl Socket {
 
     pub(super) fn renewal_keys(&self) -> &[RegistryKey] {
         self.renewal.as_ref().map_or(&[], |renewal| &renewal.keys)
+    }
+
+    /// Whether this token opened it, or moved its expiry last.
+    pub fn lives_by(&self, token: &TokenDigest) -> bool {
+        let newer = self.renewal.as_ref().and_then(|newer| newer.token.as_ref());
+        self.token.as_ref() == Some(token) || newer == Some(token)
     }
 
     /// Whether a token that it lives by was issued earlier, or does not say when.
@@ -123,6 +135,8 @@ pub struct Arrival<'a> {
     pub route: &'a str,
     pub origin: Option<&'a str>,
     pub realm: &'a str,
+    /// A digest of its token.
+    pub token: Option<&'a TokenDigest>,
     pub now: Timestamp,
 }
 
@@ -164,6 +178,7 @@ impl SocketEntry {
             expires: identity.map(|(_, expires)| expires),
             has_token: identity.is_some(),
             issued: identity.and_then(|(identity, _)| identity.issued()),
+            token: arrival.token.cloned(),
             realm: arrival.realm.to_owned(),
             renewal: None,
         };

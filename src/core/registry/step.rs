@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{
     About, Denial, DenialKind, DenialReason, DenialTarget, MAX_SOCKETS_OF_OWNER, MergedDenial,
-    Opening, RegistryKey, RegistryRequest, RegistryResponse, Room, SWEEP_EVERY, Socket,
-    SocketEntry, Stored, judge, oldest,
+    Opening, RefreshScope, RegistryKey, RegistryRequest, RegistryResponse, Room, SWEEP_EVERY,
+    Socket, SocketEntry, Stored, judge, oldest,
 };
 use crate::util::time::Timestamp;
 
@@ -133,8 +133,8 @@ pub fn step(
             let (sockets, truncated) = oldest(found, *max);
             RegistryResponse::Listed { sockets, truncated }.into()
         }
-        RegistryRequest::Extend { entry, session, .. } => match admit(entry, stored, now) {
-            RegistryResponse::Admitted { .. } => extend(entry, session.as_ref(), sockets),
+        RegistryRequest::Extend { entry, scope, .. } => match admit(entry, stored, now) {
+            RegistryResponse::Admitted { .. } => extend(entry, scope, sockets),
             refused => refused.into(),
         },
     }
@@ -207,12 +207,15 @@ fn lift(kind: DenialKind, id: &str, existed: bool) -> Step {
 }
 
 /// Moves the expiry of the subject's sockets that were opened under the rules of `newer`.
-fn extend(newer: &SocketEntry, session: Option<&RegistryKey>, sockets: &[impl LiveSocket]) -> Step {
+fn extend(newer: &SocketEntry, scope: &RefreshScope, sockets: &[impl LiveSocket]) -> Step {
     let mut effects = Vec::new();
     let mut count = 0;
     for (at, live) in sockets.iter().enumerate() {
-        let is_of_session = session.is_none_or(|session| live.has_key(session));
-        if live.socket().realm != newer.socket.realm || !is_of_session {
+        let is_meant = match scope {
+            RefreshScope::Session(session) => live.has_key(session),
+            RefreshScope::Token(token) => live.socket().lives_by(token),
+        };
+        if live.socket().realm != newer.socket.realm || !is_meant {
             continue;
         }
         count += 1;

@@ -6,6 +6,7 @@ use super::{
     About, Denial, DenialKind, DenialReason, DenialTarget, ListedDenial, RegistryKey, Socket,
     SocketEntry, TokenRenewal,
 };
+use crate::token::TokenDigest;
 use crate::util::time::Timestamp;
 
 /// A request to an object.
@@ -32,13 +33,23 @@ pub enum RegistryRequest {
         key: Option<RegistryKey>,
         max: usize,
     },
-    /// Moves the expiry of a subject's sockets, of one session or all, ahead to that of `entry`,
-    /// which must be one that would be admitted, under equal rules.
+    /// Moves the expiry of some of a subject's sockets ahead to that of `entry`, which must be one
+    /// that would be admitted, under equal rules.
     Extend {
         entry: SocketEntry,
         subject: RegistryKey,
-        session: Option<RegistryKey>,
+        scope: RefreshScope,
     },
+}
+
+/// Which of its subject's sockets a newer token keeps open: those of one device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum RefreshScope {
+    /// Those that were opened in this session.
+    Session(RegistryKey),
+    /// Those that this token opened or moved last.
+    Token(TokenDigest),
 }
 
 /// The response of an object.

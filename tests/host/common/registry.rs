@@ -30,6 +30,7 @@ pub fn entry(ip: &str, identity: Option<&Identity>) -> SocketEntry {
         route: "/*",
         origin: Some("https://app.example.com"),
         realm: "realm",
+        token: None,
         now: NOW,
     };
     SocketEntry::new(

@@ -13,7 +13,15 @@ fn other_key(claims: &str, key: char) -> crate::common::Ask {
 fn a_jti_is_admitted_once() {
     let gate = Scripted::with(&[("JWT_REPLAY", "reject")]);
     assert_eq!(gate.knock(&other_key(FIRST, 'A')).what, "socket");
-    assert_eq!(gate.take_asked(), ["address: admit", "jti: keep", "server"]);
+    assert_eq!(
+        gate.take_asked(),
+        [
+            "address: admit",
+            "jti: keep",
+            "registry: register",
+            "server"
+        ]
+    );
     assert_eq!(
         gate.knock(&other_key(FIRST, 'B')).line(),
         "token_invalid at counters: the jti was admitted before"

@@ -3,7 +3,7 @@
 use portcullis::one_time::ticket::{Bounds, Grant, Ticket};
 use portcullis::request::address::{ClientAddress, Ipv6Prefix};
 use portcullis::response::reason::{Reason, Rejection};
-use portcullis::token::{Identity, Source};
+use portcullis::token::{Identity, Source, TokenDigest};
 use portcullis::util::time::Timestamp;
 
 use crate::common::{Ask, assert_rows, object, seconds, strings};
@@ -102,6 +102,7 @@ fn grant() -> Grant {
         },
         alg: Some("ES256".into()),
         kid: None,
+        token: TokenDigest::of("t"),
     }
 }
 
@@ -120,7 +121,7 @@ fn issued() -> Bounds {
 const STORED: &str = concat!(
     r#"{"address":"2001:db8::/64","origin":"https://app.example","route":"/rooms/{room}","#,
     r#""subject":"ada","scopes":["chat","read"],"claims":{"rooms":[7,"x"],"sub":"ada"},"#,
-    r#""expires":1800000060000,"alg":"ES256","kid":null}"#
+    r#""expires":1800000060000,"alg":"ES256","kid":null,"token":"0cef713d6d147d02fcf74c3d1baf9059"}"#
 );
 
 #[test]

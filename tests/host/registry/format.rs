@@ -3,9 +3,11 @@
 
 use portcullis::registry::{
     About, Claim, Denial, DenialKind, DenialReason, DenialTarget, ListedDenial, Opening,
-    RegistryKey, RegistryRequest, RegistryResponse, Socket, SocketEntry, TokenRenewal,
+    RefreshScope, RegistryKey, RegistryRequest, RegistryResponse, Socket, SocketEntry,
+    TokenRenewal,
 };
 use portcullis::request::address::{ClientAddress, Ipv6Prefix};
+use portcullis::token::TokenDigest;
 use portcullis::util::time::Timestamp;
 
 use crate::common::{NOW, assert_rows, ms};
@@ -23,6 +25,7 @@ fn entry() -> SocketEntry {
             expires: Some(NOW + ms(5)),
             has_token: true,
             issued: None,
+            token: Some(TokenDigest::of("a")),
             realm: "r".into(),
             renewal: None,
         },
@@ -38,10 +41,11 @@ fn entry() -> SocketEntry {
     }
 }
 
-const SOCKET: &str = r#"{"id":"0123","sub":"alice","sid":null,"ip":"192.0.2.7","route":"/*","origin":null,"since":1800000000000,"expires":1800000000005,"has_token":true,"issued":null,"realm":"r"}"#;
+const SOCKET: &str = r#"{"id":"0123","sub":"alice","sid":null,"ip":"192.0.2.7","route":"/*","origin":null,"since":1800000000000,"expires":1800000000005,"has_token":true,"issued":null,"token":"a126ff98f489be96fef00a70986ea3b2","realm":"r"}"#;
 const KEYS: &str = r#"["id 4:0123","ip 13:2001:db8::/64","sub 5:alice","sub 0: 5:alice"]"#;
 
-const RENEWAL: &str = r#"{"keys":["jti 3:b c","jti 0: 3:b c"],"issued":1800000000001}"#;
+const TOKEN: &str = r#""0cef713d6d147d02fcf74c3d1baf9059""#;
+const RENEWAL: &str = r#"{"keys":["jti 3:b c","jti 0: 3:b c"],"issued":1800000000001,"token":"0cef713d6d147d02fcf74c3d1baf9059"}"#;
 
 fn renewal() -> TokenRenewal {
     TokenRenewal {
@@ -49,6 +53,7 @@ fn renewal() -> TokenRenewal {
             .map(|issuer| RegistryKey::claim(Claim::Token, issuer, "b c"))
             .to_vec(),
         issued: Some(NOW + ms(1)),
+        token: Some(TokenDigest::of("t")),
     }
 }
 
@@ -103,9 +108,21 @@ fn requests_keep_their_form() {
             RegistryRequest::Extend {
                 entry: entry(),
                 subject: RegistryKey::socket("a"),
-                session: None,
+                scope: RefreshScope::Session(RegistryKey::socket("s")),
             },
-            format!(r#"{{"extend":{{"entry":{entry_json},"subject":"id 1:a","session":null}}}}"#),
+            format!(
+                r#"{{"extend":{{"entry":{entry_json},"subject":"id 1:a","scope":{{"session":"id 1:s"}}}}}}"#
+            ),
+        ),
+        (
+            RegistryRequest::Extend {
+                entry: entry(),
+                subject: RegistryKey::socket("a"),
+                scope: RefreshScope::Token(TokenDigest::of("t")),
+            },
+            format!(
+                r#"{{"extend":{{"entry":{entry_json},"subject":"id 1:a","scope":{{"token":{TOKEN}}}}}}}"#
+            ),
         ),
     ];
     for (request, json) in rows {
@@ -228,6 +245,7 @@ fn a_renewal_keeps_its_form_at_a_channel_and_in_its_message() {
         socket: Socket {
             expires: Some(NOW + ms(9)),
             issued: renewal().issued,
+            token: renewal().token,
             ..entry().socket
         },
         keys: keys.into_iter().chain(renewal().keys).collect(),

@@ -131,6 +131,7 @@ fn a_revocation_before_a_time_ends_a_socket_if_either_token_is_older() {
         let renewal = second.map(|issued| TokenRenewal {
             keys: Vec::new(),
             issued,
+            token: None,
         });
         let socket = Socket {
             issued: first,

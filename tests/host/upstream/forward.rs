@@ -37,6 +37,7 @@ fn handshake(protocols: &[&str]) -> Handshake {
 fn authenticated(ask: &Ask, sources: &[Source], protocols: &[&str]) -> Authenticated {
     Authenticated {
         identity: None,
+        token: None,
         credential: Credential::find(sources, &ask.request(), &strings(protocols))
             .expect("one token"),
     }
@@ -272,6 +273,7 @@ fn identity_headers_are_escaped_and_absent_where_there_is_nothing_to_say() {
                 expires: NOW,
                 claims: Map::new(),
             }),
+            token: None,
             credential: None,
         };
         let (_, removed, set) = sent(&server(), &Ask::upgrade(), &authenticated, &[]);
