@@ -12,6 +12,8 @@ export class Renewal {
   #url;
   #options;
   #token;
+  /** The token that opened the connection: by it the gate finds the socket. */
+  #opener;
   /** When the token ends, by the clock of `performance`. */
   #over;
   #refusedTokens = 0;
@@ -22,6 +24,7 @@ export class Renewal {
   constructor(url, options, token, life) {
     this.#url = url;
     this.#options = options;
+    this.#opener = token;
     this.#begin(token, life);
   }
 
@@ -68,7 +71,13 @@ export class Renewal {
     if (token === undefined || (token === this.#token && !isTold)) {
       throw new Error('no newer token');
     }
-    const { expires_in: life, sockets } = await post('refresh', this.#url, token, signal);
+    const { expires_in: life, sockets } = await post(
+      'refresh',
+      this.#url,
+      token,
+      signal,
+      this.#opener,
+    );
     // Such as a token of another subject, or a registry that comes to know its sockets again.
     if (sockets === 0) throw new Error('the gate moved no socket');
     return { token, life };

@@ -49,14 +49,20 @@ export async function askFor(options, occasion) {
   return { token, life: expiresIn ?? lifeOf(token), isTold: expiresIn !== undefined };
 }
 
-/** Asks one of the gate's endpoints about the path of a socket. Throws a `Refused`. */
-export async function post(endpoint, socketUrl, token, signal) {
+/**
+ * Asks one of the gate's endpoints about the path of a socket. Throws a `Refused`. `previous`: the
+ * token that opened the socket.
+ */
+export async function post(endpoint, socketUrl, token, signal, previous) {
   const url = new URL(`/_portcullis/${endpoint}`, socketUrl);
   url.protocol = url.protocol.replace('ws', 'http');
   url.searchParams.set('path', socketUrl.pathname);
   const response = await fetch(url, {
     method: 'POST',
-    headers: token === undefined ? {} : { Authorization: `Bearer ${token}` },
+    headers: {
+      ...(token !== undefined && { Authorization: `Bearer ${token}` }),
+      ...(previous !== undefined && { 'Portcullis-Previous-Token': previous }),
+    },
     credentials: token === undefined ? 'include' : 'omit',
     cache: 'no-store',
     redirect: 'error',
