@@ -1,39 +1,18 @@
 // What the end of a connection, or of an attempt at one, means.
 
+import { REASONS } from './reasons.js';
+
 /**
- * The gate's reasons and their close codes, as in docs/reasons.json.
- * @type {Record<string, number | undefined>}
+ * How a connection, or an attempt at one, ended.
+ * @typedef {object} End
+ * @property {number} code
+ * @property {string} [reason]
+ * @property {boolean} [wasClean]
+ * @property {any} [error]
+ * @property {number} [status] of an endpoint that refused
+ * @property {string} [requestId]
+ * @property {number} [wait] milliseconds of a Retry-After
  */
-const REASONS = {
-  __proto__: null,
-  misconfigured: 1011,
-  no_route: 4404,
-  replayed_key: 4400,
-  origin_missing: 4403,
-  origin_not_allowed: 4403,
-  token_missing: 4401,
-  token_invalid: 4401,
-  token_expired: 4401,
-  ambiguous_token: 4400,
-  insufficient_scope: 4403,
-  provider_unavailable: 1013,
-  rate_limited: 4429,
-  too_many_sockets: 4429,
-  banned: 4403,
-  revoked: 4401,
-  limiter_unavailable: 1013,
-  upstream_unreachable: 1014,
-  upstream_refused: 1014,
-  upstream_timeout: 1014,
-  upstream_gone: 1014,
-  backlog: 1013,
-  disconnected: 4403,
-  message_rate: 1008,
-  message_too_big: 1009,
-  idle: 4408,
-  lifetime: 4408,
-  replaced: 4408,
-};
 
 /** Close codes of RFC 6455 §7.4.1. The last two are never sent. */
 export const GOING_AWAY = 1001;
@@ -48,13 +27,19 @@ const PASSING = new Set([GOING_AWAY, NO_STATUS, ABNORMAL, 1011, 1012, 1013, 1014
 /** A newer socket of the user took this one's place: two that came back would replace each other. */
 const REPLACED = 'replaced';
 
-/** What to do after an end. */
+/**
+ * What to do after an end.
+ * @param {number} code
+ * @param {string} [reason]
+ * @returns {'retry' | 'authenticate' | 'give up'}
+ */
 export function actionAfter(code, reason) {
   if (code === UNAUTHORIZED) return 'authenticate';
   return PASSING.has(code) && reason !== REPLACED ? 'retry' : 'give up';
 }
 
 export class FailedEvent extends Event {
+  /** @param {End} end */
   constructor({ error }) {
     super('error');
     Object.assign(this, { error, message: String(error?.message ?? '') });
@@ -62,6 +47,10 @@ export class FailedEvent extends Event {
 }
 
 export class RefusedEvent extends Event {
+  /**
+   * @param {End} end
+   * @param {string} action
+   */
   constructor({ code, reason, status, requestId }, action) {
     super('refused');
     Object.assign(this, { code, reason, status, requestId, action });
@@ -69,24 +58,42 @@ export class RefusedEvent extends Event {
 }
 
 export class ClosedEvent extends Event {
+  /**
+   * @param {End} end
+   * @param {number | null} retryIn
+   */
   constructor({ code, reason, wasClean, error }, retryIn) {
     super('close');
     Object.assign(this, { code, reason, wasClean, error, retryIn });
   }
 }
 
-/** Whether the gate ended it and said why. */
+/**
+ * @param {unknown} reason
+ * @returns {number | undefined}
+ */
+const codeFor = (reason) => REASONS[/** @type {import('./reasons.js').Reason} */ (reason)];
+
+/**
+ * Whether the gate ended it and said why.
+ * @param {End} end
+ */
 export const isRefusal = ({ code, reason, status }) =>
-  status !== undefined || REASONS[reason] === code;
+  status !== undefined || codeFor(reason) === code;
 
 /** The answer of an endpoint that refused. */
 export class Refused extends Error {
+  /**
+   * @param {Response} response
+   * @param {{ reason?: unknown }} problem
+   */
   constructor(response, { reason }) {
     super(`the gate answered ${response.status}`);
     const { status, headers } = response;
     const seconds = Number(headers.get('retry-after') ?? 0);
+    /** @type {End} */
     this.end = {
-      code: REASONS[reason] ?? codeOf(status),
+      code: codeFor(reason) ?? codeOf(status),
       reason: String(reason ?? ''),
       status,
       requestId: headers.get('portcullis-request-id') ?? undefined,
@@ -95,6 +102,7 @@ export class Refused extends Error {
   }
 }
 
+/** @param {number} status */
 const codeOf = (status) => {
   if (status === 429) return 4429;
   if (status >= 500) return 1013;

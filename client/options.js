@@ -1,13 +1,27 @@
 // What a socket is made of: its URL and options, checked at once.
 
+/**
+ * The options with their defaults.
+ * @typedef {Required<Omit<Given, 'protocols' | 'getToken' | 'retryCodes'>> & {
+ *   protocols: string[],
+ *   getToken: Given['getToken'],
+ *   retryCodes: Set<number>,
+ * }} Options
+ * @typedef {import('./portcullis.js').PortcullisOptions} Given
+ */
+
 /** RFC 9110 §5.6.2: what a subprotocol may consist of. */
 const SUBPROTOCOL = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const VISIBLE = /^[\x21-\x7e]+$/;
 const HANDOVERS = ['subprotocol', 'ticket'];
 
+/** @param {string} why */
 const noUrl = (why) => new DOMException(why, 'SyntaxError');
 
-/** The URL as `WebSocket` reads it. */
+/**
+ * The URL as `WebSocket` reads it.
+ * @param {string | URL} given
+ */
 export function readUrl(given) {
   const base = globalThis.document?.baseURI ?? globalThis.location?.href;
   let url;
@@ -22,7 +36,11 @@ export function readUrl(given) {
   return url;
 }
 
-/** The options, or the subprotocols alone, with what is left out. */
+/**
+ * The options, or the subprotocols alone, with what is left out.
+ * @param {import('./portcullis.js').PortcullisOptions | string | readonly string[]} [given]
+ * @returns {Options}
+ */
 export function readOptions(given) {
   const isProtocols = typeof given === 'string' || Array.isArray(given);
   const {
@@ -35,8 +53,12 @@ export function readOptions(given) {
     connectTimeout = 20_000,
     retryCodes = [],
     random = Math.random,
-  } = isProtocols ? { protocols: given } : (given ?? {});
+  } = /** @type {Given} */ (isProtocols ? { protocols: given } : (given ?? {}));
   const protocols = [offered].flat();
+  /**
+   * @param {string} one
+   * @param {number} at
+   */
   const isSound = (one, at) =>
     SUBPROTOCOL.test(one) && one !== 'bearer' && protocols.indexOf(one) === at;
   if (!protocols.every(isSound)) {
@@ -65,7 +87,12 @@ export function readOptions(given) {
   };
 }
 
-/** Whether a token can be handed over like that. */
+/**
+ * Whether a token can be handed over like that.
+ * @param {unknown} token
+ * @param {Options} options
+ * @returns {token is string}
+ */
 export function fits(token, { handover, protocols }) {
   if (typeof token !== 'string') return false;
   if (handover === 'ticket') return VISIBLE.test(token);

@@ -1,3 +1,7 @@
+import type { Reason } from './reasons.js';
+
+export type { Reason };
+
 /** Why `getToken` is asked: for a connection, after a token was refused, or before one expires. */
 export type TokenOccasion = 'connect' | 'refused' | 'expiring';
 
@@ -33,36 +37,6 @@ export interface PortcullisOptions {
   /** In place of `Math.random`. */
   random?: () => number;
 }
-
-/** The `reason` of a refusal, as the gate's reference has it. */
-export type Reason =
-  | 'misconfigured'
-  | 'no_route'
-  | 'replayed_key'
-  | 'origin_missing'
-  | 'origin_not_allowed'
-  | 'token_missing'
-  | 'token_invalid'
-  | 'token_expired'
-  | 'ambiguous_token'
-  | 'insufficient_scope'
-  | 'provider_unavailable'
-  | 'rate_limited'
-  | 'too_many_sockets'
-  | 'banned'
-  | 'revoked'
-  | 'limiter_unavailable'
-  | 'upstream_unreachable'
-  | 'upstream_refused'
-  | 'upstream_timeout'
-  | 'upstream_gone'
-  | 'backlog'
-  | 'disconnected'
-  | 'message_rate'
-  | 'message_too_big'
-  | 'idle'
-  | 'lifetime'
-  | 'replaced';
 
 /** An attempt or a connection failed. A `close` follows. */
 export interface FailedEvent extends Event {

@@ -18,6 +18,8 @@ import { MAX_REFUSED_TOKENS, Renewal } from './renewal.js';
 import { after } from './timer.js';
 import { askFor, Unusable, withTicket } from './tokens.js';
 
+/** @typedef {import('./close-reasons.js').End} End */
+
 /** A connection that ended sooner, in milliseconds, counts as a failed attempt. */
 const MIN_SUCCESS = 5_000;
 /** RFC 6455 §5.5: what is left of a close frame for the reason, in bytes. */
@@ -34,27 +36,43 @@ const ERRORS = {
 };
 /** Without a network this machine still reaches itself. */
 const LOOPBACK = /^(localhost|127\.[\d.]+|\[::1\])$/;
-/** What no other attempt mends: such as ws: from a page that came by https. */
+/**
+ * What no other attempt mends: such as ws: from a page that came by https.
+ * @param {any} error
+ */
 const isHopeless = (error) => error instanceof Unusable || error?.name === 'SecurityError';
 
 export class PortcullisSocket extends EventTarget {
   #url;
   #options;
   #state = CONNECTING;
+  /** @type {BinaryType} */
   #binaryType = 'blob';
-  /** By type, what `on…` were set to. */
+  /**
+   * By type, what `on…` were set to.
+   * @type {Record<string, Function | null>}
+   */
   #handlers = {};
+  /** @type {WebSocket | undefined} */
   #socket;
-  /** Ends all that the present attempt or connection has under way. */
-  #attempt;
+  /**
+   * Ends all that the present attempt or connection has under way.
+   * @type {AbortController}
+   */
+  #attempt = new AbortController();
+  /** @type {Renewal | undefined} */
   #renewal;
+  /** @type {number | undefined} */
   #openedAt;
   /** Attempts in a row that came to nothing, and how many of the last ones a token was refused to. */
   #failures = 0;
   #refusedTokens = 0;
   /** Whether that holds for the last token there was. */
   #needsNewToken = false;
-  /** While waiting for the next attempt: `due` and `earliest` by the clock, and how to end it. */
+  /**
+   * While waiting for the next attempt: `due` and `earliest` by the clock, and how to end it.
+   * @type {{ due: number, earliest: number, cancel: () => void } | undefined}
+   */
   #pause;
   /** Ends what lives as long as this object. */
   #life = new AbortController();
@@ -79,11 +97,20 @@ export class PortcullisSocket extends EventTarget {
     }
   }
 
+  /**
+   * @param {string | URL} url
+   * @param {Parameters<typeof readOptions>[0]} [options]
+   */
   constructor(url, options) {
     super();
     this.#url = readUrl(url);
     this.#options = readOptions(options);
     const { signal } = this.#life;
+    /**
+     * @param {EventTarget | undefined} target
+     * @param {string} type
+     * @param {(event: Event) => void} listener
+     */
     const on = (target, type, listener) => target?.addEventListener?.(type, listener, { signal });
     on(globalThis, 'online', this.#hurry);
     on(globalThis, 'pageshow', this.#hurry);
@@ -119,15 +146,22 @@ export class PortcullisSocket extends EventTarget {
     if (this.#socket) this.#socket.binaryType = type;
   }
 
-  /** Throws where there is no open connection: nothing is kept for a later one. */
+  /**
+   * Throws where there is no open connection: nothing is kept for a later one.
+   * @param {any} data
+   */
   send(data) {
     if (this.#state !== OPEN) {
       throw new DOMException('there is no open connection', 'InvalidStateError');
     }
-    this.#socket.send(data);
+    this.#socket?.send(data);
   }
 
-  /** Ends the connection and all attempts at another. */
+  /**
+   * Ends the connection and all attempts at another.
+   * @param {number} [code]
+   * @param {string} [reason]
+   */
   close(code, reason) {
     if (code !== undefined && code !== 1000 && !(code >= 3000 && code <= 4999)) {
       throw new DOMException('the code is neither 1000 nor 3000 to 4999', 'InvalidAccessError');
@@ -139,8 +173,8 @@ export class PortcullisSocket extends EventTarget {
     const wasOpen = this.#state === OPEN;
     this.#state = CLOSING;
     if (wasOpen) {
-      this.#renewal.stop();
-      this.#socket.close(code, reason);
+      this.#renewal?.stop();
+      this.#socket?.close(code, reason);
     } else {
       this.#letGo();
       queueMicrotask(() => this.#end({ code: ABNORMAL }));
@@ -154,6 +188,10 @@ export class PortcullisSocket extends EventTarget {
     else this.#end({ code: NO_STATUS }, 0);
   }
 
+  /**
+   * @param {string} type
+   * @param {unknown} handler
+   */
   #handle(type, handler) {
     if (!(type in this.#handlers)) {
       this.addEventListener(type, (event) => this.#handlers[type]?.call(this, event));
@@ -164,6 +202,7 @@ export class PortcullisSocket extends EventTarget {
   async #connect() {
     const attempt = (this.#attempt = new AbortController());
     const { signal } = attempt;
+    /** @param {End} how */
     const end = (how) => signal.aborted || this.#end(how);
     const { connectTimeout, protocols, handover } = this.#options;
     const isTicket = handover === 'ticket';
@@ -173,6 +212,7 @@ export class PortcullisSocket extends EventTarget {
       // Who made this object has it by then.
       await null;
       signal.throwIfAborted();
+      /** @type {import('./portcullis.js').TokenOccasion} */
       const reason = this.#needsNewToken ? 'refused' : 'connect';
       const occasion = { reason, failures: this.#failures, signal };
       const { token, life } = await askFor(this.#options, occasion);
@@ -183,6 +223,10 @@ export class PortcullisSocket extends EventTarget {
       const socket = new WebSocket(url, [...bearer, ...protocols]);
       this.#socket = socket;
       socket.binaryType = this.#binaryType;
+      /**
+       * @param {string} type
+       * @param {(event: any) => void} listener
+       */
       const on = (type, listener) => socket.addEventListener(type, listener, { signal });
       on('open', () => {
         noDeadline();
@@ -207,19 +251,22 @@ export class PortcullisSocket extends EventTarget {
     this.#renewal?.stop();
     this.#pause?.cancel();
     this.#pause = this.#renewal = undefined;
-    if (this.#socket?.readyState < CLOSING) this.#socket.close();
+    if (this.#socket && this.#socket.readyState < CLOSING) this.#socket.close();
     this.#socket = undefined;
   }
 
   /**
    * What follows the end of a connection, or of an attempt at one: another attempt after `delay`
    * milliseconds, or as long as such an end asks for, or none.
+   * @param {End} end
+   * @param {number} [delay]
    */
   #end({ code, reason = '', wasClean = false, error, status, requestId, wait = 0 }, delay) {
     this.#letGo();
     // One that lasted is no failure; one that was opened only to be closed is.
     const least = Math.max(MIN_SUCCESS, this.#bound());
-    if (performance.now() - this.#openedAt > least) this.#failures = this.#refusedTokens = 0;
+    const openedAt = this.#openedAt ?? Infinity;
+    if (performance.now() - openedAt > least) this.#failures = this.#refusedTokens = 0;
     this.#openedAt = undefined;
 
     const isClosing = this.#state === CLOSING;
@@ -242,6 +289,11 @@ export class PortcullisSocket extends EventTarget {
     if (this.#state !== CLOSING) this.dispatchEvent(new ClosedEvent(end, retryIn));
   }
 
+  /**
+   * @param {number} code
+   * @param {string} reason
+   * @param {unknown} error
+   */
   #next(code, reason, error) {
     const { getToken, retryCodes } = this.#options;
     if (isHopeless(error)) return 'give up';
@@ -251,7 +303,12 @@ export class PortcullisSocket extends EventTarget {
     return getToken && this.#refusedTokens < MAX_REFUSED_TOKENS ? action : 'give up';
   }
 
-  /** Plans the next attempt. Gives the milliseconds until then. */
+  /**
+   * Plans the next attempt. Gives the milliseconds until then.
+   * @param {number} code
+   * @param {number} told
+   * @param {number} [given]
+   */
   #wait(code, told, given) {
     const { mostDelay, random } = this.#options;
     // How long a limit holds can’t be read from a close, and more attempts only meet it again.
@@ -267,9 +324,13 @@ export class PortcullisSocket extends EventTarget {
     return delay;
   }
 
-  /** Goes on at that time of `performance`, if not earlier. */
+  /**
+   * Goes on at that time of `performance`, if not earlier.
+   * @param {number} time
+   */
   #goBy(time) {
     const pause = this.#pause;
+    if (!pause) return;
     pause.cancel();
     pause.due = Math.min(pause.due, time);
     pause.cancel = after(pause.due - performance.now(), () => {
@@ -288,7 +349,10 @@ export class PortcullisSocket extends EventTarget {
     return globalThis.navigator?.onLine === false && !LOOPBACK.test(this.#url.hostname);
   }
 
-  /** The network is back, or the page is looked at: no long wait, but never less than was told. */
+  /**
+   * The network is back, or the page is looked at: no long wait, but never less than was told.
+   * @param {Event} event
+   */
   #hurry = ({ type }) => {
     if (!this.#pause || (type === 'visibilitychange' && document.hidden)) return;
     const now = performance.now();
@@ -298,6 +362,7 @@ export class PortcullisSocket extends EventTarget {
   /**
    * The network is gone, and an open connection may never tell; or the page, which browsers keep for
    * a return only where it holds none.
+   * @param {Event} event
    */
   #suspend = ({ type }) => {
     if (this.#pause || this.#state >= CLOSING) return;

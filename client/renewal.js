@@ -11,16 +11,24 @@ export const MAX_REFUSED_TOKENS = 3;
 export class Renewal {
   #url;
   #options;
+  /** @type {string | undefined} */
   #token;
   /** The token that opened the connection: by it the gate finds the socket. */
   #opener;
   /** When the token ends, by the clock of `performance`. */
-  #over;
+  #over = NaN;
   #refusedTokens = 0;
+  /** @type {(() => void) | undefined} */
   #cancel;
   #life = new AbortController();
 
-  /** `life` in seconds; without it nothing is renewed. */
+  /**
+   * `life` in seconds; without it nothing is renewed.
+   * @param {URL} url
+   * @param {import('./options.js').Options} options
+   * @param {string | undefined} token
+   * @param {number | undefined} life
+   */
   constructor(url, options, token, life) {
     this.#url = url;
     this.#options = options;
@@ -33,14 +41,22 @@ export class Renewal {
     this.#cancel?.();
   }
 
+  /**
+   * @param {string | undefined} token
+   * @param {number | undefined} life
+   */
   #begin(token, life) {
     this.#token = token;
-    this.#over = performance.now() + life * 1000;
+    this.#over = performance.now() + (life ?? NaN) * 1000;
     // At a moment of its own for each client.
     this.#plan(0.7 + 0.2 * this.#options.random());
   }
 
-  /** The next attempt, after a share of what is left, and no sooner than was told. */
+  /**
+   * The next attempt, after a share of what is left, and no sooner than was told.
+   * @param {number} share
+   * @param {number} [told]
+   */
   #plan(share, told = 0) {
     const { refresh, getToken, firstDelay } = this.#options;
     const left = this.#over - performance.now();
@@ -65,6 +81,7 @@ export class Renewal {
     }
   }
 
+  /** @param {AbortSignal} signal */
   async #ask(signal) {
     const reason = this.#refusedTokens > 0 ? 'refused' : 'expiring';
     const { token, isTold } = await askFor(this.#options, { reason, failures: 0, signal });

@@ -3,9 +3,15 @@
 /** Platforms fire longer ones at once. */
 const LONGEST = 2 ** 31 - 1;
 
-/** Calls `work` in so many milliseconds. Gives a function that prevents it. */
+/**
+ * Calls `work` in so many milliseconds. Gives a function that prevents it.
+ * @param {number} delay
+ * @param {() => void} work
+ */
 export function after(delay, work) {
+  /** @type {ReturnType<typeof setTimeout>} */
   let timer;
+  /** @param {number} left */
   const set = (left) => {
     const step = Math.min(left, LONGEST);
     timer = setTimeout(() => (left > step ? set(left - step) : work()), step);
@@ -16,7 +22,13 @@ export function after(delay, work) {
 
 const late = () => new DOMException('no answer in time', 'TimeoutError');
 
-/** Does work with a signal that fires when `signal` does, or after so many milliseconds. */
+/**
+ * Does work with a signal that fires when `signal` does, or after so many milliseconds.
+ * @template T
+ * @param {number} delay
+ * @param {AbortSignal} signal
+ * @param {(signal: AbortSignal) => Promise<T>} work
+ */
 export async function within(delay, signal, work) {
   signal.throwIfAborted();
   const limited = new AbortController();

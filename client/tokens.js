@@ -3,6 +3,11 @@
 import { Refused } from './close-reasons.js';
 import { fits } from './options.js';
 
+/**
+ * @typedef {import('./options.js').Options} Options
+ * @typedef {Parameters<NonNullable<Options['getToken']>>[0]} Occasion
+ */
+
 /** A token that can't be sent. Never holds it. */
 export class Unusable extends TypeError {}
 
@@ -10,6 +15,7 @@ export class Unusable extends TypeError {}
  * The seconds that a JWT has left by this machine's clock, and at most those that it was made for;
  * those alone where the clock must be wrong, for the gate takes the token. Undefined where it does
  * not say.
+ * @param {string} token
  */
 function lifeOf(token) {
   try {
@@ -24,7 +30,13 @@ function lifeOf(token) {
   }
 }
 
-/** Rejects when the signal fires, whatever becomes of the promise. */
+/**
+ * Rejects when the signal fires, whatever becomes of the promise.
+ * @template T
+ * @param {AbortSignal} signal
+ * @param {Promise<T>} promise
+ * @returns {Promise<T>}
+ */
 const unless = (signal, promise) =>
   new Promise((resolve, reject) => {
     const stop = () => reject(signal.reason);
@@ -36,12 +48,16 @@ const unless = (signal, promise) =>
 /**
  * What `getToken` gives: `{ token, life, isTold }`, life in seconds as far as known, and whether
  * `getToken` told it. Nothing where there is no token.
+ * @param {Options} options
+ * @param {Occasion} occasion
+ * @returns {Promise<{ token?: string, life?: number, isTold?: boolean }>}
  */
 export async function askFor(options, occasion) {
   const { getToken, handover } = options;
   if (!getToken) return {};
   const given = await unless(occasion.signal, Promise.resolve(getToken(occasion)));
-  const { token, expiresIn } = Object(given) === given ? given : { token: given };
+  const { token, expiresIn } =
+    typeof given === 'object' && given !== null ? given : { token: given, expiresIn: undefined };
   if (token === undefined || token === null) return {};
   if (!fits(token, options)) {
     throw new Unusable(`what getToken gave can’t be handed over by ${handover}`);
@@ -50,8 +66,13 @@ export async function askFor(options, occasion) {
 }
 
 /**
- * Asks one of the gate's endpoints about the path of a socket. Throws a `Refused`. `previous`: the
- * token that opened the socket.
+ * Asks one of the gate's endpoints about the path of a socket. Throws a `Refused`.
+ * @param {'ticket' | 'refresh'} endpoint
+ * @param {URL} socketUrl
+ * @param {string | undefined} token
+ * @param {AbortSignal} signal
+ * @param {string} [previous] the token that opened the socket
+ * @returns {Promise<any>} the JSON of the answer
  */
 export async function post(endpoint, socketUrl, token, signal, previous) {
   const url = new URL(`/_portcullis/${endpoint}`, socketUrl);
@@ -73,7 +94,12 @@ export async function post(endpoint, socketUrl, token, signal, previous) {
   return body;
 }
 
-/** The URL of a socket with a ticket for it. */
+/**
+ * The URL of a socket with a ticket for it.
+ * @param {URL} socketUrl
+ * @param {string | undefined} token
+ * @param {AbortSignal} signal
+ */
 export async function withTicket(socketUrl, token, signal) {
   const { ticket } = await post('ticket', socketUrl, token, signal);
   if (typeof ticket !== 'string') throw new Error('the gate answered without a ticket');

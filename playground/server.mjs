@@ -29,6 +29,7 @@ const CLIENT = [
   'example/index.html',
   'example/example.js',
   'portcullis.js',
+  'reasons.js',
   'close-reasons.js',
   'options.js',
   'renewal.js',

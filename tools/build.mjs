@@ -39,8 +39,8 @@ const features = [
 function inputs(env) {
   const files = [
     ...filesIn(inRoot('src')),
-    ...['Cargo.toml', 'Cargo.lock', 'package-lock.json', 'tools/build.mjs'].map((path) =>
-      inRoot(path),
+    ...['Cargo.toml', 'Cargo.lock', 'package-lock.json', 'tools/build.mjs', 'tools/rust.mjs'].map(
+      (path) => inRoot(path),
     ),
   ];
   const compiler = ask(env.RUSTC ?? 'rustc', ['--version', '--verbose'], env);
@@ -106,7 +106,9 @@ async function make(env, from) {
 function withLto(output) {
   const seen = inRoot('target/lto-seen');
   const file = sha256(readFileSync(compiled));
-  const command = output.split('\n').find((line) => line.includes('--crate-name portcullis_worker '));
+  const command = output
+    .split('\n')
+    .find((line) => line.includes('--crate-name portcullis_worker '));
   if (command) writeFileSync(seen, command.includes(' -C lto ') ? file : `without ${file}`);
   const verdict = readText(seen);
   if (verdict === `without ${file}`) {

@@ -1,8 +1,15 @@
 // The built gate on workerd, as wrangler.toml describes it: for npm start, the check before a
 // deployment, and the tests. Needs Node 22 and a build.
-import { convertV4MiniflareOptions, Miniflare } from 'miniflare';
+import { createRequire } from 'node:module';
+import { basename } from 'node:path';
 import { unstable_getMiniflareWorkerOptions as fromWrangler } from 'wrangler';
+import { configuration } from './project.mjs';
 import { Failure, inRoot } from './run.mjs';
+
+// The Miniflare that wrangler itself uses, wherever the package manager put it.
+const { convertV4MiniflareOptions, Miniflare } = createRequire(
+  createRequire(import.meta.url).resolve('wrangler/package.json'),
+)('miniflare');
 
 /** The built gate's modules, the main one first. */
 export const MODULES = [
@@ -15,34 +22,37 @@ export const MODULES = [
 export const NAME = 'gate';
 
 /**
- * The gate's options as wrangler.toml has them, for one of its environments. Without .dev.vars and
+ * The gate's options as wrangler.toml, or the configuration at `path`, has them for one of its
+ * environments. Without .dev.vars and
  * .env, which are for `wrangler dev` alone: naming other files keeps wrangler from the first, the
  * variable from the second.
  */
-export function describe(environment) {
+export function describe(environment, path = configuration()) {
   process.env.CLOUDFLARE_LOAD_DEV_VARS_FROM_DOT_ENV = 'false';
-  const path = inRoot('wrangler.toml');
   try {
     const { workerOptions } = fromWrangler(path, environment, { envFiles: ['none'] });
     const { modulesRules, ...described } = workerOptions;
     return described;
   } catch (error) {
     const line = error.location?.line;
-    throw new Failure(`wrangler.toml${line ? `, line ${line}` : ''}: ${error.message}`);
+    throw new Failure(`${basename(path)}${line ? `, line ${line}` : ''}: ${error.message}`);
   }
 }
 
 /**
  * Options of Miniflare for the gate.
  *
- * `environment`: one of wrangler.toml's, if it has any. `vars`: settings, over those of
+ * `path` and `environment`: wrangler's configuration and one of its environments, if not the usual.
+ * `modules`: a Worker that has the gate in it, in place of the gate as built. `vars`: settings, over those of
  * wrangler.toml; undefined unsets. `services`: service bindings by name, each the name of one of
  * `workers` or a function from request to response. `workers`: further Workers in Miniflare's
  * form. `front`: one more that gets the requests first. `gate`: what else to lay over the gate's
  * own options. `onLine`: gets every line a Worker logs, as `{ level, message }`.
  */
 function options({
+  path,
   environment,
+  modules = { modulesRoot: inRoot('build'), modules: MODULES },
   vars = {},
   services = {},
   workers = [],
@@ -54,7 +64,7 @@ function options({
   persist,
   shared,
 }) {
-  const described = describe(environment);
+  const described = describe(environment, path);
   return convertV4MiniflareOptions({
     host,
     port,
@@ -68,8 +78,7 @@ function options({
       {
         ...described,
         name: NAME,
-        modulesRoot: inRoot('build'),
-        modules: MODULES,
+        ...modules,
         ...gate,
         bindings: withoutUnset({ ...described.bindings, ...vars }),
         serviceBindings: { ...described.serviceBindings, ...services },

@@ -9,6 +9,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  realpathSync,
   rmSync,
   writeSync,
 } from 'node:fs';
@@ -167,9 +168,9 @@ export function show(command, args, { cwd = root, env = process.env, onOutput } 
 }
 
 /** A short question to a program: its trimmed answer, or undefined if it has none. */
-export function ask(command, args, env = process.env) {
+export function ask(command, args, env = process.env, cwd = root) {
   const { status, stdout } = spawnSync(command, args, {
-    cwd: root,
+    cwd,
     env,
     encoding: 'utf8',
     timeout: 20_000,
@@ -243,13 +244,20 @@ function alive(pid) {
   }
 }
 
-/** Runs `main` when `module` is what was started, and turns failures into words and an exit code. */
-export async function entry(module, main) {
-  if (process.argv[1] !== fileURLToPath(module)) return;
+/** Runs a command's `main`, and turns failures into a message and an exit code. */
+export async function command(main) {
   try {
     process.exitCode = (await main()) ?? 0;
   } catch (error) {
     process.stderr.write(`\n✗ ${error instanceof Failure ? error.message : error.stack}\n`);
     process.exitCode = 1;
   }
+}
+
+/** Runs `main` with the arguments of the command line if `module` is what was started. */
+export async function entry(module, main) {
+  // npm starts a package's command through a symbolic link.
+  const started = process.argv[1];
+  if (!existsSync(started ?? '') || realpathSync(started) !== fileURLToPath(module)) return;
+  await command(() => main(process.argv.slice(2)));
 }

@@ -9,9 +9,10 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
+import { homedir } from 'node:os';
 import { join, relative } from 'node:path';
 import { download, isDebian, libraryFolders, unpack } from './debian.mjs';
-import { ask, Failure, inRoot, inToolchain, readText, run, say } from './run.mjs';
+import { ask, Failure, inRoot, inToolchain, readText, root, run, say } from './run.mjs';
 
 const target = 'wasm32-unknown-unknown';
 const compiler = inToolchain('rust');
@@ -65,7 +66,18 @@ const debianEnvironment = () => ({
 /** `env` for building for the target. worker-build asks the rustc on the PATH, cargo the one in RUSTC. */
 export function forWasm(env) {
   const more = wasmEnvironment();
-  return { ...env, ...more, PATH: more.RUSTC ? `${join(compiler, 'bin')}:${env.PATH}` : env.PATH };
+  const flags = { CARGO_ENCODED_RUSTFLAGS: withoutPaths(env).join('\x1f') };
+  const path = more.RUSTC ? `${join(compiler, 'bin')}:${env.PATH}` : env.PATH;
+  return { ...env, ...more, ...flags, PATH: path };
+}
+
+// Panic messages name source files. What is published must not name folders of this machine.
+function withoutPaths(env) {
+  const cargoHome = env.CARGO_HOME ?? join(homedir(), '.cargo');
+  return [
+    `--remap-path-prefix=${join(cargoHome, 'registry/src')}=crates`,
+    `--remap-path-prefix=${root}=portcullis`,
+  ];
 }
 
 // Debian's rustc comes without a linker for WASM; the one of rustup's toolchain does.

@@ -4,16 +4,18 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, watch } from 'node:fs';
 import { dirname, relative } from 'node:path';
 import { parseArgs } from 'node:util';
-import { build } from './build.mjs';
-import { onNode22 } from './node22.mjs';
+import { inProject, isPackaged, ready } from './project.mjs';
 import { entry, Failure, filesIn, inRoot, say, seconds } from './run.mjs';
-import { setup } from './setup.mjs';
 
 const flags = {
   port: { type: 'string' },
   'playground-port': { type: 'string' },
 };
-const watched = ['Cargo.toml', 'Cargo.lock', 'wrangler.toml'];
+// In the package nothing is built, and a change of the settings alone restarts the gate.
+const watched = isPackaged
+  ? ['wrangler.toml', 'wrangler.json', 'wrangler.jsonc']
+  : ['Cargo.toml', 'Cargo.lock', 'wrangler.toml'];
+const sourceFiles = () => (isPackaged ? [] : [...filesIn(inRoot('src'))]);
 
 function readPort(name, text, otherwise) {
   if (text === undefined || text === '') return otherwise;
@@ -22,10 +24,10 @@ function readPort(name, text, otherwise) {
   throw new Failure(`${name} is ${text}: write a port, such as ${otherwise}.`);
 }
 
-function readPorts() {
+function readPorts(args) {
   let given;
   try {
-    given = parseArgs({ options: flags }).values;
+    given = parseArgs({ args, options: flags }).values;
   } catch (error) {
     throw new Failure(
       `${error.message}\nnpm start takes --port and --playground-port, behind \`--\`.`,
@@ -57,7 +59,7 @@ From a command line, with a token that lasts 15 minutes:
   npx wscat -c ${gateUrl}/ -o ${origin} -H "Authorization: Bearer $token"
 Without -H, or with another origin behind -o, the gate refuses.
 
-A change in src/, Cargo.toml, Cargo.lock or wrangler.toml restarts the gate. Ctrl-C ends all.
+A change in ${isPackaged ? 'wrangler.toml' : 'src/, Cargo.toml, Cargo.lock or wrangler.toml'} restarts the gate. Ctrl-C ends all.
 `);
 }
 
@@ -72,12 +74,12 @@ const logged = ({ level, message }) =>
 
 /** What is built and run, by path, so that a file written without a change restarts nothing. */
 function sources() {
-  const files = [...filesIn(inRoot('src')), ...watched.map((name) => inRoot(name))];
+  const files = [...sourceFiles(), ...watched.map((name) => inProject(name))];
   return new Map(
     files
       .filter((path) => existsSync(path))
       .map((path) => [
-        relative(inRoot(), path),
+        relative(inProject(), path),
         createHash('sha256').update(readFileSync(path)).digest('hex'),
       ]),
   );
@@ -104,7 +106,7 @@ function keepUpToDate(demo) {
     say(`\n${changed.join(', ')} changed.`);
     demo.tell('building');
     try {
-      await build();
+      await ready();
       await demo.restartGate();
       demo.tell('running');
       say(
@@ -132,12 +134,12 @@ function keepUpToDate(demo) {
   };
   // Folder by folder: Node's recursive watching loses a file that an editor replaced by a new one.
   const watchers = new Map([
-    [inRoot(), watch(inRoot(), (_, name) => watched.includes(name) && soon())],
+    [inProject(), watch(inProject(), (_, name) => watched.includes(name) && soon())],
   ]);
   function watchFolders() {
-    const found = new Set([...filesIn(inRoot('src'))].map((path) => dirname(path)));
+    const found = new Set(sourceFiles().map((path) => dirname(path)));
     for (const [folder, watcher] of watchers) {
-      if (folder === inRoot() || found.has(folder)) continue;
+      if (folder === inProject() || found.has(folder)) continue;
       watcher.close();
       watchers.delete(folder);
     }
@@ -167,11 +169,9 @@ const ended = () =>
     }
   });
 
-await entry(import.meta.url, async () => {
-  const ports = readPorts();
-  const environment = await setup();
-  await onNode22(environment);
-  await build();
+export async function main(args) {
+  const ports = readPorts(args);
+  await ready();
   const { startDemo } = await import('../playground/demo.mjs');
   const demo = await startDemo({ ...ports, onDecision: report, onLine: logged });
   const updates = keepUpToDate(demo);
@@ -183,4 +183,6 @@ await entry(import.meta.url, async () => {
   setTimeout(() => process.exit(0), 5_000).unref();
   await demo.stop();
   process.exit(0);
-});
+}
+
+await entry(import.meta.url, main);

@@ -1,8 +1,7 @@
 // npm run token: mints development tokens, and says why the gate would refuse one.
 import { parseArgs } from 'node:util';
-import { onNode22 } from './node22.mjs';
+import { ready } from './project.mjs';
 import { entry, Failure, say, sayOnStderr } from './run.mjs';
-import { setup } from './setup.mjs';
 
 const HELP = `npm run -s token -- [options]             prints a token
 npm run token -- inspect <token> [options]   says whether the gate would admit it, and why not
@@ -67,25 +66,22 @@ function read(args) {
   return { command, options, token: positionals[0] };
 }
 
-await entry(import.meta.url, async () => {
-  const { command, options, token } = read(process.argv.slice(2));
+export async function main(args) {
+  const { command, options, token } = read(args);
   if (command === 'help') {
     say(HELP);
     return 0;
   }
   // Nothing but the token may stand where a shell takes it from.
   if (command === 'mint') sayOnStderr();
-  const environment = await setup();
-  await onNode22(environment);
+  await ready({ built: command !== 'mint' });
   if (command === 'mint') {
     const { mint } = await import('./token/mint.mjs');
     process.stdout.write(`${await mint(options)}\n`);
     return 0;
   }
-  const [{ build }, { inspect }] = await Promise.all([
-    import('./build.mjs'),
-    import('./token/inspect.mjs'),
-  ]);
-  await build();
+  const { inspect } = await import('./token/inspect.mjs');
   return inspect(token, options);
-});
+}
+
+await entry(import.meta.url, main);

@@ -21,7 +21,7 @@ impl Dice {
         self.next() % limit
     }
 
-    /// A wait between events that are so many per millisecond, in milliseconds.
+    /// A random wait in milliseconds between events that come at this rate per millisecond.
     pub fn wait(&mut self, rate: f64) -> f64 {
         -(1.0 - self.part()).ln() / rate
     }

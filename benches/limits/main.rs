@@ -33,7 +33,7 @@ const CPU_OF_AN_UPGRADE: f64 = 0.4;
 const TIME_OF_A_QUESTION: f64 = 1.0;
 const MEMORY: f64 = 0.128;
 
-/// Dollars per million upgrades that each bring so many questions and rows.
+/// Dollars per million upgrades that each bring this many calls and rows.
 fn cost(upgrades: f64, questions: f64, rows: f64) -> f64 {
     let worker = upgrades * (WORKER_REQUEST + CPU * CPU_OF_AN_UPGRADE);
     let duration = TIME_OF_A_QUESTION / 1000.0 * MEMORY * GB_SECOND;
@@ -107,7 +107,7 @@ fn routes() -> Plot {
     }
 }
 
-/// What a counter that everything goes through would admit of so many requests a second.
+/// How many of these requests per second a single counter for all of them would admit.
 fn by_one_counter(count: u32, window: u64, rate: f64, seconds: u64) -> f64 {
     let in_a_window = |length: u64| (rate * length as f64).min(count.into());
     in_a_window(window) * (seconds / window) as f64 + in_a_window(seconds % window)
@@ -155,7 +155,7 @@ fn crowds() -> Plot {
     }
 }
 
-/// Prints a crowd and gives the calls per refusal.
+/// Prints the result for a crowd, and returns the calls per refusal.
 fn report(crowd: Crowd) -> f64 {
     let outcome = flood::run(crowd);
     let admitted = outcome.admitted as f64;

@@ -5,6 +5,7 @@ mod counting;
 mod names;
 mod one_time;
 mod origins;
+mod paths;
 mod reader;
 mod reference;
 mod registry;

@@ -14,6 +14,7 @@ mod one_time;
 mod passage;
 mod permit;
 pub mod platform;
+mod questions;
 mod refresh;
 mod registration;
 mod responses;
@@ -22,6 +23,7 @@ mod tickets;
 mod token;
 mod undenied;
 
+use crate::checks::origin::Origin;
 use crate::checks::transport;
 use crate::record::{Outcome, Record, Stage};
 use crate::request::Request;
@@ -55,6 +57,7 @@ impl Gate {
 impl<P: Platform> Attempt<'_, P> {
     async fn steps(&mut self) -> Result<Passage<P>, Rejection> {
         let origin = self.request.headers.get("origin");
+        let origin = origin.as_deref().map(Origin::for_the_record);
         self.record.note_origin(origin.as_deref());
 
         // 1. configuration
@@ -87,7 +90,8 @@ impl<P: Platform> Attempt<'_, P> {
                 let json = site.key_set();
                 return Ok(Passage::KeySet { json });
             }
-            Place::Nowhere => return Err(Reason::NoRoute.because("no route or endpoint matches")),
+            Place::Unserved(miss) => return self.refuse_unserved(site, *miss),
+            Place::Nowhere(miss) => return Err((*miss).into()),
         };
 
         // 4. handshake
@@ -100,7 +104,7 @@ impl<P: Platform> Attempt<'_, P> {
         let origin = self.check_origin(&form)?;
 
         // 6. bans and exhausted quotas already known here
-        let known = self.check_known(&form, &site.elsewhere.counting)?;
+        let known = self.check_known(&form, site)?;
         let Form::Credential(claimant) = form else {
             self.record.outcome = Outcome::Preflight;
             return Ok(Passage::Preflight);

@@ -107,7 +107,7 @@ pub const ROUTE_QUOTA_BINDING: &str = "ROUTE_QUOTA";
 
 /// What happens to an attempt that can't be counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnLimiterFailure {
+pub enum FailurePolicy {
     Reject,
     Admit,
 }
@@ -120,7 +120,10 @@ pub struct Counting {
     /// Admissions of each route, all clients together.
     pub route: Option<Quota>,
     pub ipv6_prefix: Ipv6Prefix,
-    pub on_failure: OnLimiterFailure,
+    /// When a counter does not answer.
+    pub on_failure: FailurePolicy,
+    /// When revocations, bans or used tokens can't be looked up.
+    pub on_registry_failure: FailurePolicy,
     /// How long a counter may take to answer.
     pub timeout: Duration,
 }

@@ -163,12 +163,10 @@ impl Record {
         self.cause = Some(cut(what));
     }
 
-    /// Something went wrong on the way to an admission.
-    pub fn note_lapse(&mut self, lapse: String) {
-        self.cause = Some(match self.cause.take() {
-            Some(before) => format!("{before}; {lapse}"),
-            None => lapse,
-        });
+    /// Adds what went wrong on the way to an admission.
+    pub fn note_lapses(&mut self, lapses: Vec<String>) {
+        let all: Vec<_> = self.cause.take().into_iter().chain(lapses).collect();
+        self.cause = (!all.is_empty()).then(|| all.join("; "));
     }
 
     /// Notes the header of a token, and returns what was decided about it.

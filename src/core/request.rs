@@ -2,6 +2,8 @@
 
 pub mod address;
 pub mod parameters;
+pub mod path;
+pub mod percent;
 pub(crate) mod syntax;
 
 use std::fmt;
@@ -84,8 +86,15 @@ impl Request<'_> {
     /// (RFC 6455 §4.2.1).
     pub fn asks_for_websocket(&self) -> bool {
         self.headers.get("upgrade").is_some_and(|value| {
-            syntax::list(&value).any(|protocol| protocol.eq_ignore_ascii_case("websocket"))
+            syntax::elements(&value).any(|protocol| protocol.eq_ignore_ascii_case("websocket"))
         })
+    }
+
+    /// Whether the host is one, with a port or without. The runtime puts `Host` into the URL as it
+    /// came, so that any other text would move where the path begins.
+    pub fn has_sound_host(&self) -> bool {
+        let host = self.headers.get("host");
+        is_authority(self.url.authority) && host.is_none_or(|host| is_authority(&host))
     }
 
     /// Whether the method only asks for a representation (RFC 9110 §9.2.1).
@@ -94,7 +103,12 @@ impl Request<'_> {
     }
 }
 
-/// The parts of an absolute URL that the runtime has already parsed and normalised.
+fn is_authority(text: &str) -> bool {
+    let is_sound = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
+    !text.is_empty() && text.bytes().all(is_sound)
+}
+
+/// The parts of an absolute URL as the client sent it: the runtime resolves nothing in it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct RequestUrl<'a> {
     /// `http` or `https`.

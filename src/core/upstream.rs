@@ -1,22 +1,44 @@
 //! The server behind the gate: where it is, what is sent to it, and which answers count.
 
 pub mod assertion;
+mod object;
 mod reply;
+mod url;
 
 use std::fmt;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use serde_json::Value;
 
 use crate::request::parameters::Parameters;
-use crate::request::{Request, RequestUrl};
+use crate::request::{Request, RequestUrl, syntax};
 use crate::token::{Authenticated, Identity, Source, without_cookie, without_parameter};
+pub use object::ObjectUpstream;
 pub use reply::{Offer, Reply, UpstreamFailure};
+pub use url::UpstreamUrl;
 
-/// Headers of a client that only the gate may set: by exact name or, where it ends in a dash, by
-/// prefix.
-pub const GATE_HEADERS: [&str; 3] = ["forwarded", "x-forwarded-", "portcullis-"];
+/// Headers that no client may send to a server, since servers trust them: exact names, and prefixes
+/// that end in a dash. A name counts however it is spelt: case and all characters but letters and
+/// digits make no difference, as for servers that make variables of names (RFC 3875 §4.1.18).
+pub const GATE_HEADERS: [&str; 10] = [
+    "portcullis-",
+    // Who the client is, and what it asked for.
+    "forwarded",
+    "x-forwarded-",
+    "x-real-ip",
+    "true-client-ip",
+    "x-client-ip",
+    // Another path than the one that was judged.
+    "x-original-url",
+    "x-rewrite-url",
+    // Internal headers of PartyServer and Next.js.
+    "x-partykit-",
+    "x-middleware-",
+];
+
+/// Headers that Cloudflare sets. They pass in its own spelling alone, which no client can forge.
+pub const PLATFORM_HEADERS: [&str; 1] = ["cf-"];
 
 /// Where accepted sockets go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,74 +49,16 @@ pub enum Upstream {
     Object(ObjectUpstream),
 }
 
-/// `UPSTREAM_OBJECT`: a Durable Object by its name, which may hold parameters of the path.
+/// Where one request goes: a server, and the path that was judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ObjectUpstream {
-    /// The name of the namespace's binding.
-    pub binding: String,
-    name: Vec<NamePart>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum NamePart {
-    Literal(String),
-    Parameter(String),
-}
-
-impl ObjectUpstream {
-    /// Parses `ROOMS/lobby` or `ROOMS/{room}`. The error says what is wrong and what would be
-    /// right.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let wrong = || {
-            format!("{text:?} is no object; write a binding and a name, like \"ROOMS/{{room}}\"")
-        };
-        let (binding, mut rest) = text.split_once('/').ok_or_else(wrong)?;
-        if binding.is_empty() || rest.is_empty() {
-            return Err(wrong());
-        }
-        let mut name = Vec::new();
-        while let Some((literal, after_response)) = rest.split_once('{') {
-            let (parameter, after_response) = after_response.split_once('}').ok_or_else(wrong)?;
-            if !literal.is_empty() {
-                name.push(NamePart::Literal(literal.to_owned()));
-            }
-            name.push(NamePart::Parameter(parameter.to_owned()));
-            rest = after_response;
-        }
-        if !rest.is_empty() {
-            name.push(NamePart::Literal(rest.to_owned()));
-        }
-        Ok(Self {
-            binding: binding.to_owned(),
-            name,
-        })
-    }
-
-    /// The parameters that the name holds.
-    pub fn parameters(&self) -> impl Iterator<Item = &str> {
-        self.name.iter().filter_map(|part| match part {
-            NamePart::Literal(_) => None,
-            NamePart::Parameter(name) => Some(name.as_str()),
-        })
-    }
-
-    fn name(&self, parameters: &Parameters) -> String {
-        let part = |part: &NamePart| match part {
-            NamePart::Literal(text) => text.clone(),
-            // A slash in a value is escaped, so that two parameters can't trade places.
-            NamePart::Parameter(name) => parameters
-                .get(name)
-                .unwrap_or_default()
-                .replace('%', "%25")
-                .replace('/', "%2F"),
-        };
-        self.name.iter().map(part).collect()
-    }
+pub struct Destination<'a> {
+    pub server: Server<'a>,
+    path: &'a str,
 }
 
 /// An upstream for one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Destination<'a> {
+pub enum Server<'a> {
     Url(&'a UpstreamUrl),
     /// The name of a service binding.
     Service(&'a str),
@@ -105,19 +69,8 @@ pub enum Destination<'a> {
     },
 }
 
-/// `UPSTREAM_URL`: a path in it goes before the request's.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UpstreamUrl {
-    /// `http` or `https`: sockets are opened by fetch, which has no `ws`.
-    scheme: &'static str,
-    authority: String,
-    path_prefix: String,
-    /// The name of a binding of a client certificate (mTLS) that the server is shown.
-    pub certificate: Option<String>,
-}
-
 impl Upstream {
-    /// Whom an assertion is for: the origin of a URL as RFC 6454 §6.2 writes it, or
+    /// The audience of assertions: the origin of a URL as RFC 6454 §6.2 writes it, or
     /// `service:NAME`, or `object:NAMESPACE`.
     pub fn audience(&self) -> String {
         match self {
@@ -127,104 +80,46 @@ impl Upstream {
         }
     }
 
-    /// Where a request with these path parameters goes.
-    pub fn destination(&self, parameters: &Parameters) -> Destination<'_> {
-        match self {
-            Self::Url(url) => Destination::Url(url),
-            Self::Service(name) => Destination::Service(name),
-            Self::Object(object) => Destination::Object {
+    /// Where a request goes whose path a route matched.
+    pub fn destination<'a>(&'a self, parameters: &'a Parameters) -> Destination<'a> {
+        let server = match self {
+            Self::Url(url) => Server::Url(url),
+            Self::Service(name) => Server::Service(name),
+            Self::Object(object) => Server::Object {
                 binding: &object.binding,
                 name: object.name(parameters),
             },
+        };
+        Destination {
+            server,
+            path: parameters.path(),
         }
     }
 }
 
-impl UpstreamUrl {
-    /// Parses `wss://`, `https://`, `ws://` or `http://` with a host. The error says what is
-    /// wrong and what would be right.
-    pub fn parse(text: &str, plaintext_is_allowed: bool) -> Result<Self, String> {
-        let example = "write a URL like \"wss://chat.example.com\"";
-        if text.contains('#') {
-            return Err(format!("it has a fragment; {example}"));
-        }
-        let uri: http::Uri = text
-            .parse()
-            .map_err(|error| format!("{error}; {example}"))?;
-        let scheme = match uri.scheme_str().map(str::to_ascii_lowercase).as_deref() {
-            Some("wss" | "https") => "https",
-            Some("ws" | "http") => "http",
-            _ => {
-                return Err(format!(
-                    "its scheme is not wss, https, ws or http; {example}"
-                ));
+impl Destination<'_> {
+    /// The URL to fetch, with this query.
+    fn target(&self, url: &RequestUrl<'_>, query: Option<&str>) -> String {
+        let mut target = match self.server {
+            Server::Url(base) => base.join(self.path),
+            Server::Service(_) | Server::Object { .. } => {
+                format!("{}://{}{}", url.scheme, url.authority, self.path)
             }
         };
-        let authority = uri
-            .authority()
-            .ok_or_else(|| format!("it has no host; {example}"))?;
-        if authority.as_str().contains('@') {
-            return Err(format!("it has a user name or password; {example}"));
+        if let Some(query) = query {
+            target.push('?');
+            target.push_str(query);
         }
-        let names_a_port = authority.as_str().len() > authority.host().len();
-        if authority.host().is_empty() || (names_a_port && authority.port_u16().is_none()) {
-            return Err(format!("its host or port is malformed; {example}"));
-        }
-        if uri.query().is_some() {
-            return Err(format!("it has a query; {example}"));
-        }
-        if scheme == "http" && !plaintext_is_allowed && !is_loopback(authority.host()) {
-            return Err(
-                "it would carry identities unencrypted; write wss:// or https://, \
-                 or set UPSTREAM_PLAINTEXT to true"
-                    .into(),
-            );
-        }
-        Ok(Self {
-            scheme,
-            authority: authority.to_string(),
-            path_prefix: uri.path().trim_end_matches('/').to_owned(),
-            certificate: None,
-        })
-    }
-
-    /// Whether the server is reached over TLS.
-    pub fn is_encrypted(&self) -> bool {
-        self.scheme == "https"
-    }
-
-    fn origin(&self) -> String {
-        let authority = self.authority.to_ascii_lowercase();
-        let default_port = if self.scheme == "https" {
-            ":443"
-        } else {
-            ":80"
-        };
-        let authority = authority.strip_suffix(default_port).unwrap_or(&authority);
-        format!("{}://{authority}", self.scheme)
-    }
-
-    fn join(&self, path: &str) -> String {
-        format!(
-            "{}://{}{}{path}",
-            self.scheme, self.authority, self.path_prefix
-        )
+        target
     }
 }
 
-fn is_loopback(host: &str) -> bool {
-    let literal = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost"
-        || host.ends_with(".localhost")
-        || literal.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
-}
-
-/// What the edge is to send, relative to the request it got.
+/// The request to send, relative to the one that came.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Forward<'a> {
     pub to: Destination<'a>,
     pub url: String,
-    /// Headers to remove, beside [`GATE_HEADERS`].
+    /// Headers to remove, in addition to [`GATE_HEADERS`] and those that `Connection` names.
     pub remove: Vec<&'static str>,
     pub set: Vec<(&'static str, String)>,
     pub timeout: Duration,
@@ -244,7 +139,7 @@ impl fmt::Debug for Forward<'_> {
 }
 
 impl<'a> Forward<'a> {
-    /// A request as it came, told whence.
+    /// A request as it came, with the client's address, scheme and host in headers.
     pub fn plain(
         to: Destination<'a>,
         timeout: Duration,
@@ -260,7 +155,7 @@ impl<'a> Forward<'a> {
             set.push(("X-Forwarded-For", ip.to_string()));
         }
         Self {
-            url: target(&to, &request.url, request.url.query),
+            url: to.target(&request.url, request.url.query),
             to,
             remove: Vec::new(),
             set,
@@ -268,7 +163,7 @@ impl<'a> Forward<'a> {
         }
     }
 
-    /// An upgrade: without the credential, with the identity it stood for.
+    /// An upgrade, with the client's identity in place of its credential.
     pub fn upgrade(
         to: Destination<'a>,
         timeout: Duration,
@@ -307,13 +202,25 @@ impl<'a> Forward<'a> {
         if let Some(cookie) = cookie {
             forward.replace("cookie", cookie);
         }
-        forward.url = target(&forward.to, &request.url, query.as_deref());
+        forward.fill_lists(request);
+        forward.url = forward.to.target(&request.url, query.as_deref());
         forward
     }
 
-    /// Adds the gate's signed word about the request.
+    /// Adds a signed assertion about the request.
     pub fn assert(&mut self, assertion: String) {
         self.set.push(("Portcullis-Assertion", assertion));
+    }
+
+    /// Takes the empty elements out of the handshake's lists, since some servers refuse them.
+    fn fill_lists(&mut self, request: &Request<'_>) {
+        for name in ["sec-websocket-protocol", "sec-websocket-extensions"] {
+            let is_decided =
+                self.remove.contains(&name) || self.set.iter().any(|(known, _)| *known == name);
+            let sent = request.headers.get(name).filter(|_| !is_decided);
+            let filled = sent.and_then(|sent| syntax::without_empty_elements(&sent));
+            self.set.extend(filled.map(|filled| (name, filled)));
+        }
     }
 
     /// Sets the header, or removes it if nothing is left for it.
@@ -326,32 +233,26 @@ impl<'a> Forward<'a> {
     }
 }
 
-fn target(to: &Destination<'_>, url: &RequestUrl<'_>, query: Option<&str>) -> String {
-    let mut target = match to {
-        Destination::Url(base) => base.join(url.path),
-        Destination::Service(_) | Destination::Object { .. } => {
-            format!("{}://{}{}", url.scheme, url.authority, url.path)
-        }
-    };
-    if let Some(query) = query {
-        target.push('?');
-        target.push_str(query);
-    }
-    target
-}
-
-/// Everything but visible ASCII, and `%` itself, so that two subjects never look alike and none
-/// can end a header.
-const SUBJECT_ESCAPES: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
+/// Everything but visible ASCII, and `%` itself: no two names look alike, and none can end a header.
+const NAME_ESCAPES: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
 
 fn identity_headers(identity: &Identity) -> Vec<(&'static str, String)> {
     let mut headers = Vec::new();
-    if let Some(subject) = &identity.subject {
-        let subject = utf8_percent_encode(subject, SUBJECT_ESCAPES).to_string();
-        headers.push(("Portcullis-Subject", subject));
+    let names = [
+        ("Portcullis-Subject", identity.subject.as_deref()),
+        ("Portcullis-Issuer", issuer(identity)),
+    ];
+    for (header, name) in names {
+        let escaped = name.map(|name| utf8_percent_encode(name, NAME_ESCAPES).to_string());
+        headers.extend(escaped.map(|escaped| (header, escaped)));
     }
     if !identity.scopes.is_empty() {
         headers.push(("Portcullis-Scopes", identity.scopes.join(" ")));
     }
     headers
+}
+
+/// `iss`: two issuers may give two users the same `sub`.
+fn issuer(identity: &Identity) -> Option<&str> {
+    identity.claims.get("iss").and_then(Value::as_str)
 }

@@ -24,13 +24,14 @@ pub fn fetch(
     env: JsValue,
     context: worker::worker_sys::Context,
 ) -> Result<JsValue, JsValue> {
-    at_once_or_promised(async move {
-        let platform = WorkerPlatform {
-            isolate: isolate::get(&env),
-            env,
-            request,
-            context: Rc::new(Context::new(context)),
-        };
+    let platform = WorkerPlatform {
+        isolate: isolate::get(&env),
+        env,
+        request,
+        context: Rc::new(Context::new(context)),
+    };
+    let context = platform.context.clone();
+    at_once_or_promised(&context, async move {
         answer(&platform).await.map(JsValue::from)
     })
 }
@@ -69,7 +70,7 @@ async fn answer(platform: &WorkerPlatform) -> Result<Response, JsValue> {
         platform,
         request: &seen,
         place: &place,
-        stamps: isolate.stamps(&place),
+        stamps: isolate.stamps(&place, seen.url.is_tls()),
         cors: gate.cors(&seen, &place),
     };
     let response = responder.respond(result, &mut record)?;

@@ -11,10 +11,10 @@ extern "C" {
     pub fn describe_environment(env: &JsValue) -> String;
 
     #[wasm_bindgen(js_name = namesLike)]
-    pub fn names_like(owned: &JsValue) -> JsValue;
+    pub fn names_like(owned: &JsValue, platform: &JsValue) -> JsValue;
 
     #[wasm_bindgen(js_name = stampsOf)]
-    pub fn stamps_of(lines: &str, hidden: &JsValue) -> JsValue;
+    pub fn stamps_of(set: &str, add: &str, hidden: &JsValue) -> JsValue;
 
     #[wasm_bindgen(js_name = readRequest)]
     pub fn read_request(request: &Request, names: &JsValue) -> String;
@@ -80,16 +80,6 @@ extern "C" {
         own: &str,
     ) -> Result<Response, JsValue>;
 
-    #[wasm_bindgen(catch, js_name = closeAtOnce)]
-    pub fn close_at_once(
-        context: &JsValue,
-        address: &str,
-        code: u16,
-        reason: &str,
-        stamps: &JsValue,
-        own: &str,
-    ) -> Result<Option<Response>, JsValue>;
-
     #[wasm_bindgen(catch, js_name = importKey)]
     pub async fn import_key(jwk: &str, algorithm: &str) -> Result<JsValue, JsValue>;
 
@@ -120,7 +110,7 @@ extern "C" {
     ) -> Result<(), JsValue>;
 }
 
-/// A binding of the environment; undefined where there is none.
+/// A binding of the environment; undefined if there is none.
 pub fn binding(env: &JsValue, name: &str) -> JsValue {
     js_sys::Reflect::get(env, &name.into()).unwrap_or_default()
 }

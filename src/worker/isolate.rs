@@ -6,28 +6,45 @@ use std::rc::Rc;
 
 use portcullis::config::Settings;
 use portcullis::gateway::{Gate, Place};
+use portcullis::relay;
 use portcullis::request::READ;
-use portcullis::response::security_headers::{HIDDEN, SecurityHeaders};
+use portcullis::response::security_headers::{SecurityHeaders, Stamps};
 use portcullis::token::RuntimeKey;
-use portcullis::upstream::GATE_HEADERS;
+use portcullis::upstream::{GATE_HEADERS, PLATFORM_HEADERS};
 use wasm_bindgen::JsValue;
 use web_sys::console;
 
 use crate::host::{self, header_lines};
+use crate::relay::configure_backlog;
+use crate::sockets::{channel, lingering};
 
 /// The gate, and constants that live on the JavaScript side so that they cross once.
 pub struct Isolate {
     pub gate: Gate,
-    /// Security headers, for what no route matches.
-    stamps: JsValue,
-    /// The same for each route, by its number.
-    route_stamps: Vec<JsValue>,
+    /// Security headers where no route matches.
+    stamps: SchemeStamps,
+    /// Security headers of each route, by its number.
+    route_stamps: Vec<SchemeStamps>,
     /// Names of the headers that are read of every request.
     pub read: JsValue,
-    /// What matches headers that only the gate may send upstream.
+    /// Matches headers that no client may send upstream.
     pub owned: JsValue,
     colo: OnceCell<String>,
     imported: RefCell<HashMap<(Rc<RuntimeKey>, &'static str), JsValue>>,
+}
+
+/// The security headers of a place, by the scheme of the request.
+struct SchemeStamps {
+    https: AnswerStamps,
+    http: AnswerStamps,
+}
+
+/// The security headers of answers, on the JavaScript side.
+pub struct AnswerStamps {
+    /// For the gate's own answers and for sockets.
+    pub own: JsValue,
+    /// For an application's answers to plain requests.
+    pub application: JsValue,
 }
 
 /// Keys of the runtime's cryptography that are kept imported.
@@ -53,14 +70,15 @@ impl Isolate {
         let gate = Gate::new(&settings);
         report(&gate);
         let (elsewhere, of_routes) = gate.security_headers();
-        let hidden = array(HIDDEN.into_iter().chain(CONNECTION_HEADERS));
-        let stamps = |headers: &SecurityHeaders| stamps(headers, &hidden);
+        channel::configure(&relay::channel::settings_json());
+        lingering::configure(&relay::lingering::settings_json());
+        configure_backlog(&relay::backlog::settings_json());
         Self {
             gate,
-            stamps: stamps(&elsewhere),
-            route_stamps: of_routes.iter().map(stamps).collect(),
+            stamps: SchemeStamps::of(&elsewhere),
+            route_stamps: of_routes.iter().map(SchemeStamps::of).collect(),
             read: array(READ),
-            owned: host::names_like(&array(GATE_HEADERS)),
+            owned: host::names_like(&array(GATE_HEADERS), &array(PLATFORM_HEADERS)),
             colo: OnceCell::new(),
             imported: RefCell::default(),
         }
@@ -69,11 +87,12 @@ impl Isolate {
 
 impl Isolate {
     /// The security headers to stamp on an answer there.
-    pub fn stamps(&self, place: &Place<'_>) -> &JsValue {
-        match place.route() {
+    pub fn stamps(&self, place: &Place<'_>, is_tls: bool) -> &AnswerStamps {
+        let stamps = match place.route() {
             Some((number, _)) => &self.route_stamps[number],
             None => &self.stamps,
-        }
+        };
+        if is_tls { &stamps.https } else { &stamps.http }
     }
 
     /// A key as SubtleCrypto's own, imported when first used.
@@ -114,9 +133,26 @@ fn array(names: impl IntoIterator<Item = &'static str>) -> JsValue {
         .into()
 }
 
-fn stamps(headers: &SecurityHeaders, hidden: &JsValue) -> JsValue {
-    let headers: Vec<_> = headers.iter().collect();
-    host::stamps_of(&header_lines(&headers), hidden)
+impl SchemeStamps {
+    fn of(headers: &SecurityHeaders) -> Self {
+        let over = |is_tls| AnswerStamps {
+            own: stamps(headers.stamps(is_tls)),
+            application: stamps(headers.application_stamps(is_tls)),
+        };
+        Self {
+            https: over(true),
+            http: over(false),
+        }
+    }
+}
+
+fn stamps(stamps: Stamps<'_>) -> JsValue {
+    let hidden = array(stamps.hidden.into_iter().chain(CONNECTION_HEADERS));
+    host::stamps_of(
+        &header_lines(&stamps.set),
+        &header_lines(&stamps.add),
+        &hidden,
+    )
 }
 
 /// Configuration errors or warnings, once per isolate.

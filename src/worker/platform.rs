@@ -15,7 +15,7 @@ use portcullis::token::{
     Algorithm, Cryptography, IntrospectionRequest, ProviderAnswer, Providers, RemoteKeys,
     RuntimeKey,
 };
-use portcullis::upstream::{Destination, Forward, Reply, UpstreamFailure};
+use portcullis::upstream::{Forward, Reply, Server, UpstreamFailure};
 use portcullis::util::time::{Clock, Timestamp, millis};
 use wasm_bindgen::prelude::*;
 use web_sys::{Response, console};
@@ -136,13 +136,13 @@ impl Upstreams for WorkerPlatform {
     type Upstream = Response;
 
     async fn forward(&self, forward: &Forward<'_>) -> Result<(Reply, Response), UpstreamFailure> {
-        let service = match &forward.to {
-            Destination::Url(url) => match &url.certificate {
+        let service = match &forward.to.server {
+            Server::Url(url) => match &url.certificate {
                 Some(name) => host::binding(&self.env, name),
                 None => JsValue::UNDEFINED,
             },
-            Destination::Service(name) => host::binding(&self.env, name),
-            Destination::Object { binding, name } => {
+            Server::Service(name) => host::binding(&self.env, name),
+            Server::Object { binding, name } => {
                 let namespace = host::binding(&self.env, binding);
                 host::object_by_name(&namespace, name)
                     .map_err(|error| UpstreamFailure::Unreachable(host::describe(&error)))?

@@ -1,4 +1,4 @@
-//! What a handler gives the runtime.
+//! A handler's result as the runtime takes it.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -7,9 +7,10 @@ use std::task::{Context, Poll, Wake, Waker};
 use futures_util::task::AtomicWaker;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::future_to_promise;
+use worker::worker_sys::Context as JsContext;
 
-/// Wakes who polled last. A future may keep the waker of its first poll alone, as worker's `Delay`
-/// does, which is of no task yet.
+/// Wakes the task that polled last. A future may keep only the waker of its first poll, as worker's
+/// `Delay` does, and at that time there is no task yet.
 #[derive(Default)]
 struct LastWaker(AtomicWaker);
 
@@ -23,9 +24,11 @@ impl Wake for LastWaker {
     }
 }
 
-/// The answer at once where nothing is waited for, which spares the runtime a few turns, else a
-/// promise of it.
+/// The answer itself if nothing is waited for, which spares the runtime a few turns, and otherwise a
+/// promise of it. The context holds such a promise, so that an attempt whose client hangs up is
+/// counted and recorded all the same.
 pub fn at_once_or_promised(
+    context: &worker::Context,
     answer: impl Future<Output = Result<JsValue, JsValue>> + 'static,
 ) -> Result<JsValue, JsValue> {
     let mut answer = Box::pin(answer);
@@ -38,7 +41,9 @@ pub fn at_once_or_promised(
                 relay.0.register(task.waker());
                 answer.as_mut().poll(&mut Context::from_waker(&waker))
             });
-            Ok(future_to_promise(promised).into())
+            let promise = future_to_promise(promised);
+            AsRef::<JsContext>::as_ref(context).wait_until(&promise)?;
+            Ok(promise.into())
         }
     }
 }

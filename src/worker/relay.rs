@@ -1,4 +1,4 @@
-//! Starts the relay of an inspected socket, which `relay.js` does.
+//! Starts the relay of an inspected socket. The relay itself is `relay.js`.
 
 use std::rc::Rc;
 
@@ -12,9 +12,16 @@ use crate::clock::now;
 use crate::log;
 use crate::sockets::channel::Channel;
 
+#[wasm_bindgen(module = "/js/backlog.js")]
+extern "C" {
+    /// Passes the memory budget once for each isolate.
+    #[wasm_bindgen(js_name = configureBacklog)]
+    pub fn configure_backlog(settings: &str);
+}
+
 #[wasm_bindgen(module = "/js/relay.js")]
 extern "C" {
-    /// A socket that is relayed.
+    /// The relay of one socket.
     type Relay;
 
     #[wasm_bindgen(catch, js_name = relay)]
@@ -29,8 +36,8 @@ extern "C" {
     fn client(this: &Relay) -> JsValue;
 }
 
-/// The socket to answer the client with. `channels` are held while it lives; `admission` becomes
-/// the record of its end.
+/// Starts a relay, and returns the socket for the response to the client. `channels` are held while
+/// the socket lives; `admission` becomes the record of its end.
 pub fn relay(
     upstream: &Response,
     limits: &SocketLimits,

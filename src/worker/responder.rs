@@ -10,9 +10,11 @@ use wasm_bindgen::prelude::*;
 use web_sys::Response;
 
 use crate::host::{self, header_lines};
+use crate::isolate::AnswerStamps;
 use crate::platform::WorkerPlatform;
 use crate::relay;
 use crate::sockets::channel::Channel;
+use crate::sockets::lingering;
 
 const REQUEST_ID: &str = "Portcullis-Request-Id";
 
@@ -22,7 +24,7 @@ pub struct Responder<'a> {
     pub request: &'a Request<'a>,
     pub place: &'a Place<'a>,
     /// The security headers.
-    pub stamps: &'a JsValue,
+    pub stamps: &'a AnswerStamps,
     /// The headers with which a page can read an endpoint's response.
     pub cors: Vec<(&'static str, String)>,
 }
@@ -47,7 +49,7 @@ impl Responder<'_> {
             let mut headers = refusal.headers;
             headers.push((REQUEST_ID, record.request_id.clone()));
             headers.extend(self.cors.clone());
-            let stamps = self.stamps;
+            let stamps = &self.stamps.own;
             host::answer(
                 refusal.status,
                 Some(&refusal.body),
@@ -66,12 +68,12 @@ impl Responder<'_> {
         closing
             .headers
             .push((REQUEST_ID, record.request_id.clone()));
-        host::close_at_once(
+        lingering::close_at_once(
             self.platform.context.as_ref().as_ref(),
             &record.address,
             closing.code,
             closing.reason,
-            self.stamps,
+            &self.stamps.own,
             &header_lines(&closing.headers),
         )
     }
@@ -81,7 +83,7 @@ impl Responder<'_> {
         passage: Passage<WorkerPlatform>,
         record: &Record,
     ) -> Result<Response, Rejection> {
-        let stamps = self.stamps;
+        let stamps = &self.stamps.own;
         let mut own = vec![(REQUEST_ID, record.request_id.clone())];
         own.extend(self.cors.clone());
         let pass_on = |upstream: &Response, own: &[_], relayed: &JsValue| {
@@ -102,7 +104,12 @@ impl Responder<'_> {
                         .and_then(|relayed| pass_on(&upstream, &own, &relayed)),
                 }
             }
-            Passage::Plain { upstream } => pass_on(&upstream, &own, &JsValue::UNDEFINED),
+            Passage::Plain { upstream } => host::pass_on(
+                &upstream,
+                &self.stamps.application,
+                &header_lines(&own),
+                &JsValue::UNDEFINED,
+            ),
             Passage::Health { is_healthy } => {
                 let (status, body) = health(is_healthy);
                 own.extend(json());

@@ -12,8 +12,13 @@ const OFF = [
   'storage-access sync-xhr usb web-share window-management xr-spatial-tracking',
 ];
 
-export const STAMPS = {
+/** Only on answers over https (RFC 6797 §7.2). */
+export const HSTS = {
   'strict-transport-security': 'max-age=63072000; includeSubDomains; preload',
+};
+
+/** The security headers of answers over http, which is how these tests ask. */
+export const STAMPS = {
   'content-security-policy':
     "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
   'x-frame-options': 'DENY',

@@ -1,23 +1,11 @@
 // Asks the gate itself: it runs as built, with the given settings, and gets one upgrade with the
 // token. What stands behind it and everything that opens sockets is replaced by a stub.
-import { randomBytes } from 'node:crypto';
-import http from 'node:http';
-import { describe, startGate } from '../gate.mjs';
+import { describe } from '../gate.mjs';
+import { configuration } from '../project.mjs';
 import { Failure, say } from '../run.mjs';
+import { startTrial, subject } from '../trial.mjs';
 import { allowedOrigin, assumptions, devVars, firstSource, parseVar } from './settings.mjs';
 import { distance, explain } from './words.mjs';
-
-// Opens every socket itself; key sets come from where they are.
-const STUB = `
-export default {
-  fetch(request) {
-    if (request.headers.get('upgrade')?.toLowerCase() !== 'websocket') return fetch(request);
-    const [client, server] = Object.values(new WebSocketPair());
-    server.accept();
-    return new Response(null, { status: 101, webSocket: client });
-  },
-};`;
-const PATIENCE = 60_000;
 
 /** Says what becomes of a token; resolves to the exit code. */
 export async function inspect(given, options) {
@@ -47,84 +35,18 @@ export async function inspect(given, options) {
     const words = Object.entries(assumed).map(([name, value]) => `${name}=${value}`);
     say(`Assumed   ${words.join(', ')}, since the settings do not say`);
   }
-  const { record, status, remarks } = await askGate(
-    described,
-    options.env,
-    { ...own, ...assumed },
-    asked,
-  );
+  const { record, status, remarks } = await askGate(asked, options.env, { ...own, ...assumed });
   for (const remark of remarks) say(`Log       ${remark.replaceAll('\n', '\n          ')}`);
   return showRecord(record, status, { header, claims });
 }
 
-async function askGate(described, environment, vars, asked) {
-  const services = Object.keys(described.serviceBindings ?? {});
-  const remarks = [];
-  let decide;
-  const decided = new Promise((resolve) => (decide = resolve));
-  const gate = await startGate({
-    environment,
-    vars,
-    services: Object.fromEntries(services.map((name) => [name, 'stub'])),
-    gate: { outboundService: 'stub' },
-    workers: [
-      { name: 'stub', modules: true, script: STUB, compatibilityDate: described.compatibilityDate },
-    ],
-    onLine: ({ message }) => {
-      if (message.startsWith('{"time"')) decide(JSON.parse(message));
-      else remarks.push(message);
-    },
-  });
-  const late = setTimeout(() => decide(), PATIENCE);
+async function askGate(asked, environment, vars) {
+  const trial = await startTrial(await subject(configuration(), environment), { vars });
   try {
-    const [status, record] = await Promise.all([knock(gate.url, asked), decided]);
-    if (!record) throw new Failure('The gate recorded nothing within a minute.');
-    return { status, record, remarks };
+    return { ...(await trial.ask(asked)), remarks: trial.remarks };
   } finally {
-    clearTimeout(late);
-    await gate.stop();
+    await trial.stop();
   }
-}
-
-/** Sends an upgrade with the token; resolves to the status of the answer. */
-function knock({ hostname, port }, { token, path, origin, source }) {
-  const [kind, name] = source.split(/:(.*)/s);
-  const credential = {
-    header: { Authorization: `Bearer ${token}` },
-    subprotocol: { 'Sec-WebSocket-Protocol': `bearer, ${token}` },
-    cookie: { Cookie: `${name}=${token}` },
-    query: {},
-  }[kind];
-  if (!credential || (kind === 'cookie' || kind === 'query') !== Boolean(name)) {
-    throw new Failure(
-      `--source is ${source}: write header, subprotocol, cookie:NAME or query:NAME.`,
-    );
-  }
-  const query = kind === 'query' ? `${path.includes('?') ? '&' : '?'}${name}=${token}` : '';
-  const headers = {
-    Host: 'gate.example',
-    'X-Forwarded-Proto': 'https',
-    'CF-Connecting-IP': '192.0.2.1',
-    Connection: 'Upgrade',
-    Upgrade: 'websocket',
-    'Sec-WebSocket-Version': '13',
-    'Sec-WebSocket-Key': randomBytes(16).toString('base64'),
-    Origin: origin,
-    ...credential,
-  };
-  return new Promise((resolve, reject) => {
-    const request = http.request({ hostname, port, path: path + query, headers });
-    request.on('upgrade', (response, socket) => {
-      socket.destroy();
-      resolve(response.statusCode);
-    });
-    request.on('response', (response) => {
-      response.resume();
-      resolve(response.statusCode);
-    });
-    request.on('error', reject);
-    request.end();
-  });
 }
 
 function showToken(header, claims) {

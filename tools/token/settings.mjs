@@ -1,14 +1,15 @@
 // The settings that an inspection runs under: those of wrangler.toml, of .dev.vars and of --var.
 import { existsSync, readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
-import { Failure, inRoot } from '../run.mjs';
+import { inProject } from '../project.mjs';
+import { Failure } from '../run.mjs';
 
 /** What `wrangler dev` would add to wrangler.toml, secrets above all. */
 export function devVars(environment) {
   const names = [environment && `.dev.vars.${environment}`, '.dev.vars'];
   const path = names
     .filter(Boolean)
-    .map((name) => inRoot(name))
+    .map((name) => inProject(name))
     .find(existsSync);
   return path ? parseEnv(readFileSync(path, 'utf8')) : {};
 }
@@ -19,7 +20,8 @@ export function parseVar(written) {
   throw new Failure(`--var is ${written}: write a name and a value, such as JWT_LEEWAY:30s.`);
 }
 
-const list = (value) =>
+/** A list as the gate reads it: an array, or a text separated by commas or white space. */
+export const list = (value) =>
   (Array.isArray(value) ? value : String(value ?? '').split(/[\s,]+/)).filter(Boolean);
 
 /** What a single question needs and the settings do not say. */

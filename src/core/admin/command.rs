@@ -5,7 +5,6 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 use super::PREFIX;
@@ -13,6 +12,7 @@ use super::revocation::{Revocation, read_id, revocation};
 use crate::registry::{About, Claim, RegistryKey};
 use crate::request::Request;
 use crate::request::address::{AddressKey, ClientAddress, Ipv6Prefix};
+use crate::request::percent;
 use crate::response::reason::{AllowedMethods, Reason, Rejection};
 use crate::util::duration::positive_duration;
 use crate::util::strict_json;
@@ -199,7 +199,8 @@ struct Query<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 impl<'a> Query<'a> {
     fn read(query: &'a str) -> Result<Self, Rejection> {
         let mut pairs: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::new();
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        for pair in percent::pairs(query) {
+            let (name, value) = pair.map_err(|fault| bad(format!("the query has {fault}")))?;
             if pairs.iter().any(|(known, _)| *known == name) {
                 return Err(bad(format!("{name:?} stands twice in the query")));
             }
@@ -267,9 +268,7 @@ fn is_network(text: &str) -> bool {
 /// Reads an address, or else a subject. A network that no client is counted by is an error: its
 /// administrator would believe it banned.
 fn read_target(path: &str, prefix: Ipv6Prefix) -> Result<Target, Rejection> {
-    let text = percent_decode_str(path)
-        .decode_utf8()
-        .map_err(|_| bad("what is banned is no UTF-8"))?;
+    let text = percent::decode(path).map_err(|fault| bad(format!("the path has {fault}")))?;
     match read_address(&text, prefix) {
         Some(address) => Ok(Target::counted(address, prefix)),
         None if is_network(&text) => Err(bad(format!(

@@ -105,18 +105,20 @@ fn parse_key(value: &str) -> Option<Nonce> {
 /// Worker sees it.
 fn allows_upgrade(connection: &str) -> bool {
     connection.eq_ignore_ascii_case("keep-alive")
-        || syntax::list(connection).any(|option| option.eq_ignore_ascii_case("upgrade"))
+        || syntax::elements(connection).any(|option| option.eq_ignore_ascii_case("upgrade"))
 }
 
+/// Parses the offered subprotocols: one or more, each a token and none twice.
 fn parse_protocols(value: &str) -> Option<Vec<String>> {
     // A header can name tens of thousands of protocols: a linear search for each takes seconds.
     let mut known = BTreeSet::new();
-    syntax::list(value)
+    let protocols: Option<Vec<_>> = syntax::elements(value)
         .map(|protocol| {
             let is_sound = syntax::is_token(protocol) && known.insert(protocol);
             is_sound.then(|| protocol.to_owned())
         })
-        .collect()
+        .collect();
+    protocols.filter(|protocols| !protocols.is_empty())
 }
 
 /// Whether the header arrived twice. Only schemes without commas in their credentials can be told;

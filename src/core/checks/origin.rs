@@ -1,7 +1,11 @@
 //! Origins (RFC 6454), parsed and compared as tuples of scheme, host and port.
 
+mod pattern;
+
 use std::fmt;
 use std::net::Ipv6Addr;
+
+pub use pattern::{HostPattern, OriginPattern, PortPattern};
 
 use crate::response::reason::{Reason, Rejection};
 
@@ -46,7 +50,7 @@ impl fmt::Display for OriginFault {
     }
 }
 
-/// The port that a scheme implies (RFC 6454 §4).
+/// The default port of a scheme (RFC 6454 §4).
 fn default_port(scheme: &str) -> Option<u16> {
     match scheme {
         "http" => Some(80),
@@ -55,7 +59,7 @@ fn default_port(scheme: &str) -> Option<u16> {
     }
 }
 
-/// Scheme, host and port as written, checked for form but not yet for meaning.
+/// Scheme, host and port as written. Only their form is checked so far.
 struct Parts<'a> {
     scheme: String,
     host: &'a str,
@@ -69,7 +73,7 @@ fn split(text: &str) -> Result<Parts<'_>, OriginFault> {
     if text.eq_ignore_ascii_case("null") {
         return Err(OriginFault::Opaque);
     }
-    // Lists (`a, b`) and header tricks end here as well: neither comma nor space is in any origin.
+    // This refuses lists (`a, b`) too: no origin has a comma or a space.
     if !text
         .bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || b"+-.:/@?#_[]*\\%".contains(&byte))
@@ -95,7 +99,8 @@ fn split(text: &str) -> Result<Parts<'_>, OriginFault> {
         None => rest.find(':').unwrap_or(rest.len()),
     };
     let (host, port) = rest.split_at(host_end);
-    if host.is_empty() {
+    let scheme = scheme.to_ascii_lowercase();
+    if host.is_empty() && is_web(&scheme) {
         return Err(OriginFault::NoHost);
     }
     let port = match port.strip_prefix(':') {
@@ -103,14 +108,16 @@ fn split(text: &str) -> Result<Parts<'_>, OriginFault> {
         None if port.is_empty() => None,
         None => return Err(OriginFault::BadHost),
     };
-    Ok(Parts {
-        scheme: scheme.to_ascii_lowercase(),
-        host,
-        port,
-    })
+    Ok(Parts { scheme, host, port })
 }
 
-fn parse_host(host: &str) -> Result<String, OriginFault> {
+/// Whether origins of this scheme have a domain or an address as their host. Those of apps and
+/// extensions may have any name, or none.
+fn is_web(scheme: &str) -> bool {
+    matches!(scheme, "http" | "https" | "ws" | "wss")
+}
+
+fn parse_host(scheme: &str, host: &str) -> Result<String, OriginFault> {
     if let Some(literal) = host.strip_prefix('[') {
         let literal = literal.strip_suffix(']').ok_or(OriginFault::BadHost)?;
         let address: Ipv6Addr = literal.parse().map_err(|_| OriginFault::BadHost)?;
@@ -122,8 +129,12 @@ fn parse_host(host: &str) -> Result<String, OriginFault> {
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
     };
-    // A trailing dot makes an empty last label: `example.com.` is another host than `example.com`.
-    if host.split('.').all(is_label) {
+    // A trailing dot makes an empty last label: `example.com.` and `example.com` are two hosts.
+    let is_name = || {
+        host.bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+    };
+    if host.split('.').all(is_label) || (!is_web(scheme) && is_name()) {
         Ok(host.to_ascii_lowercase())
     } else {
         Err(OriginFault::BadHost)
@@ -148,10 +159,24 @@ impl Origin {
             None => default_port(&parts.scheme),
         };
         Ok(Self {
-            host: parse_host(parts.host)?,
+            host: parse_host(&parts.scheme, parts.host)?,
             scheme: parts.scheme,
             port,
         })
+    }
+
+    /// The one spelling of an origin, to compare it by. `None` for a text that is none.
+    pub fn canonical(text: &str) -> Option<String> {
+        Self::parse(text).ok().map(|origin| origin.to_string())
+    }
+
+    /// What is recorded of an `Origin` header: an origin, and never more of the text than that.
+    pub fn for_the_record(text: &str) -> String {
+        match Self::parse(text) {
+            Ok(origin) => origin.to_string(),
+            Err(OriginFault::Opaque) => "null".into(),
+            Err(_) => "malformed".into(),
+        }
     }
 }
 
@@ -166,121 +191,6 @@ impl fmt::Display for Origin {
     }
 }
 
-/// One entry of `ALLOWED_ORIGINS`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum OriginPattern {
-    /// `*`
-    Any,
-    Tuple {
-        scheme: String,
-        host: HostPattern,
-        port: PortPattern,
-    },
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HostPattern {
-    Exact(String),
-    /// `*.example.com`: one or more labels before this suffix, which begins with a dot.
-    Subdomains(String),
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PortPattern {
-    Any,
-    Exact(Option<u16>),
-}
-
-impl OriginPattern {
-    /// Parses `*`, `https://app.example.com`, `https://*.example.com` or `http://localhost:*`.
-    /// The error says what is wrong and, where it can be known, what would be right.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        if text == "*" {
-            return Ok(Self::Any);
-        }
-        let fault = |fault: OriginFault| {
-            let meant = match fault {
-                OriginFault::Path => text.split_once("://").and_then(|(scheme, rest)| {
-                    let end = rest.find(['/', '\\', '?', '#'])?;
-                    Some(format!("{scheme}://{}", &rest[..end]))
-                }),
-                OriginFault::NoScheme => Some(format!("https://{text}")),
-                _ => None,
-            };
-            let advice = match meant.filter(|meant| Self::parse(meant).is_ok()) {
-                Some(meant) => format!("write {meant:?}"),
-                None if fault == OriginFault::Opaque => {
-                    "any document can have the origin null, so it is never allowed".to_owned()
-                }
-                None => {
-                    "write an origin as browsers send it, like \"https://app.example.com\"".into()
-                }
-            };
-            format!("{text:?}: {fault}; {advice}")
-        };
-        let parts = split(text).map_err(fault)?;
-        if let Some(secure) = match parts.scheme.as_str() {
-            "ws" => Some("http"),
-            "wss" => Some("https"),
-            _ => None,
-        } {
-            let rest = &text[parts.scheme.len()..];
-            return Err(format!(
-                "{text:?}: no page has a {} origin; write \"{secure}{rest}\"",
-                parts.scheme
-            ));
-        }
-        let host = match parts.host.strip_prefix("*.") {
-            Some(apex) => {
-                let apex = parse_host(apex).map_err(fault)?;
-                let labels = apex.split('.').count();
-                let is_address = apex.ends_with(|c: char| c.is_ascii_digit() || c == ']');
-                if is_address || (labels < 2 && apex != "localhost") {
-                    return Err(format!(
-                        "{text:?}: a wildcard needs a domain of two labels or more under it, \
-                         like \"https://*.example.com\""
-                    ));
-                }
-                HostPattern::Subdomains(format!(".{apex}"))
-            }
-            None if parts.host.contains('*') => {
-                return Err(format!(
-                    "{text:?}: a wildcard stands for whole labels at the front, \
-                     like \"https://*.example.com\""
-                ));
-            }
-            None => HostPattern::Exact(parse_host(parts.host).map_err(fault)?),
-        };
-        let port = match parts.port {
-            Some("*") => PortPattern::Any,
-            Some(port) => PortPattern::Exact(Some(parse_port(port).map_err(fault)?)),
-            None => PortPattern::Exact(default_port(&parts.scheme)),
-        };
-        Ok(Self::Tuple {
-            scheme: parts.scheme,
-            host,
-            port,
-        })
-    }
-
-    fn matches(&self, origin: &Origin) -> bool {
-        let Self::Tuple { scheme, host, port } = self else {
-            return true;
-        };
-        let host_matches = match host {
-            HostPattern::Exact(host) => *host == origin.host,
-            HostPattern::Subdomains(suffix) => {
-                origin.host.len() > suffix.len() && origin.host.ends_with(suffix)
-            }
-        };
-        let port_matches = match port {
-            PortPattern::Any => true,
-            PortPattern::Exact(port) => *port == origin.port,
-        };
-        *scheme == origin.scheme && host_matches && port_matches
-    }
-}
-
 /// `ALLOWED_ORIGINS` and `ORIGIN_MISSING`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OriginRule {
@@ -289,7 +199,7 @@ pub struct OriginRule {
 }
 
 impl OriginRule {
-    /// Step 5: whether the value of `Origin` may open a socket.
+    /// Step 5: checks the value of `Origin`.
     pub fn check(&self, origin: Option<&str>) -> Result<(), Rejection> {
         let Some(text) = origin else {
             return if self.missing_is_allowed {

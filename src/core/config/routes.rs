@@ -11,7 +11,7 @@ use super::settings::{
     SESSION_URL, SESSION_URL_AUTH, Scope, Setting, UPSTREAM_CERTIFICATE, UPSTREAM_OBJECT, named,
 };
 use super::upstream::UPSTREAMS;
-use super::{ConfigError, Settings, Var, counting, names, read_policy, registry};
+use super::{ConfigError, Settings, Var, counting, names, paths, read_policy, registry};
 use crate::checks::permission::{ClaimRule, read_claims};
 use crate::policy::{Elsewhere, Policy, Site};
 use crate::routing::Pattern;
@@ -32,7 +32,7 @@ impl Site {
     /// Reads all settings. The errors are complete, and each is reported once.
     pub fn read(settings: &Settings) -> Result<Self, Vec<ConfigError>> {
         let mut reader = Reader::new(settings);
-        let mut routes = Table::default();
+        let mut routes = Table::new(paths::read(&mut reader));
         let mut errors = match reader.array(&ROUTES) {
             Some(entries) => {
                 names::check(&mut reader);
@@ -79,6 +79,7 @@ impl Site {
 
 fn warnings(reader: &mut Reader<'_>, routes: &Table<Policy>) -> Vec<String> {
     let mut warnings = reader.take_warnings();
+    warnings.extend(paths::warnings(reader, routes));
     let mut trusted = TRUST_SOURCES.into_iter();
     let nobody_needs_a_token = routes
         .iter()

@@ -159,6 +159,10 @@ settings! {
         "Allows ws:// and http:// to any host.";
     UPSTREAM_TIMEOUT: Var Route Other, Duration, Value("10s"),
         "How long the server may take to answer an upgrade or a proxied request.";
+    PATH_CASE: Var Global Other, Choice(&["sensitive", "insensitive"]), Value("sensitive"),
+        "Whether the servers tell /Admin from /admin.";
+    PATH_TRAILING_SLASH: Var Global Other, Choice(&["distinct", "same"]), Value("distinct"),
+        "Whether the servers tell /admin/ from /admin.";
     ASSERTION_KEY: Secret Route Other, Object, NONE,
         "Signs the assertion that the server gets.";
 
@@ -222,7 +226,9 @@ settings! {
     KEY_REPLAY_WINDOW: Var Route Other, OrOff(&Duration), Value("1m"),
         "How long an address may not repeat a Sec-WebSocket-Key.";
     ON_LIMITER_FAILURE: Var Route Other, Choice(&["reject", "admit"]), Value("reject"),
-        "What happens to an attempt when a counter or the registry does not answer.";
+        "What happens to an attempt when a counter does not answer.";
+    ON_REGISTRY_FAILURE: Var Route Other, Choice(&["reject", "admit"]), Value("reject"),
+        "What happens to an attempt when revocations, bans or used `jti`s can't be looked up.";
     LIMITER_TIMEOUT: Var Route Other, Duration, Value("2s"),
         "How long a counter, the registry or the store of one-time values may take to answer.";
 

@@ -4,11 +4,12 @@ use super::attempt::{Attempt, Found};
 use super::checks::{Granted, Permitted, TokenHolder, Upgrade};
 use super::limits::Admission;
 use super::one_time::Bearer;
-use super::platform::Platform;
+use super::platform::{LedgerCall, Platform};
 use super::refresh::Refresher;
 use super::route_limit::{RouteCount, in_order};
 use crate::checks::handshake::Handshake;
 use crate::one_time::jti::TokenUse;
+use crate::policy::Counting;
 use crate::record::Stage;
 use crate::response::reason::Rejection;
 use crate::token::Authenticated;
@@ -55,9 +56,9 @@ impl<'a, P: Platform> Attempt<'a, P> {
                 if policy.one_time.rejects_replay {
                     let until = policy.one_time.accepted_until(identity);
                     let token_use = TokenUse::of(identity, until)?;
-                    self.counters(&policy.counting)
-                        .admit_once(token_use, self.record)
-                        .await?;
+                    let counters = self.counters(&policy.counting);
+                    let lapses = counters.admit_once(token_use).await?;
+                    self.record.note_lapses(lapses);
                 }
                 Deed::Refresh(refresher)
             }
@@ -77,11 +78,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
         let policy = &found.route.policy;
         let counters = self.counters(&policy.counting);
         let key = handshake.key;
-        let mut calls: Vec<_> = counters
-            .address_call(self.address(&policy.counting), Admission::Socket { key })
-            .into_iter()
-            .collect();
-        self.is_counted = !calls.is_empty();
+        let mut calls = self.address_calls(&policy.counting, Admission::Socket { key });
         let ledgers = &mut self.reservations.ledgers;
         if let Bearer::Verified {
             user: Some(user), ..
@@ -89,11 +86,12 @@ impl<'a, P: Platform> Attempt<'a, P> {
         {
             calls.push(counters.user_call(user.clone(), ledgers));
         }
-        let of_client = counters.ask(&calls, self.record, ledgers);
+        let of_client = counters.ask(&calls, ledgers);
         let of_route = counters.admit_route(found.route, &mut self.reservations.route);
-        let ((), of_route) = in_order(of_client, of_route).await?;
+        let (lapses, of_route) = in_order(of_client, of_route).await?;
+        self.record.note_lapses(lapses);
         if let RouteCount::Uncounted(failure) = of_route {
-            counters.lapse(self.record, "uncounted", failure)?;
+            self.record.note_lapses(counters.lapse(failure)?);
         }
 
         let authenticated = match bearer {
@@ -107,13 +105,15 @@ impl<'a, P: Platform> Attempt<'a, P> {
                     self.check_user(&policy.counting, &user)?;
                     let ledgers = &mut self.reservations.ledgers;
                     let call = counters.user_call(user, ledgers);
-                    counters.ask(&[call], self.record, ledgers).await?;
+                    let lapses = counters.ask(&[call], ledgers).await?;
+                    self.record.note_lapses(lapses);
                 }
                 spent
             }
         };
         if let Some(token_use) = policy.token_use(&authenticated)? {
-            counters.admit_once(token_use, self.record).await?;
+            let lapses = counters.admit_once(token_use).await?;
+            self.record.note_lapses(lapses);
         }
         self.register(found, &authenticated).await?;
         Ok(Deed::Forward(Socket {
@@ -126,12 +126,23 @@ impl<'a, P: Platform> Attempt<'a, P> {
     /// Counts a request to an endpoint against its address.
     async fn admit_request(&mut self, found: Found<'a>) -> Result<(), Rejection> {
         let counting = &found.route.policy.counting;
+        let calls = self.address_calls(counting, Admission::Request);
         let counters = self.counters(counting);
-        let Some(call) = counters.address_call(self.address(counting), Admission::Request) else {
-            return Ok(());
-        };
-        self.is_counted = true;
         let ledgers = &mut self.reservations.ledgers;
-        counters.ask(&[call], self.record, ledgers).await
+        let lapses = counters.ask(&calls, ledgers).await?;
+        self.record.note_lapses(lapses);
+        Ok(())
+    }
+
+    /// The question to the ledger of the address, unless it was asked at step 7 already or nothing
+    /// is counted by address.
+    fn address_calls(&mut self, counting: &'a Counting, admission: Admission) -> Vec<LedgerCall> {
+        if self.is_counted {
+            return Vec::new();
+        }
+        let address = self.address(counting);
+        let call = self.counters(counting).address_call(address, admission);
+        self.is_counted = call.is_some();
+        call.into_iter().collect()
     }
 }

@@ -25,7 +25,7 @@ pub(super) struct Attempt<'a, P: Platform> {
     /// For the log alone: nothing is decided by it.
     pub record: &'a mut Record,
     pub reservations: Reservations<P::Channel>,
-    /// Whether it counts as an attempt of its address.
+    /// Whether it counts as an attempt of its address: once its token is looked at.
     pub is_attempt: bool,
     /// Whether the ledger of its address was asked to admit it, and counted it then.
     pub is_counted: bool,
@@ -70,13 +70,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
             place,
             record,
             reservations: Reservations::default(),
-            is_attempt: match place {
-                Place::Ticket(_) | Place::Refresh(_) => true,
-                Place::Admin(_) => false,
-                Place::Endpoint(_) | Place::Route(_) | Place::Nowhere => {
-                    request.asks_for_websocket()
-                }
-            },
+            is_attempt: false,
             is_counted: false,
         }
     }
@@ -107,8 +101,8 @@ impl<'a, P: Platform> Attempt<'a, P> {
 
     /// Ends the attempt: gives back what was reserved and not committed, and tells the ledger of
     /// the address what it does not know yet, after the response.
-    pub fn conclude<T>(self, result: &Result<T, Rejection>) {
-        let Reservations { ledgers, route } = self.reservations;
+    pub fn conclude<T>(mut self, result: &Result<T, Rejection>) {
+        let Reservations { ledgers, route } = std::mem::take(&mut self.reservations);
         self.gate.give_back_route(self.platform, route);
         if let Some(call) = ledgers.user {
             self.platform
@@ -117,24 +111,38 @@ impl<'a, P: Platform> Attempt<'a, P> {
         let Some(counting) = self.gate.counting(self.place) else {
             return;
         };
-        let refused = result.as_ref().err().map(|rejection| &rejection.reason);
+        let reason = result.as_ref().err().map(|rejection| &rejection.reason);
         let limits = counting.address.limits;
-        let is_failure = limits.ban.is_some() && refused.is_some_and(Reason::counts_towards_ban);
+        let is_failure = limits.ban.is_some()
+            && reason.is_some_and(Reason::counts_towards_ban)
+            && self.is_the_clients_own();
         let address = self.request.address.key(counting.ipv6_prefix);
         let now = self.platform.now();
-        let operation = if self.is_counted {
-            is_failure.then_some(Operation::Fail)
-        } else {
-            // An address that is known to be refused is not counted further.
-            let matters = self.is_attempt
-                && (limits.quota.is_some() || is_failure)
-                && self.gate.check_address(counting, address, now).is_ok();
-            matters.then_some(Operation::Count { is_failure })
+        // An address that is known to be refused is not counted further.
+        let is_known = || self.gate.check_address(counting, address, now).is_err();
+        let operation = match (self.is_attempt, self.is_counted) {
+            (true, false) if limits.quota.is_some() || is_failure => {
+                (!is_known()).then_some(Operation::Count { is_failure })
+            }
+            (true, false) => None,
+            (true, true) => is_failure.then_some(Operation::Fail),
+            // Its token was not looked at, so it is no attempt, but it can be a failure.
+            (false, _) => (is_failure && !is_known()).then_some(Operation::Fail),
         };
         if let Some(operation) = operation {
             let call = counting.call_address(address, operation, now);
             self.platform
                 .run_in_background(BackgroundTask::Ledger(call));
         }
+    }
+
+    /// Whether the client itself must have caused a failure. A page of another site can make its
+    /// visitor's browser send a request, but its `Origin` tells, and without one the browser lets
+    /// no page ask for a WebSocket.
+    fn is_the_clients_own(&self) -> bool {
+        let Some(origin) = self.request.headers.get("origin") else {
+            return self.is_attempt || self.request.asks_for_websocket();
+        };
+        self.gate.allows_origin(self.place, &origin)
     }
 }

@@ -4,18 +4,20 @@
 use super::attempt::{Attempt, Found};
 use super::dispatch::Place;
 use super::gate::Gate;
+use super::limits::Admission;
 use super::one_time::Bearer;
+use super::passage::Passage;
 use super::platform::Platform;
 use super::refresh::Refresher;
-use super::token::TokenRuntime;
 use crate::admin::AdminToken;
 use crate::checks::handshake::Handshake;
 use crate::one_time::jti::TokenUse;
-use crate::policy::{Counting, PlainHttp, Policy};
-use crate::record::Stage;
+use crate::policy::{Counting, PlainHttp, Policy, Site};
+use crate::record::{Outcome, Stage};
 use crate::request::Request;
-use crate::response::cors;
+use crate::response::cors::{self, CorsAnswer};
 use crate::response::reason::{AllowedMethods, Reason, Rejection};
+use crate::routing::table::Miss;
 use crate::token::{Authentication, Identity, TokenDigest};
 
 /// What a request wants, once step 3 knows it.
@@ -59,6 +61,8 @@ pub(super) struct TokenHolder<'a> {
     pub found: Found<'a>,
     pub identity: Identity,
     pub token: TokenDigest,
+    /// Whether a provider knows it, rather than a key: then it can be one token for a whole session.
+    pub is_introspected: bool,
 }
 
 /// An upgrade on its way from step 7 to step 9.
@@ -150,16 +154,25 @@ impl<'a, P: Platform> Attempt<'a, P> {
         Ok(OriginChecked(()))
     }
 
-    /// Step 6: bans and exhausted quotas that are already known in this isolate.
-    pub fn check_known(
-        &mut self,
-        form: &Form<'a>,
-        elsewhere: &Counting,
-    ) -> Result<KnownChecked, Rejection> {
+    /// Step 6: bans and exhausted quotas that are already known in this isolate. An administrator
+    /// with the right token is never refused by those of an address.
+    pub fn check_known(&mut self, form: &Form<'a>, site: &Site) -> Result<KnownChecked, Rejection> {
         self.enter(Stage::Known);
-        let counting = form
-            .found()
-            .map_or(elsewhere, |found| &found.route.policy.counting);
+        let counting = match form {
+            Form::Credential(Claimant::Administration(token)) => {
+                if token.check(self.request).is_ok() {
+                    return Ok(KnownChecked(()));
+                }
+                &site.elsewhere.counting
+            }
+            Form::Plain(found)
+            | Form::Preflight(found)
+            | Form::Credential(
+                Claimant::Upgrade { found, .. }
+                | Claimant::Ticket(found)
+                | Claimant::Refresh(found),
+            ) => &found.route.policy.counting,
+        };
         let address = self.address(counting);
         let now = self.platform.now();
         self.gate.check_address(counting, address, now)?;
@@ -172,6 +185,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
     /// Step 7: the token, or what is shown in its place.
     pub async fn check_token(&mut self, claimant: Claimant<'a>) -> Result<Caller<'a>, Rejection> {
         self.enter(Stage::Token);
+        self.is_attempt = true;
         Ok(match claimant {
             Claimant::Upgrade { found, handshake } => {
                 let bearer = self.identify(&found.route.policy, &handshake).await?;
@@ -194,9 +208,8 @@ impl<'a, P: Platform> Attempt<'a, P> {
                 Caller::Refresh(self.check_plain_token(found, Freshness::Current).await?)
             }
             Claimant::Administration(token) => {
-                // Only wrong tokens count.
-                self.is_attempt = true;
                 token.check(self.request)?;
+                // Only wrong tokens count.
                 self.is_attempt = false;
                 Caller::Administrator
             }
@@ -223,14 +236,13 @@ impl<'a, P: Platform> Attempt<'a, P> {
         let Some(authentication) = &policy.authentication else {
             return Err(Reason::NoRoute.because("the route has no tokens"));
         };
+        let runtime = self.token_runtime(&policy.counting, Admission::Request);
+        let afresh = freshness == Freshness::Current;
         let verdict = authentication
-            .check_plain(
-                &TokenRuntime(self.platform),
-                self.request,
-                freshness == Freshness::Current,
-            )
+            .check_plain(&runtime, self.request, afresh)
             .await;
-        let (identity, token) = self.record.note_verdict(verdict)?;
+        let is_introspected = verdict.header.is_none();
+        let (identity, token) = self.take_verdict(verdict, runtime.into_progress())?;
         self.record.note_identity(&identity);
         if policy.one_time.rejects_replay {
             // A token that can't be admitted at all is refused before any object is asked.
@@ -240,6 +252,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
             found,
             identity,
             token,
+            is_introspected,
         })
     }
 
@@ -287,25 +300,62 @@ fn not_posted(allowed: AllowedMethods) -> Rejection {
     Reason::MethodNotAllowed { allowed }.because("the method is not POST")
 }
 
+impl<P: Platform> Attempt<'_, P> {
+    /// Refuses a ticket or refresh for a path that leads to no route that serves it. A browser's
+    /// preflight passes if its page may read the refusal.
+    pub fn refuse_unserved(&mut self, site: &Site, miss: Miss) -> Result<Passage<P>, Rejection> {
+        let origin = self.request.headers.get("origin");
+        let is_readable = origin.is_some_and(|origin| site.readable_by(&origin).is_some());
+        if self.request.method == "OPTIONS" && is_readable {
+            self.record.outcome = Outcome::Preflight;
+            return Ok(Passage::Preflight);
+        }
+        Err(miss.into())
+    }
+}
+
 impl Gate {
     /// The headers that let a page of an allowed origin read an endpoint's answer; none for any
     /// other page or place.
     pub fn cors(&self, request: &Request<'_>, place: &Place<'_>) -> Vec<(&'static str, String)> {
-        let (Place::Ticket(found) | Place::Refresh(found)) = place else {
+        let (Some(origin), Ok(site)) = (request.headers.get("origin"), &self.site) else {
             return Vec::new();
         };
-        let Policy {
-            origins,
-            authentication,
-            ..
-        } = &found.route.policy;
-        let takes_cookies = authentication
-            .as_ref()
-            .is_some_and(Authentication::takes_cookies);
-        let origin = request.headers.get("origin");
-        let allowed = origin.filter(|origin| origins.check(Some(origin)).is_ok());
-        allowed.map_or_else(Vec::new, |origin| {
-            cors::headers(&origin, takes_cookies, request.method == "OPTIONS")
-        })
+        let with_credentials = match place {
+            Place::Ticket(found) | Place::Refresh(found) => found.route.policy.readable_by(&origin),
+            Place::Unserved(_) => site.readable_by(&origin),
+            _ => None,
+        };
+        let Some(with_credentials) = with_credentials else {
+            return Vec::new();
+        };
+        let asked = request.headers.get("access-control-request-headers");
+        let asked = asked.as_deref();
+        let answer = match request.method {
+            "OPTIONS" => CorsAnswer::ToPreflight { asked },
+            _ => CorsAnswer::ToRequest,
+        };
+        cors::headers(&origin, with_credentials, answer)
+    }
+}
+
+impl Policy {
+    /// Whether a page of this origin may read answers, and then whether it may send cookies.
+    fn readable_by(&self, origin: &str) -> Option<bool> {
+        let authentication = self.authentication.as_ref();
+        let takes_cookies = authentication.is_some_and(Authentication::takes_cookies);
+        let is_allowed = self.origins.check(Some(origin)).is_ok();
+        is_allowed.then_some(takes_cookies)
+    }
+}
+
+impl Site {
+    /// Whether a page of this origin may read that no route serves the endpoint it asked: one that
+    /// any route allows. And then whether it may send cookies.
+    fn readable_by(&self, origin: &str) -> Option<bool> {
+        let policies = self.routes.iter().map(|route| &route.policy);
+        policies
+            .filter_map(|policy| policy.readable_by(origin))
+            .reduce(|one, other| one || other)
     }
 }

@@ -3,12 +3,14 @@
 use crate::admin::{self, AdminToken};
 use crate::policy::{Policy, Route, Site};
 use crate::request::Request;
-use crate::routing::table::Match;
+use crate::request::path::AmbiguousPath;
+use crate::request::percent;
+use crate::routing::table::{Match, Miss};
 
 const TICKET: &str = "/_portcullis/ticket";
 const REFRESH: &str = "/_portcullis/refresh";
 
-/// An endpoint that anyone may ask.
+/// An endpoint that is open to anyone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Endpoint {
     Health,
@@ -16,7 +18,7 @@ pub enum Endpoint {
     KeySet,
 }
 
-/// What a request asks for.
+/// The target of a request.
 #[derive(Debug)]
 pub enum Place<'a> {
     Endpoint(Endpoint),
@@ -27,23 +29,26 @@ pub enum Place<'a> {
     Refresh(Match<'a, Policy>),
     /// A path under `/_portcullis/admin/`, where there are administrators.
     Admin(&'a AdminToken),
-    /// A path that no route matches, or an unknown one under the gate's own prefix.
-    Nowhere,
+    /// The ticket or refresh endpoint, asked for a path that leads to no route that serves it.
+    Unserved(Miss),
+    /// A path that leads to no route, or an unknown one under the gate's own prefix.
+    Nowhere(Miss),
 }
 
 impl<'a> Place<'a> {
-    /// The route whose settings apply, and its number.
+    /// The route whose settings apply, and its index.
     pub fn route(&self) -> Option<(usize, &'a Route)> {
         match self {
             Self::Route(found) | Self::Ticket(found) | Self::Refresh(found) => {
                 Some((found.number, found.route))
             }
-            Self::Endpoint(_) | Self::Admin(_) | Self::Nowhere => None,
+            Self::Endpoint(_) | Self::Admin(_) | Self::Unserved(_) | Self::Nowhere(_) => None,
         }
     }
 }
 
 impl Site {
+    /// Finds what a request asks for.
     pub fn find(&self, request: &Request<'_>) -> Place<'_> {
         let path = request.url.path;
         if is_health(request) {
@@ -54,7 +59,7 @@ impl Site {
             let has_tickets = |policy: &Policy| policy.one_time.ticket_ttl.is_some();
             return self
                 .named(query, has_tickets)
-                .map_or(Place::Nowhere, Place::Ticket);
+                .map_or_else(Place::Unserved, Place::Ticket);
         }
         if path == REFRESH {
             // Only live sockets that expire and are known can be refreshed.
@@ -62,34 +67,47 @@ impl Site {
                 |policy: &Policy| policy.registering.is_held && policy.relay.closes_on_expiry();
             return self
                 .named(query, refreshes)
-                .map_or(Place::Nowhere, Place::Refresh);
+                .map_or_else(Place::Unserved, Place::Refresh);
         }
         if is_key_set(request) && self.published_keys().next().is_some() {
             return Place::Endpoint(Endpoint::KeySet);
         }
         match &self.admin_token {
             Some(token) if path.starts_with(admin::PREFIX) => Place::Admin(token),
-            _ => self.routes.find(path).map_or(Place::Nowhere, Place::Route),
+            _ if !request.has_sound_host() => Place::Nowhere(Miss::Ambiguous(AmbiguousPath::Host)),
+            _ => self
+                .routes
+                .find(path)
+                .map_or_else(Place::Nowhere, Place::Route),
         }
     }
 
-    /// The route of the path that a query names, where its policy `serves` the endpoint:
-    /// `?path=/rooms/7`, as in the socket's URL; without it, that of `/`.
-    fn named(&self, query: &str, serves: impl Fn(&Policy) -> bool) -> Option<Match<'_, Policy>> {
-        let mut paths = form_urlencoded::parse(query.as_bytes())
-            .filter(|(name, _)| name == "path")
-            .map(|(_, path)| path);
-        let path = paths.next().unwrap_or("/".into());
-        if paths.next().is_some() {
-            return None;
+    /// Finds the route of the path that a query names, if its policy `serves` the endpoint:
+    /// `?path=/rooms/7`, as in the socket's URL. The default is `/`.
+    fn named(
+        &self,
+        query: &str,
+        serves: impl Fn(&Policy) -> bool,
+    ) -> Result<Match<'_, Policy>, Miss> {
+        let mut path = None;
+        for pair in percent::pairs(query) {
+            let (name, value) = pair
+                .map_err(AmbiguousPath::Encoding)
+                .map_err(Miss::Ambiguous)?;
+            if name == "path" && path.replace(value).is_some() {
+                return Err(Miss::NoRoute);
+            }
         }
-        self.routes
-            .find(&path)
-            .filter(|found| serves(&found.route.policy))
+        let found = self.routes.find(path.as_deref().unwrap_or("/"))?;
+        if serves(&found.route.policy) {
+            Ok(found)
+        } else {
+            Err(Miss::NoRoute)
+        }
     }
 }
 
-/// Whether the request asks how the gate is.
+/// Whether the request is for the health endpoint.
 pub fn is_health(request: &Request<'_>) -> bool {
     request.url.path == "/_portcullis/health" && request.is_plain_read()
 }

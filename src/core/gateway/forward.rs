@@ -38,6 +38,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
                 audience: &policy.upstream.audience(),
                 identity: authenticated.identity.as_ref(),
                 address: self.request.address.ip(),
+                route: self.record.route.as_deref(),
                 request_id: &self.record.request_id,
             };
             forward.assert(key.sign(&assertion, self.platform.now()));

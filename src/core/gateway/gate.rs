@@ -5,13 +5,15 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use super::dispatch::{Endpoint, Place, is_health};
+use super::questions::Questions;
 use super::undenied::Undenied;
 use crate::config::{ConfigError, Settings};
 use crate::limits::deny_cache::DenyCache;
 use crate::limits::route_pool::Holder;
-use crate::policy::{Counting, RejectWith, Site};
+use crate::policy::{Counting, RejectWith, Route, Site};
 use crate::request::Request;
 use crate::request::address::{AddressKey, Ipv6Prefix};
+use crate::routing::table::Miss;
 
 /// The gate of one isolate. Its journey of a request is in [`crate::gateway`].
 pub struct Gate {
@@ -22,6 +24,7 @@ pub struct Gate {
     pub(super) undenied: Undenied,
     /// The shares of routes' quotas that were lent to this isolate, by the routes' patterns.
     pub(super) holders: RefCell<HashMap<String, Holder>>,
+    pub(super) questions: RefCell<Questions>,
 }
 
 impl Gate {
@@ -32,6 +35,7 @@ impl Gate {
             known: RefCell::default(),
             undenied: Undenied::default(),
             holders: RefCell::default(),
+            questions: RefCell::default(),
         }
     }
 
@@ -53,7 +57,7 @@ impl Gate {
         match &self.site {
             Ok(site) => site.find(request),
             Err(_) if is_health(request) => Place::Endpoint(Endpoint::Health),
-            Err(_) => Place::Nowhere,
+            Err(_) => Place::Nowhere(Miss::NoRoute),
         }
     }
 
@@ -78,5 +82,16 @@ impl Gate {
         let site = self.site.as_ref();
         site.map(|site| site.elsewhere.counting.ipv6_prefix)
             .unwrap_or_default()
+    }
+
+    /// Whether pages of this origin are allowed at that place; where it has no rule of its own, on
+    /// any route.
+    pub(super) fn allows_origin(&self, place: &Place<'_>, origin: &str) -> bool {
+        let allows = |route: &Route| route.policy.origins.check(Some(origin)).is_ok();
+        match (&self.site, place.route()) {
+            (Ok(_), Some((_, route))) => allows(route),
+            (Ok(site), None) => site.routes.iter().any(allows),
+            (Err(_), _) => false,
+        }
     }
 }

@@ -12,12 +12,14 @@ use crate::checks::handshake::Nonce;
 use crate::limits::deny_cache::WaitKind;
 use crate::limits::ledger::{LedgerRequest, LedgerResponse, Operation, Slot};
 use crate::limits::scope::{LimitScope, ledger_of_address, ledger_of_user};
-use crate::policy::{Counting, OnLimiterFailure, ScopeLimits};
-use crate::record::Record;
+use crate::policy::{Counting, FailurePolicy, ScopeLimits};
 use crate::request::address::AddressKey;
 use crate::response::reason::{Reason, Rejection};
 use crate::token::Authenticated;
 use crate::util::time::Timestamp;
+
+/// What went wrong on the way to an admission, for the log.
+pub(super) type Lapses = Vec<String>;
 
 /// The counters under the settings of one place, as an attempt asks them.
 pub(super) struct Counters<'a, P> {
@@ -190,9 +192,9 @@ impl<P: Platform> Counters<'_, P> {
     pub async fn ask(
         &self,
         calls: &[LedgerCall],
-        record: &mut Record,
         held: &mut LedgerReservations<P::Channel>,
-    ) -> Result<(), Rejection> {
+    ) -> Result<Lapses, Rejection> {
+        let mut lapses = Lapses::default();
         let questions = calls.iter().map(|call| self.platform.ask_ledger(call));
         let mut answers: FuturesOrdered<_> = questions.collect();
         for call in calls {
@@ -209,27 +211,34 @@ impl<P: Platform> Counters<'_, P> {
                 }
                 Err(failure) => {
                     let failure = format!("{}: {failure}", call.scope);
-                    self.lapse(record, "uncounted", failure)?;
+                    lapses.extend(self.lapse(failure)?);
                 }
             }
         }
-        Ok(())
+        Ok(lapses)
     }
 
-    /// Decides about an attempt for which an object does not answer: it is refused, or admitted
-    /// `without` what the object would have done.
-    pub fn lapse(
+    /// Decides about an attempt that a counter does not answer for: it is refused, or admitted
+    /// uncounted.
+    pub fn lapse(&self, failure: String) -> Result<Lapses, Rejection> {
+        self.by_policy(self.counting.on_failure, "uncounted", failure)
+    }
+
+    /// Decides about an attempt where revocations, bans or used tokens can't be looked up: it is
+    /// refused, or admitted `without` that.
+    pub fn registry_lapse(&self, without: &str, failure: String) -> Result<Lapses, Rejection> {
+        self.by_policy(self.counting.on_registry_failure, without, failure)
+    }
+
+    fn by_policy(
         &self,
-        record: &mut Record,
+        policy: FailurePolicy,
         without: &str,
         failure: String,
-    ) -> Result<(), Rejection> {
-        match self.counting.on_failure {
-            OnLimiterFailure::Reject => Err(self.unavailable(failure)),
-            OnLimiterFailure::Admit => {
-                record.note_lapse(format!("admitted {without}: {failure}"));
-                Ok(())
-            }
+    ) -> Result<Lapses, Rejection> {
+        match policy {
+            FailurePolicy::Reject => Err(self.unavailable(failure)),
+            FailurePolicy::Admit => Ok(vec![format!("admitted {without}: {failure}")]),
         }
     }
 
@@ -320,7 +329,7 @@ impl Counting {
                 now,
             },
             timeout: self.timeout,
-            ends_when_lost: self.on_failure == OnLimiterFailure::Reject,
+            ends_when_lost: self.on_failure == FailurePolicy::Reject,
         }
     }
 }

@@ -1,17 +1,18 @@
 //! What can be used once: tickets at steps 7 and 9, and the `jti` of a token at step 9.
 
 use super::attempt::{Attempt, Found};
-use super::limits::Counters;
+use super::limits::{Admission, Counters, Lapses};
 use super::platform::{OneTimeCall, Platform};
-use super::token::TokenRuntime;
+use super::token::{Obstacle, Progress, TokenRuntime};
 use crate::checks::handshake::Handshake;
+use crate::checks::origin::Origin;
 use crate::one_time::jti::TokenUse;
 use crate::one_time::store::{StoreRequest, StoreResponse};
 use crate::one_time::ticket::{Bounds, Grant, Ticket};
-use crate::policy::Policy;
-use crate::record::Record;
+use crate::policy::{Counting, Policy};
+use crate::record::{Record, Stage};
 use crate::response::reason::{Reason, Rejection};
-use crate::token::{Authenticated, Credential};
+use crate::token::{Authenticated, Credential, Verdict};
 use crate::util::time::Timestamp;
 
 /// Who asks for a socket, as far as step 7 knows.
@@ -25,12 +26,12 @@ pub(super) enum Bearer {
     Ticket(Ticket),
 }
 
-impl<P: Platform> Attempt<'_, P> {
+impl<'a, P: Platform> Attempt<'a, P> {
     /// Step 7 of an upgrade: verifies the token, or reads the ticket in its place. A ticket next to
     /// a token is refused: it could be somebody else's.
     pub async fn identify(
         &mut self,
-        policy: &Policy,
+        policy: &'a Policy,
         handshake: &Handshake,
     ) -> Result<Bearer, Rejection> {
         let Some(authentication) = &policy.authentication else {
@@ -48,11 +49,12 @@ impl<P: Platform> Attempt<'_, P> {
                 Some(_) => Err(Reason::AmbiguousToken.because("a ticket and a token")),
             };
         }
-        let runtime = TokenRuntime(self.platform);
+        let key = handshake.key;
+        let runtime = self.token_runtime(&policy.counting, Admission::Socket { key });
         let verdict = authentication
             .check(&runtime, self.request, protocols)
             .await;
-        let authenticated = self.record.note_verdict(verdict)?;
+        let authenticated = self.take_verdict(verdict, runtime.into_progress())?;
         if let Some(identity) = &authenticated.identity {
             self.record.note_identity(identity);
         }
@@ -65,11 +67,48 @@ impl<P: Platform> Attempt<'_, P> {
         })
     }
 
+    /// The runtime that verifies the token of this attempt.
+    pub fn token_runtime(
+        &self,
+        counting: &'a Counting,
+        admission: Admission,
+    ) -> TokenRuntime<'a, P> {
+        TokenRuntime::new(self.counters(counting), self.address(counting), admission)
+    }
+
+    /// Takes what verification found, and what was done on the way to a provider.
+    pub fn take_verdict<T>(
+        &mut self,
+        verdict: Verdict<T>,
+        progress: Progress<P::Channel>,
+    ) -> Result<T, Rejection> {
+        let Progress {
+            is_counted,
+            held,
+            lapses,
+            obstacle,
+        } = progress;
+        self.is_counted |= is_counted;
+        self.reservations.ledgers.channels.extend(held.channels);
+        self.record.note_lapses(lapses);
+        let result = self.record.note_verdict(verdict);
+        match (obstacle, result) {
+            (Obstacle::Refused(rejection), _) => {
+                self.enter(Stage::Counters);
+                Err(rejection)
+            }
+            // Nobody can tell whether the token is valid.
+            (Obstacle::TooManyQuestions(rejection), Err(_)) => Err(rejection),
+            (Obstacle::None | Obstacle::TooManyQuestions(_), result) => Ok(result?),
+        }
+    }
+
     /// What a ticket is bound to, for this request to that route.
     pub fn bounds(&self, found: Found<'_>) -> Bounds {
+        let origin = self.request.headers.get("origin");
         Bounds {
             address: self.address(&found.route.policy.counting),
-            origin: self.request.headers.get("origin"),
+            origin: origin.as_deref().and_then(Origin::canonical),
             route: found.route.pattern.clone(),
         }
     }
@@ -120,18 +159,14 @@ impl<P: Platform> Counters<'_, P> {
     }
 
     /// Admits a `jti` once, or does what the failure policy says.
-    pub async fn admit_once(
-        &self,
-        token_use: TokenUse,
-        record: &mut Record,
-    ) -> Result<(), Rejection> {
+    pub async fn admit_once(&self, token_use: TokenUse) -> Result<Lapses, Rejection> {
         let call = OneTimeCall {
             name: token_use.name,
             request: StoreRequest::keep(token_use.until, String::new()),
             timeout: self.counting.timeout,
         };
         let failure = match self.platform.ask_one_time(&call).await {
-            Ok(StoreResponse::Kept) => return Ok(()),
+            Ok(StoreResponse::Kept) => return Ok(Lapses::new()),
             Ok(StoreResponse::Exists) => {
                 return Err(Reason::TokenInvalid.because("the jti was admitted before"));
             }
@@ -139,7 +174,7 @@ impl<P: Platform> Counters<'_, P> {
             Err(failure) => failure,
         };
         let failure = format!("the object of the jti: {failure}");
-        self.lapse(record, "uncounted", failure)
+        self.registry_lapse("uncounted", failure)
     }
 
     /// Keeps what a new ticket is worth, until a time.

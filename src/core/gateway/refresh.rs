@@ -46,20 +46,19 @@ impl<'a> Refresher<'a> {
             let detail = ", so it is not known whose sockets are meant";
             bad("the token names no subject", detail)
         })?;
-        let previous = || request.headers.get(PREVIOUS_TOKEN);
-        let shown = |token: &String| !token.trim().is_empty();
-        let scope = match session_key(&holder.identity) {
-            Some(session) => RefreshScope::Session(session),
+        let previous = request.headers.get(PREVIOUS_TOKEN);
+        let previous = previous.as_deref().map(str::trim);
+        let scope = match (session_key(&holder.identity), previous) {
+            (Some(session), _) => RefreshScope::Session(session),
             // It needs no verification: it only chooses among the subject's own sockets.
-            None => match previous().filter(shown) {
-                Some(token) => RefreshScope::Token(TokenDigest::of(token.trim())),
-                None => {
-                    let detail = ", so it is not known which of the subject's sockets are meant; \
-                                  show the token that opened them or moved them last in the \
-                                  header Portcullis-Previous-Token";
-                    return Err(bad("the token names no session", detail));
-                }
-            },
+            (None, Some(token)) if !token.is_empty() => RefreshScope::Token(TokenDigest::of(token)),
+            (None, _) if holder.is_introspected => RefreshScope::Token(holder.token.clone()),
+            (None, _) => {
+                let detail = ", so it is not known which of the subject's sockets are meant; show \
+                              the token that opened them or moved them last in the header \
+                              Portcullis-Previous-Token";
+                return Err(bad("the token names no session", detail));
+            }
         };
         Ok(Self {
             holder,
@@ -86,6 +85,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
             found,
             identity,
             token,
+            ..
         } = holder;
         let policy = &found.route.policy;
         let shard = subject.shard();

@@ -3,7 +3,7 @@
 use super::attempt::{Attempt, Found};
 use super::platform::{ObjectReply, Platform, Registration};
 use crate::limits::scope::LimitScope;
-use crate::policy::{Judging, OnLimiterFailure};
+use crate::policy::{FailurePolicy, Judging};
 use crate::record::Stage;
 use crate::registry::{
     Arrival, DenialReason, MAX_SOCKETS_OF_OWNER, RegistryResponse, SocketEntry, shard_of,
@@ -69,8 +69,9 @@ impl<P: Platform> Attempt<'_, P> {
         let registration = Registration {
             shard,
             entry: self.socket_entry(found, identity, authenticated.token.as_ref()),
-            with_channel: registering.is_held,
-            ends_when_lost: policy.counting.on_failure == OnLimiterFailure::Reject,
+            with_channel: registering.is_held
+                && (registering.judging == Judging::Always || may_expire),
+            ends_when_lost: policy.counting.on_registry_failure == FailurePolicy::Reject,
             timeout: policy.counting.timeout,
         };
         let ObjectReply { answer, channel } = self.platform.register(&registration).await;
@@ -95,7 +96,9 @@ impl<P: Platform> Attempt<'_, P> {
             Err(failure) => Some(failure),
         };
         if let Some(failure) = failure {
-            counters.lapse(self.record, "without a look into the registry", failure)?;
+            let without = "without a look into the registry";
+            let lapses = counters.registry_lapse(without, failure)?;
+            self.record.note_lapses(lapses);
         }
         self.reservations.ledgers.channels.extend(channel);
         Ok(())

@@ -18,6 +18,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
             found,
             identity,
             token,
+            ..
         } = permit.into_inner();
         let policy = &found.route.policy;
         let Some(ttl) = policy.one_time.ticket_ttl else {

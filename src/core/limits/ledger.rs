@@ -91,7 +91,7 @@ impl Operation {
 pub enum LedgerResponse {
     /// Done as requested.
     Counted(Outlook),
-    /// The key was used before. The attempt counts, and is a failure.
+    /// The key was used before. The attempt counts, but is no failure: probes repeat their keys.
     Replayed(Outlook),
     /// Refused: all slots are taken.
     TooManySockets(Outlook),
@@ -146,13 +146,19 @@ impl Default for Ledger {
 }
 
 impl Ledger {
-    /// How long to sleep until nothing in the ledger may matter any more; `None` if nothing does
-    /// now. Where only the object's clock is known, the caller's is that of [`TwoClocks::MAX`].
+    /// How long to sleep until the ledger has to be looked at again; `None` if nothing in it matters
+    /// any more. Where only the object's clock is known, the caller's is that of [`TwoClocks::MAX`].
     pub fn sleep(&mut self, now: TwoClocks) -> Option<Duration> {
         self.clamp_to(now);
+        let wake_in = self.wake_in(now)?;
+        self.wakes_at = now.object() + wake_in;
+        Some(wake_in)
+    }
+
+    /// How long to sleep until nothing may matter any more, or until channels are to be looked at.
+    fn wake_in(&self, now: TwoClocks) -> Option<Duration> {
         let idle_in = self.idle_in(now)?;
-        self.wakes_at = now.object() + idle_in;
-        Some(idle_in)
+        Some(self.slots.watch().unwrap_or(idle_in).min(idle_in))
     }
 
     fn idle_in(&self, now: TwoClocks) -> Option<Duration> {
@@ -191,16 +197,16 @@ impl Ledger {
         emptied
     }
 
-    /// Sets the alarm for when nothing matters any more, unless it is set already. An alarm that
+    /// Sets the alarm for when the ledger has to be looked at, unless it is set already. An alarm that
     /// is too far ahead was set by a clock that jumped.
     fn wake(&mut self, now: TwoClocks, change: &mut LedgerChange) {
-        let Some(idle_in) = self.idle_in(now) else {
+        let Some(wake_in) = self.wake_in(now) else {
             return;
         };
         let object = now.object();
-        if self.wakes_at <= object || self.wakes_at > object + idle_in {
-            self.wakes_at = object + idle_in;
-            change.wake_in = Some(idle_in);
+        if self.wakes_at <= object || self.wakes_at > object + wake_in {
+            self.wakes_at = object + wake_in;
+            change.wake_in = Some(wake_in);
         }
     }
 }

@@ -98,3 +98,7 @@ impl From<DenialReason> for CloseReason {
         }
     }
 }
+
+/// The ranges of codes that may be sent in a close frame (RFC 6455 §7.4 and IANA's registry). A
+/// frame without a code, 1005, passes as such. A side that sends any other code counts as gone.
+pub(super) const PASSABLE: [[u16; 2]; 3] = [[1000, 1003], [1007, 1014], [3000, 4999]];

@@ -15,10 +15,13 @@ pub fn is_field_value(text: &str) -> bool {
         .all(|byte| byte == b'\t' || (b' '..=b'~').contains(&byte))
 }
 
-/// The elements of a comma-separated list without the optional white space around them.
-/// Empty elements are kept: whether they are an error is the caller's decision.
-pub fn list(value: &str) -> impl Iterator<Item = &str> {
-    value.split(',').map(trim)
+/// The elements of a comma-separated list without the optional white space around them. Empty
+/// elements are ignored (RFC 9110 §5.6.1.2).
+pub fn elements(value: &str) -> impl Iterator<Item = &str> {
+    value
+        .split(',')
+        .map(trim)
+        .filter(|element| !element.is_empty())
 }
 
 /// `text` without the white space that RFC 9110 §5.6.3 allows around it.
@@ -26,17 +29,32 @@ pub fn trim(text: &str) -> &str {
     text.trim_matches([' ', '\t'])
 }
 
-/// The extension names of a `Sec-WebSocket-Extensions` value (RFC 6455 §9.1). `None` if it is
-/// malformed.
+/// The extension names of a `Sec-WebSocket-Extensions` value (RFC 6455 §9.1), one or more. `None` if
+/// it is malformed.
 pub fn extension_names(value: &str) -> Option<Vec<&str>> {
-    split_unquoted(value, b',')?
+    let names: Option<Vec<_>> = split_unquoted(value, b',')?
         .into_iter()
+        .filter(|extension| !trim(extension).is_empty())
         .map(|extension| {
             let mut parts = split_unquoted(extension, b';')?.into_iter().map(trim);
             let name = parts.next().filter(|name| is_token(name))?;
             parts.all(is_parameter).then_some(name)
         })
-        .collect()
+        .collect();
+    names.filter(|names| !names.is_empty())
+}
+
+/// A list without its empty elements, in which commas between quotes part nothing. `None` if it
+/// has no empty element, or an open quote.
+pub fn without_empty_elements(value: &str) -> Option<String> {
+    let elements = split_unquoted(value, b',')?;
+    let is_filled = |element: &&&str| !trim(element).is_empty();
+    let filled: Vec<_> = elements
+        .iter()
+        .filter(is_filled)
+        .map(|one| trim(one))
+        .collect();
+    (filled.len() < elements.len()).then(|| filled.join(", "))
 }
 
 fn is_parameter(parameter: &str) -> bool {

@@ -1,4 +1,4 @@
-//! The headers stamped on every answer.
+//! The security headers of answers.
 
 use serde_json::{Map, Value};
 
@@ -31,10 +31,10 @@ const DEFAULTS: [(&str, &str); 8] = [
     ),
 ];
 
-/// Headers of an upstream that never pass.
+/// Headers of a server that never pass.
 pub const HIDDEN: [&str; 2] = ["server", "x-powered-by"];
 
-/// Headers that the protocol or the gate itself decides on, which no setting may touch.
+/// Headers that the protocol or the gate decides on, so no setting may change them.
 const RESERVED: [&str; 13] = [
     "allow",
     "connection",
@@ -51,20 +51,49 @@ const RESERVED: [&str; 13] = [
     "www-authenticate",
 ];
 
+/// The header that means nothing on an answer over http, and must not be there (RFC 6797 §7.2).
+const TLS_ONLY: &str = "Strict-Transport-Security";
+
+/// The defaults that an application's own answer gets if it lacks them.
+const FOR_APPLICATIONS: [&str; 3] = [TLS_ONLY, "X-Content-Type-Options", "X-Frame-Options"];
+
 /// The defaults with `SECURITY_HEADERS` laid over them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SecurityHeaders(Vec<(String, String)>);
+pub struct SecurityHeaders(Vec<SecurityHeader>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct SecurityHeader {
+    name: String,
+    value: String,
+    /// Set by `SECURITY_HEADERS`.
+    is_chosen: bool,
+}
+
+/// The headers to stamp on answers of one kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stamps<'a> {
+    /// They replace the server's own.
+    pub set: Vec<(&'a str, &'a str)>,
+    /// They are added if the server has none of its own.
+    pub add: Vec<(&'a str, &'a str)>,
+    /// Headers of the server that never pass, in addition to those in `set`.
+    pub hidden: Vec<&'static str>,
+}
 
 impl Default for SecurityHeaders {
     fn default() -> Self {
-        let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-        Self(DEFAULTS.map(owned).into())
+        let header = |(name, value): (&str, &str)| SecurityHeader {
+            name: name.to_owned(),
+            value: value.to_owned(),
+            is_chosen: false,
+        };
+        Self(DEFAULTS.map(header).into())
     }
 }
 
 impl SecurityHeaders {
     /// Lays `changes` over the defaults: a string replaces or adds a header, `null` removes one
-    /// of the defaults. Every error at once.
+    /// of the defaults. Returns every error at once.
     pub fn with(changes: &Map<String, Value>) -> Result<Self, Vec<String>> {
         let mut headers = Self::default();
         let mut errors = Vec::new();
@@ -100,7 +129,7 @@ impl SecurityHeaders {
         let known = self
             .0
             .iter()
-            .position(|(known, _)| known.eq_ignore_ascii_case(name));
+            .position(|known| known.name.eq_ignore_ascii_case(name));
         match (change, known) {
             (Value::Null, Some(at)) => {
                 self.0.remove(at);
@@ -112,9 +141,14 @@ impl SecurityHeaders {
                 if !syntax::is_field_value(value) || syntax::trim(value) != value {
                     return Err("the value can't stand in a header".into());
                 }
+                let header = SecurityHeader {
+                    name: known.map_or(name, |at| &self.0[at].name).to_owned(),
+                    value: value.clone(),
+                    is_chosen: true,
+                };
                 match known {
-                    Some(at) => self.0[at].1.clone_from(value),
-                    None => self.0.push((name.to_owned(), value.clone())),
+                    Some(at) => self.0[at] = header,
+                    None => self.0.push(header),
                 }
             }
             _ => return Err("write a string, or null to remove the header".into()),
@@ -123,8 +157,47 @@ impl SecurityHeaders {
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(SecurityHeader::pair)
+    }
+
+    /// The headers of the gate's own answers, and of sockets.
+    pub fn stamps(&self, is_tls: bool) -> Stamps<'_> {
+        Stamps {
+            set: self.over(is_tls).map(SecurityHeader::pair).collect(),
+            add: Vec::new(),
+            hidden: hidden(is_tls),
+        }
+    }
+
+    /// The headers of an application's answer to a plain request. It keeps its own, but for those
+    /// that `SECURITY_HEADERS` sets.
+    pub fn application_stamps(&self, is_tls: bool) -> Stamps<'_> {
+        let (chosen, defaults): (Vec<_>, Vec<_>) =
+            self.over(is_tls).partition(|header| header.is_chosen);
+        let is_added = |header: &&SecurityHeader| FOR_APPLICATIONS.contains(&header.name.as_str());
+        let added = defaults.into_iter().filter(is_added);
+        Stamps {
+            set: chosen.into_iter().map(SecurityHeader::pair).collect(),
+            add: added.map(SecurityHeader::pair).collect(),
+            hidden: hidden(is_tls),
+        }
+    }
+
+    /// The headers that an answer over https or http may have.
+    fn over(&self, is_tls: bool) -> impl Iterator<Item = &SecurityHeader> {
         self.0
             .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .filter(move |header| is_tls || header.name != TLS_ONLY)
     }
+}
+
+impl SecurityHeader {
+    fn pair(&self) -> (&str, &str) {
+        (&self.name, &self.value)
+    }
+}
+
+fn hidden(is_tls: bool) -> Vec<&'static str> {
+    let tls_only = (!is_tls).then_some("strict-transport-security");
+    HIDDEN.into_iter().chain(tls_only).collect()
 }

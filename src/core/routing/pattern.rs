@@ -1,22 +1,20 @@
 //! The patterns of paths.
 
+use super::reading::TrailingSlash;
 use super::table::PREFIX;
 
-/// What `*` took, for the router: no name that a parameter may have.
-pub(super) const REST: &str = "-";
+/// The router's name for the rest that `*` matches. No parameter can have it.
+const REST: &str = "-";
 
 /// A route's `path`: `/chat`, `/rooms/{room}`, `/api/*`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern {
     pub text: String,
     pub parameters: Vec<String>,
-    /// The same for the router: two for `/api/*`, since the router's own `*` does not match
-    /// `/api/`.
-    pub(super) router_paths: Vec<String>,
     pub(super) kinds: Vec<Kind>,
 }
 
-/// What a segment of a pattern is, the most specific first.
+/// The kind of a segment, the most specific first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
     Text,
@@ -25,7 +23,7 @@ pub(super) enum Kind {
 }
 
 impl Pattern {
-    /// The error says what is wrong and what would be right.
+    /// Parses a pattern. The error says what is wrong and what would be right.
     pub fn parse(text: &str) -> Result<Self, String> {
         let example = "write a path like \"/chat\", \"/rooms/{room}\" or \"/api/*\"";
         let Some(segments) = text.strip_prefix('/') else {
@@ -56,6 +54,17 @@ impl Pattern {
                 None if segment.contains(['?', '#', ' ']) => {
                     return Err(format!("{text:?}: it is more than a path; {example}"));
                 }
+                None if segment.contains(';') => {
+                    return Err(format!(
+                        "{text:?}: some servers drop what follows a semicolon, so no request can \
+                         have this path; {example}"
+                    ));
+                }
+                None if segment.contains(char::is_control) => {
+                    return Err(format!(
+                        "{text:?}: it has a control character, which no request may have; {example}"
+                    ));
+                }
                 None if segment.contains('%') => {
                     return Err(format!(
                         "{text:?}: paths are decoded before they are compared; write it without %"
@@ -73,8 +82,7 @@ impl Pattern {
                 None => kinds.push(Kind::Text),
             }
         }
-        let of_the_gate = text.strip_prefix(PREFIX);
-        if of_the_gate.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
+        if is_under_prefix(&text.to_ascii_lowercase()) {
             return Err(format!(
                 "{text:?}: what is under {PREFIX} is the gate's own and never reaches an upstream"
             ));
@@ -82,18 +90,44 @@ impl Pattern {
         Ok(Self {
             text: text.to_owned(),
             parameters,
-            router_paths: match text.strip_suffix('*') {
-                Some(root) => vec![format!("{root}{{*{REST}}}"), root.to_owned()],
-                None => vec![text.to_owned()],
-            },
             kinds,
         })
     }
 
-    /// At which segment the `*` stands, if there is one.
+    /// The index of the segment `*`, if there is one.
     pub(super) fn star(&self) -> Option<usize> {
         self.kinds.iter().position(|kind| *kind == Kind::Star)
     }
+
+    /// The pattern for the router, with its texts folded.
+    ///
+    /// `/api/*` needs two, since the router's `*` matches no empty rest.
+    pub(super) fn router_paths(
+        &self,
+        fold: fn(&str) -> String,
+        trailing_slash: TrailingSlash,
+    ) -> Vec<String> {
+        let segments = self.text.split('/').map(|segment| match segment {
+            "*" => format!("{{*{REST}}}"),
+            name if name.starts_with('{') => name.to_owned(),
+            text => fold(text),
+        });
+        let whole = segments.collect::<Vec<_>>().join("/");
+        let mut paths = match whole.strip_suffix(&format!("{{*{REST}}}")) {
+            Some(root) => vec![whole.clone(), root.to_owned()],
+            None => vec![whole],
+        };
+        for path in &mut paths {
+            *path = trailing_slash.trim(path).to_owned();
+        }
+        paths
+    }
+}
+
+/// Whether a decoded path is one of the gate's own.
+pub(super) fn is_under_prefix(path: &str) -> bool {
+    path.strip_prefix(PREFIX)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 fn is_name(text: &str) -> bool {

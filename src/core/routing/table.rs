@@ -1,23 +1,25 @@
 //! The routes, and which of them a path leads to.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use matchit::{InsertError, Router};
-use percent_encoding::percent_decode_str;
 
-use super::pattern::{Kind, Pattern, REST};
+use super::pattern::{Kind, Pattern, is_under_prefix};
+use super::reading::PathReading;
 use crate::request::parameters::Parameters;
+use crate::request::path::{AmbiguousPath, CanonicalPath};
+use crate::response::reason::{Reason, Rejection};
 
-/// The paths below it are the gate's own.
+/// Paths under this prefix are the gate's own.
 pub const PREFIX: &str = "/_portcullis";
 /// The one route of a gate without `ROUTES`.
 pub const EVERYTHING: &str = "/*";
 
-/// A path pattern, and what holds for the paths that match it.
+/// A path pattern and the policy for the paths that match it.
 #[derive(Debug)]
 pub struct Route<T> {
     pub pattern: String,
+    parameters: Vec<String>,
     kinds: Vec<Kind>,
     pub policy: T,
 }
@@ -25,50 +27,78 @@ pub struct Route<T> {
 /// The route that a path leads to.
 #[derive(Debug)]
 pub struct Match<'a, T> {
-    /// The place of the route among all, from 0.
+    /// The index of the route among all routes.
     pub number: usize,
     pub route: &'a Route<T>,
     pub parameters: Parameters,
 }
 
-/// All routes; of those that match a path the most specific wins: the one whose first segment
-/// that differs is a text rather than a parameter, or a parameter rather than `*`.
+/// Why a path leads to no route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Miss {
+    NoRoute,
+    Ambiguous(AmbiguousPath),
+}
+
+impl From<Miss> for Rejection {
+    fn from(miss: Miss) -> Self {
+        match miss {
+            Miss::NoRoute => Reason::NoRoute.because("no route or endpoint matches"),
+            Miss::Ambiguous(fault) => Reason::AmbiguousPath.because(fault.to_string()),
+        }
+    }
+}
+
+/// All routes. Of those that match a path the most specific wins: at the first segment that
+/// differs, a text comes before a parameter, and a parameter before `*`.
 #[derive(Debug)]
 pub struct Table<T> {
+    reading: PathReading,
     routes: Vec<Route<T>>,
-    /// By where the `*` stands: the router takes no parameter beside a `*`.
+    /// One for each fold of letters. All must agree on a path.
+    lookups: Vec<Lookup>,
+}
+
+/// Routers by the index of `*`: a router takes no parameter next to a `*`.
+#[derive(Debug)]
+struct Lookup {
+    fold: fn(&str) -> String,
     routers: BTreeMap<Option<usize>, Router<usize>>,
 }
 
 impl<T> Default for Table<T> {
     fn default() -> Self {
-        Self {
-            routes: Vec::new(),
-            routers: BTreeMap::new(),
-        }
+        Self::new(PathReading::default())
     }
 }
 
 impl<T> Table<T> {
-    /// Adds a route. The pattern is one that [`Pattern::parse`] gave; the error names the route
-    /// it overlaps.
+    pub fn new(reading: PathReading) -> Self {
+        let lookup = |fold: &fn(&str) -> String| Lookup {
+            fold: *fold,
+            routers: BTreeMap::new(),
+        };
+        Self {
+            reading,
+            routes: Vec::new(),
+            lookups: reading.case.folds().iter().map(lookup).collect(),
+        }
+    }
+
+    /// Adds a route. The error names the route that it overlaps.
     pub fn add(&mut self, pattern: &Pattern, policy: T) -> Result<(), String> {
         let number = self.routes.len();
-        let router = self.routers.entry(pattern.star()).or_default();
-        for path in &pattern.router_paths {
-            router
-                .insert(path.as_str(), number)
-                .map_err(|error| match error {
-                    InsertError::Conflict { with } => format!(
-                        "it overlaps the route {}, and neither is more specific; change one of \
-                         the two",
-                        with.replace(&format!("{{*{REST}}}"), "*")
-                    ),
-                    other => other.to_string(),
-                })?;
+        for lookup in &mut self.lookups {
+            let router = lookup.routers.entry(pattern.star()).or_default();
+            for path in pattern.router_paths(lookup.fold, self.reading.trailing_slash) {
+                router
+                    .insert(&path, number)
+                    .map_err(|error| overlap(&error, router, &self.routes))?;
+            }
         }
         self.routes.push(Route {
             pattern: pattern.text.clone(),
+            parameters: pattern.parameters.clone(),
             kinds: pattern.kinds.clone(),
             policy,
         });
@@ -79,23 +109,15 @@ impl<T> Table<T> {
         self.routes.iter()
     }
 
-    /// Routes whose every path is another's. Only those with a `*` can be: the others are
-    /// reached by words in place of their parameters.
+    /// Routes that no path leads to. Only those with a `*` can be: the others are reached by a
+    /// path with any words in place of their parameters.
     pub fn unreachable(&self) -> impl Iterator<Item = &Route<T>> {
         let segments = |route: &Route<T>| route.pattern.matches('/').count();
         let most = self.routes.iter().map(segments).max().unwrap_or_default();
-        let longest = self.routes.iter().map(|route| route.pattern.len()).max();
-        // Longer than any pattern, so it is no text of one.
-        let word = "x".repeat(longest.unwrap_or_default());
-        let is_reached = move |number: usize, root: &str| {
-            let named = root
-                .split('/')
-                .map(|segment| match segment.strip_prefix('{') {
-                    Some(_) => &word,
-                    None => segment,
-                });
-            let mut path = named.collect::<Vec<_>>().join("/");
-            let leads_there = |path: &str| self.at(path).is_some_and(|(found, _)| found == number);
+        let word = self.foreign_word();
+        let is_reached = move |number: usize, pattern: &str| {
+            let mut path = example(pattern, &word);
+            let leads_there = |path: &str| self.number_of(path) == Some(number);
             (0..=most).any(|_| {
                 let is_here = leads_there(&path) || leads_there(&format!("{path}{word}"));
                 path = format!("{path}{word}/");
@@ -106,87 +128,141 @@ impl<T> Table<T> {
             .iter()
             .enumerate()
             .filter_map(move |(number, route)| {
-                let root = route.pattern.strip_suffix('*')?;
-                (!is_reached(number, root)).then_some(route)
+                let has_star = route.pattern.ends_with('*');
+                (has_star && !is_reached(number, &route.pattern)).then_some(route)
             })
     }
 
-    /// Servers differ in whether they decode a path before they part it into segments. Where that
-    /// decides on the route or its parameters, `/public/..%2Fadmin` say, nothing matches: the
-    /// upstream might serve what the gate guards otherwise.
-    pub fn find(&self, path: &str) -> Option<Match<'_, T>> {
-        let (number, parameters) = self.number_of(path)?;
-        Some(Match {
+    /// Finds the route of a path as a client sent it. A path that leads to different routes or
+    /// parameters by different readings is ambiguous.
+    pub fn find(&self, path: &str) -> Result<Match<'_, T>, Miss> {
+        let path = CanonicalPath::parse(path).map_err(Miss::Ambiguous)?;
+        let found = self.at(path.decoded())?;
+        if let Some(stripped) = path.without_parameters()
+            && self.at(&stripped) != Ok(found.clone())
+        {
+            return Err(Miss::Ambiguous(AmbiguousPath::PathParameters));
+        }
+        let (number, values) = found;
+        Ok(Match {
             number,
             route: &self.routes[number],
-            parameters,
+            parameters: Parameters::new(path, values),
         })
     }
 
-    fn number_of(&self, path: &str) -> Option<(usize, Parameters)> {
-        let parted_first = decode_segments(path);
-        let decoded_first = decode_and_resolve(path);
-        let found = self.at(&parted_first)?;
-        if parted_first == decoded_first {
-            return Some(found);
+    /// The route of a decoded path, and its parameters.
+    fn at(&self, path: &str) -> Result<(usize, Vec<(String, String)>), Miss> {
+        let path = self.reading.trailing_slash.trim(path);
+        let mut numbers = self
+            .lookups
+            .iter()
+            .map(|lookup| lookup.number_of(&self.routes, path));
+        let first = numbers.next().flatten();
+        if numbers.any(|other| other != first) {
+            return Err(Miss::Ambiguous(AmbiguousPath::LetterCase));
         }
-        (self.at(&decoded_first)? == found).then_some(found)
+        let number = first.ok_or(Miss::NoRoute)?;
+        let route = &self.routes[number];
+        let segments = path.split('/').skip(1).zip(&route.kinds);
+        let values = segments.filter(|(_, kind)| **kind == Kind::Parameter);
+        let names = route.parameters.iter().cloned();
+        let values = names.zip(values.map(|(value, _)| value.to_owned()));
+        Ok((number, values.collect()))
     }
 
-    fn at(&self, path: &str) -> Option<(usize, Parameters)> {
-        let is_ours = path
-            .strip_prefix(PREFIX)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        if is_ours {
+    fn number_of(&self, path: &str) -> Option<usize> {
+        self.at(path).ok().map(|(number, _)| number)
+    }
+
+    /// A word that is no text of a pattern, since it is longer than any.
+    fn foreign_word(&self) -> String {
+        let longest = self.routes.iter().map(|route| route.pattern.len()).max();
+        "x".repeat(longest.unwrap_or_default())
+    }
+
+    /// Routes that servers may confuse if they ignore case: each with the route that its pattern
+    /// leads to in other letters, and the pattern in these letters.
+    pub fn neighbours_by_case(&self) -> Vec<(&Route<T>, &Route<T>, String)> {
+        self.neighbours(|pattern| {
+            let segments = pattern.split('/').map(|segment| match segment {
+                name if name.starts_with('{') => name.to_owned(),
+                text => in_other_case(text),
+            });
+            segments.collect::<Vec<_>>().join("/")
+        })
+    }
+
+    /// Routes that servers may confuse if they ignore a trailing slash: each with the route that
+    /// its pattern leads to with the slash added or removed, and the pattern so changed.
+    pub fn neighbours_by_trailing_slash(&self) -> Vec<(&Route<T>, &Route<T>, String)> {
+        self.neighbours(|pattern| {
+            let path = pattern.strip_suffix('*').unwrap_or(pattern);
+            let without = path.strip_suffix('/').map(str::to_owned);
+            without.unwrap_or_else(|| format!("{path}/"))
+        })
+    }
+
+    fn neighbours(&self, change: impl Fn(&str) -> String) -> Vec<(&Route<T>, &Route<T>, String)> {
+        let word = self.foreign_word();
+        let mut found = Vec::new();
+        for route in &self.routes {
+            let other = change(&route.pattern);
+            let neighbour = self.number_of(&example(&other, &word));
+            found.extend(neighbour.map(|number| (route, &self.routes[number], other)));
+        }
+        found
+    }
+}
+
+impl Lookup {
+    /// The index of the most specific route of a decoded path.
+    fn number_of<T>(&self, routes: &[Route<T>], path: &str) -> Option<usize> {
+        let path = (self.fold)(path);
+        if is_under_prefix(&path) {
             return None;
         }
         let candidates = self
             .routers
             .values()
-            .filter_map(|router| router.at(path).ok());
-        let found = candidates.min_by_key(|found| &self.routes[*found.value].kinds)?;
-        let named = found.params.iter().filter(|(name, _)| *name != REST);
-        let parameters = named.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        Some((*found.value, Parameters(parameters.collect())))
+            .filter_map(|router| router.at(&path).ok());
+        let found = candidates.min_by_key(|found| &routes[*found.value].kinds)?;
+        Some(*found.value)
     }
 }
 
-/// Each segment percent-decoded; an encoded slash stays encoded, for it parts none.
-fn decode_segments(path: &str) -> Cow<'_, str> {
-    if !path.contains('%') {
-        return path.into();
-    }
-    let segments = path.split('/').map(|segment| {
-        let decoded = percent_decode_str(segment).decode_utf8_lossy();
-        decoded.replace('/', "%2F")
-    });
-    segments.collect::<Vec<_>>().join("/").into()
-}
-
-/// The path as a server sees it that decodes first, and then merges slashes of both kinds and
-/// resolves dots.
-fn decode_and_resolve(path: &str) -> Cow<'_, str> {
-    // Unencoded dots and backslashes are resolved by who parsed the URL.
-    if !path.contains('%') && !path.contains("//") {
-        return path.into();
-    }
-    let decoded = percent_decode_str(path).decode_utf8_lossy();
-    let mut kept = Vec::new();
-    let mut ends_in_slash = false;
-    for segment in decoded.split(['/', '\\']) {
-        ends_in_slash = matches!(segment, "" | "." | "..");
-        match segment {
-            "" | "." => {}
-            ".." => {
-                kept.pop();
-            }
-            segment => kept.push(segment),
+/// Why a route can't be added.
+fn overlap<T>(error: &InsertError, router: &Router<usize>, routes: &[Route<T>]) -> String {
+    match error {
+        InsertError::Conflict { with } => {
+            let other = router.at(with).ok();
+            let other = other.map_or(with.as_str(), |found| {
+                routes
+                    .get(*found.value)
+                    .map_or(with.as_str(), |route| route.pattern.as_str())
+            });
+            format!(
+                "it overlaps the route {other}, and neither is more specific; change one of the two"
+            )
         }
+        other => other.to_string(),
     }
-    let end = if ends_in_slash && !kept.is_empty() {
-        "/"
-    } else {
-        ""
+}
+
+/// A path of a pattern, with this word for each parameter and nothing for `*`.
+fn example(pattern: &str, word: &str) -> String {
+    let segments = pattern.split('/').map(|segment| match segment {
+        "*" => "",
+        name if name.starts_with('{') => word,
+        text => text,
+    });
+    segments.collect::<Vec<_>>().join("/")
+}
+
+fn in_other_case(path: &str) -> String {
+    let other = |letter: char| match letter {
+        'a'..='z' => letter.to_ascii_uppercase(),
+        _ => letter.to_ascii_lowercase(),
     };
-    format!("/{}{end}", kept.join("/")).into()
+    path.chars().map(other).collect()
 }

@@ -43,6 +43,8 @@ pub struct Assertion<'a> {
     /// `None` for a client without a token, where tokens are optional.
     pub identity: Option<&'a Identity>,
     pub address: Option<IpAddr>,
+    /// The pattern of the route that the socket is opened on.
+    pub route: Option<&'a str>,
     pub request_id: &'a str,
 }
 
@@ -59,13 +61,35 @@ struct Claims<'a> {
     aud: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     sub: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sub_id: Option<SubjectIdentifier<'a>>,
     #[serde(skip_serializing_if = "String::is_empty")]
     scope: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     ip: Option<IpAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    route: Option<&'a str>,
     jti: &'a str,
     iat: u64,
     exp: u64,
+}
+
+/// A subject by its issuer, which alone makes it unique (RFC 9493 §3.2.3).
+#[derive(Serialize)]
+struct SubjectIdentifier<'a> {
+    format: &'static str,
+    iss: &'a str,
+    sub: &'a str,
+}
+
+impl<'a> SubjectIdentifier<'a> {
+    fn of(identity: &'a Identity) -> Option<Self> {
+        Some(Self {
+            format: "iss_sub",
+            iss: super::issuer(identity)?,
+            sub: identity.subject.as_deref()?,
+        })
+    }
 }
 
 impl fmt::Debug for AssertionKey {
@@ -127,8 +151,10 @@ impl AssertionKey {
             iss: ISSUER,
             aud: assertion.audience,
             sub: identity.and_then(|identity| identity.subject.as_deref()),
+            sub_id: identity.and_then(SubjectIdentifier::of),
             scope: identity.map_or_else(String::new, |identity| identity.scopes.join(" ")),
             ip: assertion.address,
+            route: assertion.route,
             jti: assertion.request_id,
             iat: now.0 / 1000,
             exp: now.0 / 1000 + LIFE.as_secs(),

@@ -1,30 +1,75 @@
-// A WebSocket from an isolate to a Durable Object of the gate's own, held while a client's socket
-// lives: by it the object knows that the socket does, and tells what is to become of it.
+// Channels: a channel is a WebSocket from an isolate to one of the gate's Durable Objects. The isolate
+// holds it while a client's socket lives. By it the object knows that the socket lives, and through it
+// the object can end the socket or move its expiry.
 import { discard, withTimeout } from './host.js';
 
-const PING_EVERY = 20_000;
-/** How long the object may be out of reach, since it last heard of the channel. */
-const PATIENCE = 45_000;
-/** How long it may take to answer to a channel that is opened again. */
-const MAX_REOPEN_TIME = 5_000;
-const MIN_PAUSE = 250;
-const MAX_PAUSE = 10_000;
+/**
+ * The state in which a channel is asked for.
+ * @typedef {object} State
+ * @property {boolean} again the socket was admitted before
+ * @property {string | 0} expires `<ms> <by what>`, from when the object moved the socket's expiry, or 0
+ */
+
+/**
+ * Asks an object for a channel. It resolves to the object's Response, with the header `answer`. Either
+ * that has a `webSocket`, or it refuses by the header `message`, which says what happens to a socket
+ * that was admitted before. Anything else is a failure.
+ * @typedef {(state: State, signal: AbortSignal) => Promise<Response>} Open
+ */
+
+/**
+ * What a channel ends or extends.
+ * @typedef {object} Governed
+ * @property {(code: number, reason: string, cause: string) => void} end
+ * @property {(until: number) => void} extend
+ */
+
+/**
+ * The lengths of time that `portcullis::relay::channel` names, in milliseconds.
+ * @type {{
+ *   pingEvery: number,
+ *   patience: number,
+ *   maxReopenTime: number,
+ *   minPause: number,
+ *   maxPause: number,
+ * }}
+ */
+let settings;
+
+/** @param {string} json */
+export function configureChannels(json) {
+  settings = JSON.parse(json);
+}
 
 class Channel {
   #open;
   #endsWhenLost;
+  /** @type {WebSocket | undefined} */
   #socket;
-  #timer;
+  /** @type {number | null} */
+  #timer = null;
   /** When the object was last known to hear of this channel: a lower bound. */
   #heard = Date.now();
   #failures = 0;
   #isOver = false;
-  /** What the object said of the expiry that it moved. */
+  /**
+   * The expiry as the object last moved it: `<ms> <by what>`, or 0.
+   * @type {string | 0}
+   */
   #expires = 0;
+  /** @type {Governed | undefined} */
   #relay;
-  /** What the object said before there was a relay to do it to. */
+  /**
+   * What the object demanded before there was a relay.
+   * @type {((relay: Governed) => void)[]}
+   */
   #early = [];
 
+  /**
+   * @param {(state: State) => Promise<Response>} open
+   * @param {WebSocket | undefined} first
+   * @param {boolean} endsWhenLost
+   */
   constructor(open, first, endsWhenLost) {
     this.#open = open;
     this.#endsWhenLost = endsWhenLost;
@@ -32,6 +77,7 @@ class Channel {
     else this.#lose();
   }
 
+  /** @param {Governed} relay */
   govern(relay) {
     this.#relay = relay;
     for (const act of this.#early.splice(0)) act(relay);
@@ -43,33 +89,43 @@ class Channel {
     this.#drop(1000, 'over');
   }
 
-  /** Does what the object says: `end <code> <reason>` or `expires <ms> <by what>`. */
+  /**
+   * Does what a message of the object says: `end <code> <reason>` or `expires <ms> <by what>`.
+   * @param {string} message
+   */
   #obey(message) {
     const [word, number, reason] = message.split(' ');
     if (word === 'expires') {
       this.#expires = message.slice('expires '.length);
       this.#act((relay) => relay.extend(Number(number)));
     } else if (word === 'end') {
-      this.#end(Number(number), reason, 'told by its object');
+      this.#end(Number(number), reason, 'its object demanded it');
     }
   }
 
+  /**
+   * @param {number} code
+   * @param {string} reason
+   * @param {string} cause
+   */
   #end(code, reason, cause) {
     this.close();
     this.#act((relay) => relay.end(code, reason, cause));
   }
 
+  /** @param {(relay: Governed) => void} act */
   #act(act) {
     if (this.#relay) act(this.#relay);
     else this.#early.push(act);
   }
 
+  /** @param {WebSocket} socket */
   #attach(socket) {
     this.#socket = socket;
     this.#heard = Date.now();
     this.#failures = 0;
     let isAnswered = true;
-    let sent;
+    let sent = this.#heard;
     const onLost = () => {
       if (this.#socket === socket) this.#lose();
     };
@@ -82,7 +138,7 @@ class Channel {
         isAnswered = true;
         this.#heard = sent;
       } else {
-        this.#obey(data);
+        this.#obey(String(data));
       }
     });
     const ping = () => {
@@ -91,14 +147,18 @@ class Channel {
         isAnswered = false;
         sent = Date.now();
         socket.send('ping');
-        this.#timer = setTimeout(ping, PING_EVERY);
+        this.#timer = setTimeout(ping, settings.pingEvery);
       } catch {
         onLost();
       }
     };
-    this.#timer = setTimeout(ping, PING_EVERY);
+    this.#timer = setTimeout(ping, settings.pingEvery);
   }
 
+  /**
+   * @param {number} code
+   * @param {string} reason
+   */
   #drop(code, reason) {
     const socket = this.#socket;
     this.#socket = undefined;
@@ -112,14 +172,15 @@ class Channel {
   #lose() {
     clearTimeout(this.#timer);
     this.#drop(1011, 'lost');
-    const left = this.#heard + PATIENCE - Date.now();
+    const left = this.#heard + settings.patience - Date.now();
     if (this.#endsWhenLost && left <= 0) {
-      this.#end(1013, 'limiter_unavailable', 'its object was out of reach for 45 s');
+      const cause = `its object was out of reach for ${settings.patience / 1000} s`;
+      this.#end(1013, 'limiter_unavailable', cause);
       return;
     }
     // With jitter: an object that restarts lost all its channels at once.
-    const longest = this.#endsWhenLost ? Math.min(left, MAX_PAUSE) : MAX_PAUSE;
-    const pause = Math.min(MIN_PAUSE * 2 ** this.#failures, longest);
+    const longest = this.#endsWhenLost ? Math.min(left, settings.maxPause) : settings.maxPause;
+    const pause = Math.min(settings.minPause * 2 ** this.#failures, longest);
     this.#failures += 1;
     this.#timer = setTimeout(() => this.#reopen(), pause * (0.5 + Math.random()));
   }
@@ -134,31 +195,38 @@ class Channel {
     }
     if (this.#isOver) discard(response);
     else if (response.webSocket) this.#attach(response.webSocket);
-    else this.#obey(response.headers.get('message'));
+    else this.#obey(response.headers.get('message') ?? '');
   }
 }
 
-/** Asks the object of this name for a channel, by a new stub: one that failed once fails for ever. */
+/**
+ * Asks an object for a channel. Each call makes a stub: one that failed once fails for ever.
+ * @param {DurableObjectNamespace} namespace
+ * @param {string} name
+ * @param {string} url
+ * @param {AbortSignal} signal
+ * @returns {Promise<Response>}
+ */
 export const connect = (namespace, name, url, signal) =>
   namespace.getByName(name).fetch(url, { headers: { Upgrade: 'websocket' }, signal });
 
 /**
- * Opens a channel and holds it: one that is lost is opened again. Resolves to `channel` and `text`,
- * the object's answer, or to `failure` where it gave none in time; then the channel tries on.
- * Without a channel the object refused.
+ * Opens a channel and holds it; a lost channel is opened again. Resolves to `channel` and `text`, the
+ * object's answer, or to `channel` and `failure` if there was no answer in time; then the channel keeps
+ * trying. If there is only `text`, the object refused.
  *
- * `open({ again, expires }, signal)` resolves to the object's Response, with the header `answer`.
- * It has a `webSocket`, or refuses by the header `message`: what becomes of a socket that was
- * admitted before. Anything else is a failure. `expires`: `<ms> <by what>`, as the object said when
- * it moved the socket's expiry, or 0. `endsWhenLost`: whether the client's socket ends, with 1013,
- * where the object is out of reach for 45 s. `milliseconds`: how long the object may take to answer.
+ * @param {Open} open
+ * @param {boolean} endsWhenLost the client's socket ends with 1013 when the object is out of reach for
+ *   too long
+ * @param {number} milliseconds how long the object may take to answer
  */
 export async function hold(open, endsWhenLost, milliseconds) {
+  /** @type {(state: State) => Promise<Response>} */
   const ask = (state) => {
-    const longest = state.again ? Math.min(milliseconds, MAX_REOPEN_TIME) : milliseconds;
+    const longest = state.again ? Math.min(milliseconds, settings.maxReopenTime) : milliseconds;
     return withTimeout(longest, async (signal) => {
       const response = await open(state, signal);
-      // It came too late, and nobody takes it.
+      // It came too late, and nobody waits for it.
       if (signal.aborted) discard(response);
       if (response.webSocket || response.headers.has('message')) return response;
       throw new Error(
@@ -176,12 +244,19 @@ export async function hold(open, endsWhenLost, milliseconds) {
   }
 }
 
-/** From now on the object's word is done to the relay. */
+/**
+ * From now on the object's messages act on this relay.
+ * @param {Channel} channel
+ * @param {Governed} relay
+ */
 export function govern(channel, relay) {
   channel.govern(relay);
 }
 
-/** Lets go of a channel: the object learns that the client's socket is no more. */
+/**
+ * Releases a channel: the object learns that the client's socket is over.
+ * @param {Channel} channel
+ */
 export function release(channel) {
   channel.close();
 }

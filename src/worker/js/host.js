@@ -34,7 +34,7 @@ function isData(value) {
 }
 
 /**
- * Lines of `Name: value` as pairs. Neither part can hold a line break.
+ * Parses lines of `Name: value` into pairs. Neither part can hold a line break.
  * @param {string} lines
  * @returns {[name: string, value: string][]}
  */
@@ -49,8 +49,8 @@ function parseHeaderLines(lines) {
 }
 
 /**
- * Lines of a request's method, URL and headers of these names, NUL for one that is absent. No
- * part can hold either.
+ * Returns a request's method, URL and headers of these names in lines, NUL for an absent one. No
+ * part can hold a line break or NUL.
  * @param {Request} request
  * @param {string[]} names
  */
@@ -106,12 +106,44 @@ export function isTimeOut(error) {
 }
 
 /**
- * What tells whether a header, in lower case, is of these; one that ends in a dash is a prefix.
+ * Matches the names of headers that no client may send on: those of `owned` however they are spelt,
+ * and those of `platform` in any spelling but their own. A name that ends in a dash is a prefix.
  * @param {string[]} owned
+ * @param {string[]} platform
  */
-export function namesLike(owned) {
-  const parts = owned.map((name) => (name.endsWith('-') ? name : `${name}$`));
+export function namesLike(owned, platform) {
+  const [isOwned, isOfPlatform] = [patternOf(owned), patternOf(platform)];
+  return {
+    /**
+     * Whether a name, in lower case, is one of them.
+     * @param {string} name
+     */
+    test(name) {
+      const folded = name.replace(/[^a-z0-9]/g, '-');
+      return isOwned.test(folded) || (folded !== name && isOfPlatform.test(folded));
+    },
+  };
+}
+
+/** @param {string[]} names */
+function patternOf(names) {
+  const parts = names.map((name) => (name.endsWith('-') ? name : `${name}$`));
   return new RegExp(`^(?:${parts.join('|')})`);
+}
+
+/** Connection options that name no header of the client's: fetch makes the handshake anew. */
+const OF_THE_HANDSHAKE = /^(?:upgrade$|sec-websocket-)/;
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
+
+/**
+ * The headers that `Connection` says are for the gate alone (RFC 9110 §7.6.1).
+ * @param {Headers} headers
+ */
+function hopByHop(headers) {
+  const options = (headers.get('connection') ?? '').toLowerCase().split(',');
+  return options
+    .map((option) => option.trim())
+    .filter((option) => TOKEN.test(option) && !OF_THE_HANDSHAKE.test(option));
 }
 
 /**
@@ -119,14 +151,14 @@ export function namesLike(owned) {
  * @param {Fetcher | undefined} service
  * @param {Request} request
  * @param {string} url
- * @param {RegExp} owned as `namesLike` returns it
+ * @param {ReturnType<typeof namesLike>} owned
  * @param {string[]} remove names
  * @param {string} set header lines
  * @param {number} milliseconds
  */
 export function forward(service, request, url, owned, remove, set, milliseconds) {
   const headers = new Headers(request.headers);
-  const foreign = [];
+  const foreign = hopByHop(headers);
   for (const name of headers.keys()) if (owned.test(name)) foreign.push(name);
   for (const name of foreign) headers.delete(name);
   for (const name of remove) headers.delete(name);
@@ -256,19 +288,25 @@ export function discard({ webSocket, body }) {
 
 /**
  * @typedef {object} Stamps
- * @property {Headers} headers
- * @property {Set<string>} withheld names in lower case
+ * @property {Headers} headers those that replace the server's own
+ * @property {[name: string, value: string][]} added those that are added where it has none
+ * @property {Set<string>} withheld names in lower case of its headers that never pass
  */
 
 /**
- * Headers to stamp, and which of an upstream's give way: those and `hidden`, in lower case.
- * @param {string} lines
- * @param {string[]} hidden
+ * Headers to stamp. `set` and `add` are header lines.
+ * @param {string} set
+ * @param {string} add
+ * @param {string[]} hidden names in lower case
  * @returns {Stamps}
  */
-export function stampsOf(lines, hidden) {
-  const headers = new Headers(parseHeaderLines(lines));
-  return { headers, withheld: new Set([...hidden, ...headers.keys()]) };
+export function stampsOf(set, add, hidden) {
+  const headers = new Headers(parseHeaderLines(set));
+  return {
+    headers,
+    added: parseHeaderLines(add),
+    withheld: new Set([...hidden, ...headers.keys()]),
+  };
 }
 
 /**
@@ -285,6 +323,7 @@ export function passOn(upstream, stamps, own, relayed) {
   for (const [name, value] of upstream.headers) {
     if (!stamps.withheld.has(name)) headers.append(name, value);
   }
+  for (const [name, value] of stamps.added) if (!headers.has(name)) headers.set(name, value);
   setAll(headers, parseHeaderLines(own));
   if (!webSocket) return new Response(upstream.body, { status, statusText, headers });
   // Of a 101 it would speak of frames that no one encoded.
@@ -304,54 +343,6 @@ export function answer(status, body, stamps, own, webSocket) {
   const headers = new Headers(stamps.headers);
   setAll(headers, parseHeaderLines(own));
   return new Response(body, { status, headers, webSocket });
-}
-
-/**
- * Refused sockets whose clients have not answered the close yet, by address.
- * @type {Map<string, number>}
- */
-const lingering = new Map();
-let allLingering = 0;
-const MAX_LINGERING = 256;
-const MAX_LINGERING_PER_ADDRESS = 16;
-const MAX_LINGERING_TIME = 5_000;
-
-/**
- * A socket that is closed as soon as it is open, or undefined where too many such linger. The
- * runtime keeps one until its client answers the close, unless the request is cut off.
- * @param {ExecutionContext} context
- * @param {string} address
- * @param {number} code
- * @param {string} reason
- * @param {Stamps} stamps
- * @param {string} own header lines
- */
-export function closeAtOnce(context, address, code, reason, stamps, own) {
-  const before = lingering.get(address) ?? 0;
-  if (before >= MAX_LINGERING_PER_ADDRESS || allLingering >= MAX_LINGERING) return undefined;
-  const { 0: client, 1: server } = new WebSocketPair();
-  const response = answer(101, null, stamps, own, client);
-  lingering.set(address, before + 1);
-  allLingering += 1;
-  let lingers = true;
-  const leave = () => {
-    if (!lingers) return;
-    lingers = false;
-    clearTimeout(timer);
-    allLingering -= 1;
-    const others = (lingering.get(address) ?? 0) - 1;
-    if (others > 0) lingering.set(address, others);
-    else lingering.delete(address);
-  };
-  const timer = setTimeout(() => {
-    leave();
-    context.abort(new Error('a refused client did not answer the close'));
-  }, MAX_LINGERING_TIME);
-  server.addEventListener('close', leave);
-  server.addEventListener('error', leave);
-  server.accept();
-  server.close(code, reason);
-  return response;
 }
 
 /**

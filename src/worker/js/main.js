@@ -11,3 +11,49 @@ export default {
   /** @type {(request: Request, env: object, ctx: ExecutionContext) => Promise<Response>} */
   fetch: (request, env, ctx) => fetch.call({ env, ctx }, request),
 };
+
+/** The name under which the gate finds a guarded handler among the bindings. */
+const GUARDED = 'PORTCULLIS_GUARDED_HANDLER';
+/** What the runtime may call besides `fetch`; the gate has no part in these. */
+const OTHER_EVENTS = ['scheduled', 'queue', 'email', 'tail', 'tailStream', 'trace', 'test'];
+
+/**
+ * @typedef {(request: Request, env: any, ctx: ExecutionContext) => Response | Promise<Response>} Fetch
+ * @typedef {{ fetch: Fetch } & Record<string, (...args: any[]) => unknown>} Handlers
+ */
+
+/**
+ * A Worker's handlers behind the gate: what passes the gate reaches the `fetch` of `handlers`, in
+ * the place of a server of its own. All other events go to `handlers` directly.
+ * @param {Handlers} handlers
+ * @returns {Handlers}
+ */
+export function guard(handlers) {
+  if (typeof handlers?.fetch !== 'function') {
+    throw new TypeError('guard() takes an object with a fetch function, such as { fetch }');
+  }
+  /** @type {Handlers} */
+  const guarded = {
+    fetch(request, env, ctx) {
+      if ('UPSTREAM_SERVICE' in env) {
+        throw new TypeError(
+          'UPSTREAM_SERVICE is set, but guard() sends sockets to the handler it wraps; remove the setting',
+        );
+      }
+      const service = {
+        // Only the `cf` of the original request is not in what the gate forwards.
+        /** @type {(url: string, init: RequestInit) => Promise<Response>} */
+        fetch: async (url, init) =>
+          handlers.fetch(new Request(url, { ...init, cf: request.cf }), env, ctx),
+      };
+      const inner = { ...env, UPSTREAM_SERVICE: GUARDED, [GUARDED]: service };
+      return fetch.call({ env: inner, ctx }, request);
+    },
+  };
+  for (const event of OTHER_EVENTS) {
+    if (typeof handlers[event] === 'function') {
+      guarded[event] = (...args) => handlers[event](...args);
+    }
+  }
+  return guarded;
+}

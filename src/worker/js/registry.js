@@ -2,8 +2,16 @@
 import { connect, hold } from './channel.js';
 import { withTimeout } from './host.js';
 
-/** The responses of these objects, in their order: each `{ text }` or `{ failure }`. */
+/**
+ * The responses of these objects, in their order: each `{ text }` or `{ failure }`.
+ * @param {DurableObjectNamespace} namespace
+ * @param {Iterable<number>} shards
+ * @param {string} question
+ * @param {number} milliseconds
+ * @returns {Promise<({ text: string } | { failure: unknown })[]>}
+ */
 export async function askRegistry(namespace, shards, question, milliseconds) {
+  /** @param {number} shard */
   const ask = (shard) =>
     withTimeout(milliseconds, async (signal) => {
       const object = namespace.getByName(String(shard));
@@ -14,20 +22,40 @@ export async function askRegistry(namespace, shards, question, milliseconds) {
       return text;
     });
   const results = await Promise.allSettled([...shards].map(ask));
-  return results.map(({ value, reason }) => (reason ? { failure: reason } : { text: value }));
+  return results.map((result) =>
+    result.status === 'rejected' ? { failure: result.reason } : { text: result.value },
+  );
 }
 
-/** Asks whether a socket is admitted, and registers it through a channel, as `hold` does. */
+/**
+ * Asks whether a socket is admitted, and registers it through a channel, as `hold` does.
+ * @param {DurableObjectNamespace} namespace
+ * @param {number} shard
+ * @param {string} entry
+ * @param {boolean} endsWhenLost
+ * @param {number} milliseconds
+ */
 export function register(namespace, shard, entry, endsWhenLost, milliseconds) {
+  /** @type {import('./channel.js').Open} */
   const open = (state, signal) => {
     // A request for a socket has no body.
-    const query = new URLSearchParams({ entry, ...state });
+    const query = new URLSearchParams({
+      entry,
+      again: String(state.again),
+      expires: String(state.expires),
+    });
     return connect(namespace, String(shard), `https://registry/?${query}`, signal);
   };
   return hold(open, endsWhenLost, milliseconds);
 }
 
-/** Accepts the channel of a socket that is found by these tags. `socket`: its JSON. */
+/**
+ * Accepts the channel of a socket that is found by these tags. `socket`: its JSON.
+ * @param {DurableObjectState} state
+ * @param {string[]} tags
+ * @param {string} socket
+ * @param {string} answer
+ */
 export function acceptSocket(state, tags, socket, answer) {
   const { 0: client, 1: server } = new WebSocketPair();
   state.acceptWebSocket(server, tags);

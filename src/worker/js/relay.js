@@ -1,37 +1,61 @@
-// The relay of inspected sockets: between the client's and the upstream's, wholly on this side of
-// the border. Limits, close codes and names of ends come as JSON from the core's `Terms`.
+// The relay of an inspected socket, between the client and the upstream. It runs wholly in JavaScript,
+// so that no message crosses into WASM. Limits, close codes and their names come as JSON from the core's
+// `SocketLimits`.
 
-/** The longest that a timer can wait, in milliseconds. */
+import { closeWait, Held } from './backlog.js';
+import { cutOff } from './lingering.js';
+
+/** The longest time that a timer can wait, in milliseconds. */
 const MAX_WAIT = 2 ** 31 - 1;
+
+/**
+ * The limits of a socket, as the core's `SocketLimits` writes them.
+ * @typedef {object} Limits
+ * @property {number | null} messageBytes
+ * @property {[count: number, milliseconds: number] | null} messageRate
+ * @property {number | null} idle in milliseconds
+ * @property {number | null} lifetimeEnds in milliseconds since the epoch
+ * @property {number | null} expires in milliseconds since the epoch
+ * @property {number | null} backlogBytes
+ * @property {number} messageOverhead in bytes
+ * @property {number} closeWait in milliseconds
+ * @property {Record<string, number | null>} codes close codes by reason; null for a side's own
+ * @property {[first: number, last: number][]} passable codes that pass unchanged
+ */
 
 const encoder = new TextEncoder();
 const scratch = new Uint8Array(1 << 16);
-/** A UTF-16 code unit takes three bytes of UTF-8 at most. */
+/** A UTF-16 code unit takes at most three bytes of UTF-8. */
 const SCRATCH_LENGTH = Math.floor(scratch.length / 3);
 
+/** @param {string} text */
 function utf8Length(text) {
   if (text.length <= SCRATCH_LENGTH) return encoder.encodeInto(text, scratch).written;
   return encoder.encode(text).byteLength;
 }
 
 /**
- * Admits so many messages in any interval of so many milliseconds, its begin included and its end
- * not. Keeps one entry for all messages of a millisecond, and none that is out of the interval.
+ * Limits how many messages come in any half-open interval of a length. It keeps one entry for all
+ * messages of a millisecond, and drops entries that are out of the interval.
  */
 class Rate {
-  #most;
+  #max;
   #window;
+  /** @type {number[]} */
   #times = [];
+  /** @type {number[]} */
   #counts = [];
-  /** Entries before it are gone already. */
+  /** The first entry that counts. */
   #first = 0;
   #total = 0;
 
-  constructor([most, window]) {
-    this.#most = most;
+  /** @param {[max: number, milliseconds: number]} rate */
+  constructor([max, window]) {
+    this.#max = max;
     this.#window = window;
   }
 
+  /** @param {number} now in milliseconds */
   admits(now) {
     const times = this.#times;
     const counts = this.#counts;
@@ -44,13 +68,13 @@ class Rate {
       counts.splice(0, this.#first);
       this.#first = 0;
     }
-    if (this.#total >= this.#most) return false;
+    if (this.#total >= this.#max) return false;
     this.#total += 1;
     let last = times.length - 1;
-    // Where the clock was set back, what lies ahead of it counts from now on.
+    // If the clock was set back, later entries count from now on.
     while (last > this.#first && times[last - 1] >= now) {
       times.pop();
-      counts[last - 1] += counts.pop();
+      counts[last - 1] += counts.pop() ?? 0;
       last -= 1;
     }
     if (last >= this.#first && times[last] >= now) {
@@ -64,22 +88,32 @@ class Rate {
   }
 }
 
-/** One of the two sockets, and what it sent. */
+/** One of the two sockets, and how much it sent. */
 class Side {
   messages = 0;
   bytes = 0;
-  /** What was passed to it since it last sent a message, in bytes. */
+  /** How many bytes were passed to it after its last own message. */
   backlog = 0;
-  /** Nothing more comes from it. */
+  /** Nothing more will come from it. */
   hasEnded = false;
   #isClosed = false;
 
-  constructor(name, socket) {
+  /**
+   * @param {'client' | 'upstream'} name
+   * @param {WebSocket} socket
+   * @param {Held} held
+   */
+  constructor(name, socket, held) {
     this.name = name;
     this.socket = socket;
+    this.held = held;
     socket.binaryType = 'arraybuffer';
   }
 
+  /**
+   * @param {number} code 1005 for a close without a code
+   * @param {string} reason
+   */
   close(code, reason) {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -87,7 +121,7 @@ class Side {
       if (code === 1005) this.socket.close();
       else this.socket.close(code, reason);
     } catch {
-      // It failed before, and nobody is there to be told.
+      // It failed before, and nobody is left to be closed.
     }
   }
 
@@ -97,54 +131,74 @@ class Side {
 }
 
 class Relay {
-  /** What the answer to the client couples. */
+  /** The socket for the response to the client. */
   client;
   #near;
   #far;
-  #terms;
+  #limits;
   #context;
   #onEnd;
   #rate;
-  #mostBytes;
-  #mostBacklog;
+  #maxBytes;
+  #maxBacklog;
   #opened = Date.now();
   #lastMessage = this.#opened;
   #expires;
   #lifetimeEnds;
   #idle;
-  #timer;
-  #closeTimer;
-  /** How the first side closed while the other could still send. */
+  /** @type {number | null} */
+  #timer = null;
+  /** @type {number | null} */
+  #closeTimer = null;
+  /**
+   * How the first side closed, while the other could still send.
+   * @type {{ name: string, code: number, reason: string } | undefined}
+   */
   #firstClose;
   #hasEnded = false;
 
-  constructor(upstream, terms, context, onEnd) {
+  /**
+   * @param {WebSocket} upstream
+   * @param {Limits} limits
+   * @param {ExecutionContext} context
+   * @param {(closed: string) => void} onEnd
+   */
+  constructor(upstream, limits, context, onEnd) {
     const [client, server] = Object.values(new WebSocketPair());
     this.client = client;
-    this.#near = new Side('client', server);
-    this.#far = new Side('upstream', upstream);
-    this.#terms = terms;
+    /** @type {PromiseWithResolvers<number>} */
+    const { promise, resolve } = Promise.withResolvers();
+    // Another request may settle the promise; what follows runs in this one.
+    promise.then((bytes) => this.#giveUp(bytes));
+    this.#near = new Side('client', server, new Held(resolve));
+    this.#far = new Side('upstream', upstream, new Held(resolve));
+    this.#limits = limits;
     this.#context = context;
     this.#onEnd = onEnd;
-    this.#rate = terms.messageRate && new Rate(terms.messageRate);
-    this.#mostBytes = terms.messageBytes ?? Infinity;
-    this.#mostBacklog = terms.backlogBytes ?? Infinity;
-    this.#expires = terms.expires ?? Infinity;
-    this.#lifetimeEnds = terms.lifetimeEnds ?? Infinity;
-    this.#idle = terms.idle ?? Infinity;
+    this.#rate = limits.messageRate && new Rate(limits.messageRate);
+    this.#maxBytes = limits.messageBytes ?? Infinity;
+    this.#maxBacklog = limits.backlogBytes ?? Infinity;
+    this.#expires = limits.expires ?? Infinity;
+    this.#lifetimeEnds = limits.lifetimeEnds ?? Infinity;
+    this.#idle = limits.idle ?? Infinity;
     this.#listen(this.#near, this.#far, this.#rate);
     this.#listen(this.#far, this.#near, null);
     for (const { socket } of [this.#near, this.#far]) socket.accept({ allowHalfOpen: true });
     this.#watch();
   }
 
+  /**
+   * @param {Side} from
+   * @param {Side} to
+   * @param {Rate | null} rate
+   */
   #listen(from, to, rate) {
     const { socket } = from;
-    const { messageOverhead } = this.#terms;
+    const { messageOverhead } = this.#limits;
     socket.addEventListener('message', ({ data }) => {
       if (this.#hasEnded) return;
       const size = typeof data === 'string' ? utf8Length(data) : data.byteLength;
-      if (size > this.#mostBytes) {
+      if (size > this.#maxBytes) {
         this.#finish('message_too_big', `${size} bytes from the ${from.name}`);
         return;
       }
@@ -154,12 +208,14 @@ class Relay {
         return;
       }
       const backlog = to.backlog + size + messageOverhead;
-      if (backlog > this.#mostBacklog && to.backlog > 0) {
+      if (backlog > this.#maxBacklog && to.backlog > 0) {
         this.#finish('backlog', `the ${to.name} was sent ${to.backlog} bytes and said nothing`);
         return;
       }
       to.backlog = backlog;
+      to.held.add(size + messageOverhead, now);
       from.backlog = 0;
+      from.held.clear();
       from.messages += 1;
       from.bytes += size;
       this.#lastMessage = now;
@@ -175,43 +231,74 @@ class Relay {
     socket.addEventListener('error', ({ message }) => {
       from.hasEnded = true;
       if (this.#hasEnded) this.#settle();
-      // The platform has its own limit, and told this side already.
+      // The platform has its own limit, and has closed this side already.
       else if (message.includes('statusCode = 1009')) this.#finish('message_too_big', message);
       else if (this.#firstClose) this.#endClosed();
       else this.#finish(`${from.name}_gone`, message);
     });
   }
 
+  /** @param {number} code */
   #isPassable(code) {
-    return code === 1005 || this.#terms.passable.some(([low, high]) => low <= code && code <= high);
+    return (
+      code === 1005 || this.#limits.passable.some(([low, high]) => low <= code && code <= high)
+    );
   }
 
-  /** One side closes; the other may finish what it has to say. */
+  /**
+   * One side has closed; the other may send what it has left.
+   * @param {Side} from
+   * @param {Side} to
+   * @param {number} code
+   * @param {string} reason
+   */
   #passClose(from, to, code, reason) {
     to.close(code, reason);
     this.#firstClose ??= { name: `${from.name}_closed`, code, reason };
     if (to.hasEnded) this.#endClosed();
-    else this.#closeTimer = setTimeout(() => this.#endClosed(), this.#terms.closeWait);
+    else this.#closeTimer = setTimeout(() => this.#endClosed(), this.#limits.closeWait);
   }
 
   /** Both sides closed, or the second one does not. */
   #endClosed() {
+    if (!this.#firstClose) return;
     const { name, code, reason } = this.#firstClose;
     this.#end(name, undefined, code, reason);
   }
 
-  #finish(name, cause, code = this.#terms.codes[name]) {
-    this.#end(name, cause, code, name);
+  /**
+   * The sockets of this isolate hold too much, and this one most of all.
+   * @param {number} bytes
+   */
+  #giveUp(bytes) {
+    if (this.#hasEnded) {
+      if (!this.#isSettled) this.#waitForClose(closeWait());
+      return;
+    }
+    this.#finish('backlog', `of all sockets of its isolate it held most: ${bytes} bytes`);
+    this.#waitForClose(closeWait());
   }
 
+  /**
+   * @param {string} name
+   * @param {string} [cause]
+   * @param {number | null} [code]
+   */
+  #finish(name, cause, code = this.#limits.codes[name]) {
+    this.#end(name, cause, code ?? 1005, name);
+  }
+
+  /**
+   * @param {string} name
+   * @param {string | undefined} cause
+   * @param {number} code
+   * @param {string} reason
+   */
   #end(name, cause, code, reason) {
     this.#hasEnded = true;
     clearTimeout(this.#timer);
-    clearTimeout(this.#closeTimer);
     for (const side of [this.#near, this.#far]) side.close(code, reason);
-    // Behind a backlog, or to a peer that does not answer, the closing may take for ever.
-    this.#closeTimer = setTimeout(() => this.#context.abort(), this.#terms.closeWait);
-    this.#settle();
+    this.#waitForClose(this.#limits.closeWait);
     const closed = {
       reason: name,
       cause,
@@ -224,11 +311,35 @@ class Relay {
     this.#onEnd(JSON.stringify(closed));
   }
 
-  #settle() {
-    if (this.#near.hasEnded && this.#far.hasEnded) clearTimeout(this.#closeTimer);
+  get #isSettled() {
+    return this.#near.hasEnded && this.#far.hasEnded;
   }
 
-  /** Ends the socket when it is time, or waits for the nearest time at which it may be. */
+  /**
+   * Cuts both sides off if one does not close in time. A close may wait behind a backlog for ever,
+   * or never be answered.
+   * @param {number} milliseconds
+   */
+  #waitForClose(milliseconds) {
+    clearTimeout(this.#closeTimer);
+    this.#closeTimer = setTimeout(() => {
+      this.#holdNothing();
+      cutOff(this.#context, 'a side of a closed socket did not answer the close');
+    }, milliseconds);
+    this.#settle();
+  }
+
+  #settle() {
+    if (!this.#isSettled) return;
+    clearTimeout(this.#closeTimer);
+    this.#holdNothing();
+  }
+
+  #holdNothing() {
+    for (const side of [this.#near, this.#far]) side.held.clear();
+  }
+
+  /** Ends the socket if its time is over, or waits for the next moment at which it may be. */
   #watch() {
     const now = Date.now();
     const idleEnds = this.#lastMessage + this.#idle;
@@ -242,12 +353,20 @@ class Relay {
     }
   }
 
-  /** Closes both sides. */
+  /**
+   * Closes both sides.
+   * @param {number} code
+   * @param {string} reason
+   * @param {string} cause
+   */
   end(code, reason, cause) {
     if (!this.#hasEnded) this.#finish(reason, cause, code);
   }
 
-  /** Moves the expiry, in milliseconds since the epoch, of a socket that has one. */
+  /**
+   * Moves the expiry of a socket that has one.
+   * @param {number} until in milliseconds since the epoch
+   */
   extend(until) {
     if (this.#hasEnded || this.#expires === Infinity) return;
     this.#expires = until;
@@ -257,10 +376,13 @@ class Relay {
 }
 
 /**
- * Relays between the upstream's socket and a new one, whose `client` the answer is to couple.
- * `onEnd` gets the core's `Closed` as JSON, once. `context` is that of the request: it is aborted
- * where a peer does not close.
+ * Starts a relay between the upstream's socket and a new one. Its `client` is the socket for the
+ * response.
+ * @param {WebSocket} upstream
+ * @param {string} limits JSON of the core's `SocketLimits`
+ * @param {ExecutionContext} context the request's, which is aborted if a side does not close
+ * @param {(closed: string) => void} onEnd is called once, with the core's `Closed` as JSON
  */
-export function relay(upstream, terms, context, onEnd) {
-  return new Relay(upstream, JSON.parse(terms), context, onEnd);
+export function relay(upstream, limits, context, onEnd) {
+  return new Relay(upstream, JSON.parse(limits), context, onEnd);
 }

@@ -21,7 +21,7 @@ use worker::{Context, Env, Error, Result, State, console_error};
 use crate::clock::now;
 use crate::host;
 use crate::sockets::channel::Channel;
-use crate::sockets::slot;
+use crate::sockets::slot::{self, SlotRequest};
 
 /// Calls a ledger. If the call asks for a slot, its channel is held.
 pub async fn ask_and_hold(
@@ -35,17 +35,15 @@ pub async fn ask_and_hold(
             channel: None,
         };
     };
-    let ObjectReply { answer, channel } = slot::take(
-        context,
-        (&host::binding(env, LEDGER_BINDING), &call.ledger),
-        (
-            &wire::encode_request(&call.request),
-            &wire::attach_prefix(slot),
-        ),
-        call.ends_when_lost,
-        millis(call.timeout),
-    )
-    .await;
+    let request = SlotRequest {
+        namespace: &host::binding(env, LEDGER_BINDING),
+        ledger: &call.ledger,
+        first: &wire::encode_request(&call.request),
+        again: &wire::attach_prefix(slot),
+        ends_when_lost: call.ends_when_lost,
+        milliseconds: millis(call.timeout),
+    };
+    let ObjectReply { answer, channel } = slot::take(context, request).await;
     ObjectReply {
         answer: answer.and_then(|text| read(&text)),
         channel,
@@ -166,7 +164,7 @@ impl Object {
     /// Frees the slots of lost sockets, and empties the storage of an idle ledger. Two clocks have
     /// to agree on that: a jump of this one must not forget what still counts.
     async fn alarm(&self) -> Result<()> {
-        if self.has_sockets() {
+        if self.has_unheard_sockets() {
             match self.another_clock().await {
                 Ok(other) => self.reconcile(TwoClocks::new(now(), other))?,
                 Err(failure) => {
@@ -211,10 +209,10 @@ impl Object {
         self.apply(change)
     }
 
-    fn has_sockets(&self) -> bool {
+    fn has_unheard_sockets(&self) -> bool {
         let mut memory = self.memory.borrow_mut();
         self.load(&mut memory)
-            .is_ok_and(|memory| memory.has_sockets())
+            .is_ok_and(|memory| !memory.hears_all_sockets(&self.channels(), now()))
     }
 
     /// Compares the slots with the channels.
@@ -225,9 +223,16 @@ impl Object {
     }
 
     fn reconcile_slots(&self, memory: &mut LedgerState, now: TwoClocks) -> LedgerChange {
-        let state = self.state.as_raw();
-        let open = slot::open_channels(state);
-        let found: Vec<_> = open
+        let (change, lapsed) = memory.reconcile(&self.channels(), now);
+        for id in lapsed {
+            slot::close_channels(self.state.as_raw(), &wire::hex(id));
+        }
+        change
+    }
+
+    /// The channels that are open.
+    fn channels(&self) -> Vec<ChannelState> {
+        slot::open_channels(self.state.as_raw())
             .chunks_exact(2)
             .filter_map(|pair| {
                 Some(ChannelState {
@@ -235,12 +240,7 @@ impl Object {
                     pinged: Timestamp(pair[1].as_f64()? as u64),
                 })
             })
-            .collect();
-        let (change, lapsed) = memory.reconcile(&found, now);
-        for id in lapsed {
-            slot::close_channels(state, &wire::hex(id));
-        }
-        change
+            .collect()
     }
 
     /// Loads, steps and stores. Nothing in here waits, and an object runs one piece of code at a

@@ -1,4 +1,4 @@
-//! The Durable Object that keeps what can be used once, and how an isolate asks it.
+//! The Durable Object that keeps what can be used once, and how an isolate calls it.
 
 use std::time::Duration;
 
@@ -15,21 +15,20 @@ use worker::{
 use crate::clock::now;
 use crate::host;
 
-/// An alarm is set no further ahead, and set again when it finds something kept.
+/// How far ahead an alarm is set at most. It is set again if something is still kept then.
 const MAX_SLEEP: Duration = Duration::from_hours(24 * 30);
 
-/// Asks the object of a name, or says for the log why there is no answer, which is never told
-/// itself: it may hold an identity.
+/// Calls the object of a name. The error says for the log why there is no answer; it never quotes
+/// an answer, which may hold an identity.
 pub async fn ask(env: &JsValue, call: &OneTimeCall) -> std::result::Result<StoreResponse, String> {
     let namespace = host::binding(env, ONE_TIME_BINDING);
     let (path, content) = wire::encode_request(&call.request);
     let milliseconds = millis(call.timeout) as f64;
     let answer = host::ask_once(&namespace, &call.name, &path, content, milliseconds).await;
-    wire::decode_response(&host::text(answer)?)
-        .ok_or_else(|| "the object answered nonsense".to_owned())
+    wire::decode_response(&host::text(answer)?).ok_or_else(|| "its answer can't be read".to_owned())
 }
 
-/// What is kept under one name. A question for nothing writes nothing.
+/// What is kept under one name. Nothing is written where nothing was kept.
 #[durable_object]
 pub struct OneTime {
     state: State,
@@ -40,20 +39,20 @@ impl DurableObject for OneTime {
         Self { state }
     }
 
-    async fn fetch(&self, mut request: Request) -> Result<Response> {
-        let body = request.text().await?;
-        let question = wire::decode_request(&request.path(), body)
-            .ok_or_else(|| Error::from("no question in the path of the object's URL"))?;
+    async fn fetch(&self, mut http: Request) -> Result<Response> {
+        let body = http.text().await?;
+        let request = wire::decode_request(&http.path(), body)
+            .ok_or_else(|| Error::from("the path of the object's URL is not a request"))?;
         // Loads, steps and stores without waiting, and an object runs one piece of code at a
-        // time, so no other question can come between.
-        let (answer, change) = step(self.load()?, question, now());
+        // time, so no other request can come between.
+        let (answer, change) = step(self.load()?, request, now());
         if let Some(stored) = self.store(change)? {
             self.wake_after(&stored).await?;
         }
         Response::ok(wire::encode_response(&answer))
     }
 
-    /// Leaves nothing in storage.
+    /// Empties the storage once nothing is kept any more.
     async fn alarm(&self) -> Result<Response> {
         match self.load()?.filter(|stored| stored.until > now()) {
             Some(stored) => self.wake_after(&stored).await?,
@@ -89,7 +88,7 @@ impl OneTime {
         .ok_or_else(|| Error::from("what is stored can't be read"))
     }
 
-    /// Gives back what it wrote.
+    /// Stores a change, and returns the value that it wrote.
     fn store(&self, change: StoreChange) -> Result<Option<StoredValue>> {
         match change {
             StoreChange::Nothing => Ok(None),

@@ -48,8 +48,8 @@ impl DurableObject for RouteQuota {
     /// Loads, steps and stores. Nothing in here waits, and an object runs one piece of code at a
     /// time, so no other request can come between. What is stored is stored before the answer
     /// leaves.
-    async fn fetch(&self, request: Request) -> Result<Response> {
-        let request = wire::decode_request(&request.path())
+    async fn fetch(&self, http: Request) -> Result<Response> {
+        let request = wire::decode_request(&http.path())
             .ok_or_else(|| Error::from("the path of the quota's URL is not a request"))?;
         let mut pool = self.pool.borrow_mut();
         let pool = self.load(&mut pool)?;

@@ -1,4 +1,4 @@
-//! Channels, which `channel.js` holds: they tie a live socket to an object of the gate's own.
+//! Channels, which `channel.js` holds: they connect live sockets to the gate's Durable Objects.
 
 use js_sys::Reflect;
 use portcullis::gateway::platform::ObjectReply;
@@ -8,6 +8,10 @@ use crate::host;
 
 #[wasm_bindgen(module = "/js/channel.js")]
 extern "C" {
+    /// Passes the lengths of time once for each isolate.
+    #[wasm_bindgen(js_name = configureChannels)]
+    pub fn configure(settings: &str);
+
     #[wasm_bindgen(js_name = govern)]
     fn govern_relay(channel: &JsValue, relay: &JsValue);
 
@@ -15,17 +19,17 @@ extern "C" {
     fn release_channel(channel: &JsValue);
 }
 
-/// A channel that is closed when nobody holds it any more.
+/// The connection of a live socket to an object. Dropping it closes the channel.
 pub struct Channel(JsValue);
 
 impl Channel {
-    /// From now on the object's word is done to this relay.
+    /// From now on the object's messages act on this relay.
     pub fn govern(&self, relay: &JsValue) {
         govern_relay(&self.0, relay);
     }
 }
 
-/// What JavaScript came by: `{ text }` or `{ failure }`, with a `channel` or none.
+/// Reads a script's result: `{ text }` or `{ failure }`, and perhaps a `channel`.
 pub fn asked(result: &JsValue) -> ObjectReply<String, Channel> {
     let member = |name: &str| {
         let member = Reflect::get(result, &name.into()).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Slots of open sockets, as `slot.js` takes and keeps them.
+//! The slots of open sockets, as `slot.js` takes and keeps them.
 
 use std::cell::Cell;
 
@@ -25,19 +25,19 @@ extern "C" {
         milliseconds: f64,
     ) -> Promise;
 
-    /// The answer to who got a slot of this name: with a channel.
+    /// The answer to a request that got the slot `id`: it opens a channel.
     #[wasm_bindgen(catch, js_name = acceptChannel)]
     pub fn accept(state: &JsValue, id: &str, answer: &str) -> Result<JsValue, JsValue>;
 
-    /// The answer to who got none. `message`: what becomes of a socket that had one.
+    /// The answer to a request that got no slot. `message`: what happens to a socket that had one.
     #[wasm_bindgen(js_name = refuseChannel)]
     pub fn refuse(answer: &str, message: &str) -> JsValue;
 
-    /// The channels that are open: name, time of the last ping or 0, name …
+    /// The channels that are open, as pairs of id and time of the last ping or 0.
     #[wasm_bindgen(js_name = openChannels)]
     pub fn open_channels(state: &JsValue) -> Vec<JsValue>;
 
-    /// The name of a channel that is gone, unless another of its name is open.
+    /// The id of a channel that is gone, unless another one with that id is open.
     #[wasm_bindgen(js_name = left)]
     pub fn left(state: &JsValue, gone: &JsValue) -> Option<String>;
 
@@ -45,15 +45,15 @@ extern "C" {
     pub fn close_channels(state: &JsValue, id: &str);
 }
 
-/// A question that is under way. If nobody waits for its answer any more, the slot that it gets is
-/// freed in the background.
-struct Asking<'a> {
+/// A request that is under way. If the client hangs up before the answer comes, the slot is released
+/// as soon as it does.
+struct PendingSlot<'a> {
     result: Promise,
     context: &'a Context,
     is_answered: Cell<bool>,
 }
 
-impl Drop for Asking<'_> {
+impl Drop for PendingSlot<'_> {
     fn drop(&mut self) {
         if self.is_answered.get() {
             return;
@@ -67,29 +67,36 @@ impl Drop for Asking<'_> {
     }
 }
 
-/// Asks the ledger of a name for a slot. `paths`: to ask, and to attach again.
-pub async fn take(
-    context: &Context,
-    (namespace, name): (&JsValue, &str),
-    (first, again): (&str, &str),
-    ends_when_lost: bool,
-    milliseconds: u64,
-) -> ObjectReply<String, Channel> {
-    let asking = Asking {
+/// A request for a slot.
+pub struct SlotRequest<'a> {
+    pub namespace: &'a JsValue,
+    /// The name of the ledger.
+    pub ledger: &'a str,
+    /// The path that asks for the slot.
+    pub first: &'a str,
+    /// The path by which the socket attaches again, without the time.
+    pub again: &'a str,
+    pub ends_when_lost: bool,
+    pub milliseconds: u64,
+}
+
+/// Asks a ledger for a slot.
+pub async fn take(context: &Context, request: SlotRequest<'_>) -> ObjectReply<String, Channel> {
+    let pending = PendingSlot {
         result: take_slot(
             context.as_ref(),
-            namespace,
-            name,
-            first,
-            again,
-            ends_when_lost,
-            milliseconds as f64,
+            request.namespace,
+            request.ledger,
+            request.first,
+            request.again,
+            request.ends_when_lost,
+            request.milliseconds as f64,
         ),
         context,
         is_answered: Cell::new(false),
     };
-    let result = JsFuture::from(asking.result.clone()).await;
-    asking.is_answered.set(true);
+    let result = JsFuture::from(pending.result.clone()).await;
+    pending.is_answered.set(true);
     match result {
         Ok(result) => asked(&result),
         Err(error) => ObjectReply {

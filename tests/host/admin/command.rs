@@ -55,6 +55,26 @@ fn sockets_are_named_by_one_thing() {
             list(Filter::Of(of_address("2001:db8::1"))),
         ),
         (
+            "a plus sign, which is a space",
+            read("GET", "sockets?sub=a+b%2B", ""),
+            list(sub("a b+")),
+        ),
+        (
+            "no UTF-8",
+            read("DELETE", "sockets?sub=%FF", ""),
+            wrong("the query has percent-encoding that is not UTF-8"),
+        ),
+        (
+            "a percent sign alone",
+            read("DELETE", "sockets?sub=100%", ""),
+            wrong("the query has a percent sign without two hexadecimal digits after it"),
+        ),
+        (
+            "a malformed name",
+            read("DELETE", "sockets?%zz=a", ""),
+            wrong("the query has a percent sign without two hexadecimal digits after it"),
+        ),
+        (
             "its network",
             read("GET", "sockets?ip=2001:db8::/64", ""),
             list(Filter::Of(of_address("2001:db8::"))),
@@ -208,7 +228,22 @@ fn bans_are_of_an_address_or_a_subject_for_a_time() {
         (
             "no UTF-8",
             read("PUT", "bans/%FF", ""),
-            wrong("what is banned is no UTF-8"),
+            wrong("the path has percent-encoding that is not UTF-8"),
+        ),
+        (
+            "a percent sign alone",
+            read("PUT", "bans/100%", ""),
+            wrong("the path has a percent sign without two hexadecimal digits after it"),
+        ),
+        (
+            "bytes that the runtime could not read",
+            read("PUT", "bans/a\u{fffd}", ""),
+            wrong("the path has percent-encoding that is not UTF-8"),
+        ),
+        (
+            "a percent sign alone in the query",
+            read("PUT", "bans/a?for=1%h", ""),
+            wrong("the query has a percent sign without two hexadecimal digits after it"),
         ),
         ("nobody", read("PUT", "bans/", ""), wrong("no_route")),
         ("GET", read("GET", "bans/a", ""), wrong("only PUT, DELETE")),

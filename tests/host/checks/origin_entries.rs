@@ -85,6 +85,16 @@ fn an_entry_is_an_origin_or_one_of_three_patterns() {
             "app://host",
             tuple("app", exact("host"), PortPattern::Exact(None)),
         ),
+        (
+            "files",
+            "file://",
+            tuple("file", exact(""), PortPattern::Exact(None)),
+        ),
+        (
+            "extensions",
+            "moz-extension://*",
+            tuple("moz-extension", HostPattern::Any, PortPattern::Exact(None)),
+        ),
     ];
     assert_rows(rows.map(|(name, text, expected)| (name, OriginPattern::parse(text), expected)));
 }
@@ -160,6 +170,8 @@ fn an_entry_that_can_match_no_origin_is_an_error_that_says_what_would_be_right()
         ),
         ("star without a dot", "https://*example.com", FRONT.into()),
         ("star as the host", "https://*", FRONT.into()),
+        ("star as the host of an app", "app://a*", FRONT.into()),
+        ("a file's slashes", "file:///", path("file://")),
         ("star under a single label", "https://*.com", DEPTH.into()),
         ("star before IPv4", "https://*.127.0.0.1", DEPTH.into()),
         (

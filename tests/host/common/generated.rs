@@ -1,19 +1,18 @@
-//! Files of the documentation that are written from tables of the core.
+//! Files of the documentation and of the browser module that are written from tables of the core.
 
 use std::path::Path;
 use std::{env, fs};
 
 const WRITE: &str = "WRITE_DOCS";
 
-/// Compares a file under `docs/` with what a table says. With `WRITE_DOCS=1` it writes the file.
+/// Compares a file of the repository with what a table says. With `WRITE_DOCS=1` it writes the file.
 #[track_caller]
-pub fn assert_generated(name: &str, mut expected: String) {
-    expected.push('\n');
+pub fn assert_generated(name: &str, expected: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../docs")
+        .join("../..")
         .join(name);
     if env::var_os(WRITE).is_some() {
-        fs::write(&path, &expected).expect("docs/ is writable");
+        fs::write(&path, expected).expect("the repository is writable");
     }
     let found = fs::read_to_string(&path).unwrap_or_default();
     let differs = found
@@ -22,7 +21,7 @@ pub fn assert_generated(name: &str, mut expected: String) {
         .find(|(is, must)| is != must);
     assert!(
         found == expected,
-        "docs/{name} is not what the core says, first at {differs:?}; write it with {WRITE}=1 \
+        "{name} is not what the core says, first at {differs:?}; write it with {WRITE}=1 \
          cargo test --test host"
     );
 }

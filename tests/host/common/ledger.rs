@@ -6,7 +6,7 @@ use portcullis::limits::ledger::{
     Ledger, LedgerChange, LedgerRequest, LedgerResponse, Operation, Outlook, Row,
 };
 use portcullis::limits::quota::{Limits, Quota};
-use portcullis::util::time::Timestamp;
+use portcullis::util::time::{Timestamp, millis};
 
 use super::ms;
 
@@ -101,19 +101,28 @@ impl TestLedger {
 pub struct Shelf {
     pub ledger: Ledger,
     pub rows: BTreeMap<u64, Row>,
+    /// When the object's alarm is set for.
+    pub wakes_at: Option<u64>,
 }
 
 impl Shelf {
     /// Steps at the object's time `now`, and stores.
     pub fn step(&mut self, request: &LedgerRequest, now: u64) -> LedgerResponse {
         let (answer, change) = self.ledger.step(request, Timestamp(now));
+        self.apply(change, now);
+        answer
+    }
+
+    pub fn apply(&mut self, change: LedgerChange, now: u64) {
         for row in change.write {
             self.rows.insert(row.number, row);
         }
         for number in change.delete {
             self.rows.remove(&number);
         }
-        answer
+        if let Some(length) = change.wake_in {
+            self.wakes_at = Some(now + millis(length));
+        }
     }
 
     /// The object loses its memory.

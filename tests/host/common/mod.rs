@@ -20,6 +20,8 @@ use jwt_compact::alg::{Ed25519, Hs256, Hs256Key, Hs384, Hs384Key, Hs512, Hs512Ke
 use portcullis::config::{Settings, Var};
 use portcullis::policy::{LEDGER_BINDING, Policy, ROUTE_QUOTA_BINDING};
 use portcullis::request::address::{AddressKey, ClientAddress, Ipv6Prefix};
+use portcullis::request::parameters::Parameters;
+use portcullis::request::path::CanonicalPath;
 use portcullis::request::{Headers, Request, RequestUrl};
 use portcullis::util::time::Timestamp;
 use proptest::test_runner::Config;
@@ -140,6 +142,12 @@ impl Ask {
     /// What it is counted and recorded by.
     pub fn key(&self) -> AddressKey {
         ClientAddress::parse(self.address).key(Ipv6Prefix::default())
+    }
+
+    /// Its path, as a route without parameters matches it.
+    pub fn matched(&self) -> Parameters {
+        let path = CanonicalPath::parse(RequestUrl::split(&self.url).path);
+        Parameters::new(path.expect("a sound path"), Vec::new())
     }
 
     pub fn request(&self) -> Request<'_> {

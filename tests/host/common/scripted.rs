@@ -3,7 +3,10 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use portcullis::config::Settings;
@@ -19,7 +22,7 @@ use portcullis::policy::{LEDGER_BINDING, ONE_TIME_BINDING, REGISTRY_BINDING, ROU
 use portcullis::record::Record;
 use portcullis::registry::{RegistryRequest, RegistryResponse};
 use portcullis::token::{
-    Algorithm, Cryptography, IntrospectionRequest, ProviderAnswer, Providers, RemoteKeys,
+    Algorithm, Cryptography, Document, IntrospectionRequest, ProviderAnswer, Providers, RemoteKeys,
     RuntimeKey,
 };
 use portcullis::upstream::{Forward, Reply, UpstreamFailure};
@@ -54,6 +57,10 @@ pub struct Scripted {
     pub body: RefCell<Result<String, String>>,
     pub upstream: RefCell<Result<Reply, UpstreamFailure>>,
     pub provider: RefCell<Result<ProviderAnswer, String>>,
+    /// While this holds, no provider answers.
+    pub provider_hangs: Cell<bool>,
+    /// The key sets that there are, by URL.
+    pub key_sets: RefCell<BTreeMap<String, String>>,
     pub discarded: Cell<u32>,
     /// Every question in its order.
     asked: RefCell<Vec<String>>,
@@ -72,6 +79,14 @@ pub struct TestChannel(Rc<Cell<u32>>);
 impl Drop for TestChannel {
     fn drop(&mut self) {
         self.0.set(self.0.get() - 1);
+    }
+}
+
+/// The answer of a journey, if it has one by now.
+pub fn poll(journey: Pin<&mut impl Future<Output = Answer>>) -> Option<Answer> {
+    match journey.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(answer) => Some(answer),
+        Poll::Pending => None,
     }
 }
 
@@ -138,6 +153,12 @@ pub fn upgrade(claims: &str) -> Ask {
         .with("authorization", &bearer(&token(claims)))
 }
 
+/// The same with the key of another handshake.
+pub fn upgrade_with_key(claims: &str, key: char) -> Ask {
+    let text = format!("{}A==", key.to_string().repeat(21));
+    upgrade(claims).with("sec-websocket-key", &text)
+}
+
 /// A POST to an endpoint from an allowed origin by a token with these claims.
 pub fn post(path: &str, claims: &str) -> Ask {
     Ask::plain("POST", &format!("https://gate.example{path}"))
@@ -173,6 +194,8 @@ impl Scripted {
                 extensions: None,
             })),
             provider: RefCell::new(Err("down".into())),
+            provider_hangs: Cell::new(false),
+            key_sets: RefCell::default(),
             discarded: Cell::new(0),
             asked: RefCell::default(),
             background: RefCell::default(),
@@ -190,11 +213,16 @@ impl Scripted {
 
     /// Sends a request on its journey, without the work after the response.
     pub fn send(&self, ask: &Ask) -> Answer {
+        ready(self.begin(ask))
+    }
+
+    /// Begins a journey, which goes on as it is polled.
+    pub async fn begin(&self, ask: &Ask) -> Answer {
         let request = ask.request();
         let place = self.gate.place(&request);
         let address = self.gate.address_key(&request, &place);
         let mut record = Record::begin(address, "0123", String::new());
-        let result = ready(self.gate.journey(self, &request, &place, &mut record));
+        let result = self.gate.journey(self, &request, &place, &mut record).await;
         let (what, json) = match result {
             Ok(Passage::Socket { .. }) => ("socket", String::new()),
             Ok(Passage::Plain { .. }) => ("plain", String::new()),
@@ -248,12 +276,25 @@ impl Scripted {
         self.asked.take()
     }
 
+    /// Takes over the ledgers of another isolate's gate.
+    pub fn share_ledgers(&self, other: &Self) {
+        self.ledgers.swap(&other.ledgers);
+    }
+
     pub fn open_channels(&self) -> u32 {
         self.open.get()
     }
 
     fn note(&self, question: String) {
         self.asked.borrow_mut().push(question);
+    }
+
+    async fn wait_for_provider(&self) {
+        poll_fn(|_| match self.provider_hangs.get() {
+            true => Poll::Pending,
+            false => Poll::Ready(()),
+        })
+        .await;
     }
 
     fn is_down(&self, part: Part) -> bool {
@@ -309,11 +350,19 @@ impl Cryptography for Scripted {
 impl Providers for Scripted {
     async fn fetch_keys(&self, keys: &Rc<RemoteKeys>, _: bool) {
         self.note(format!("keys {}", keys.url));
-        keys.take(Err("down".into()), self.now.get());
+        self.wait_for_provider().await;
+        let text = self.key_sets.borrow().get(&keys.url).cloned();
+        let document = text.map(|text| Document {
+            text,
+            max_age: None,
+            since: self.now.get(),
+        });
+        keys.take(document.ok_or("down".into()), self.now.get());
     }
 
     async fn introspect(&self, _: &IntrospectionRequest<'_>) -> Result<ProviderAnswer, String> {
         self.note("introspection".into());
+        self.wait_for_provider().await;
         self.provider.borrow().clone()
     }
 }

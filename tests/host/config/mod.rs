@@ -7,6 +7,7 @@ mod issuers;
 mod keys;
 mod names;
 mod one_time;
+mod paths;
 mod references;
 mod registry;
 mod relay;

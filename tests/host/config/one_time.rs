@@ -113,7 +113,7 @@ fn a_ticket_is_for_the_route_of_one_path() {
         );
         match site.find(&ask.request()) {
             Place::Ticket(found) => found.route.pattern.clone(),
-            Place::Nowhere => "nowhere".into(),
+            Place::Nowhere(_) | Place::Unserved(_) => "nowhere".into(),
             other => panic!("{other:?}"),
         }
     };

@@ -86,7 +86,7 @@ fn place_of(settings: &Settings, path: &str) -> &'static str {
     match gate.place(&ask.request()) {
         Place::Admin(_) => "admin",
         Place::Refresh(_) => "refresh",
-        Place::Nowhere => "nowhere",
+        Place::Nowhere(_) | Place::Unserved(_) => "nowhere",
         Place::Route(_) => "route",
         _ => "else",
     }

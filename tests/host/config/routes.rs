@@ -17,7 +17,7 @@ fn policies(settings: &Settings) -> Vec<String> {
 }
 
 /// Each setting that a route may have, with a value other than its default.
-const SETTINGS: [(&str, &str); 23] = [
+const SETTINGS: [(&str, &str); 24] = [
     ("ALLOWED_ORIGINS", "https://other.example.com"),
     ("AUTH", "optional"),
     ("JWT_ALGORITHMS", "HS256"),
@@ -34,6 +34,7 @@ const SETTINGS: [(&str, &str); 23] = [
     ("KEY_REPLAY_WINDOW", "off"),
     ("LIMITER_TIMEOUT", "1s"),
     ("ON_LIMITER_FAILURE", "admit"),
+    ("ON_REGISTRY_FAILURE", "admit"),
     ("ORIGIN_MISSING", "allow"),
     ("PLAIN_HTTP", "proxy"),
     ("REJECT_WITH", "close"),

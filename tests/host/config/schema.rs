@@ -104,6 +104,6 @@ fn schema() -> Value {
 
 #[test]
 fn the_schema_is_the_tables() {
-    let expected = serde_json::to_string_pretty(&schema()).expect("JSON");
-    assert_generated("settings.schema.json", expected);
+    let expected = serde_json::to_string_pretty(&schema()).expect("JSON") + "\n";
+    assert_generated("docs/settings.schema.json", &expected);
 }

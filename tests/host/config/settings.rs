@@ -5,7 +5,7 @@ use portcullis::checks::permission::Permission;
 use portcullis::config::{Settings, Var};
 use portcullis::limits::quota::{Limits, Quota};
 use portcullis::policy::{
-    Counting, Judging, LEDGER_BINDING, OnLimiterFailure, PlainHttp, Policy, RejectWith, ScopeLimits,
+    Counting, FailurePolicy, Judging, LEDGER_BINDING, PlainHttp, Policy, RejectWith, ScopeLimits,
 };
 use portcullis::relay::RelayMode;
 use portcullis::request::address::Ipv6Prefix;
@@ -100,7 +100,8 @@ fn the_least_settings_give_the_contracts_defaults() {
         user: ScopeLimits::default(),
         route: None,
         ipv6_prefix: Ipv6Prefix::default(),
-        on_failure: OnLimiterFailure::Reject,
+        on_failure: FailurePolicy::Reject,
+        on_registry_failure: FailurePolicy::Reject,
         timeout: seconds(2),
     };
     assert_eq!(counting, defaults);
@@ -134,8 +135,15 @@ fn every_setting_takes_its_good_values() {
         ("off", required("off"), None),
     ]);
     let failure = |value| sound(&[("ON_LIMITER_FAILURE", value)]).counting.on_failure;
-    assert_eq!(failure("reject"), OnLimiterFailure::Reject);
-    assert_eq!(failure("admit"), OnLimiterFailure::Admit);
+    assert_eq!(failure("reject"), FailurePolicy::Reject);
+    assert_eq!(failure("admit"), FailurePolicy::Admit);
+    let registry = |value| {
+        sound(&[("ON_REGISTRY_FAILURE", value)])
+            .counting
+            .on_registry_failure
+    };
+    assert_eq!(registry("reject"), FailurePolicy::Reject);
+    assert_eq!(registry("admit"), FailurePolicy::Admit);
     let plain = |value| sound(&[("PLAIN_HTTP", value)]).plain_http;
     assert_eq!(
         (plain("reject"), plain("proxy")),

@@ -31,6 +31,7 @@ fn an_empty_setting_is_an_error() {
         "KEY_REPLAY_WINDOW",
         "LIMITER_TIMEOUT",
         "ON_LIMITER_FAILURE",
+        "ON_REGISTRY_FAILURE",
         "ORIGIN_MISSING",
         "PLAIN_HTTP",
         "RATE_LIMIT_IP",
@@ -58,6 +59,7 @@ fn a_word_that_is_none_of_a_settings_is_an_error() {
         ("ORIGIN_MISSING", "\"reject\" or \"allow\""),
         ("AUTH", "\"required\" or \"optional\" or \"off\""),
         ("ON_LIMITER_FAILURE", "\"reject\" or \"admit\""),
+        ("ON_REGISTRY_FAILURE", "\"reject\" or \"admit\""),
         ("PLAIN_HTTP", "\"reject\" or \"proxy\""),
         ("REJECT_WITH", "\"http\" or \"close\""),
     ];

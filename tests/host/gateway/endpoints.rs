@@ -62,6 +62,6 @@ fn a_wrong_configuration_leaves_health_alone() {
     let place = |ask: &Ask| format!("{:?}", gate.place(&ask.request()));
     assert_rows([
         ("health", place(&health), "Endpoint(Health)".to_owned()),
-        ("a route", place(&other), "Nowhere".to_owned()),
+        ("a route", place(&other), "Nowhere(NoRoute)".to_owned()),
     ]);
 }

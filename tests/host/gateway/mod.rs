@@ -1,9 +1,11 @@
 mod admin;
 mod background;
 mod closing;
+mod counting;
 mod endpoints;
 mod limiter_properties;
 mod one_time;
+mod providers;
 mod refresh;
 mod registration;
 mod reservations;

@@ -1,18 +1,13 @@
 //! `jti`s that are admitted once, and what happens where their store does not answer.
 
-use crate::common::scripted::{Part, Scripted, upgrade};
+use crate::common::scripted::{Part, Scripted, upgrade_with_key};
 
 const FIRST: &str = r#""sub":"alice","jti":"t1""#;
-
-fn other_key(claims: &str, key: char) -> crate::common::Ask {
-    let text = format!("{}A==", key.to_string().repeat(21));
-    upgrade(claims).with("sec-websocket-key", &text)
-}
 
 #[test]
 fn a_jti_is_admitted_once() {
     let gate = Scripted::with(&[("JWT_REPLAY", "reject")]);
-    assert_eq!(gate.knock(&other_key(FIRST, 'A')).what, "socket");
+    assert_eq!(gate.knock(&upgrade_with_key(FIRST, 'A')).what, "socket");
     assert_eq!(
         gate.take_asked(),
         [
@@ -23,7 +18,7 @@ fn a_jti_is_admitted_once() {
         ]
     );
     assert_eq!(
-        gate.knock(&other_key(FIRST, 'B')).line(),
+        gate.knock(&upgrade_with_key(FIRST, 'B')).line(),
         "token_invalid at counters: the jti was admitted before"
     );
 }
@@ -32,7 +27,7 @@ fn a_jti_is_admitted_once() {
 fn a_token_without_a_sound_jti_asks_no_object() {
     let gate = Scripted::with(&[("JWT_REPLAY", "reject")]);
     for claims in [r#""sub":"a""#, r#""jti":"""#, r#""jti":7"#] {
-        let answer = gate.send(&other_key(claims, 'A'));
+        let answer = gate.send(&upgrade_with_key(claims, 'A'));
         assert_eq!(
             (answer.what.as_str(), answer.record.stage.name()),
             ("token_invalid", "token")
@@ -44,12 +39,15 @@ fn a_token_without_a_sound_jti_asks_no_object() {
 #[test]
 fn a_token_is_not_used_up_by_an_upgrade_that_another_counter_refuses() {
     let gate = Scripted::with(&[("JWT_REPLAY", "reject"), ("RATE_LIMIT_IP", "1/1m")]);
-    assert_eq!(gate.knock(&other_key(FIRST, 'A')).what, "socket");
+    assert_eq!(gate.knock(&upgrade_with_key(FIRST, 'A')).what, "socket");
     gate.take_asked();
     let second = r#""sub":"alice","jti":"t2""#;
-    assert_eq!(gate.knock(&other_key(second, 'B')).what, "rate_limited");
+    assert_eq!(
+        gate.knock(&upgrade_with_key(second, 'B')).what,
+        "rate_limited"
+    );
     gate.pass(crate::common::seconds(60));
-    assert_eq!(gate.knock(&other_key(second, 'C')).what, "socket");
+    assert_eq!(gate.knock(&upgrade_with_key(second, 'C')).what, "socket");
 }
 
 #[test]
@@ -57,7 +55,7 @@ fn without_the_store_a_token_is_refused() {
     let gate = Scripted::with(&[("JWT_REPLAY", "reject")]);
     gate.break_down(Part::Store);
     assert_eq!(
-        gate.knock(&other_key(FIRST, 'A')).line(),
+        gate.knock(&upgrade_with_key(FIRST, 'A')).line(),
         "limiter_unavailable at counters: the object of the jti: down"
     );
 }

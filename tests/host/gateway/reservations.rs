@@ -3,15 +3,10 @@
 use portcullis::registry::{DenialReason, RegistryResponse};
 use portcullis::upstream::UpstreamFailure;
 
-use crate::common::scripted::{ADMIN, Part, Scripted, upgrade};
-use crate::common::{Ask, seconds};
+use crate::common::scripted::{ADMIN, Part, Scripted, upgrade_with_key};
+use crate::common::seconds;
 
 const ALICE: &str = r#""sub":"alice""#;
-
-fn with_key(claims: &str, key: char) -> Ask {
-    let text = format!("{}A==", key.to_string().repeat(21));
-    upgrade(claims).with("sec-websocket-key", &text)
-}
 
 fn gate() -> Scripted {
     Scripted::with(&[
@@ -33,7 +28,7 @@ fn revoked(gate: &Scripted) {
 fn a_refusal_at_the_registry_gives_back_user_route_and_slot() {
     let gate = gate();
     revoked(&gate);
-    let answer = gate.send(&with_key(ALICE, 'A'));
+    let answer = gate.send(&upgrade_with_key(ALICE, 'A'));
     assert_eq!(answer.what, "revoked");
     assert_eq!(gate.open_channels(), 0);
     gate.take_asked();
@@ -41,7 +36,7 @@ fn a_refusal_at_the_registry_gives_back_user_route_and_slot() {
     assert_eq!(gate.take_asked(), ["route /*", "user: give back"]);
     // The wait that was learned of the user may end early, so it is trusted for seconds only.
     gate.pass(seconds(5));
-    let answer = gate.knock(&with_key(ALICE, 'B'));
+    let answer = gate.knock(&upgrade_with_key(ALICE, 'B'));
     assert_eq!(answer.what, "socket", "{answer:?}");
 }
 
@@ -49,20 +44,29 @@ fn a_refusal_at_the_registry_gives_back_user_route_and_slot() {
 fn what_goes_on_to_the_server_is_used_even_if_the_server_fails() {
     let gate = gate();
     *gate.upstream.borrow_mut() = Err(UpstreamFailure::TimedOut);
-    assert_eq!(gate.knock(&with_key(ALICE, 'A')).what, "upstream_timeout");
+    assert_eq!(
+        gate.knock(&upgrade_with_key(ALICE, 'A')).what,
+        "upstream_timeout"
+    );
     let asked = gate.take_asked();
     assert!(!asked.contains(&"user: give back".to_owned()), "{asked:?}");
     assert_eq!(gate.open_channels(), 0);
-    assert_eq!(gate.knock(&with_key(ALICE, 'B')).what, "rate_limited");
+    assert_eq!(
+        gate.knock(&upgrade_with_key(ALICE, 'B')).what,
+        "rate_limited"
+    );
 }
 
 #[test]
 fn a_user_that_refuses_has_nothing_to_give_back() {
     let gate = Scripted::with(&[("RATE_LIMIT_USER", "1/1m")]);
-    assert_eq!(gate.knock(&with_key(ALICE, 'A')).what, "socket");
+    assert_eq!(gate.knock(&upgrade_with_key(ALICE, 'A')).what, "socket");
     gate.pass(seconds(6));
     gate.take_asked();
-    assert_eq!(gate.knock(&with_key(ALICE, 'B')).what, "rate_limited");
+    assert_eq!(
+        gate.knock(&upgrade_with_key(ALICE, 'B')).what,
+        "rate_limited"
+    );
     assert_eq!(gate.take_asked(), ["address: admit", "user: admit"]);
 }
 
@@ -70,7 +74,7 @@ fn a_user_that_refuses_has_nothing_to_give_back() {
 fn a_route_without_an_answer_is_refused_and_the_user_is_given_back() {
     let gate = gate();
     gate.break_down(Part::Pool);
-    let answer = gate.send(&with_key(ALICE, 'A'));
+    let answer = gate.send(&upgrade_with_key(ALICE, 'A'));
     assert_eq!(
         answer.line(),
         "limiter_unavailable at counters: the route's quota: down"
@@ -88,7 +92,7 @@ fn a_response_that_is_not_passed_on_is_discarded() {
         reply.status = 302;
         reply.has_socket = false;
     }
-    let answer = gate.knock(&with_key(ALICE, 'A'));
+    let answer = gate.knock(&upgrade_with_key(ALICE, 'A'));
     assert_eq!(
         (answer.what.as_str(), answer.record.stage.name()),
         ("upstream_refused", "forward")

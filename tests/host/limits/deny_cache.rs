@@ -25,7 +25,7 @@ fn a_party_waits_until_its_wait_is_over() {
         ),
         ("when it is over", limit(HERE, "", ms(61_500)), None),
         ("later", limit(HERE, "", seconds(100)), None),
-        ("another party", limit("ip 192.0.2.8", "", ms(0)), None),
+        ("another address", limit("ip 192.0.2.8", "", ms(0)), None),
         ("another group", limit(HERE, "/a", ms(0)), None),
         ("no ban", known.ban(HERE, NOW), None),
     ]);
@@ -76,7 +76,7 @@ fn a_clock_that_jumps_back_locks_nobody_out_for_longer_than_a_window() {
 }
 
 #[test]
-fn ten_thousand_parties_are_remembered_and_the_first_noted_goes_first() {
+fn ten_thousand_waits_are_remembered_and_the_first_noted_goes_first() {
     let mut known = DenyCache::default();
     let note = |known: &mut DenyCache, number: u32| {
         known.note_limit(

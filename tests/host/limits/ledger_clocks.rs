@@ -52,7 +52,7 @@ struct World {
     wrong: Option<Wrong>,
     quotas: [Option<Quota>; 2],
     ban: Option<BanRule>,
-    /// By group, true time and mark.
+    /// By group, true time and id.
     admitted: Vec<(bool, i64, Option<EntryId>)>,
     /// True times since the last ban.
     failures: Vec<i64>,
@@ -210,7 +210,8 @@ impl World {
         }
     }
 
-    /// Clocks are right from now on: whoever waits as told, for a ban and then for the quota, is
+    /// Clocks are right from now on: a client that waits as long as it was asked to, for a ban and
+    /// then for the quota, is
     /// admitted, evictions or not.
     fn assert_nobody_is_locked_out(&mut self) {
         for is_apart in [false, true] {

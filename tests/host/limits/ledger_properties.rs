@@ -77,9 +77,6 @@ impl Oracle {
                     let mut entries = self.entries.iter();
                     entries.any(|(at, _, known)| *known == Some(id) && at + millis(window) > now)
                 });
-                if replayed {
-                    self.fail(limits.ban, now);
-                }
                 let id = id.filter(|_| !replayed);
                 if limits.quota.is_some() || (id.is_some() && limits.replay_window.is_some()) {
                     self.entries.push((now, group.clone(), id));

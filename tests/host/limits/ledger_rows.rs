@@ -24,7 +24,7 @@ fn nothing() -> (Vec<u64>, Vec<u64>) {
     (vec![], vec![])
 }
 
-/// What is stored of a book that took so many attempts without a mark.
+/// The rows of a ledger that took this many attempts without an id.
 fn stored(count: i64) -> Vec<Row> {
     let mut ledger = TestLedger::new(limits(2000, 10_000, 0));
     let mut rows = BTreeMap::new();

@@ -93,7 +93,12 @@ fn so_many_failures_ban_and_the_ban_ends() {
             counted(0),
         ),
         ("first failure", ask(0, FAILURE), counted(0)),
-        ("second: a replay", ask(50, attempt(Some(1))), replayed(0)),
+        (
+            "no failure: a replay",
+            ask(49, attempt(Some(1))),
+            replayed(0),
+        ),
+        ("second", ask(50, FAILURE), counted(0)),
         (
             "third, when the first is over",
             ask(100, FAILURE),
@@ -103,19 +108,23 @@ fn so_many_failures_ban_and_the_ban_ends() {
         ("banned", ask(150, attempt(Some(2))), banned(4999)),
         ("a failure while banned", ask(5148, FAILURE), banned(1)),
         ("free", ask(5149, attempt(Some(2))), counted(0)),
-        ("and failures count anew", ask(5149, FAILURE), counted(0)),
+        (
+            "and failures count from zero",
+            ask(5149, FAILURE),
+            counted(0),
+        ),
         ("second", ask(5149, FAILURE), counted(0)),
         ("third", ask(5149, FAILURE), banning(0, 5000)),
     ]);
 }
 
 #[test]
-fn a_replay_may_be_the_failure_that_bans() {
+fn a_replay_is_no_failure() {
     let mut ledger = TestLedger::new(limits(9, 1000, 1000));
     ledger.limits.ban = ban(1, 100, 5000);
     assert_eq!(ledger.response(0, Some(1)), counted(0));
     let response = ledger.response(1, Some(1));
-    assert_eq!(response, LedgerResponse::Replayed(outlook(0, 5000)));
+    assert_eq!(response, LedgerResponse::Replayed(outlook(0, 0)));
 }
 
 #[test]
@@ -154,7 +163,7 @@ fn routes_with_bans_of_their_own_judge_the_same_failures() {
         ledger.ask(offset, FAILURE).0
     };
     assert_rows([
-        ("first, by the long terms", fail(0, long), counted(0)),
+        ("first, by the long limits", fail(0, long), counted(0)),
         ("second, by the short ones", fail(500, short), counted(0)),
         ("third, by the long ones", fail(501, long), banning(0, 9000)),
     ]);

@@ -1,4 +1,4 @@
-//! Slots of open sockets, beside what else a ledger counts.
+//! The slots of open sockets, and how they go with what else a ledger counts.
 
 use portcullis::limits::ledger::{
     ChannelState, Departure, EntryId, Ledger, LedgerRequest, LedgerResponse, Operation, Row, Slot,
@@ -122,7 +122,7 @@ fn an_admission_without_a_slot_is_none() {
     ]);
 }
 
-/// A socket that attaches again brings no terms: what counts under others must not be forgotten.
+/// A socket that attaches again brings no limits: what counts under others must not be forgotten.
 #[test]
 fn to_attach_leaves_the_journals_as_they_are() {
     let mut ledger = TestLedger::new(limits(2, 100, 0));
@@ -197,6 +197,15 @@ fn what_is_stored_of_slots_is_unchanged() {
     assert!(change.write.contains(&taken) && head.is_some() && change.wake_in.is_some());
     assert_eq!(change.write.len(), 2);
 
+    let mut full = TestLedger::new(Limits::default());
+    let (_, changed) = full.ask(1, open(7, 1));
+    let mut last = data.clone();
+    last.splice(24.., ((START + 1) | (1 << 62)).to_be_bytes());
+    assert!(changed.write.contains(&Row {
+        number: SLOTS,
+        data: last,
+    }));
+
     let change = ledger.ledger.leave(&id(7), Departure::ChannelLost, at(2));
     let mut lost = id(7).to_vec();
     lost.extend((START + 2).to_be_bytes());
@@ -221,6 +230,60 @@ fn what_is_stored_of_slots_is_unchanged() {
         ("one", load(&data).ok(), Some(true)),
         ("a part", load(&data[1..]).ok(), None),
         ("one twice", load(&twice).ok(), None),
+    ]);
+}
+
+/// While no slot is left, the object looks at the channels every minute, and it remembers that
+/// there is none left.
+#[test]
+fn a_full_ledger_is_watched_closely() {
+    let wakes = |sockets: u8, max| {
+        let mut shelf = Shelf::default();
+        for byte in 1..=sockets {
+            let request = LedgerRequest {
+                group: String::new(),
+                limits: Limits::default(),
+                operation: open(byte, max),
+                now: at(0),
+            };
+            assert_eq!(shelf.step(&request, at(0).0), counted(0));
+        }
+        let asked = shelf.wakes_at.map(|time| time - START);
+        shelf.evict();
+        let now = TwoClocks::new(at(1), at(1));
+        (asked, shelf.ledger.sleep(now))
+    };
+    let minute = (Some(60_000), Some(common::seconds(60)));
+    let hour = (Some(3_600_000), Some(common::seconds(3600)));
+    assert_rows([
+        ("the only one", wakes(1, 1), minute),
+        ("one of two", wakes(1, 2), hour),
+        ("both of two", wakes(2, 2), minute),
+    ]);
+}
+
+#[test]
+fn an_alarm_need_not_look_where_all_channels_were_heard() {
+    let mut ledger = TestLedger::new(Limits::default());
+    ledger.ask(0, open(1, 2));
+    let hears = |channels: &[(u8, i64)], offset| {
+        let channels: Vec<_> = channels
+            .iter()
+            .map(|(byte, pinged)| ChannelState {
+                id: id(*byte),
+                pinged: at(*pinged),
+            })
+            .collect();
+        ledger.ledger.hears_all_sockets(&channels, at(offset))
+    };
+    assert_rows([
+        ("just opened", hears(&[(1, 0)], 59_999), true),
+        ("not heard since", hears(&[(1, 0)], 60_000), false),
+        ("heard since", hears(&[(1, 30_000)], 89_999), true),
+        ("heard a lease ago", hears(&[(1, 30_000)], 90_000), false),
+        ("heard in the future", hears(&[(1, 90_000)], 60_000), false),
+        ("without a channel", hears(&[], 1), false),
+        ("with one more", hears(&[(1, 0), (2, 0)], 1), false),
     ]);
 }
 

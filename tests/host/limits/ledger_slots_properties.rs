@@ -36,9 +36,9 @@ struct Socket {
 enum Event {
     Open,
     Close(usize),
-    /// The isolate is no more; the object may hear of it or not.
+    /// The isolate is lost; the object may hear of it or not.
     Crash(usize, bool),
-    /// The same of the channel alone.
+    /// Only the channel breaks; the object may hear of it or not.
     Break(usize, bool),
     Sleep,
     Restart,
@@ -59,13 +59,21 @@ struct World {
 }
 
 impl World {
+    fn new(max: u32, skew: u64) -> Self {
+        Self {
+            max,
+            skew,
+            now: START,
+            shelf: Shelf::default(),
+            channels: BTreeMap::new(),
+            sockets: BTreeMap::new(),
+            opened: 0,
+            is_reachable: true,
+        }
+    }
+
     fn apply(&mut self, change: LedgerChange) {
-        for row in change.write {
-            self.shelf.rows.insert(row.number, row);
-        }
-        for number in change.delete {
-            self.shelf.rows.remove(&number);
-        }
+        self.shelf.apply(change, self.now);
     }
 
     fn caller(&self) -> Timestamp {
@@ -81,20 +89,7 @@ impl World {
             now: self.caller(),
         };
         if self.shelf.ledger.needs_reconciling(&request) {
-            let found: Vec<_> = self
-                .channels
-                .iter()
-                .map(|(id, (pinged, _))| ChannelState {
-                    id: *id,
-                    pinged: Timestamp(*pinged),
-                })
-                .collect();
-            let now = TwoClocks::new(Timestamp(self.now), self.caller());
-            let (change, lapsed) = self.shelf.ledger.reconcile(&found, now);
-            self.apply(change);
-            for id in lapsed {
-                self.channels.remove(&id);
-            }
+            self.reconcile();
         }
         let id = operation.slot().expect("a slot").id;
         let has_slot = matches!(
@@ -105,6 +100,38 @@ impl World {
             self.channels.insert(id, (0, true));
         }
         has_slot
+    }
+
+    fn found(&self) -> Vec<ChannelState> {
+        let channels = self.channels.iter();
+        channels
+            .map(|(id, (pinged, _))| ChannelState {
+                id: *id,
+                pinged: Timestamp(*pinged),
+            })
+            .collect()
+    }
+
+    fn reconcile(&mut self) {
+        let now = TwoClocks::new(Timestamp(self.now), self.caller());
+        let (change, lapsed) = self.shelf.ledger.reconcile(&self.found(), now);
+        self.apply(change);
+        for id in lapsed {
+            self.channels.remove(&id);
+        }
+    }
+
+    /// As the object's alarm does it.
+    fn wake(&mut self) {
+        let ledger = &self.shelf.ledger;
+        if !ledger.hears_all_sockets(&self.found(), Timestamp(self.now)) {
+            self.reconcile();
+        }
+        let now = TwoClocks::new(Timestamp(self.now), self.caller());
+        match self.shelf.ledger.sleep(now) {
+            Some(length) => self.shelf.wakes_at = Some(self.now + millis(length)),
+            None => self.shelf = Shelf::default(),
+        }
     }
 
     fn slot(&self, id: EntryId) -> Slot {
@@ -149,7 +176,7 @@ impl World {
         }
     }
 
-    /// What the isolate does when its timer is due. Gives whether the socket lives on.
+    /// Does what the isolate does when its timer is due. Returns whether the socket lives on.
     fn tick(&mut self, id: EntryId, socket: &mut Socket) -> bool {
         if socket.is_attached {
             let reaches = self.is_reachable
@@ -189,6 +216,9 @@ impl World {
     fn pass(&mut self, seconds: u64) {
         for _ in 0..seconds {
             self.now += SECOND;
+            if self.shelf.wakes_at.is_some_and(|at| at <= self.now) {
+                self.wake();
+            }
             let due: Vec<_> = self
                 .sockets
                 .iter()
@@ -271,16 +301,7 @@ proptest! {
         skew in prop_oneof![Just(0_u64), 0..100_000_u64],
         events in vec(event(), 1..80),
     ) {
-        let mut world = World {
-            max,
-            skew,
-            now: START,
-            shelf: Shelf::default(),
-            channels: BTreeMap::new(),
-            sockets: BTreeMap::new(),
-            opened: 0,
-            is_reachable: true,
-        };
+        let mut world = World::new(max, skew);
         for event in events {
             world.happen(event);
             let alive = world.sockets.len();
@@ -298,5 +319,33 @@ proptest! {
             world.leave(id, Departure::SocketOver);
         }
         prop_assert!(!world.shelf.ledger.has_sockets());
+    }
+
+    /// Nobody asks after the crash: a socket that comes a look and a lease later finds a slot, and
+    /// all of them are free a lease after that.
+    #[test]
+    fn slots_of_a_process_that_was_killed_come_free_by_themselves(
+        max in 1..5_u32,
+        open in 1..5_u32,
+        skew in prop_oneof![Just(0_u64), 0..100_000_u64],
+        age in prop_oneof![0..100_u64, 0..10_000_u64],
+        sleeps in any::<bool>(),
+    ) {
+        let mut world = World::new(max, skew);
+        for _ in 0..open.min(max) {
+            prop_assert!(world.open());
+        }
+        world.pass(age);
+        if sleeps {
+            world.happen(Event::Sleep);
+        }
+        prop_assert_eq!(world.sockets.len(), open.min(max) as usize, "they live on");
+        world.sockets.clear();
+        world.happen(Event::Restart);
+        world.pass(2 * millis(LEASE) / SECOND + 1);
+        prop_assert!(world.open());
+        world.pass(millis(LEASE) / SECOND + 1);
+        while world.open() {}
+        prop_assert_eq!(world.sockets.len(), max as usize);
     }
 }

@@ -325,7 +325,7 @@ fn an_idle_pool_is_looked_at_twice_before_it_goes() {
     assert_eq!(wake_in, seconds(70));
     let mut again = Pool::load(&row).expect("its own row");
     assert_eq!(again.clean_up(at(130_000)), Cleanup::Delete);
-    // Who asks in between is not forgotten.
+    // A request in between is not forgotten.
     step(&mut pool, ask(1, 2, quota, 61_000, PoolOperation::Admit));
     assert!(matches!(
         pool.clean_up(at(130_000)),

@@ -1,4 +1,4 @@
-//! The names of ledgers: no two parties share one.
+//! The names of ledgers: no two addresses or users share one.
 
 use portcullis::limits::scope::{LimitScope, ledger_of_address, ledger_of_user};
 use portcullis::token::Identity;

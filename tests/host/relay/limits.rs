@@ -1,4 +1,4 @@
-//! The terms of a live socket, and how it ends.
+//! The limits of a live socket, and how it ends.
 
 use portcullis::limits::quota::Quota;
 use portcullis::relay::{CloseReason, Closed, RelayLimits, Traffic};

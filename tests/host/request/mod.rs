@@ -1,2 +1,4 @@
 mod address;
+mod path;
+mod percent;
 mod url;

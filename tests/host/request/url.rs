@@ -62,6 +62,40 @@ fn a_url_is_split_into_its_parts_as_they_were_sent() {
     }));
 }
 
+/// With any other host the path would begin elsewhere.
+#[test]
+fn a_host_is_a_name_or_an_address_and_perhaps_a_port() {
+    let is_sound = |url: &str, host: Option<&str>| {
+        let ask = Ask::plain("GET", url);
+        match host {
+            Some(host) => ask.with("host", host).request().has_sound_host(),
+            None => ask.request().has_sound_host(),
+        }
+    };
+    let rows = [
+        ("https://a.test/", None, true),
+        ("https://a_b-c.test:8443/", None, true),
+        ("https://[::1]:1/", Some("[::1]:1"), true),
+        ("https:///a", None, false),
+        ("https://a\\b/", None, false),
+        ("https://me@a.test/", None, false),
+        ("https://a%2Fb/", None, false),
+        ("https://a b/", None, false),
+        ("https://a,b/", None, false),
+        ("https://\u{e9}/", None, false),
+        ("https://a.test/", Some("b.test"), true),
+        ("https://a.test/", Some("a.test?"), false),
+        ("https://a.test/", Some("a.test#"), false),
+        ("https://a.test/", Some("a.test/b"), false),
+        ("https://a.test/", Some(""), false),
+    ];
+    assert_rows(
+        rows.map(|(url, host, expected)| {
+            (format!("{url} {host:?}"), is_sound(url, host), expected)
+        }),
+    );
+}
+
 #[test]
 fn only_https_is_tls() {
     let is_tls = |url| RequestUrl::split(url).is_tls();

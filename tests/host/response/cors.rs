@@ -1,7 +1,7 @@
 //! What a page of another origin may read.
 
 use portcullis::checks::origin::{OriginPattern, OriginRule};
-use portcullis::response::cors;
+use portcullis::response::cors::{self, CorsAnswer};
 
 use crate::common::{Ask, assert_rows};
 
@@ -14,7 +14,13 @@ fn headers(allowed: &str, credentials: bool, ask: &Ask) -> String {
     let origin = request.headers.get("origin");
     let allowed = origin.filter(|origin| rule.check(Some(origin)).is_ok());
     let headers = allowed.map_or_else(Vec::new, |origin| {
-        cors::headers(&origin, credentials, request.method == "OPTIONS")
+        let asked = request.headers.get("access-control-request-headers");
+        let asked = asked.as_deref();
+        let kind = match request.method {
+            "OPTIONS" => CorsAnswer::ToPreflight { asked },
+            _ => CorsAnswer::ToRequest,
+        };
+        cors::headers(&origin, credentials, kind)
     });
     let lines = headers
         .iter()
@@ -101,4 +107,27 @@ fn the_very_origin_is_named_and_others_get_nothing() {
     assert_rows(rows.map(|(name, allowed, credentials, ask, expected)| {
         (name, headers(allowed, credentials, &ask), expected)
     }));
+}
+
+/// Tracing scripts add headers to every request of a page.
+#[test]
+fn a_preflight_is_allowed_whatever_headers_it_asks_for() {
+    let allowed = |asked: &str| {
+        let preflight = cors::headers(APP, false, CorsAnswer::ToPreflight { asked: Some(asked) });
+        let mut lines = preflight.into_iter();
+        lines.find_map(|(name, value)| (name == "Access-Control-Allow-Headers").then_some(value))
+    };
+    let rows = [
+        ("authorization", "authorization"),
+        (
+            "authorization,sentry-trace,baggage",
+            "authorization,sentry-trace,baggage",
+        ),
+        ("x-a, x-b", "x-a, x-b"),
+        ("", ""),
+        ("x a", "authorization"),
+        ("x\u{e9}", "authorization"),
+        ("x-a\r\nSet-Cookie: b", "authorization"),
+    ];
+    assert_rows(rows.map(|(asked, expected)| (asked, allowed(asked), Some(expected.to_owned()))));
 }

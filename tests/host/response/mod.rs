@@ -1,4 +1,4 @@
 mod cors;
+mod generated;
 mod reason;
-mod reasons_json;
 mod security_headers;

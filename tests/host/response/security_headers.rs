@@ -1,6 +1,6 @@
 //! The headers stamped on every answer, and `SECURITY_HEADERS` laid over them.
 
-use portcullis::response::security_headers::{HIDDEN, SecurityHeaders};
+use portcullis::response::security_headers::{HIDDEN, SecurityHeaders, Stamps};
 
 use crate::common::{assert_rows, object};
 
@@ -170,4 +170,80 @@ fn what_can_not_be_stamped_is_an_error_and_all_are_told() {
 fn a_header_that_is_named_in_two_spellings_is_an_error() {
     let both = with(r#"{"X-Frame-Options":null,"x-frame-options":"SAMEORIGIN"}"#);
     assert!(both.is_err(), "{both:?}");
+}
+
+type Shown = (Vec<String>, Vec<String>, Vec<&'static str>);
+
+/// Names of headers that are set and added, and of the server's that never pass.
+fn shown(stamps: &Stamps<'_>) -> Shown {
+    let names = |pairs: &[(&str, &str)]| pairs.iter().map(|(name, _)| (*name).to_owned()).collect();
+    (
+        names(&stamps.set),
+        names(&stamps.add),
+        stamps.hidden.clone(),
+    )
+}
+
+fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+const OVER_HTTP: [&str; 3] = ["server", "x-powered-by", "strict-transport-security"];
+const ADDED: [&str; 3] = [
+    "Strict-Transport-Security",
+    "X-Frame-Options",
+    "X-Content-Type-Options",
+];
+
+/// RFC 6797 §7.2.
+#[test]
+fn strict_transport_security_is_on_answers_over_https_alone() {
+    let all: Vec<_> = defaults().into_iter().map(|(name, _)| name).collect();
+    let headers = SecurityHeaders::default();
+    assert_rows([
+        (
+            "own, over https",
+            shown(&headers.stamps(true)),
+            (all.clone(), vec![], HIDDEN.to_vec()),
+        ),
+        (
+            "own, over http",
+            shown(&headers.stamps(false)),
+            (all[1..].to_vec(), vec![], OVER_HTTP.to_vec()),
+        ),
+        (
+            "an application's, over https",
+            shown(&headers.application_stamps(true)),
+            (vec![], names(&ADDED), HIDDEN.to_vec()),
+        ),
+        (
+            "an application's, over http",
+            shown(&headers.application_stamps(false)),
+            (vec![], names(&ADDED[1..]), OVER_HTTP.to_vec()),
+        ),
+    ]);
+    let changes = r#"{"strict-transport-security":"max-age=1"}"#;
+    let changed = SecurityHeaders::with(&object(changes)).expect("sound");
+    let set = |stamps: Stamps<'_>| {
+        stamps
+            .set
+            .contains(&("Strict-Transport-Security", "max-age=1"))
+    };
+    assert!(set(changed.application_stamps(true)));
+    assert!(!set(changed.application_stamps(false)) && !set(changed.stamps(false)));
+}
+
+#[test]
+fn an_applications_answer_has_what_was_chosen_and_lacks_what_was_removed() {
+    let changes = r#"{"Referrer-Policy":"origin","X-Extra":"a","X-Frame-Options":null,"X-Content-Type-Options":"nosniff"}"#;
+    let headers = SecurityHeaders::with(&object(changes)).expect("sound");
+    let stamps = headers.application_stamps(true);
+    let set = [
+        ("X-Content-Type-Options", "nosniff"),
+        ("Referrer-Policy", "origin"),
+        ("X-Extra", "a"),
+    ];
+    assert_eq!(stamps.set, set);
+    let added = stamps.add.iter().map(|(name, _)| *name);
+    assert_eq!(added.collect::<Vec<_>>(), ["Strict-Transport-Security"]);
 }

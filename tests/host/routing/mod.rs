@@ -1,2 +1,3 @@
+mod readings;
 mod table;
 mod table_properties;

@@ -45,6 +45,7 @@ fn sign(key: &AssertionKey, identity: Option<&Identity>, address: Option<IpAddr>
         audience: "https://chat.example.com",
         identity,
         address,
+        route: None,
         request_id: "id-1",
     };
     key.sign(&assertion, NOW)
@@ -94,6 +95,46 @@ fn of_nobody_it_says_only_whence() {
     };
     let (_, claims, _) = parts(&sign(&key(&okp("")), Some(&nameless), None));
     assert_eq!(claims, expected);
+}
+
+/// Two issuers may give two users the same `sub`; RFC 9493 §3.2.3.
+#[test]
+fn a_subject_is_named_with_its_issuer_and_the_route_with_both() {
+    let claims_of = |subject: Option<&str>, claims: &str| {
+        let identity = Identity {
+            subject: subject.map(str::to_owned),
+            claims: object(claims),
+            ..ada()
+        };
+        let assertion = Assertion {
+            audience: "https://chat.example.com",
+            identity: Some(&identity),
+            address: None,
+            route: Some("/rooms/{room}"),
+            request_id: "id-1",
+        };
+        let (_, claims, _) = parts(&key(&okp("")).sign(&assertion, NOW));
+        (claims["sub_id"].clone(), claims["route"].clone())
+    };
+    let route = json!("/rooms/{room}");
+    let both = json!({ "format": "iss_sub", "iss": "https://a.test", "sub": "ada" });
+    assert_rows([
+        (
+            "issuer and subject",
+            claims_of(Some("ada"), r#"{"iss":"https://a.test"}"#),
+            (both, route.clone()),
+        ),
+        (
+            "no issuer",
+            claims_of(Some("ada"), "{}"),
+            (Value::Null, route.clone()),
+        ),
+        (
+            "no subject",
+            claims_of(None, r#"{"iss":"https://a.test"}"#),
+            (Value::Null, route),
+        ),
+    ]);
 }
 
 #[test]

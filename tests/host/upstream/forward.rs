@@ -3,12 +3,10 @@
 use portcullis::checks::handshake::Handshake;
 use portcullis::request::parameters::Parameters;
 use portcullis::token::{Authenticated, Credential, Identity, Source};
-use portcullis::upstream::{
-    Destination, Forward, GATE_HEADERS, ObjectUpstream, Offer, Upstream, UpstreamUrl,
-};
+use portcullis::upstream::{Forward, GATE_HEADERS, Offer, PLATFORM_HEADERS, Upstream, UpstreamUrl};
 use serde_json::Map;
 
-use crate::common::{Ask, NONCE, NOW, assert_rows, seconds, strings};
+use crate::common::{Ask, NONCE, NOW, assert_rows, object, seconds, strings};
 
 fn server() -> Upstream {
     let url = UpstreamUrl::parse("wss://chat.example.com/base", false).expect("sound");
@@ -50,53 +48,77 @@ type Sent = (String, Vec<&'static str>, Set);
 
 fn sent(upstream: &Upstream, ask: &Ask, authenticated: &Authenticated, protocols: &[&str]) -> Sent {
     let offer = Offer::new(handshake(protocols), authenticated);
+    let matched = ask.matched();
     let forward = Forward::upgrade(
-        upstream.destination(&Parameters::default()),
+        upstream.destination(&matched),
         seconds(9),
         &ask.request(),
         "id-1",
         authenticated,
         &offer,
     );
-    let to = upstream.destination(&Parameters::default());
+    let to = upstream.destination(&matched);
     assert_eq!((forward.timeout, &forward.to), (seconds(9), &to));
     let (always, more) = forward.set.split_at(4);
     assert_eq!(always, told());
     (forward.url, forward.remove, more.to_vec())
 }
 
-fn plain<'a>(upstream: &'a Upstream, ask: &Ask) -> Forward<'a> {
-    let to = upstream.destination(&Parameters::default());
-    Forward::plain(to, seconds(9), &ask.request(), "id-1")
+fn plain<'a>(upstream: &'a Upstream, ask: &Ask, matched: &'a Parameters) -> Forward<'a> {
+    Forward::plain(
+        upstream.destination(matched),
+        seconds(9),
+        &ask.request(),
+        "id-1",
+    )
 }
 
 #[test]
 fn a_plain_request_is_told_whence_and_keeps_the_rest() {
     let upstream = server();
     let ask = Ask::plain("POST", "https://gate.example/a?b=c").with("authorization", "Bearer x");
+    let matched = ask.matched();
     let expected = Forward {
-        to: upstream.destination(&Parameters::default()),
+        to: upstream.destination(&matched),
         url: "https://chat.example.com/base/a?b=c".into(),
         remove: vec![],
         set: told(),
         timeout: seconds(9),
     };
-    assert_eq!(plain(&upstream, &ask), expected);
-    assert_eq!(GATE_HEADERS, ["forwarded", "x-forwarded-", "portcullis-"]);
+    assert_eq!(plain(&upstream, &ask, &matched), expected);
+}
+
+#[test]
+fn what_servers_trust_is_the_gates_or_nobodys() {
+    let owned = [
+        "portcullis-",
+        "forwarded",
+        "x-forwarded-",
+        "x-real-ip",
+        "true-client-ip",
+        "x-client-ip",
+        "x-original-url",
+        "x-rewrite-url",
+        "x-partykit-",
+        "x-middleware-",
+    ];
+    assert_eq!(GATE_HEADERS, owned);
+    assert_eq!(PLATFORM_HEADERS, ["cf-"]);
 }
 
 #[test]
 fn an_unknown_address_is_not_made_up() {
     let upstream = server();
     let mut ask = Ask::upgrade().with("x-forwarded-for", "203.0.113.9");
+    let matched = ask.matched();
     ask.address = None;
-    let forward = plain(&upstream, &ask);
+    let forward = plain(&upstream, &ask, &matched);
     assert_eq!(forward.set, told()[..3]);
     ask.address = Some("::ffff:192.0.2.7");
-    let forward = plain(&upstream, &ask);
+    let forward = plain(&upstream, &ask, &matched);
     assert_eq!(forward.set, told());
     ask.address = Some("2001:db8:1:2:3:4:5:6");
-    let forward = plain(&upstream, &ask);
+    let forward = plain(&upstream, &ask, &matched);
     assert_eq!(
         forward.set[3],
         ("X-Forwarded-For", "2001:db8:1:2:3:4:5:6".into())
@@ -282,50 +304,89 @@ fn identity_headers_are_escaped_and_absent_where_there_is_nothing_to_say() {
 }
 
 #[test]
-fn a_service_gets_the_requests_own_url() {
-    let service = Upstream::Service("CHAT".into());
-    let ask = Ask::upgrade().url("https://gate.example:8443/a//b?c");
-    let forward = plain(&service, &ask);
-    assert_eq!(forward.url, "https://gate.example:8443/a//b?c");
+fn the_issuer_is_named_with_the_subject() {
+    let headers = |claims: &str| {
+        let authenticated = Authenticated {
+            identity: Some(Identity {
+                subject: Some("ada".into()),
+                scopes: Vec::new(),
+                expires: NOW,
+                claims: object(claims),
+            }),
+            token: None,
+            credential: None,
+        };
+        sent(&server(), &Ask::upgrade(), &authenticated, &[]).2
+    };
+    let subject = ("Portcullis-Subject", "ada".to_owned());
+    let issuer = |text: &str| ("Portcullis-Issuer", text.to_owned());
+    assert_rows([
+        (
+            "an issuer",
+            headers(r#"{"iss":"https://a.test/"}"#),
+            vec![subject.clone(), issuer("https://a.test/")],
+        ),
+        (
+            "one that needs escapes",
+            headers(r#"{"iss":"a b\r\né%"}"#),
+            vec![subject.clone(), issuer("a%20b%0D%0A%C3%A9%25")],
+        ),
+        (
+            "one that is not a text",
+            headers(r#"{"iss":7}"#),
+            vec![subject.clone()],
+        ),
+        ("none", headers("{}"), vec![subject]),
+    ]);
+}
+
+/// Some servers refuse lists with empty elements.
+#[test]
+fn what_is_offered_is_what_was_checked() {
+    let headers = |name, value: &str, protocols: &[&str]| {
+        let ask = Ask::upgrade().with(name, value);
+        let (_, remove, set) = sent(&server(), &ask, &Authenticated::default(), protocols);
+        assert_eq!(remove, Vec::<&str>::new());
+        set
+    };
+    let protocol = "sec-websocket-protocol";
+    let extension = "sec-websocket-extensions";
+    let one = |name, value: &str| vec![(name, value.to_owned())];
+    assert_rows([
+        ("as sent", headers(protocol, "a, b", &["a", "b"]), vec![]),
+        (
+            "an empty element at the end",
+            headers(protocol, "a,", &["a"]),
+            one(protocol, "a"),
+        ),
+        (
+            "between others",
+            headers(protocol, "a,,b", &["a", "b"]),
+            one(protocol, "a, b"),
+        ),
+        (
+            "extensions as sent",
+            headers(extension, "a; b=\",\", c", &[]),
+            vec![],
+        ),
+        (
+            "extensions with an empty element",
+            headers(extension, "a; b=\",\",, c", &[]),
+            one(extension, "a; b=\",\", c"),
+        ),
+        (
+            "extensions with an open quote",
+            headers(extension, ",a; b=\"", &[]),
+            vec![],
+        ),
+    ]);
 }
 
 #[test]
-fn an_object_is_named_by_the_paths_parameters() {
-    let wrong = |text: &str| {
-        Err(format!(
-            "{text:?} is no object; write a binding and a name, like \"ROOMS/{{room}}\""
-        ))
-    };
-    let parsed = |text: &str| {
-        let object = ObjectUpstream::parse(text)?;
-        let parameters: Vec<_> = object.parameters().map(str::to_owned).collect();
-        Ok((object.binding.clone(), parameters))
-    };
-    let right = |binding: &str, parameters: &[&str]| Ok((binding.into(), strings(parameters)));
-    assert_rows([
-        ("a name", parsed("ROOMS/lobby"), right("ROOMS", &[])),
-        (
-            "a parameter",
-            parsed("ROOMS/{room}"),
-            right("ROOMS", &["room"]),
-        ),
-        (
-            "several, and text between",
-            parsed("R/{a}-x/{b}"),
-            right("R", &["a", "b"]),
-        ),
-        ("no name", parsed("ROOMS"), wrong("ROOMS")),
-        ("an empty name", parsed("ROOMS/"), wrong("ROOMS/")),
-        ("no binding", parsed("/x"), wrong("/x")),
-        ("an open brace", parsed("R/{a"), wrong("R/{a")),
-    ]);
-    let upstream = ObjectUpstream::parse("R/{a}/x").map(Upstream::Object);
-    let upstream = upstream.expect("an object");
-    assert_eq!(upstream.audience(), "object:R");
-    let to = upstream.destination(&Parameters::default());
-    let expected = Destination::Object {
-        binding: "R",
-        name: "/x".into(),
-    };
-    assert_eq!(to, expected);
+fn a_service_gets_the_requests_own_url() {
+    let service = Upstream::Service("CHAT".into());
+    let ask = Ask::upgrade().url("https://gate.example:8443/a/b?c");
+    let matched = ask.matched();
+    let forward = plain(&service, &ask, &matched);
+    assert_eq!(forward.url, "https://gate.example:8443/a/b?c");
 }

@@ -1,4 +1,5 @@
 mod assertion;
 mod forward;
+mod object;
 mod reply;
 mod url;

@@ -26,7 +26,7 @@ describe('a handshake', () => {
     ['Connection: close', { Connection: 'close' }],
     ['Connection that only begins like it', { Connection: 'Upgrades' }],
     ['Connection: Keep-Alive among others', { Connection: 'Keep-Alive, TE' }],
-    ['an empty protocol', { 'Sec-WebSocket-Protocol': 'chat,,v2' }],
+    ['protocols of commas', { 'Sec-WebSocket-Protocol': ', ,' }],
     ['a protocol twice', { 'Sec-WebSocket-Protocol': 'chat, v2, chat' }],
     ['a protocol twice in two headers', { 'Sec-WebSocket-Protocol': ['chat', 'chat'] }],
     ['a protocol with a space', { 'Sec-WebSocket-Protocol': 'chat room' }],
@@ -34,7 +34,7 @@ describe('a handshake', () => {
     ['an extension without a name', { 'Sec-WebSocket-Extensions': '; server_no_context_takeover' }],
     ['an extension with an open quote', { 'Sec-WebSocket-Extensions': 'x; y="1' }],
     ['an extension with an empty parameter', { 'Sec-WebSocket-Extensions': 'permessage-deflate;' }],
-    ['an empty extension', { 'Sec-WebSocket-Extensions': 'permessage-deflate, ' }],
+    ['extensions of commas', { 'Sec-WebSocket-Extensions': ', ,' }],
     ['a repeated bearer', { Authorization: ['Bearer a', 'Bearer b'] }],
     ['two schemes', { Authorization: ['Basic a', 'Bearer b'] }],
   ];
@@ -52,6 +52,24 @@ describe('a handshake', () => {
     });
   }
   test('none of them reached the upstream', () => assert.deepEqual(upstream.seen, []));
+
+  // Empty elements are ignored (RFC 9110 §5.6.1.2), and the server sees none.
+  for (const [offered, seen] of [
+    ['chat,', 'chat'],
+    [',chat, ,v2', 'chat, v2'],
+  ]) {
+    test(`protocols with empty elements count without them: ${offered}`, async () => {
+      const answer = await gate.knock({ 'Sec-WebSocket-Protocol': offered }, { to: gate.direct });
+      assert.equal(reasonOf(answer), 'admitted');
+      const { headers } = upstream.sent(requestId(answer));
+      assert.deepEqual(values(headers, 'sec-websocket-protocol'), [seen]);
+      assert.deepEqual(values(answer.headers, 'sec-websocket-protocol'), ['chat']);
+    });
+  }
+  test('an extension with an empty element counts without it', async () => {
+    const headers = { 'Sec-WebSocket-Extensions': 'permessage-deflate, ' };
+    assert.equal(reasonOf(await gate.knock(headers, { to: gate.direct })), 'admitted');
+  });
 
   // The platform drops an empty header before the Worker could refuse it.
   for (const name of ['Sec-WebSocket-Protocol', 'Sec-WebSocket-Extensions']) {

@@ -106,9 +106,13 @@ describe('hostile input', () => {
     ['bytes beyond ASCII as token', bearer('\xff\xfe.\xff.\xff')],
     ['an address of 30 KB', { 'CF-Connecting-IP': '1'.repeat(30_000) }, 'token_missing'],
     ['ten thousand parameters', {}, 'token_missing', `/?${'a=b&'.repeat(10_000)}`],
-    ['broken percent-encoding', {}, 'token_invalid', '/%?token=%zz%ff&%=%'],
-    ['a path of percent signs', {}, 'token_missing', `/${'%ff'.repeat(5000)}`],
-    ['a path of slashes', {}, 'token_missing', '/'.repeat(10_000)],
+    ['broken percent-encoding in the query', {}, 'token_invalid', '/?token=%zz%ff&%=%'],
+    ['broken percent-encoding in the path', {}, 'no_route', '/%?token=%zz%ff&%=%'],
+    ['a path that is not UTF-8', {}, 'no_route', `/${'%ff'.repeat(5000)}`],
+    ['a path of percent signs', {}, 'no_route', `/%${'25'.repeat(7000)}`],
+    ['a path of slashes', {}, 'no_route', '/'.repeat(10_000)],
+    ['a path of semicolons', {}, 'no_route', `/a${';'.repeat(10_000)}/${';'.repeat(100)}`],
+    ['a path of segments', {}, 'token_missing', '/a'.repeat(7000)],
   ];
   for (const [name, changes, reason, target] of rows) {
     test(`${reason ?? 'any answer'}: ${name}`, async () => {

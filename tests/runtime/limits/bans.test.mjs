@@ -19,7 +19,7 @@ import { useUpstream } from '../../support/upstream.mjs';
 const from = (address, more) => withToken({}, fromAddress(address, more));
 const FORGED = { Authorization: 'Bearer x' };
 
-/** A failure is told behind its answer. */
+/** A failure is counted after the response. */
 const untilBanned = (knock) => until(knock, (answer) => reasonOf(answer) === 'banned');
 
 describe('a ban', () => {
@@ -50,20 +50,20 @@ describe('a ban', () => {
       assert.equal(reasonOf(await gate.knock(from(freshAddress()))), 'admitted');
     });
   }
-  test('follows replayed keys', async () => {
+  test('follows no replayed keys', async () => {
     const used = from(freshAddress(), { 'Sec-WebSocket-Key': freshKey() });
     const seen = [];
-    await repeat(5, async () => seen.push(reasonOf(await gate.knock(used))));
-    assert.deepEqual(seen, ['admitted', ...Array(3).fill('replayed_key'), 'banned']);
+    await repeat(6, async () => seen.push(reasonOf(await gate.knock(used))));
+    assert.deepEqual(seen, ['admitted', ...Array(5).fill('replayed_key')]);
   });
-  test('follows tickets that are spent', async () => {
+  test('follows no tickets that are spent', async () => {
     const address = freshAddress();
     const ticket = await obtain(gate, address);
     assert.equal(reasonOf(await use(gate, ticket, address)), 'admitted');
-    await repeat(3, async () => {
+    await repeat(5, async () => {
       assert.equal(reasonOf(await use(gate, ticket, address)), 'token_invalid');
     });
-    await untilBanned(() => gate.knock(from(address)));
+    assert.equal(reasonOf(await gate.knock(from(address))), 'admitted');
   });
   for (const [name, bad, reason] of [
     ['a wrong origin', { Origin: 'https://evil.example' }, 'origin_not_allowed'],
@@ -144,7 +144,7 @@ describe('a provider that is down', () => {
       ({ length }) => length >= 4,
     );
     assert.ok(
-      paths.every((path) => path.startsWith('/count/')),
+      paths.every((path) => path.startsWith('/admit/')),
       `${paths}`,
     );
   });

@@ -38,7 +38,7 @@ describe('bans of routes with prefixes of their own', () => {
   let networks = 0;
   for (const [target, isOne] of [
     ['/', (ip) => `${ip}1`],
-    // Another network of 64 bits, the same of 56.
+    // Another network of 64 bits, but one network of 56.
     ['/wide', (ip) => ip.replace('aa::', 'bb::1')],
     ['/narrow', (ip) => `${ip}7`],
   ]) {
@@ -76,11 +76,11 @@ describe('bans of routes with prefixes of their own', () => {
   });
 
   test('are not an administrator’s own, which hold on all routes alike', async () => {
-    const [ip, beside] = ['2001:db8:13:aa::7', '2001:db8:13:aa:1::'];
+    const [ip, other] = ['2001:db8:13:aa::7', '2001:db8:13:aa:1::'];
     const targets = ['/', '/wide', '/narrow', '/unbanned'];
     await done(gate, 'PUT', `bans/${ip}`);
     for (const target of targets) {
-      for (const from of [ip, beside]) assert.equal(await knock(target, from), 'banned', target);
+      for (const from of [ip, other]) assert.equal(await knock(target, from), 'banned', target);
       assert.equal(await knock(target, '2001:db8:13:bb::7'), 'admitted', target);
     }
     await done(gate, 'DELETE', `bans/${ip}`);

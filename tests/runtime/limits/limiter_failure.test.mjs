@@ -62,7 +62,7 @@ for (const [policy, assertAnswered] of [
         key,
       );
     });
-    test('a refused attempt that could not be counted is told in the log', async () => {
+    test('a refused attempt that could not be counted is noted in the log', async () => {
       const address = freshAddress();
       await plan(gate, { [ofAddress(address)]: 'throw' });
       const changes = { 'CF-Connecting-IP': address, Origin: 'https://evil.example' };

@@ -1,4 +1,4 @@
-// The quota per user: across addresses and isolates, beside the one per address.
+// The quota per user: across addresses and isolates, together with the one per address.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { assertAdmitted, assertRefused, reasonOf, requestId } from '../../support/answers.mjs';
@@ -156,7 +156,7 @@ describe('both quotas', () => {
     const refused = await gate.knock(as(freshUser(), from(address)));
     assert.equal(policyOf(refused), '"ip";q=2;w=3600');
   });
-  test('what is known of a user asks nobody about it, and its address is told behind', async () => {
+  test('a known wait of a user costs no call, and the attempt is counted after the response', async () => {
     const user = freshUser();
     const address = freshAddress();
     await plan(gate, { [ofUser(user)]: 'limited 60000' });

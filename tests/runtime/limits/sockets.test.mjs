@@ -154,7 +154,7 @@ describe('both caps', () => {
     assert.equal(reasonOf(await gate.knock(as(user))), 'too_many_sockets');
     await repeat(2, () => open(gate, as(freshUser(), from(address))));
   });
-  test('a ticket takes no slot; who comes with it does', async () => {
+  test('a ticket takes no slot; the socket that is opened with it does', async () => {
     const [user, address] = [freshUser(), freshAddress()];
     const tickets = [];
     await repeat(4, async () =>
@@ -216,7 +216,7 @@ for (const [name, settings, reason] of [
   });
 }
 
-describe('a cap beside quotas', () => {
+describe('a cap together with quotas', () => {
   const upstream = useUpstream();
   const vars = { ...REQUIRED, MAX_SOCKETS_IP: '1', RATE_LIMIT_IP: '4/1h', RATE_LIMIT_USER: '2/1h' };
   const gate = useGate({ upstream, vars });
@@ -340,7 +340,7 @@ describe('a cap with ON_LIMITER_FAILURE=admit', () => {
   }
 });
 
-describe('RELAY=passthrough beside a cap', () => {
+describe('RELAY=passthrough together with a cap', () => {
   const gate = useGate({
     vars: { UPSTREAM_URL: 'ws://127.0.0.1:1', RELAY: 'passthrough', MAX_SOCKETS_IP: '1' },
   });

@@ -15,13 +15,23 @@ import {
   withGate,
 } from '../../support/gate.mjs';
 import { ofAddress, plan, withLedger } from '../../support/ledgers.mjs';
+import { rowsIn } from '../../support/sqlite.mjs';
 import { until } from '../../support/until.mjs';
 import { useUpstream } from '../../support/upstream.mjs';
 
 const LEASE = 60_000;
 const vars = { ...UNCOUNTED, MAX_SOCKETS_IP: '2' };
 
-/** Knocks until it is let in, and gives when that was. */
+/** How many rows the objects under a folder hold; undefined while one removes its files. */
+function rowsUnder(folder) {
+  try {
+    return rowsIn(folder);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Knocks until it is admitted, and returns when that was. */
 async function untilAdmitted(gate, headers) {
   const look = async () => {
     const seen = reasonOf(await gate.knock(headers));
@@ -45,6 +55,28 @@ describe('slots', { concurrency: true }, () => {
       await withGate({ upstream, vars, persist }, async (second) => {
         assert.equal(reasonOf(await second.knock(headers)), 'too_many_sockets');
         await untilAdmitted(second, headers);
+      });
+    });
+  });
+
+  describe('of a process that was killed, when nobody asks', () => {
+    const upstream = useUpstream();
+    const persist = useFolder();
+    test('come free by themselves', async () => {
+      const headers = from(freshAddress());
+      const first = await openGate({ upstream, vars, persist });
+      await repeat(2, async () => assert.equal(reasonOf(await first.knock(headers)), 'admitted'));
+      await first.miniflare.dispose();
+      assert.ok(rowsIn(persist) > 0);
+      await withGate({ upstream, vars, persist }, async (second) => {
+        // A minute until the ledger looks, and a lease from then on.
+        const free = { every: 250, within: 2 * LEASE + 20_000 };
+        await until(
+          () => rowsUnder(persist),
+          (rows) => rows === 0,
+          free,
+        );
+        assert.equal(reasonOf(await second.knock(headers)), 'admitted');
       });
     });
   });

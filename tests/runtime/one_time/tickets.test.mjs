@@ -236,6 +236,39 @@ describe('a preflight', () => {
   }
 });
 
+describe('a page whose ticket is refused', () => {
+  const upstream = useUpstream();
+  const gate = gateWith(upstream, { ROUTES: [{ path: '/rooms/{room}' }] });
+
+  test('may ask with any header', async () => {
+    const asked = 'authorization,sentry-trace,baggage';
+    const answer = await gate.call('OPTIONS', '/_portcullis/ticket?path=/rooms/1', {
+      headers: { Origin: ORIGIN, 'Access-Control-Request-Headers': asked },
+    });
+    assert.equal(answer.status, 204);
+    assert.deepEqual(values(answer.headers, 'access-control-allow-headers'), [asked]);
+  });
+  for (const [name, query] of [
+    ['no route', ''],
+    ['no route of this path', '?path=/elsewhere'],
+    ['an ambiguous path', '?path=/rooms/../rooms/1'],
+    ['an encoded slash, once decoded', '?path=/rooms/a%252Fb'],
+    ['a malformed query', '?path=/rooms/%zz'],
+    ['a path that is more', '?path=/rooms/1?x'],
+  ]) {
+    test(`reads why: ${name}`, async () => {
+      const target = `/_portcullis/ticket${query}`;
+      const ask = (method, origin) => gate.call(method, target, { headers: { Origin: origin } });
+      const preflight = await ask('OPTIONS', ORIGIN);
+      assert.equal(preflight.status, 204);
+      assert.deepEqual(values(preflight.headers, 'access-control-allow-origin'), [ORIGIN]);
+      assertRefused(await ask('POST', ORIGIN), 'no_route', { headers: readable(ORIGIN) });
+      assertRefused(await ask('POST', EVIL), 'no_route');
+      assertRefused(await ask('OPTIONS', EVIL), 'no_route');
+    });
+  }
+});
+
 describe('a cookie', () => {
   const upstream = useUpstream();
   const gate = gateWith(upstream, { TOKEN_SOURCES: 'cookie:session' });
@@ -359,7 +392,8 @@ describe('permissions and routes', () => {
   }
   for (const query of ['', '?path=/other', '?path=/open', '?path=/strict&path=/rooms/7']) {
     test(`there is no ticket for ${query || 'no path'}`, async () => {
-      assertRefused(await ask(gate, { query, headers: token }), 'no_route');
+      const answer = await ask(gate, { query, headers: token });
+      assertRefused(answer, 'no_route', { headers: readable(ORIGIN) });
     });
   }
 });
@@ -373,7 +407,7 @@ for (const [name, vars] of [
     const gate = gateWith(upstream, vars);
 
     test('there are no tickets, and the parameter is the upstream’s own', async () => {
-      assertRefused(await ask(gate), 'no_route');
+      assertRefused(await ask(gate), 'no_route', { headers: readable(ORIGIN) });
       const answer = await gate.knock(withToken(), { target: '/?ticket=mine' });
       assert.equal(upstream.sent(requestId(answer)).url, '/?ticket=mine');
     });

@@ -259,7 +259,8 @@ describe('a refresh under several rules', () => {
   });
   test('is no endpoint where nothing expires, or no route is', async () => {
     for (const path of ['/native', '/none']) {
-      assertRefused(await refresh(gate, {}, to(path)), 'no_route');
+      const answer = await refresh(gate, {}, to(path));
+      assertRefused(answer, 'no_route', { headers: readable(ORIGIN) });
     }
   });
 });

@@ -108,7 +108,7 @@ describe('what an administrator is answered', () => {
   }
 });
 
-/** A Worker that asks an object of the registry to register a socket with so many tags. */
+/** A Worker that asks an object of the registry to register a socket with this many tags. */
 const ASKER = `
 export default {
   async fetch(request, { REGISTRY }) {

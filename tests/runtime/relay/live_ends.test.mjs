@@ -57,7 +57,7 @@ describe('an upstream that writes its own frames', () => {
       });
       test('may close while the client still speaks', async () => {
         const { client, server } = await open();
-        // ws closes as soon as it is told to; a message on its way before that still arrives.
+        // ws closes at once; a message on its way before that still arrives.
         const said = received(server, Buffer.from([0x88]));
         client.send(Buffer.alloc(0));
         server.write(closeFrame(4000, 'no more'));
@@ -120,13 +120,13 @@ describe('a client that does not do its part', () => {
     return { answer, client: answer.socket, server: await other };
   };
 
-  test('is told of a frame that is none, and the upstream of its end', async () => {
+  test('gets a close for a malformed frame, and the upstream learns of the end', async () => {
     const { client, server } = await knock();
     const closed = closing(server);
-    const told = received(client, Buffer.from([0x88]));
+    const received1002 = received(client, Buffer.from([0x88]));
     client.write(Buffer.from([0xff, 0x80, 0, 0, 0, 0]));
     assert.deepEqual(await closed, [1001, 'client_gone']);
-    assert.equal((await told).readUInt16BE(2), 1002);
+    assert.equal((await received1002).readUInt16BE(2), 1002);
   });
   test('is cut off if it does not answer a close', async () => {
     const { answer, client, server } = await knock();

@@ -173,7 +173,7 @@ describe('the headers of the upstream’s 101', () => {
 describe('over TLS', () => {
   const upstream = useUpstream();
   const gate = useGate({ upstream, vars: { REQUIRE_TLS: undefined }, shared: { https: true } });
-  test('a wss client is admitted, and the upstream is told', async () => {
+  test('a wss client is admitted, and the upstream learns of it', async () => {
     const client = await gate.connect();
     assert.equal(await ask(client, 'hello'), 'hello');
     const id = values(client.answer, 'portcullis-request-id')[0];
@@ -190,8 +190,6 @@ describe('UPSTREAM_URL with a path', () => {
     ['/../admin', '/base/admin'],
     ['/%2e%2e/admin', '/base/admin'],
     ['/..\\admin', '/base/admin'],
-    ['/..%2fadmin', '/base/..%2fadmin'],
-    ['//evil.example/x', '/base//evil.example/x'],
     ['/?', '/base/?'],
   ]) {
     test(`${target} becomes ${url}`, async () => {

@@ -3,14 +3,27 @@ import assert from 'node:assert/strict';
 import http from 'node:http';
 import { describe, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { assertAnswer, assertRefused, reasonOf, requestId, STAMPS } from '../../support/answers.mjs';
+import { assertAnswer, assertRefused, HSTS, reasonOf, requestId } from '../../support/answers.mjs';
 import { freshAddress, useGate } from '../../support/gate.mjs';
 import { values } from '../../support/http.mjs';
 import { mint, SECRET } from '../../support/tokens.mjs';
 import { deadPort, useUpstream } from '../../support/upstream.mjs';
 
 const zipped = gzipSync('unzip me '.repeat(100));
+/** An application's own, which no default replaces. */
+const OWN = {
+  'content-security-policy': "default-src 'self'; frame-ancestors https://partner.example",
+  'x-frame-options': 'SAMEORIGIN',
+  'x-content-type-options': 'nosniff, nosniff',
+  'referrer-policy': 'origin',
+  'cross-origin-resource-policy': 'cross-origin',
+  'cross-origin-opener-policy': 'unsafe-none',
+  'permissions-policy': 'camera=(self)',
+};
 const pages = {
+  '/own': (request, response) => response.writeHead(200, OWN).end('own'),
+  '/strict': (request, response) =>
+    response.setHeader('Strict-Transport-Security', 'max-age=1').end('strict'),
   '/plain': (request, response) => response.setHeader('Content-Type', 'text/plain').end('plain'),
   '/404': (request, response) => response.writeHead(404, { 'X-Own': 'a' }).end('nothing here'),
   '/redirect': (request, response) => response.writeHead(302, { Location: '/plain' }).end(),
@@ -18,8 +31,7 @@ const pages = {
     response
       .setHeader('Server', 'secret/1.0')
       .setHeader('X-Powered-By', 'secret')
-      .setHeader('X-Frame-Options', 'ALLOWALL')
-      .setHeader('Content-Security-Policy', ['default-src *', 'img-src *'])
+      .setHeader('Strict-Transport-Security', 'max-age=1')
       .setHeader('Portcullis-Request-Id', 'forged')
       .setHeader('Cache-Control', 'max-age=60')
       .setHeader('Set-Cookie', ['a=1; Path=/', 'b=2; HttpOnly'])
@@ -36,6 +48,9 @@ const pages = {
   '/silent': () => {},
 };
 
+/** What an answer gets that has none of these, over http. */
+const ADDED = { 'x-content-type-options': 'nosniff', 'x-frame-options': 'DENY' };
+
 describe('PLAIN_HTTP=proxy', () => {
   const upstream = useUpstream({
     onRequest: (request, response) => pages[request.url.split('?')[0]](request, response),
@@ -50,14 +65,14 @@ describe('PLAIN_HTTP=proxy', () => {
   test('a GET is answered by the upstream, headers stamped, with its own caching', async () => {
     assertAnswer(await get('/plain?a=1'), {
       status: 200,
-      headers: { ...STAMPS, 'content-type': 'text/plain' },
+      headers: { ...ADDED, 'content-type': 'text/plain' },
       body: 'plain',
     });
   });
   test('an error of the upstream passes as it is', async () => {
     assertAnswer(await get('/404'), {
       status: 404,
-      headers: { ...STAMPS, 'x-own': 'a' },
+      headers: { ...ADDED, 'x-own': 'a' },
       body: 'nothing here',
     });
   });
@@ -65,20 +80,23 @@ describe('PLAIN_HTTP=proxy', () => {
     const before = upstream.seen.length;
     assertAnswer(await get('/redirect'), {
       status: 302,
-      headers: { ...STAMPS, location: '/plain' },
+      headers: { ...ADDED, location: '/plain' },
       body: '',
     });
     assert.equal(upstream.seen.length, before + 1);
   });
-  test('what tells of the upstream is removed, its own stamps replaced, its cookies kept apart', async () => {
+  test('what tells of the upstream is removed, its cookies kept apart', async () => {
     const answer = await get('/telling');
     const [first, second] = values(answer.headers, 'set-cookie');
     assert.deepEqual([first, second], ['a=1; Path=/', 'b=2; HttpOnly']);
     const headers = answer.headers.filter(([name]) => name !== 'set-cookie');
     assertAnswer(
       { ...answer, headers },
-      { status: 200, headers: { ...STAMPS, 'cache-control': 'max-age=60' }, body: 'telling' },
+      { status: 200, headers: { ...ADDED, 'cache-control': 'max-age=60' }, body: 'telling' },
     );
+  });
+  test('an application keeps its own security headers', async () => {
+    assertAnswer(await get('/own'), { status: 200, headers: OWN, body: 'own' });
   });
   test('a compressed page can be read', async () => {
     const request = http.get(new URL('/gzip', gate.url), {
@@ -151,6 +169,53 @@ describe('PLAIN_HTTP=proxy', () => {
     assert.equal(reasonOf(await gate.knock({}, { target: '/plain' })), 'token_missing');
     const good = { Authorization: `Bearer ${mint()}`, 'CF-Connecting-IP': freshAddress() };
     assert.equal(reasonOf(await gate.knock(good)), 'admitted');
+  });
+});
+
+describe('PLAIN_HTTP=proxy with SECURITY_HEADERS', () => {
+  const upstream = useUpstream({
+    onRequest: (request, response) => pages[request.url](request, response),
+  });
+  const changes = { 'Referrer-Policy': 'no-referrer', 'X-Extra': 'a', 'X-Frame-Options': null };
+  const gate = useGate({
+    upstream,
+    vars: { PLAIN_HTTP: 'proxy', SECURITY_HEADERS: JSON.stringify(changes) },
+  });
+  const get = (target) => gate.send({ target, headers: [['Host', 'gate.example']] });
+
+  test('what it sets replaces the application’s own, and what it removes is not added', async () => {
+    const headers = { ...OWN, 'referrer-policy': 'no-referrer', 'x-extra': 'a' };
+    assertAnswer(await get('/own'), { status: 200, headers, body: 'own' });
+    const added = { 'x-content-type-options': 'nosniff' };
+    const set = { 'referrer-policy': 'no-referrer', 'x-extra': 'a' };
+    const text = { 'content-type': 'text/plain' };
+    const plain = { status: 200, headers: { ...added, ...set, ...text }, body: 'plain' };
+    assertAnswer(await get('/plain'), plain);
+  });
+});
+
+describe('over https', () => {
+  const upstream = useUpstream({
+    onRequest: (request, response) => pages[request.url](request, response),
+  });
+  const gate = useGate({
+    upstream,
+    vars: { PLAIN_HTTP: 'proxy', REQUIRE_TLS: undefined },
+    shared: { https: true },
+  });
+  const hsts = async (target) => {
+    const answer = await gate.send({ target, headers: [['Host', 'gate.example']] });
+    return values(answer.headers, 'strict-transport-security');
+  };
+
+  test('answers have Strict-Transport-Security, an application its own', async () => {
+    const gates = [HSTS['strict-transport-security']];
+    assert.deepEqual(await hsts('/_portcullis/health'), gates);
+    assert.deepEqual(await hsts('/_portcullis/x'), gates);
+    assert.deepEqual(await hsts('/plain'), gates);
+    assert.deepEqual(await hsts('/strict'), ['max-age=1']);
+    const socket = await gate.connect();
+    assert.deepEqual(values(socket.answer, 'strict-transport-security'), gates);
   });
 });
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
-import { standIn } from '../../../tools/deploy.mjs';
+import { standIn } from '../../../tools/check.mjs';
 import { inRoot } from '../../../tools/run.mjs';
 import { withGate } from '../../support/gate.mjs';
 

@@ -4,7 +4,13 @@ import { createHmac, createPublicKey, generateKeyPairSync, verify } from 'node:c
 import { once } from 'node:events';
 import { after, before, describe, test } from 'node:test';
 import { WebSocket } from 'ws';
-import { assertAnswer, assertRefused, reasonOf, requestId, STAMPS } from '../../support/answers.mjs';
+import {
+  assertAnswer,
+  assertRefused,
+  reasonOf,
+  requestId,
+  STAMPS,
+} from '../../support/answers.mjs';
 import { openAsserted } from '../../support/asserted.mjs';
 import { useGate } from '../../support/gate.mjs';
 import { values } from '../../support/http.mjs';
@@ -61,6 +67,7 @@ describe('an Ed25519 key', () => {
       sub: 'alice',
       scope: 'read write',
       ip: '2001:db8::7',
+      route: '/*',
       jti: requestId(answer),
     });
   });
@@ -68,7 +75,7 @@ describe('an Ed25519 key', () => {
   test('signs for nobody too, whatever the client claims', async () => {
     const forged = { 'Portcullis-Assertion': 'x.y.z', 'CF-Connecting-IP': '192.0.2.7' };
     const { claims } = assertionOf(upstream, await gate.knock(forged), byEd25519);
-    assert.deepEqual(Object.keys(claims), ['iss', 'aud', 'ip', 'jti', 'iat', 'exp']);
+    assert.deepEqual(Object.keys(claims), ['iss', 'aud', 'ip', 'route', 'jti', 'iat', 'exp']);
   });
 
   test('signs no plain request', async () => {

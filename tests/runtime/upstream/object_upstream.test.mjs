@@ -24,6 +24,7 @@ const script = `
 
 const ROUTES = [
   { path: '/rooms/{room}', upstream_object: 'ROOMS/{room}' },
+  { path: '/in/{team}/{room}', upstream_object: 'ROOMS/{team}-{room}' },
   { path: '/of/{team}/{room}', upstream_object: 'ROOMS/{team}/{room}' },
 ];
 
@@ -41,7 +42,9 @@ describe('UPSTREAM_OBJECT', () => {
   });
   test('is another for parameters that only look alike when joined', async () => {
     assert.equal(await greeting('/of/a/b'), 'a/b 1 /of/a/b');
-    assert.equal(await greeting('/rooms/a%252Fb'), 'a%252Fb 1 /rooms/a%252Fb');
+    assertRefused(await gate.knock({}, { target: '/rooms/a%252Fb' }), 'no_route');
+    assert.equal(await greeting('/in/x-y/z'), 'x%2Dy-z 1 /in/x-y/z');
+    assert.equal(await greeting('/in/x/y-z'), 'x-y%2Dz 1 /in/x/y-z');
   });
   test('may refuse, which stays behind the gate', async () => {
     assertRefused(await gate.knock({}, { target: '/rooms/closed' }), 'upstream_refused');

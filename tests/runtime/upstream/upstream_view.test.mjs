@@ -58,8 +58,8 @@ describe('a credential', () => {
     [
       'query among others, which stay as they are',
       {},
-      `/a/%2F?x=%41%2f+b&access_token=${token}&&y&z=&x=1`,
-      { url: '/a/%2F?x=%41%2f+b&&y&z=&x=1' },
+      `/a/%20?x=%41%2f+b&access_token=${token}&&y&z=&x=1`,
+      { url: '/a/%20?x=%41%2f+b&&y&z=&x=1' },
     ],
     ['query with an encoded name', {}, `/?access%5Ftoken=${token}&a=1`, { url: '/?a=1' }],
     [

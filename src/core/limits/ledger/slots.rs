@@ -12,8 +12,11 @@ use crate::util::time::{Timestamp, millis};
 /// How long a slot is held after its channel was last heard of. An isolate that can't reach the
 /// object ends its socket before that.
 pub const LEASE: Duration = Duration::from_secs(60);
-/// How long an object sleeps at most while sockets are open.
+/// How long an object sleeps while sockets are open and there is room for more.
 const WATCH: Duration = Duration::from_hours(1);
+/// How long it sleeps while no slot is left. Channels that a crash cut can't say so: the next look
+/// finds that they are gone, and their slots lapse a lease later, whether anybody asks or not.
+const WATCH_WHEN_FULL: Duration = LEASE;
 /// The largest cap: all slots of a ledger are stored in one row.
 pub const MAX_SOCKETS: u32 = 4096;
 
@@ -61,17 +64,24 @@ pub enum Held {
 pub struct SlotLease {
     pub since: TwoClocks,
     pub held: Held,
+    /// It took the last slot that was left under its cap.
+    pub is_last: bool,
     /// The last ping that was seen.
     pinged: Timestamp,
 }
 
 impl SlotLease {
-    pub fn new(since: TwoClocks, held: Held) -> Self {
+    pub fn new(since: TwoClocks, held: Held, is_last: bool) -> Self {
         Self {
             since,
             held,
+            is_last,
             pinged: Timestamp::default(),
         }
+    }
+
+    fn lose(&mut self, now: TwoClocks) {
+        *self = Self::new(now, Held::Lost, self.is_last);
     }
 
     /// Renews the lease by a ping that was not seen before.
@@ -102,7 +112,7 @@ impl Slots {
             if self.taken.len() < MAX_SOCKETS as usize {
                 self.taken.entry(channel.id).or_insert_with(|| {
                     is_changed = true;
-                    SlotLease::new(now, Held::ByChannel)
+                    SlotLease::new(now, Held::ByChannel, false)
                 });
             }
         }
@@ -112,7 +122,7 @@ impl Slots {
             match (present.get(id), lease.held) {
                 (Some(pinged), _) if *pinged != lease.pinged => lease.renew(*pinged, now),
                 (None, Held::ByChannel) => {
-                    *lease = SlotLease::new(now, Held::Lost);
+                    lease.lose(now);
                     is_changed = true;
                 }
                 (Some(_), _) | (None, Held::Lost) => {}
@@ -130,11 +140,13 @@ impl Slots {
     /// Takes a slot if there is room, and returns whether it did. A slot that this socket holds
     /// already is renewed.
     pub fn take(&mut self, slot: Slot, now: TwoClocks) -> bool {
-        let has_room = self.taken.contains_key(&slot.id)
-            || self.taken.len() < slot.max.min(MAX_SOCKETS) as usize;
+        let max = slot.max.min(MAX_SOCKETS) as usize;
+        let holds_it = self.taken.contains_key(&slot.id);
+        let others = self.taken.len() - usize::from(holds_it);
+        let has_room = holds_it || others < max;
         if has_room {
-            self.taken
-                .insert(slot.id, SlotLease::new(now, Held::ByChannel));
+            let lease = SlotLease::new(now, Held::ByChannel, others + 1 >= max);
+            self.taken.insert(slot.id, lease);
         }
         has_room
     }
@@ -144,11 +156,35 @@ impl Slots {
         match (how, self.taken.get_mut(id)) {
             (Departure::SocketOver, _) => self.taken.remove(id).is_some(),
             (Departure::ChannelLost, Some(lease)) if lease.held == Held::ByChannel => {
-                *lease = SlotLease::new(now, Held::Lost);
+                lease.lose(now);
                 true
             }
             (Departure::ChannelLost, _) => false,
         }
+    }
+
+    /// Whether slots and channels match, and each was heard within a lease by the object's clock.
+    fn are_heard(&self, channels: &[ChannelState], now: Timestamp) -> bool {
+        let heard: BTreeMap<_, _> = channels
+            .iter()
+            .map(|channel| (channel.id, channel.pinged))
+            .collect();
+        let is_heard = |(id, lease): (&EntryId, &SlotLease)| {
+            let pinged = heard.get(id);
+            pinged.is_some_and(|at| {
+                let last = lease.since.object().max(*at);
+                last <= now && now < last + LEASE
+            })
+        };
+        let are_known = heard.keys().all(|id| self.taken.contains_key(id));
+        are_known && self.taken.iter().all(is_heard)
+    }
+
+    /// When to look at the channels again at the latest, if no other slot is left.
+    pub fn watch(&self) -> Option<Duration> {
+        let mut leases = self.taken.values();
+        let is_full = leases.any(|lease| lease.is_last && lease.held == Held::ByChannel);
+        is_full.then_some(WATCH_WHEN_FULL)
     }
 
     /// How long to sleep until a slot may be free by itself.
@@ -172,6 +208,12 @@ impl Ledger {
 
     pub fn has_sockets(&self) -> bool {
         !self.slots.taken.is_empty()
+    }
+
+    /// Whether every slot has a channel that works. Then an alarm need not reconcile them, for which
+    /// it would have to ask for another clock.
+    pub fn hears_all_sockets(&self, channels: &[ChannelState], now: Timestamp) -> bool {
+        self.slots.are_heard(channels, now)
     }
 
     /// Compares the slots with the channels that are open. Returns what to store, and the channels

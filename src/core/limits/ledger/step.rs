@@ -161,7 +161,6 @@ impl Ledger {
             return Some(refusal);
         }
         self.has(id?, step).then(|| {
-            self.fail(step);
             self.enter(None, step);
             LedgerResponse::Replayed(self.outlook(step))
         })

@@ -8,6 +8,7 @@ use super::bans::{Ban, Bans, MAX_FAILURES};
 use super::journal::{Journal, JournalEntry, ROW, Sealed};
 use super::slots::{Held, MAX_SOCKETS, SlotLease, Slots};
 use super::{EntryId, Ledger};
+use crate::limits::bytes::{Reader, put, put_moment};
 use crate::limits::two_clocks::TwoClocks;
 use crate::util::time::{Timestamp, millis};
 
@@ -32,6 +33,8 @@ pub struct CorruptRow(pub u64);
 const HAS_ID: u64 = 1 << 63;
 /// A flag in the second eight bytes of a slot's time: the slot lost its channel.
 const LOST: u64 = 1 << 63;
+/// Another one: the slot was the last that was left under its cap.
+const LAST: u64 = 1 << 62;
 
 impl Ledger {
     /// Rebuilds a ledger from its rows, in the order of their numbers. A row that can't be read is
@@ -77,7 +80,7 @@ impl Ledger {
                 .sealed
                 .back()
                 .is_none_or(|last| last.row < row.number);
-        if !is_next || entries.is_empty() || !reader.0.is_empty() {
+        if !is_next || entries.is_empty() || !reader.is_empty() {
             return None;
         }
         journal.sealed.push_back(Sealed {
@@ -117,14 +120,15 @@ impl Ledger {
     /// The slots as they are now: for each its id, and when it was taken or lost.
     pub(super) fn slots_row(&self) -> Row {
         let mut data = Vec::new();
-        for (id, SlotLease { since, held, .. }) in &self.slots.taken {
+        for (id, lease) in &self.slots.taken {
             data.extend(id);
-            put(&mut data, since.object().0);
-            let flag = match held {
+            put(&mut data, lease.since.object().0);
+            let lost = match lease.held {
                 Held::ByChannel => 0,
                 Held::Lost => LOST,
             };
-            put(&mut data, since.caller().0 | flag);
+            let last = if lease.is_last { LAST } else { 0 };
+            put(&mut data, lease.since.caller().0 | lost | last);
         }
         Row {
             number: SLOTS,
@@ -163,7 +167,7 @@ fn read_head(reader: &mut Reader<'_>) -> Option<(Ledger, TwoClocks)> {
         .map(|_| reader.moment())
         .collect::<Option<_>>()?;
     let mut journals = BTreeMap::new();
-    while !reader.0.is_empty() {
+    while !reader.is_empty() {
         let group = reader.text()?;
         let journal = Journal {
             horizon: Duration::from_millis(reader.number()?),
@@ -188,15 +192,6 @@ fn read_head(reader: &mut Reader<'_>) -> Option<(Ledger, TwoClocks)> {
     Some((ledger, written))
 }
 
-fn put(data: &mut Vec<u8>, number: u64) {
-    data.extend(number.to_be_bytes());
-}
-
-fn put_moment(data: &mut Vec<u8>, moment: TwoClocks) {
-    put(data, moment.object().0);
-    put(data, moment.caller().0);
-}
-
 fn put_text(data: &mut Vec<u8>, text: &str) {
     put(data, text.len() as u64);
     data.extend(text.as_bytes());
@@ -212,27 +207,7 @@ fn put_entries<'a>(data: &mut Vec<u8>, entries: impl ExactSizeIterator<Item = &'
     }
 }
 
-/// The bytes that are still to be read.
-struct Reader<'a>(&'a [u8]);
-
 impl Reader<'_> {
-    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (bytes, rest) = self.0.split_first_chunk()?;
-        self.0 = rest;
-        Some(*bytes)
-    }
-
-    fn number(&mut self) -> Option<u64> {
-        self.take().map(u64::from_be_bytes)
-    }
-
-    fn moment(&mut self) -> Option<TwoClocks> {
-        Some(TwoClocks::new(
-            Timestamp(self.number()?),
-            Timestamp(self.number()?),
-        ))
-    }
-
     fn text(&mut self) -> Option<String> {
         let length = usize::try_from(self.number()?).ok()?;
         let (bytes, rest) = self.0.split_at_checked(length)?;
@@ -242,16 +217,16 @@ impl Reader<'_> {
 
     fn slots(&mut self) -> Option<Slots> {
         let mut slots = Slots::default();
-        while !self.0.is_empty() {
+        while !self.is_empty() {
             let id = self.take()?;
             let object = Timestamp(self.number()?);
             let caller = self.number()?;
-            let since = TwoClocks::new(object, Timestamp(caller & !LOST));
+            let since = TwoClocks::new(object, Timestamp(caller & !(LOST | LAST)));
             let held = match caller & LOST {
                 0 => Held::ByChannel,
                 _ => Held::Lost,
             };
-            let lease = SlotLease::new(since, held);
+            let lease = SlotLease::new(since, held, caller & LAST != 0);
             let is_next = slots
                 .taken
                 .last_key_value()

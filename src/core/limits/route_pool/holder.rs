@@ -1,4 +1,4 @@
-//! The isolate's side: what it was lent of a route's quota, and what it knows of the rest.
+//! The isolate's side: its share of a route's quota, and what it knows of the rest.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -9,66 +9,66 @@ use super::{HOLD, MIN_TO_LEND, PoolGrant, PoolOperation, PoolRequest};
 use crate::limits::quota::Quota;
 use crate::util::time::Timestamp;
 
-/// A share is renewed behind an answer from this age on, so that nobody waits for it.
+/// The age from which a share is renewed after a response, so that no client waits for it.
 const RENEWAL_AGE: Duration = Duration::from_secs(3);
 
-/// Questions for one admission each that are under way at once at most; for a share it is one.
-/// Together with the isolates' number that bounds what an object has before it.
+/// How many requests for one admission each may be under way at once; for a share it is one. With
+/// the number of isolates this bounds the queue of an object.
 const MAX_UNDER_WAY: usize = 8;
 
-/// After this long a request that can't ask looks again, and then less and less often.
+/// How long a client waits before it looks again when too many requests are under way. It doubles
+/// as a part of the time waited.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// A clock that goes back by less may be that of two requests under way.
+/// How far a clock may seem to go back only because two requests read it at about one time.
 const JITTER: Duration = Duration::from_secs(1);
 
 /// One route's quota as one isolate sees it.
 ///
-/// The isolate's clock may jump: what it is trusted with is only to give up a share early. That a
-/// share ends, and that a window has passed since it was used, is told by timers as well, which
-/// measure time and don't read it.
+/// The isolate's clock may jump, so it can only end a share early. Timers, which measure time
+/// without reading a clock, also say that a share has ended or that a window has passed.
 #[derive(Debug)]
 pub struct Holder {
     quota: Quota,
     isolate: u64,
-    /// Of the last question, and of the last that accounted for the share.
+    /// The number of the last request, and of the last account of the share.
     number: u64,
     accounted: u64,
-    /// The isolate's clock at its latest.
+    /// The latest time that the isolate's clock showed.
     latest: Timestamp,
-    /// How much it may admit in any window.
+    /// How much the isolate may admit in any window.
     share: u32,
     uses: Uses,
     lease: Option<ShareLease>,
     renewal: Option<ShareRenewal>,
-    /// Questions for one admission each: their numbers, and until when they may be answered.
+    /// Requests for one admission each: their numbers, and until when they may be answered.
     under_way: VecDeque<(u64, Timestamp)>,
-    /// The last question was not answered: one at a time is enough to find out when that ends.
+    /// The last request was not answered. Until that ends, one request at a time is enough.
     is_unanswered: bool,
-    /// What it was told: nothing can be had before.
+    /// Until when the pool said that there is nothing to be had.
     nothing_until: Option<Timestamp>,
     demand: Demand,
 }
 
-/// What the share was lent for.
+/// How long the share is held.
 #[derive(Debug, Clone, Copy)]
 struct ShareLease {
-    /// The question that asked for it.
+    /// The number of the request for it.
     number: u64,
     since: Timestamp,
 }
 
-/// The last question for a share, under way.
+/// The last request for a share, under way.
 #[derive(Debug, Clone, Copy)]
 struct ShareRenewal {
     number: u64,
     since: Timestamp,
     used: u32,
-    /// Then nobody will tell its answer any more.
+    /// When its answer is no longer awaited.
     until: Timestamp,
 }
 
-/// What becomes of a request.
+/// What happens to a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
     Admit(Admission),
@@ -76,32 +76,32 @@ pub enum Decision {
         wait: Duration,
     },
     Ask(PoolRequest),
-    /// Enough is asked already: decide again after this long.
+    /// Enough requests are under way. Decide again after this long.
     Wait(Duration),
 }
 
-/// An admission, so that it can be given back.
+/// An admission, by which it can be given back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admission {
-    /// From the isolate's share, after the account of this number.
+    /// From the isolate's share, after the account with this number.
     Here { of: ShareUse, accounted: u64 },
-    /// PoolGrant to this question.
+    /// Granted by the pool to the request with this number.
     There { number: u64 },
 }
 
-/// What is to be done behind the answer to a request.
+/// What is to be done after the response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HolderTask {
     Ask(PoolRequest),
     Wake { after: Duration, alarm: Alarm },
 }
 
-/// What a timer is for. It may come late, but never early.
+/// The purpose of a timer. It may come late, but never early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Alarm {
-    /// The share that this question asked for ends.
+    /// The share that the request with this number asked for has ended.
     Lease { number: u64 },
-    /// A beat of the clock of uses.
+    /// A beat of the clock of uses has ended.
     Beat { serial: u64 },
 }
 
@@ -125,7 +125,7 @@ impl Holder {
         }
     }
 
-    /// How long a request is refused for sure.
+    /// How long every client is certainly refused.
     pub fn wait(&self, now: Timestamp) -> Option<Duration> {
         if now + JITTER < self.latest || (self.holds(now) && self.available() > 0) {
             return None;
@@ -134,7 +134,7 @@ impl Holder {
         (!wait.is_zero()).then_some(wait)
     }
 
-    /// Decides on a request that was told to wait for so long already. After `timeout` a question
+    /// Decides on a client that has waited this long already. After `timeout` a request to the pool
     /// counts as unanswered.
     pub fn decide(
         &mut self,
@@ -185,7 +185,7 @@ impl Holder {
         Decision::Ask(request)
     }
 
-    /// Takes in an answer that a request waits for: it is admitted, or has to wait.
+    /// Takes in an answer that a client waits for. The client is admitted, or has to wait.
     pub fn answered(
         &mut self,
         request: &PoolRequest,
@@ -201,7 +201,7 @@ impl Holder {
         self.take(now).ok_or(response.wait)
     }
 
-    /// Takes in an answer that no request waits for.
+    /// Takes in an answer that no client waits for.
     pub fn heard(&mut self, request: &PoolRequest, response: &PoolGrant, now: Timestamp) {
         self.read_clock(now);
         let number = request.number;
@@ -219,13 +219,13 @@ impl Holder {
         }
     }
 
-    /// Nobody answered, or not as it should.
+    /// Notes that a request got no answer, or an unreadable one.
     pub fn failed(&mut self, request: &PoolRequest) {
         self.is_unanswered = true;
         self.left(request);
     }
 
-    /// Nobody waits for the answer any more.
+    /// Notes that nobody waits for the answer any more.
     pub fn left(&mut self, request: &PoolRequest) {
         self.under_way
             .retain(|(number, _)| *number != request.number);
@@ -237,11 +237,12 @@ impl Holder {
         }
     }
 
-    /// Gives back an admission that is not used after all; perhaps the pool is to be told.
+    /// Gives back an admission that was not used. Returns the request by which to tell the pool, if
+    /// it has to know.
     pub fn give_back(&mut self, taken: Admission, now: Timestamp) -> Option<PoolRequest> {
         match taken {
             Admission::Here { of, accounted } => {
-                // What the pool was told of since stays used.
+                // What was reported to the pool since then stays used.
                 if accounted == self.accounted {
                     self.uses.take_out(of);
                 }
@@ -253,7 +254,7 @@ impl Holder {
         }
     }
 
-    /// A timer came: the pool may have to be told then.
+    /// Takes in a timer. Returns the request by which to tell the pool, if it has to know.
     pub fn woken(
         &mut self,
         alarm: Alarm,
@@ -279,7 +280,7 @@ impl Holder {
         has_something.then(|| self.ask_for_share(false, now, timeout).0)
     }
 
-    /// A clock that jumped back says nothing of a lease or a wait.
+    /// Reads the clock. After a jump back, leases and waits are given up.
     fn read_clock(&mut self, now: Timestamp) {
         if now + JITTER < self.latest {
             self.lease = None;
@@ -306,7 +307,7 @@ impl Holder {
         })
     }
 
-    /// How large the share should be. A request that comes alone is no reason for one.
+    /// How large the share should be. A single client is not a reason to ask for one.
     fn want(&self, now: Timestamp) -> u32 {
         let recent = self.demand.recent(now);
         let want = match self.uses.are_reused() {
@@ -336,7 +337,8 @@ impl Holder {
         self.nothing_until.is_none_or(|until| now >= until)
     }
 
-    /// Accounts for the share. What it keeps it may use meanwhile, and no more.
+    /// Reports what was used of the share, and asks for a new one. Until the answer comes, only what
+    /// the isolate keeps may be used.
     fn ask_for_share(
         &mut self,
         admits: bool,

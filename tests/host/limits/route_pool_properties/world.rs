@@ -30,7 +30,7 @@ pub struct Plan {
     pub liar: Liar,
     /// The longest that a message is under way and still of use.
     pub timeout: u64,
-    /// Of a hundred messages so many are lost, doubled, or late.
+    /// How many of a hundred messages are lost, doubled or late.
     pub faults: u32,
     /// How far a message may be late, and a clock jump.
     pub lateness: u64,
@@ -41,7 +41,7 @@ pub struct Plan {
 
 #[derive(Debug, Clone, Copy)]
 pub enum Move {
-    /// So many requests at an isolate, each after this many milliseconds.
+    /// This many requests at an isolate, each after this many milliseconds.
     Requests(usize, u32, u64),
     Pass(u64),
     /// The liar's clock jumps by this part of the plan's jump.
@@ -181,7 +181,7 @@ impl World {
         let (now, timeout) = (self.clock(isolate), self.timeout());
         let holder = &mut self.isolates[isolate].holder;
         let (decision, tasks) = holder.decide(Duration::from_millis(waited), now, timeout);
-        self.run_errands(isolate, tasks);
+        self.run_tasks(isolate, tasks);
         match decision {
             Decision::Admit(taken) => self.admit(isolate, taken, self.now),
             Decision::Refuse { wait } => {
@@ -212,7 +212,7 @@ impl World {
         }
     }
 
-    fn run_errands(&mut self, isolate: usize, tasks: Vec<HolderTask>) {
+    fn run_tasks(&mut self, isolate: usize, tasks: Vec<HolderTask>) {
         let life = self.isolates[isolate].life;
         for task in tasks {
             match task {

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::Pool;
+use crate::limits::bytes::{Reader, put, put_moment};
 use crate::limits::route_pool::log::{LogEntry, MAX_ENTRIES};
 use crate::limits::two_clocks::TwoClocks;
-use crate::util::time::{Timestamp, millis};
+use crate::util::time::millis;
 
 /// The stored pool can't be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,15 +24,12 @@ impl Pool {
             .map(|share| share.at)
             .fold(unknown.1, TwoClocks::later);
         let mut data = vec![u8::from(self.seemed_idle)];
-        let mut put = |number: u64| data.extend(number.to_be_bytes());
-        put(millis(self.window));
-        put(self.lent + unknown.0);
-        put(since.object().0);
-        put(since.caller().0);
+        put(&mut data, millis(self.window));
+        put(&mut data, self.lent + unknown.0);
+        put_moment(&mut data, since);
         for entry in self.log.entries() {
             data.extend(entry.count.to_be_bytes());
-            data.extend(entry.at.object().0.to_be_bytes());
-            data.extend(entry.at.caller().0.to_be_bytes());
+            put_moment(&mut data, entry.at);
         }
         data
     }
@@ -43,36 +41,24 @@ impl Pool {
     }
 
     fn decode(data: &[u8]) -> Option<Self> {
-        let (seemed_idle, data) = data.split_first()?;
-        let (head, entries) = data.split_first_chunk::<32>()?;
-        let (numbers, _) = head.as_chunks::<8>();
-        let mut numbers = numbers.iter().map(|bytes| u64::from_be_bytes(*bytes));
-        let mut next = || numbers.next();
+        let mut reader = Reader(data);
+        let [seemed_idle] = reader.take()?;
         let mut pool = Self {
-            window: Duration::from_millis(next()?),
-            seemed_idle: *seemed_idle != 0,
+            window: Duration::from_millis(reader.number()?),
+            seemed_idle: seemed_idle != 0,
             ..Self::default()
         };
-        let count = next()?;
-        let since = TwoClocks::new(Timestamp(next()?), Timestamp(next()?));
-        pool.unknown = (count > 0).then_some((count, since));
+        let count = u32::try_from(reader.number()?).ok()?;
+        let since = reader.moment()?;
+        pool.unknown = (count > 0).then_some((count.into(), since));
         pool.isolates = since.caller();
-        let (entries, rest) = entries.as_chunks::<20>();
-        if !rest.is_empty() || entries.len() > MAX_ENTRIES || count > u64::from(u32::MAX) {
-            return None;
-        }
-        for bytes in entries {
-            let (entry_count, moment) = bytes.split_first_chunk::<4>()?;
-            let (moment, _) = moment.as_chunks::<8>();
-            let [object, caller] = moment else {
+        while !reader.is_empty() {
+            let entry_count = u32::from_be_bytes(reader.take()?);
+            let at = reader.moment()?;
+            if pool.log.entries().len() >= MAX_ENTRIES {
                 return None;
-            };
-            let at = TwoClocks::new(
-                Timestamp(u64::from_be_bytes(*object)),
-                Timestamp(u64::from_be_bytes(*caller)),
-            );
-            pool.log
-                .restore(LogEntry::new(at, u32::from_be_bytes(*entry_count)))?;
+            }
+            pool.log.restore(LogEntry::new(at, entry_count))?;
             pool.isolates = pool.isolates.max(at.caller());
         }
         Some(pool)

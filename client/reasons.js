@@ -1,0 +1,33 @@
+// Written by a test of the gate from its table of reasons.
+
+/** The gate's reasons and their close codes. */
+export const REASONS = {
+  __proto__: null,
+  misconfigured: 1011,
+  no_route: 4404,
+  replayed_key: 4400,
+  origin_missing: 4403,
+  origin_not_allowed: 4403,
+  token_missing: 4401,
+  token_invalid: 4401,
+  token_expired: 4401,
+  ambiguous_token: 4400,
+  provider_unavailable: 1013,
+  banned: 4403,
+  revoked: 4401,
+  too_many_sockets: 4429,
+  rate_limited: 4429,
+  limiter_unavailable: 1013,
+  upstream_unreachable: 1014,
+  upstream_refused: 1014,
+  insufficient_scope: 4403,
+  upstream_timeout: 1014,
+  disconnected: 4403,
+  message_rate: 1008,
+  message_too_big: 1009,
+  backlog: 1013,
+  idle: 4408,
+  lifetime: 4408,
+  replaced: 4408,
+  upstream_gone: 1014,
+};

@@ -1,0 +1,98 @@
+//! The limits of inspected sockets.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::close::{CloseReason, PASSABLE};
+use crate::limits::quota::Quota;
+use crate::util::time::{Timestamp, millis};
+
+/// The largest message that the platform passes through a Worker.
+pub const MAX_MESSAGE_BYTES: u32 = 32 << 20;
+/// How many bytes the platform keeps for a queued message in addition to its payload, as measured.
+/// It bounds a backlog of many small messages.
+const MESSAGE_OVERHEAD: u32 = 128;
+/// How long a side may take to answer a close.
+const CLOSE_WAIT: Duration = Duration::from_secs(10);
+
+/// How the frames of an admitted socket travel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RelayMode {
+    /// The platform couples the two sockets. No frame enters the Worker.
+    Passthrough,
+    /// Each message passes through the Worker.
+    Inspect(RelayLimits),
+}
+
+impl RelayMode {
+    /// Whether a socket ends when its token expires.
+    pub fn closes_on_expiry(&self) -> bool {
+        matches!(self, Self::Inspect(limits) if limits.closes_on_expiry)
+    }
+}
+
+/// The limits of all inspected sockets of a route: `MAX_MESSAGE_BYTES`, `MESSAGE_RATE`,
+/// `IDLE_TIMEOUT`, `MAX_LIFETIME`, `CLOSE_ON_EXPIRY` and `MAX_BACKLOG_BYTES`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RelayLimits {
+    /// The size of a message in either direction.
+    pub message_bytes: Option<u32>,
+    /// How many messages the client may send.
+    pub message_rate: Option<Quota>,
+    /// How long neither side may send a message.
+    pub idle: Option<Duration>,
+    pub lifetime: Option<Duration>,
+    pub closes_on_expiry: bool,
+    /// How much may be passed to a side after its last own message. The gate can't see how much of
+    /// it was read.
+    pub backlog_bytes: Option<u32>,
+}
+
+impl RelayLimits {
+    /// The limits of a socket that opens at `now` with a token that is accepted until
+    /// `accepted_until`.
+    pub fn for_socket(&self, accepted_until: Option<Timestamp>, now: Timestamp) -> SocketLimits {
+        SocketLimits {
+            limits: self.clone(),
+            lifetime_ends: self.lifetime.map(|lifetime| now + lifetime),
+            expires: accepted_until.filter(|_| self.closes_on_expiry),
+        }
+    }
+}
+
+/// The limits of one socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SocketLimits {
+    limits: RelayLimits,
+    lifetime_ends: Option<Timestamp>,
+    expires: Option<Timestamp>,
+}
+
+impl SocketLimits {
+    /// The limits as JSON for the relay: sizes in bytes, lengths in milliseconds, times in
+    /// milliseconds since the epoch, `null` where there is no limit; the codes of all close reasons
+    /// by name, and the ranges of codes that pass unchanged.
+    pub fn to_json(&self) -> String {
+        let ends: serde_json::Map<_, _> = CloseReason::ALL
+            .into_iter()
+            .map(|end| (end.name().to_owned(), end.code().into()))
+            .collect();
+        json!({
+            "messageBytes": self.limits.message_bytes,
+            "messageRate": self
+                .limits
+                .message_rate
+                .map(|rate| [u64::from(rate.count()), millis(rate.window())]),
+            "idle": self.limits.idle.map(millis),
+            "lifetimeEnds": self.lifetime_ends.map(|at| at.0),
+            "expires": self.expires.map(|at| at.0),
+            "backlogBytes": self.limits.backlog_bytes,
+            "messageOverhead": MESSAGE_OVERHEAD,
+            "closeWait": millis(CLOSE_WAIT),
+            "codes": ends,
+            "passable": PASSABLE,
+        })
+        .to_string()
+    }
+}

@@ -1,0 +1,158 @@
+//! The path of a request, in the one form that servers read alike.
+//!
+//! Servers disagree on dot segments, encoded slashes, path parameters and doubled slashes. A path on
+//! which they could disagree is refused. Every other path is judged and sent on byte for byte.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
+use super::percent::{self, EncodingFault};
+
+/// A path that all servers read alike.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CanonicalPath {
+    text: String,
+    decoded: String,
+}
+
+/// Why servers could read a path as another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AmbiguousPath {
+    /// `.` or `..`, encoded or not.
+    DotSegment,
+    EmptySegment,
+    /// `\`, encoded or not.
+    Backslash,
+    EncodedSlash,
+    /// Decoding the path a second time would change it.
+    EncodedTwice,
+    /// A control character, encoded or not.
+    ControlCharacter,
+    /// A character that ends a path.
+    NotAPath,
+    /// `;`, where the path without path parameters leads elsewhere.
+    PathParameters,
+    /// Letters beyond ASCII, where servers that ignore case may fold them or not.
+    LetterCase,
+    Encoding(EncodingFault),
+    /// The host is malformed, so that the path could begin elsewhere.
+    Host,
+}
+
+impl fmt::Display for AmbiguousPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the path is ambiguous: ")?;
+        f.write_str(match self {
+            Self::DotSegment => "a dot segment",
+            Self::EmptySegment => "an empty segment",
+            Self::Backslash => "a backslash",
+            Self::EncodedSlash => "an encoded slash",
+            Self::EncodedTwice => "a character that is encoded twice",
+            Self::ControlCharacter => "a control character",
+            Self::NotAPath => "a space, ? or #",
+            Self::PathParameters => "path parameters after a semicolon",
+            Self::LetterCase => "letters whose case servers fold differently",
+            Self::Encoding(fault) => return fault.fmt(f),
+            Self::Host => "the host is malformed",
+        })
+    }
+}
+
+/// Characters that the URL standard encodes in a path, in any of its versions.
+const ESCAPED: &AsciiSet = &CONTROLS
+    .add(b'"')
+    .add(b'<')
+    .add(b'>')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'}');
+
+/// The root.
+impl Default for CanonicalPath {
+    fn default() -> Self {
+        Self {
+            text: "/".into(),
+            decoded: "/".into(),
+        }
+    }
+}
+
+impl CanonicalPath {
+    /// Parses a path as a client sent it. Characters that a URL can't hold are encoded as the URL
+    /// standard does.
+    pub fn parse(sent: &str) -> Result<Self, AmbiguousPath> {
+        let text = utf8_percent_encode(sent, ESCAPED).to_string();
+        let Some(segments) = sent.strip_prefix('/') else {
+            return Err(AmbiguousPath::NotAPath);
+        };
+        let mut decoded = String::with_capacity(text.len());
+        let mut segments = segments.split('/').peekable();
+        while let Some(segment) = segments.next() {
+            decoded.push('/');
+            // Only the last segment may be empty: a trailing slash.
+            if segment.is_empty() && segments.peek().is_some() {
+                return Err(AmbiguousPath::EmptySegment);
+            }
+            decoded.push_str(&decode(segment)?);
+        }
+        Ok(Self { text, decoded })
+    }
+
+    /// The path as it is sent on.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The path with its segments decoded, none of which has a slash.
+    pub fn decoded(&self) -> &str {
+        &self.decoded
+    }
+
+    /// The decoded path as a server reads it that knows path parameters (RFC 3986 §3.3) and drops
+    /// them. `None` if it has none.
+    pub fn without_parameters(&self) -> Option<String> {
+        let has_parameters = self.decoded.contains(';');
+        has_parameters.then(|| {
+            let segments = self.decoded.split('/').map(without_parameters);
+            segments.collect::<Vec<_>>().join("/")
+        })
+    }
+}
+
+/// Decodes a segment that is not a trailing slash's, and refuses what has a second reading.
+fn decode(segment: &str) -> Result<Cow<'_, str>, AmbiguousPath> {
+    if segment.contains(['?', '#', ' ']) {
+        return Err(AmbiguousPath::NotAPath);
+    }
+    let decoded = percent::decode(segment).map_err(AmbiguousPath::Encoding)?;
+    if decoded.contains('/') {
+        return Err(AmbiguousPath::EncodedSlash);
+    }
+    if decoded.contains('\\') {
+        return Err(AmbiguousPath::Backslash);
+    }
+    if decoded.contains(char::is_control) {
+        return Err(AmbiguousPath::ControlCharacter);
+    }
+    if percent::has_escape(&decoded) {
+        return Err(AmbiguousPath::EncodedTwice);
+    }
+    let name = without_parameters(&decoded);
+    // Windows drops spaces at the end of a name.
+    if matches!(name.trim(), "." | "..") {
+        return Err(AmbiguousPath::DotSegment);
+    }
+    if name.is_empty() && !decoded.is_empty() {
+        return Err(AmbiguousPath::EmptySegment);
+    }
+    Ok(decoded)
+}
+
+fn without_parameters(segment: &str) -> &str {
+    segment
+        .split_once(';')
+        .map_or(segment, |(segment, _)| segment)
+}

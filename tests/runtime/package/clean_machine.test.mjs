@@ -1,0 +1,257 @@
+// From the tarballs, in an empty folder, with a PATH that has Node, npm and a shell alone: from
+// `npm create portcullis` to an accepted socket, a refused one and a dry run of the deployment.
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { WebSocket, WebSocketServer } from 'ws';
+import { packAll } from '../../../tools/pack.mjs';
+import { problemsOf } from '../../../tools/release.mjs';
+import { useFolder } from '../../support/gate.mjs';
+
+const ORIGIN = 'https://app.example.com';
+const RUST = ['cargo', 'rustc', 'rustup', 'cc', 'git'];
+const NPM = ['--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'];
+const kilobytes = (bytes) => `${(bytes / 1024).toFixed(0)} KiB`;
+
+/** The first program of this name on the PATH. */
+const find = (name) =>
+  realpathSync(
+    process.env.PATH.split(delimiter)
+      .map((folder) => join(folder, name))
+      .find((path) => existsSync(path)),
+  );
+
+/** A folder that serves as the whole PATH. */
+function makePath(folder) {
+  const bin = join(folder, 'bin');
+  mkdirSync(bin);
+  symlinkSync(process.execPath, join(bin, 'node'));
+  for (const name of ['npm', 'npx', 'sh']) symlinkSync(find(name), join(bin, name));
+  return bin;
+}
+
+const bytesIn = (folder) =>
+  readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((one) => one.isFile())
+    .reduce((sum, { parentPath, name }) => sum + statSync(join(parentPath, name)).size, 0);
+
+describe('a machine with Node and npm alone', () => {
+  const home = useFolder();
+  const folder = join(home, 'gate');
+  const packages = packAll();
+  const [portcullis, creator] = packages;
+  const bin = makePath(home);
+  // All but what npm itself hands on to the scripts that it runs.
+  const inherited = Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name));
+  const env = {
+    ...Object.fromEntries(inherited),
+    PATH: bin,
+    WRANGLER_SEND_METRICS: 'false',
+    NO_COLOR: '1',
+  };
+  const running = new Set();
+  after(() => {
+    for (const child of running) end(child);
+  });
+
+  // As Ctrl-C does: npm, its shell and what that runs are one group.
+  const end = (child) => process.kill(-child.pid, 'SIGTERM');
+
+  function start(command, args, cwd) {
+    const stdio = ['ignore', 'pipe', 'pipe'];
+    const child = spawn(join(bin, command), args, { cwd, env, stdio, detached: true });
+    running.add(child);
+    child.output = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text) => {
+        child.output += text;
+        child.emit('output');
+      });
+    }
+    child.once('close', () => running.delete(child));
+    return child;
+  }
+  /** Runs a command to its end; resolves to its exit code, its output and its seconds. */
+  async function run(command, args, cwd = folder) {
+    const began = performance.now();
+    const child = start(command, args, cwd);
+    const [code] = await once(child, 'close');
+    return { code, output: child.output, took: (performance.now() - began) / 1000 };
+  }
+  /** Resolves to the match of a text that a program prints. */
+  async function printed(child, pattern) {
+    for (;;) {
+      const found = child.output.match(pattern);
+      if (found) return found;
+      const [event] = await Promise.race([
+        once(child, 'output').then(() => ['output']),
+        once(child, 'close').then(() => ['close']),
+      ]);
+      assert.equal(event, 'output', child.output);
+    }
+  }
+  /** Resolves to an open socket, or to the status of a refusal. */
+  const connect = (url, headers, origin = ORIGIN) =>
+    new Promise((resolve, reject) => {
+      const socket = new WebSocket(url, { headers, origin });
+      socket.once('open', () => resolve(socket));
+      socket.once('unexpected-response', (request, { statusCode }) => resolve(statusCode));
+      socket.once('error', reject);
+    });
+  const stop = async (child) => {
+    const closed = once(child, 'close');
+    end(child);
+    await closed;
+  };
+
+  before(() => {
+    for (const name of RUST) assert.ok(!existsSync(join(bin, name)), name);
+  });
+
+  test('the tarballs are small, name no folder of this machine and run no script', (t) => {
+    assert.deepEqual(problemsOf(packages), []);
+    for (const { name, size, unpackedSize, files } of packages) {
+      t.diagnostic(
+        `${name}: ${kilobytes(size)}, ${kilobytes(unpackedSize)} unpacked, ${files.length} files`,
+      );
+    }
+  });
+  test('create writes a folder, and npm installs it', async (t) => {
+    const answers = {
+      origins: ORIGIN,
+      server: 'wss://chat-origin.example.com',
+      tokens: 'secret',
+      limits: 'user',
+      package: portcullis.path,
+    };
+    const flags = Object.entries(answers).flatMap(([name, value]) => [`--${name}`, value]);
+    const wanted = [portcullis.path, creator.path].flatMap((path) => ['--package', path]);
+    const created = await run(
+      'npm',
+      ['exec', '--yes', ...NPM, ...wanted, '--', 'create-portcullis', 'gate', ...flags],
+      home,
+    );
+    assert.equal(created.code, 0, created.output);
+    const installed = await run('npm', ['install', ...NPM]);
+    assert.equal(installed.code, 0, installed.output);
+    const megabytes = (bytesIn(join(folder, 'node_modules')) / 1024 ** 2).toFixed(0);
+    t.diagnostic(
+      `create ${created.took.toFixed(1)} s, install ${installed.took.toFixed(1)} s, node_modules ${megabytes} MiB`,
+    );
+    assert.equal(statSync(join(folder, '.dev.vars')).mode & 0o077, 0);
+  });
+  test('create overwrites nothing', async () => {
+    const answers = ['--origins', ORIGIN, '--server', 'chat', '--tokens', 'off', '--limits', 'off'];
+    const { code, output } = await run('npx', ['portcullis', 'init', ...answers]);
+    assert.equal(code, 1);
+    assert.match(output, /wrangler\.toml, .* are there already, and nothing was written/);
+  });
+  test('check finds the settings right, and says what is wrong', async (t) => {
+    const { code, output, took } = await run('npm', ['run', 'check']);
+    assert.equal(code, 0, output);
+    assert.match(output, /✓ wrangler\.toml: [^]*✓ \.dev\.vars: /);
+    t.diagnostic(`check ${took.toFixed(1)} s`);
+    const wrong = await run('npx', ['portcullis', 'check', '--var', 'RATE_LIMIT_IP:often']);
+    assert.equal(wrong.code, 1);
+    assert.match(wrong.output, /RATE_LIMIT_IP: /);
+  });
+  test('test asks the gate what the policy promises', async (t) => {
+    const { code, output, took } = await run('npm', ['test']);
+    assert.equal(code, 0, output);
+    assert.match(output, /✓ the 61st upgrade .*\n\n5 passed, 0 failed/);
+    t.diagnostic(`test ${took.toFixed(1)} s`);
+  });
+  test('start accepts a socket with a token and refuses one without', async (t) => {
+    const began = performance.now();
+    const child = start('npm', ['start', '--', '--port', '0', '--playground-port', '0'], folder);
+    const [, playground] = await printed(child, /^Playground +(\S+)$/m);
+    const [, url] = await printed(child, /^Gate +(\S+)$/m);
+    const token = await (await fetch(`${playground}token`, { method: 'POST' })).text();
+    const origin = new URL(playground).origin;
+    const socket = await connect(url, { Authorization: `Bearer ${token}` }, origin);
+    t.diagnostic(`first accepted socket ${((performance.now() - began) / 1000).toFixed(1)} s`);
+    const [greeting] = await once(socket, 'message');
+    assert.equal(JSON.parse(greeting).subject, 'ada');
+    socket.close();
+    assert.equal(await connect(url, {}, origin), 401);
+    await stop(child);
+  });
+  test('wrangler dev runs the gate with the settings of this machine', async () => {
+    const server = new WebSocketServer({ host: '127.0.0.1', port: 0 });
+    await once(server, 'listening');
+    server.on('connection', (socket, { headers }) => socket.send(headers['portcullis-subject']));
+    const path = join(folder, '.dev.vars');
+    const written = readFileSync(path, 'utf8');
+    writeFileSync(path, written.replace('127.0.0.1:8080', `127.0.0.1:${server.address().port}`));
+    const minted = await run('npm', ['run', '-s', 'token', '--', '--sub', 'alice']);
+    assert.equal(minted.code, 0, minted.output);
+    const child = start('npx', ['wrangler', 'dev', '--port', '0', '--ip', '127.0.0.1'], folder);
+    const [, url] = await printed(child, /Ready on http:(\S+)/);
+    const socket = await connect(`ws:${url}`, { Authorization: `Bearer ${minted.output.trim()}` });
+    const [text] = await once(socket, 'message');
+    assert.equal(String(text), 'alice');
+    socket.terminate();
+    assert.equal(await connect(`ws:${url}`, {}), 401);
+    await stop(child);
+    server.close();
+  });
+  test('deploy checks the settings and bundles the Worker', async (t) => {
+    const { code, output, took } = await run('npm', ['run', 'deploy', '--', '--dry-run']);
+    assert.equal(code, 0, output);
+    const [upload] = output.match(/Total Upload: .*/) ?? [];
+    assert.ok(upload, output);
+    for (const name of ['LEDGER', 'ONE_TIME', 'REGISTRY', 'ROUTE_QUOTA']) {
+      assert.match(output, new RegExp(`env\\.${name} `));
+    }
+    t.diagnostic(`deploy --dry-run ${took.toFixed(1)} s; ${upload}`);
+  });
+  test('check says what a new version needs, and init --update writes it', async () => {
+    const path = join(folder, 'wrangler.toml');
+    const whole = readFileSync(path, 'utf8');
+    const [lost] = whole.match(/\[\[durable_objects\.bindings\]\]\nname = "REGISTRY"\n.*\n/);
+    writeFileSync(path, whole.replace(lost, '').replace('"Registry", ', ''));
+    const lacking = await run('npm', ['run', 'check']);
+    assert.equal(lacking.code, 1);
+    assert.match(lacking.output, /the Durable Object binding REGISTRY to the class Registry/);
+    assert.match(lacking.output, /a migration with new_sqlite_classes for Registry/);
+    const updated = await run('npx', ['portcullis', 'init', '--update']);
+    assert.equal(updated.code, 0, updated.output);
+    assert.match(readFileSync(path, 'utf8'), /tag = "v2"\nnew_sqlite_classes = \["Registry"\]\n$/);
+    const again = await run('npm', ['run', 'check']);
+    assert.equal(again.code, 0, again.output);
+    const twice = await run('npx', ['portcullis', 'init', '--update']);
+    assert.match(twice.output, /has every binding and migration/);
+  });
+  test('the types are found by both names', () => {
+    rmSync(join(folder, '.wrangler'), { recursive: true, force: true });
+    const script = join(folder, 'use.mts');
+    writeFileSync(
+      script,
+      `import gate, { guard, Ledger } from 'portcullis/worker';
+       import { PortcullisSocket } from 'portcullis/client';
+       export { gate, Ledger, PortcullisSocket };
+       export default guard({ fetch: () => new Response() });
+       // @ts-expect-error -- there is no fetch
+       guard({});`,
+    );
+    const tsc = find('tsc');
+    const options = ['--noEmit', '--strict', '--module', 'nodenext', '--lib', 'es2022,dom'];
+    const { status, stdout } = spawnSync(process.execPath, [tsc, ...options, script], {
+      encoding: 'utf8',
+    });
+    assert.equal(status, 0, stdout);
+  });
+});

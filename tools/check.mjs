@@ -1,0 +1,159 @@
+// npm run check: asks the built gate whether the settings are right, those that would be deployed
+// and those of .dev.vars. A gate with a wrong setting refuses every request, so that is better
+// known before it is deployed.
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { basename } from 'node:path';
+import { parseArgs } from 'node:util';
+import { configuration, ready } from './project.mjs';
+import { entry, Failure, say } from './run.mjs';
+import { devVars, parseVar } from './token/settings.mjs';
+
+const HELP = `portcullis check [options]    says whether the settings are right
+
+  --config, -c <file>    wrangler's configuration; without it the one in this folder
+  --env, -e <name>       one of its environments
+  --var <NAME>:<value>   a setting, over those of the file
+
+It checks what would be deployed, and with .dev.vars also what would run on this machine. It ends
+with code 0 if no setting is wrong.`;
+
+const OPTIONS = {
+  config: { type: 'string', short: 'c' },
+  env: { type: 'string', short: 'e' },
+  var: { type: 'string', multiple: true },
+  help: { type: 'boolean', short: 'h' },
+};
+const SECRETS = ['JWT_SECRET', 'SESSION_URL_AUTH', 'ASSERTION_KEY', 'ADMIN_TOKEN'];
+const ERRORS = 'portcullis: every request is refused until these settings are right:';
+const WARNINGS = 'portcullis: warnings:';
+
+/** A value of the right form for a secret that only Cloudflare knows. */
+export function standIn(name) {
+  switch (name) {
+    case 'JWT_SECRET':
+      return `base64:${randomBytes(64).toString('base64')}`;
+    case 'SESSION_URL_AUTH':
+      return `Bearer ${randomBytes(32).toString('hex')}`;
+    case 'ASSERTION_KEY':
+      return JSON.stringify(generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' }));
+    default:
+      return randomBytes(32).toString('hex');
+  }
+}
+
+/**
+ * The sets of secrets that the Worker may have. Where Cloudflare can't be asked, `JWT_SECRET` may
+ * be set or not: with a key set by URL it is an error, without any other key it is needed.
+ */
+function possibleSecrets(known, local) {
+  if (known) return [known];
+  const others = ['ASSERTION_KEY', 'ADMIN_TOKEN'].filter((name) => name in local);
+  return [
+    [...others, 'SESSION_URL_AUTH'],
+    [...others, 'SESSION_URL_AUTH', 'JWT_SECRET'],
+  ];
+}
+
+/** What the gate says of these settings: `errors` and `warnings`, each a list. */
+async function judge(subject, vars) {
+  const { startTrial } = await import('./trial.mjs');
+  const trial = await startTrial(subject, { vars });
+  try {
+    // Refused in any case, and recorded after what the gate says of its settings.
+    await trial.ask({ path: '/', headers: { 'Sec-WebSocket-Key': undefined } });
+    const after = (head) =>
+      trial.remarks
+        .filter((remark) => remark.startsWith(head))
+        .flatMap((remark) =>
+          remark
+            .slice(head.length)
+            .split(/\n {2}/)
+            .slice(1),
+        );
+    return { errors: after(ERRORS), warnings: after(WARNINGS) };
+  } finally {
+    await trial.stop();
+  }
+}
+
+/** The verdict on what would be deployed. Of two possible ones that with fewer errors is right. */
+async function judgeDeployed(subject, vars, secrets) {
+  let verdict;
+  for (const names of secrets) {
+    const given = Object.fromEntries(names.map((name) => [name, standIn(name)]));
+    const found = await judge(subject, { ...given, ...subject.described.bindings, ...vars });
+    if (found.errors.length === 0) return found;
+    if (!verdict || found.errors.length < verdict.errors.length) verdict = found;
+  }
+  return verdict;
+}
+
+function refuseExposed({ described, path }) {
+  const exposed = SECRETS.find((name) => name in described.bindings);
+  if (!exposed) return;
+  throw new Failure(
+    `${exposed} is in ${basename(path)}, where everyone with the repository can read it. ` +
+      `Remove it there, make a new one, and set it with: npx wrangler secret put ${exposed}`,
+  );
+}
+
+function show(warnings) {
+  if (warnings.length > 0) say(`  Warnings:\n    ${warnings.join('\n    ')}`);
+}
+
+const failure = (head, errors) => new Failure(`${head}\n  ${errors.join('\n  ')}`);
+
+/**
+ * Fails if what would be deployed is wrong. `secrets`: the names of those that the deployed Worker
+ * has, undefined if they can't be known.
+ */
+export async function checkDeployed(given, secrets) {
+  const { subject } = await import('./trial.mjs');
+  const { missing } = await import('./init/update.mjs');
+  const checked = await subject(configuration(given.config), given.env);
+  refuseExposed(checked);
+  const lacking = missing(checked.path, given.env);
+  if (lacking.length > 0) {
+    throw new Failure(
+      `${basename(checked.path)} lacks what this version of Portcullis needs:\n  ` +
+        `${lacking.map(({ what }) => what).join('\n  ')}\n` +
+        'npx portcullis init --update writes it.',
+    );
+  }
+  const vars = Object.fromEntries((given.var ?? []).map(parseVar));
+  const possible = possibleSecrets(secrets, devVars(given.env));
+  const { errors, warnings } = await judgeDeployed(checked, vars, possible);
+  show(warnings);
+  if (errors.length > 0) throw failure(ERRORS, errors);
+  return checked;
+}
+
+async function checkLocal(checked, given, local) {
+  const vars = Object.fromEntries((given.var ?? []).map(parseVar));
+  const { errors, warnings } = await judge(checked, { ...local, ...vars });
+  show(warnings);
+  if (errors.length > 0)
+    throw failure('.dev.vars: on this machine every request is refused:', errors);
+}
+
+export async function main(args) {
+  let given;
+  try {
+    given = parseArgs({ args, options: OPTIONS }).values;
+  } catch (error) {
+    throw new Failure(`${error.message.split('. ')[0]}.\n\n${HELP}`);
+  }
+  if (given.help) {
+    say(HELP);
+    return;
+  }
+  await ready();
+  const checked = await checkDeployed(given);
+  say(`✓ ${basename(checked.path)}: the settings are right. Secrets count as set.`);
+  const local = devVars(given.env);
+  if (Object.keys(local).length === 0) return;
+  await checkLocal(checked, given, local);
+  say('✓ .dev.vars: the settings on this machine are right.');
+}
+
+await entry(import.meta.url, main);

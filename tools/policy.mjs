@@ -1,0 +1,122 @@
+// portcullis test: sends the requests of policy.test.json to the built gate, under the settings
+// that would be deployed, and compares its decisions with those expected. Keys and providers are
+// replaced by its own, so it needs no secret and no network.
+import { existsSync, readFileSync } from 'node:fs';
+import { relative } from 'node:path';
+import { parseArgs } from 'node:util';
+import { readRows } from './policy/rows.mjs';
+import { configuration, inProject, ready } from './project.mjs';
+import { entry, Failure, say, seconds } from './run.mjs';
+
+const HELP = `portcullis test [file] [options]    asks the gate what a table of requests expects
+
+The file is policy.test.json without another. Each row of its array is one request:
+  name      what the row says of the policy
+  path      of the request; / without it
+  origin    of the page; without it an allowed origin, null for none
+  token     claims, over iss, aud, sub and exp that fit; null for no token, a text for any other
+            credential. A time may be a distance from now, such as "-10m"; null removes a claim
+  source    where the token is: header, subprotocol, cookie:NAME or query:NAME
+  address   of the client; without it a new one
+  headers   further headers; null removes one
+  times     how often it is sent; the last answer counts
+  expect    "admitted", a reason such as "origin_not_allowed", or an object with any of outcome,
+            reason, status, stage, route and subject
+
+Options:
+  --config, -c <file>    wrangler's configuration; without it the one in this folder
+  --env, -e <name>       one of its environments`;
+
+const OPTIONS = {
+  config: { type: 'string', short: 'c' },
+  env: { type: 'string', short: 'e' },
+  help: { type: 'boolean', short: 'h' },
+};
+
+function read(args) {
+  try {
+    const { values, positionals } = parseArgs({ args, options: OPTIONS, allowPositionals: true });
+    return { given: values, file: positionals[0] ?? inProject('policy.test.json') };
+  } catch (error) {
+    throw new Failure(`${error.message.split('. ')[0]}.\n\n${HELP}`);
+  }
+}
+
+/** What the gate decided, in the form of `expect`. */
+const decision = ({ status, record }) => ({
+  outcome: record.outcome,
+  reason: record.reason,
+  status,
+  stage: record.stage,
+  route: record.route,
+  subject: record.subject,
+});
+
+async function ask(trial, identities, settings, row) {
+  const { allowedOrigin, firstSource } = await import('./token/settings.mjs');
+  const request = {
+    path: row.path,
+    address: row.address,
+    origin: row.origin === null ? undefined : (row.origin ?? allowedOrigin(settings)),
+    source: row.source ?? firstSource(settings),
+    headers: row.headers,
+  };
+  let answer;
+  for (let time = 0; time < row.times; time += 1) {
+    answer = await trial.ask({ ...request, token: await identities.token(row) });
+  }
+  return answer;
+}
+
+/** Runs one row; resolves to whether the gate decided as expected. */
+async function judge(trial, identities, settings, row) {
+  const answer = await ask(trial, identities, settings, row);
+  const decided = decision(answer);
+  const wrong = Object.keys(row.expect).filter((name) => decided[name] !== row.expect[name]);
+  if (wrong.length === 0) {
+    say(`✓ ${row.name}`);
+    return true;
+  }
+  say(`✗ ${row.name}`);
+  for (const name of wrong) {
+    say(
+      `    ${name}: expected ${JSON.stringify(row.expect[name])}, and it is ${JSON.stringify(decided[name])}`,
+    );
+  }
+  if (answer.record.cause) say(`    cause: ${answer.record.cause}`);
+  return false;
+}
+
+export async function main(args) {
+  const { given, file } = read(args);
+  if (given.help) {
+    say(HELP);
+    return 0;
+  }
+  if (!existsSync(file)) throw new Failure(`There is no file ${relative(process.cwd(), file)}.`);
+  const rows = readRows(readFileSync(file, 'utf8'), relative(process.cwd(), file));
+  await ready();
+  const began = performance.now();
+  const [{ startTrial, subject }, { makeIdentities }] = await Promise.all([
+    import('./trial.mjs'),
+    import('./policy/identities.mjs'),
+  ]);
+  const tested = await subject(configuration(given.config), given.env);
+  const settings = tested.described.bindings;
+  const identities = await makeIdentities(settings);
+  const trial = await startTrial(tested, { vars: identities.vars, outside: identities.answer });
+  let passed = 0;
+  try {
+    for (const row of rows) {
+      if (await judge(trial, identities, settings, row)) passed += 1;
+      const problem = trial.remarks.find((remark) => remark.includes('every request is refused'));
+      if (problem) throw new Failure(problem);
+    }
+  } finally {
+    await trial.stop();
+  }
+  say(`\n${passed} passed, ${rows.length - passed} failed (${seconds(began)})`);
+  return passed === rows.length ? 0 : 1;
+}
+
+await entry(import.meta.url, main);

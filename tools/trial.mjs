@@ -1,0 +1,100 @@
+// A gate to ask: it runs with the given settings, a stub stands behind it, and each request is
+// answered with what the gate recorded.
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, extname, join } from 'node:path';
+import { describe, startGate } from './gate.mjs';
+import { knock } from './knock.mjs';
+import { inProject, isPackaged } from './project.mjs';
+import { Failure, run } from './run.mjs';
+import { withStub } from './stub.mjs';
+
+const PATIENCE = 60_000;
+const TYPES = {
+  '.js': 'ESModule',
+  '.mjs': 'ESModule',
+  '.wasm': 'CompiledWasm',
+  '.txt': 'Text',
+  '.html': 'Text',
+  '.sql': 'Text',
+  '.bin': 'Data',
+};
+
+/** The path of wrangler's command. */
+export const wrangler = () =>
+  join(dirname(createRequire(import.meta.url).resolve('wrangler/package.json')), 'bin/wrangler.js');
+
+/** The Worker of a folder of one's own, bundled by wrangler; undefined in this repository. */
+function bundle(path, environment) {
+  if (!isPackaged) return undefined;
+  const modulesRoot = mkdtempSync(join(tmpdir(), 'portcullis-'));
+  const remove = () => rmSync(modulesRoot, { recursive: true, force: true });
+  process.once('exit', remove);
+  const args = [wrangler(), 'deploy', '--dry-run', '--outdir', modulesRoot, '--config', path];
+  const work = run('wrangler', process.execPath, [...args, '--env', environment ?? ''], {
+    cwd: inProject(),
+  });
+  return work.then(() => {
+    const files = readdirSync(modulesRoot).filter((name) => TYPES[extname(name)]);
+    const isMain = (name) => ['.js', '.mjs'].includes(extname(name));
+    files.sort((a, b) => isMain(b) - isMain(a));
+    const modules = files.map((name) => ({
+      type: TYPES[extname(name)],
+      path: join(modulesRoot, name),
+    }));
+    return { modulesRoot, modules };
+  });
+}
+
+/**
+ * What a trial runs: the configuration at `path` for one of its environments, and the Worker that
+ * it is for.
+ */
+export async function subject(path, environment) {
+  const described = describe(environment, path);
+  return { path, environment, described, modules: await bundle(path, environment) };
+}
+
+/**
+ * Starts the gate of a subject. Resolves to `ask`, which sends a request as `knock` takes it and
+ * resolves to its `status` and `record`; `remarks`, what else the gate logged; and `stop`.
+ */
+export async function startTrial({ path, environment, described, modules }, { vars, outside }) {
+  const remarks = [];
+  const records = new Map();
+  /** The record of a request, which may be written before or after its answer. */
+  const recordOf = (id) => {
+    if (!records.has(id)) records.set(id, Promise.withResolvers());
+    return records.get(id);
+  };
+  const gate = await startGate({
+    path,
+    environment,
+    vars,
+    ...(modules && { modules }),
+    ...withStub(described, { outside, isBundled: Boolean(modules) }),
+    onLine({ message }) {
+      if (!message.startsWith('{"time"')) {
+        remarks.push(message);
+        return;
+      }
+      const record = JSON.parse(message);
+      if (record.outcome !== 'closed') recordOf(record.request_id).resolve(record);
+    },
+  });
+  return {
+    remarks,
+    stop: () => gate.stop(),
+    async ask(request) {
+      const { status, id } = await knock(gate.url, request);
+      const recorded = recordOf(id);
+      const late = setTimeout(() => recorded.resolve(), PATIENCE);
+      const record = await recorded.promise;
+      clearTimeout(late);
+      records.delete(id);
+      if (!record) throw new Failure('The gate recorded nothing within a minute.');
+      return { status, record };
+    },
+  };
+}
