@@ -2,7 +2,13 @@
 // what TOML can write is understood, and SECURITY_HEADERS are on every answer.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { assertAnswer, assertRefused, reasonOf, requestId, STAMPS } from '../../support/answers.mjs';
+import {
+  assertAnswer,
+  assertRefused,
+  reasonOf,
+  requestId,
+  STAMPS,
+} from '../../support/answers.mjs';
 import { freshKey, handshake, ORIGIN, repeat, useGate } from '../../support/gate.mjs';
 import { ed25519, mint, SECRET } from '../../support/tokens.mjs';
 import { useUpstream } from '../../support/upstream.mjs';
