@@ -93,7 +93,11 @@ fn so_many_failures_ban_and_the_ban_ends() {
             counted(0),
         ),
         ("first failure", ask(0, FAILURE), counted(0)),
-        ("no failure: a replay", ask(49, attempt(Some(1))), replayed(0)),
+        (
+            "no failure: a replay",
+            ask(49, attempt(Some(1))),
+            replayed(0),
+        ),
         ("second", ask(50, FAILURE), counted(0)),
         (
             "third, when the first is over",
