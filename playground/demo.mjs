@@ -16,6 +16,7 @@ function settings({ key, origin, upstream }) {
     UPSTREAM_URL: upstream.url,
     UPSTREAM_SERVICE: undefined,
     UPSTREAM_OBJECT: undefined,
+    UPSTREAM_CERTIFICATE: undefined,
     ROUTES: undefined,
     REQUIRE_TLS: 'false',
     AUTH: 'required',
