@@ -61,7 +61,7 @@ function refresh(gate, claims) {
     Origin: ORIGIN,
     'CF-Connecting-IP': freshAddress(),
     'Content-Length': '0',
-    Authorization: `Bearer ${mint(claims)}`,
+    Authorization: `Bearer ${mint({ sid: 'one', ...claims })}`,
   };
   const target = '/_portcullis/refresh';
   return gate.send({ method: 'POST', target, headers: Object.entries(headers) });
