@@ -58,9 +58,9 @@ pub enum Outcome {
     Issued,
     /// Live sockets were given a later end.
     Refreshed,
-    /// An administrator's word was done.
+    /// An administrator's command was carried out.
     Administered,
-    /// A browser was told that it may ask an endpoint.
+    /// A CORS preflight: a browser may use an endpoint.
     Preflight,
     Refused,
     /// An inspected socket ended.
@@ -98,14 +98,14 @@ impl Serialize for Outcome {
     }
 }
 
-/// What is recorded of one attempt.
+/// The record of one attempt.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Record {
     /// RFC 3339, UTC.
     pub time: String,
     pub request_id: String,
     pub outcome: Outcome,
-    /// What the client was told; `null` if it was not refused.
+    /// The reason that the client got; `null` if it was not refused.
     pub reason: Option<&'static str>,
     /// The exact cause of a refusal, what went wrong on the way to an admission, or what an
     /// administrator did.
@@ -160,7 +160,7 @@ impl Record {
         self.cause = Some(cut(rejection.cause.to_string()));
     }
 
-    /// An administrator's word was done.
+    /// Notes what was done for an administrator.
     pub fn note_administered(&mut self, what: String) {
         self.outcome = Outcome::Administered;
         self.cause = Some(cut(what));
