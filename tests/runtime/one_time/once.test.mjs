@@ -223,7 +223,7 @@ describe('JWT_REPLAY=reject', () => {
   });
 });
 
-const TIMEOUT = 400;
+const TIMEOUT = 1000;
 const failures = [
   ['never answers', 'hang', /^timed out$/],
   ['throws', 'throw', /thrown on purpose/],
@@ -234,12 +234,12 @@ const failures = [
 const unavailable = { headers: { 'retry-after': '1' } };
 
 for (const policy of ['reject', 'admit']) {
-  describe(`ON_LIMITER_FAILURE=${policy}, an object that`, () => {
+  describe(`ON_REGISTRY_FAILURE=${policy}, an object that`, () => {
     const upstream = useUpstream();
     const vars = {
       ...base,
       JWT_REPLAY: 'reject',
-      ON_LIMITER_FAILURE: policy,
+      ON_REGISTRY_FAILURE: policy,
       LIMITER_TIMEOUT: `${TIMEOUT}ms`,
       ROUTES: JSON.stringify([{ path: '/' }, { path: '/free', jwt_replay: 'allow' }]),
     };
