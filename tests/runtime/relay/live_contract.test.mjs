@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { describe, test } from 'node:test';
 import { administer, ADMIN_TOKEN, done, live, WATCHED } from '../../support/admin.mjs';
-import { assertRefused, reasonOf, requestId } from '../../support/answers.mjs';
+import { assertRefused, readable, reasonOf, requestId } from '../../support/answers.mjs';
 import { closeFrame } from '../../support/closing.mjs';
 import { fresh, freshAddress, ORIGIN, UNCOUNTED, useGate } from '../../support/gate.mjs';
 import { internet } from '../../support/internet.mjs';
@@ -70,7 +70,8 @@ describe('live sockets that never expire', () => {
   test('can’t be refreshed', async () => {
     const sub = freshName();
     await live(gate, { sub });
-    assertRefused(await refresh(gate, mint({ sub, exp: now() + 900 })), 'no_route');
+    const answer = await refresh(gate, mint({ sub, exp: now() + 900 }));
+    assertRefused(answer, 'no_route', { headers: readable(ORIGIN) });
   });
   test('are listed by their age, the oldest where there are too many', async () => {
     const sub = freshName();
