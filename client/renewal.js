@@ -13,6 +13,8 @@ export class Renewal {
   #options;
   /** @type {string | undefined} */
   #token;
+  /** The token that opened the connection: by it the gate finds the socket. */
+  #opener;
   /** When the token ends, by the clock of `performance`. */
   #over = NaN;
   #refusedTokens = 0;
@@ -30,6 +32,7 @@ export class Renewal {
   constructor(url, options, token, life) {
     this.#url = url;
     this.#options = options;
+    this.#opener = token;
     this.#begin(token, life);
   }
 
@@ -85,7 +88,13 @@ export class Renewal {
     if (token === undefined || (token === this.#token && !isTold)) {
       throw new Error('no newer token');
     }
-    const { expires_in: life, sockets } = await post('refresh', this.#url, token, signal);
+    const { expires_in: life, sockets } = await post(
+      'refresh',
+      this.#url,
+      token,
+      signal,
+      this.#opener,
+    );
     // Such as a token of another subject, or a registry that comes to know its sockets again.
     if (sockets === 0) throw new Error('the gate moved no socket');
     return { token, life };

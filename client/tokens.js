@@ -71,15 +71,19 @@ export async function askFor(options, occasion) {
  * @param {URL} socketUrl
  * @param {string | undefined} token
  * @param {AbortSignal} signal
+ * @param {string} [previous] the token that opened the socket
  * @returns {Promise<any>} the JSON of the answer
  */
-export async function post(endpoint, socketUrl, token, signal) {
+export async function post(endpoint, socketUrl, token, signal, previous) {
   const url = new URL(`/_portcullis/${endpoint}`, socketUrl);
   url.protocol = url.protocol.replace('ws', 'http');
   url.searchParams.set('path', socketUrl.pathname);
   const response = await fetch(url, {
     method: 'POST',
-    headers: token === undefined ? {} : { Authorization: `Bearer ${token}` },
+    headers: {
+      ...(token !== undefined && { Authorization: `Bearer ${token}` }),
+      ...(previous !== undefined && { 'Portcullis-Previous-Token': previous }),
+    },
     credentials: token === undefined ? 'include' : 'omit',
     cache: 'no-store',
     redirect: 'error',

@@ -2,9 +2,15 @@
 //! says.
 
 mod command;
+mod responses;
+mod revocation;
 mod token;
 
-pub use command::{Command, Filter, MAX_BODY_BYTES, REVOKED_FOR, Revocation, Target};
+pub use command::{Command, Filter, MAX_BODY_BYTES, Target};
+pub use responses::{
+    Banned, Bans, Disconnected, Lifted, LiftedRevocation, Revocations, Revoked, Sockets,
+};
+pub use revocation::{REVOKED_FOR, Revocation};
 pub use token::AdminToken;
 
 /// What the paths of the endpoints begin with.

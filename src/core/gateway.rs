@@ -21,6 +21,7 @@ mod responses;
 mod route_limit;
 mod tickets;
 mod token;
+mod undenied;
 
 use crate::checks::origin::Origin;
 use crate::checks::transport;

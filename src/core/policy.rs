@@ -173,12 +173,23 @@ pub const REGISTRY_BINDING: &str = "REGISTRY";
 /// When the registry is asked about sockets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Registering {
-    /// Whether an upgrade may be revoked or banned: with `ADMIN_TOKEN`.
-    pub is_judged: bool,
+    /// When the registry is asked whether an upgrade is revoked or banned.
+    pub judging: Judging,
     /// Whether open sockets are registered, so that they can be disconnected and refreshed.
     pub is_held: bool,
     /// Equal for routes that accept the same tokens.
     pub(crate) rules: String,
+}
+
+/// When upgrades are judged by the registry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Judging {
+    /// There is no registry.
+    Never,
+    /// Without `ADMIN_TOKEN`: nobody can deny anything now, but what was denied before still holds.
+    WhileDenialsExist,
+    /// With `ADMIN_TOKEN`.
+    Always,
 }
 
 impl Registering {

@@ -197,22 +197,22 @@ impl Record {
     /// The texts of a data point for the Analytics Engine, whose index is the address and whose
     /// number is the duration.
     pub fn blobs(&self) -> [&str; 14] {
-        fn or_empty(text: &Option<String>) -> &str {
-            text.as_deref().unwrap_or_default()
+        fn or_empty(text: Option<&String>) -> &str {
+            text.map_or("", String::as_str)
         }
         [
             &self.time,
             &self.request_id,
             self.outcome.name(),
             self.reason.unwrap_or_default(),
-            or_empty(&self.cause),
+            or_empty(self.cause.as_ref()),
             self.stage.name(),
-            or_empty(&self.route),
-            or_empty(&self.origin),
-            or_empty(&self.colo),
-            or_empty(&self.subject),
-            or_empty(&self.alg),
-            or_empty(&self.kid),
+            or_empty(self.route.as_ref()),
+            or_empty(self.origin.as_ref()),
+            or_empty(self.colo.as_ref()),
+            or_empty(self.subject.as_ref()),
+            or_empty(self.alg.as_ref()),
+            or_empty(self.kid.as_ref()),
             self.mode,
             self.version,
         ]

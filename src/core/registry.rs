@@ -14,11 +14,13 @@ mod store;
 mod wire;
 
 pub use denials::{
-    DISCONNECT_LASTS, Denial, DenialKind, DenialReason, DenialTarget, MAX_DENIALS, MergedDenial,
-    judge,
+    About, DISCONNECT_LASTS, Denial, DenialKind, DenialReason, DenialTarget, ID_LENGTH,
+    ListedDenial, MAX_DENIALS, MAX_DENIALS_OF_SUBJECT, MergedDenial, judge, newest,
 };
 pub use keys::{Claim, RegistryKey, SHARDS, session_key, shard_of, subject_key};
-pub use sockets::{Arrival, MAX_LISTED, Socket, SocketEntry, TokenRenewal, oldest};
-pub use step::{Effect, LiveSocket, Step, admit, step};
-pub use store::{Denials, SWEEP_EVERY, Sql, SqlValue, Stored};
-pub use wire::{Opening, RegistryRequest, RegistryResponse};
+pub use sockets::{
+    Arrival, MAX_LISTED, MAX_SOCKETS_OF_OWNER, Socket, SocketEntry, TokenRenewal, oldest,
+};
+pub use step::{Effect, LiveSocket, Step, step};
+pub use store::{Denials, Room, SWEEP_EVERY, Sql, SqlValue, Stored};
+pub use wire::{Opening, RefreshScope, RegistryRequest, RegistryResponse};

@@ -4,6 +4,7 @@ mod authentication;
 mod claim_name;
 mod claims;
 mod credential;
+mod digest;
 mod fault;
 mod introspection;
 mod issuer;
@@ -22,6 +23,7 @@ pub use credential::{
     Credential, Source, offered_bearer, unchosen_protocol, without_bearer, without_cookie,
     without_parameter,
 };
+pub use digest::TokenDigest;
 pub use fault::{AuthenticationFault, CredentialFault, TokenFault};
 pub use introspection::{IntrospectionRequest, MAX_ANSWER_BYTES, ProviderAnswer, Sessions};
 pub use issuer::{Issuer, KeySources};

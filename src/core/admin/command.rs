@@ -8,20 +8,18 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::PREFIX;
-use crate::registry::{Claim, RegistryKey};
+use super::revocation::{Revocation, read_id, revocation};
+use crate::registry::{About, Claim, RegistryKey};
 use crate::request::Request;
 use crate::request::address::{AddressKey, ClientAddress, Ipv6Prefix};
 use crate::request::percent;
 use crate::response::reason::{AllowedMethods, Reason, Rejection};
 use crate::util::duration::positive_duration;
 use crate::util::strict_json;
-use crate::util::time::{CLOCK_SLACK, Timestamp};
+use crate::util::time::Timestamp;
 
 /// The longest body that is read, in bytes.
 pub const MAX_BODY_BYTES: u32 = 16 * 1024;
-
-/// How long a revocation lasts by default.
-pub const REVOKED_FOR: Duration = Duration::from_hours(24 * 30);
 
 /// How long a ban lasts by default.
 const BANNED_FOR: Duration = Duration::from_hours(1);
@@ -38,7 +36,11 @@ pub enum Command {
         lasts: Duration,
     },
     Lift(Target),
+    ListBans,
     Revoke(Revocation),
+    ListRevocations,
+    /// Lifts the revocation with this id.
+    LiftRevocation(String),
 }
 
 /// The sockets that a command is about.
@@ -58,18 +60,6 @@ pub enum Target {
         key: AddressKey,
     },
     Subject(String),
-}
-
-/// The tokens to revoke.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Revocation {
-    pub key: RegistryKey,
-    /// Tokens issued before this time are revoked, and tokens without `iat`.
-    pub before: Timestamp,
-    /// How long the revocation is kept.
-    pub lasts: Duration,
-    /// The revocation in words, for the record.
-    words: String,
 }
 
 impl Filter {
@@ -98,6 +88,16 @@ impl Target {
     }
 }
 
+impl Target {
+    /// What its ban is about, as lists show it.
+    pub fn about(&self) -> About {
+        match self {
+            Self::Address { key, .. } => About::address(&key.to_string()),
+            Self::Subject(subject) => About::tokens(Some((Claim::Subject, subject)), None),
+        }
+    }
+}
+
 impl fmt::Display for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -113,12 +113,6 @@ impl fmt::Display for Target {
             Self::Address { key, .. } => write!(f, "ip {key}"),
             Self::Subject(subject) => write!(f, "sub {subject:?}"),
         }
-    }
-}
-
-impl fmt::Display for Revocation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.words)
     }
 }
 
@@ -138,8 +132,12 @@ impl Command {
     ) -> Result<Self, Rejection> {
         let path = request.url.path.strip_prefix(PREFIX).unwrap_or_default();
         let query = Query::read(request.url.query.unwrap_or_default())?;
-        match (path, path.strip_prefix("bans/")) {
-            ("sockets", _) => match request.method {
+        let (name, argument) = match path.split_once('/') {
+            Some((_, "")) | None => (path, None),
+            Some((name, argument)) => (name, Some(argument)),
+        };
+        match (name, argument) {
+            ("sockets", None) => match request.method {
                 "GET" | "HEAD" => Ok(Self::List(query.filter(prefix)?)),
                 "DELETE" => match query.filter(prefix)? {
                     Some(filter) => Ok(Self::Disconnect(filter)),
@@ -147,33 +145,42 @@ impl Command {
                 },
                 _ => Err(wrong_method("GET, HEAD, DELETE")),
             },
-            ("revocations", _) => match request.method {
-                "PUT" => {
-                    query.nothing()?;
-                    revocation(&members(body)?, now).map(Self::Revoke)
-                }
-                _ => Err(wrong_method("PUT")),
+            ("bans", None) => match request.method {
+                "GET" | "HEAD" => query.nothing().map(|()| Self::ListBans),
+                _ => Err(wrong_method("GET, HEAD")),
             },
-            (_, Some(target)) if !target.is_empty() => {
+            ("bans", Some(target)) => {
                 let target = read_target(target, prefix)?;
                 match request.method {
                     "PUT" => Ok(Self::Ban {
                         target,
                         lasts: ban_lasts(&query, body)?,
                     }),
-                    "DELETE" => {
-                        query.nothing()?;
-                        Ok(Self::Lift(target))
-                    }
+                    "DELETE" => query.nothing().map(|()| Self::Lift(target)),
                     _ => Err(wrong_method("PUT, DELETE")),
                 }
             }
+            ("revocations", None) => match request.method {
+                "GET" | "HEAD" => query.nothing().map(|()| Self::ListRevocations),
+                "PUT" => {
+                    query.nothing()?;
+                    revocation(&members(body)?, now).map(Self::Revoke)
+                }
+                _ => Err(wrong_method("GET, HEAD, PUT")),
+            },
+            ("revocations", Some(id)) => match request.method {
+                "DELETE" => {
+                    query.nothing()?;
+                    read_id(id).map(Self::LiftRevocation)
+                }
+                _ => Err(wrong_method("DELETE")),
+            },
             _ => Err(Reason::NoRoute.because("no administrator's endpoint has this path")),
         }
     }
 }
 
-fn bad(detail: impl Into<String>) -> Rejection {
+pub(super) fn bad(detail: impl Into<String>) -> Rejection {
     let detail = detail.into();
     Reason::BadRequest {
         detail: detail.clone(),
@@ -271,7 +278,7 @@ fn read_target(path: &str, prefix: Ipv6Prefix) -> Result<Target, Rejection> {
     }
 }
 
-fn members(body: &str) -> Result<Map<String, Value>, Rejection> {
+pub(super) fn members(body: &str) -> Result<Map<String, Value>, Rejection> {
     strict_json::object(body.as_bytes()).map_err(|problem| {
         bad(format!(
             "the body is no JSON object without duplicates: {problem}"
@@ -279,7 +286,7 @@ fn members(body: &str) -> Result<Map<String, Value>, Rejection> {
     })
 }
 
-fn only(members: &Map<String, Value>, known: &[&str]) -> Result<(), Rejection> {
+pub(super) fn only(members: &Map<String, Value>, known: &[&str]) -> Result<(), Rejection> {
     match members.keys().find(|name| !known.contains(&name.as_str())) {
         Some(foreign) => Err(bad(format!(
             "{foreign:?} is not known here; write {}",
@@ -289,7 +296,10 @@ fn only(members: &Map<String, Value>, known: &[&str]) -> Result<(), Rejection> {
     }
 }
 
-fn text<'a>(members: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, Rejection> {
+pub(super) fn text<'a>(
+    members: &'a Map<String, Value>,
+    name: &str,
+) -> Result<Option<&'a str>, Rejection> {
     match members.get(name) {
         None => Ok(None),
         Some(Value::String(text)) if !text.is_empty() => Ok(Some(text)),
@@ -297,7 +307,7 @@ fn text<'a>(members: &'a Map<String, Value>, name: &str) -> Result<Option<&'a st
     }
 }
 
-fn duration(name: &str, text: &str) -> Result<Duration, Rejection> {
+pub(super) fn duration(name: &str, text: &str) -> Result<Duration, Rejection> {
     positive_duration(text).map_err(|problem| bad(format!("{name}: {problem}")))
 }
 
@@ -314,80 +324,4 @@ fn ban_lasts(query: &Query<'_>, body: &str) -> Result<Duration, Rejection> {
         (Some(text), None) | (None, Some(text)) => duration("for", text),
         (Some(_), Some(_)) => Err(bad("for stands in the query and in the body")),
     }
-}
-
-/// `{"jti": …}`, `{"sid": …}`, `{"sub": …}` or `{"before": …}`, with `iss` and `for` beside;
-/// `sub` and `before` may stand together.
-fn revocation(members: &Map<String, Value>, now: Timestamp) -> Result<Revocation, Rejection> {
-    only(members, &["jti", "sid", "sub", "before", "iss", "for"])?;
-    let mut target = Vec::new();
-    for claim in Claim::ALL {
-        if let Some(value) = text(members, claim.name())? {
-            target.push((claim, value));
-        }
-    }
-    let issuer = text(members, "iss")?;
-    let before = time(members, "before", now)?;
-    let lasts = match text(members, "for")? {
-        Some(text) => duration("for", text)?,
-        None => REVOKED_FOR,
-    };
-    let (key, before) = match (target.as_slice(), before) {
-        ([], Some(before)) => (
-            issuer.map_or_else(RegistryKey::all, RegistryKey::issuer),
-            before,
-        ),
-        ([(Claim::Subject, value)], before) => {
-            // What was issued until now, this millisecond included.
-            let before = before.unwrap_or(Timestamp(now.0 + 1));
-            (RegistryKey::claim(Claim::Subject, issuer, value), before)
-        }
-        ([(claim, value)], None) => (RegistryKey::claim(*claim, issuer, value), Timestamp::LATEST),
-        ([(claim, _)], Some(_)) => {
-            let name = claim.name();
-            return Err(bad(format!("before does not go with {name}; remove one")));
-        }
-        ([], None) => return Err(bad("say what is revoked: jti, sub, sid or before")),
-        ([_, _, ..], _) => return Err(bad("write one of jti, sub and sid")),
-    };
-    let mut words: Vec<_> = target
-        .iter()
-        .map(|(claim, value)| format!("{} {value:?}", claim.name()))
-        .collect();
-    words.extend(issuer.map(|issuer| format!("iss {issuer:?}")));
-    if before != Timestamp::LATEST {
-        let (seconds, rest) = (before.0 / 1000, before.0 % 1000);
-        words.push(format!("issued before {seconds}.{rest:03}"));
-    }
-    Ok(Revocation {
-        key,
-        before,
-        lasts,
-        words: words.join(", "),
-    })
-}
-
-/// A NumericDate (RFC 7519 §2) that has passed.
-fn time(
-    members: &Map<String, Value>,
-    name: &str,
-    now: Timestamp,
-) -> Result<Option<Timestamp>, Rejection> {
-    let Some(value) = members.get(name) else {
-        return Ok(None);
-    };
-    let seconds = value.as_f64().filter(|seconds| *seconds >= 0.0);
-    let Some(seconds) = seconds else {
-        return Err(bad(format!(
-            "{name} is no time; write seconds since 1970, as iat has them"
-        )));
-    };
-    // A cast from float saturates.
-    let at = Timestamp((seconds * 1000.0) as u64);
-    if at > now + CLOCK_SLACK {
-        return Err(bad(format!(
-            "{name} is in the future; write a time in seconds that has passed"
-        )));
-    }
-    Ok(Some(at))
 }

@@ -6,13 +6,17 @@ use super::Var;
 use super::reader::Reader;
 use super::settings::{ADMIN_TOKEN, ALL, DefaultValue, Tokens};
 use crate::admin::AdminToken;
-use crate::policy::{REGISTRY_BINDING, Registering, digest_of};
+use crate::policy::{Judging, REGISTRY_BINDING, Registering, digest_of};
 use crate::relay::RelayMode;
 
 /// Only inspected sockets can be registered: the gate sees when they end, and can end them.
 pub(super) fn read(reader: &Reader<'_>, relay: &RelayMode) -> Registering {
     let is_bound = reader.is_bound(REGISTRY_BINDING);
-    let is_judged = is_bound && reader.has(&ADMIN_TOKEN);
+    let judging = match (is_bound, reader.has(&ADMIN_TOKEN)) {
+        (false, _) => Judging::Never,
+        (true, false) => Judging::WhileDenialsExist,
+        (true, true) => Judging::Always,
+    };
     let rules = ALL
         .iter()
         .filter(|setting| setting.tokens() == Tokens::Decide);
@@ -25,10 +29,12 @@ pub(super) fn read(reader: &Reader<'_>, relay: &RelayMode) -> Registering {
         })
         .collect();
     Registering {
-        is_judged,
+        judging,
         is_held: match relay {
             RelayMode::Passthrough => false,
-            RelayMode::Inspect(limits) => is_bound && (is_judged || limits.closes_on_expiry),
+            RelayMode::Inspect(limits) => {
+                is_bound && (judging == Judging::Always || limits.closes_on_expiry)
+            }
         },
         rules: digest_of(&json!(rules)),
     }

@@ -9,11 +9,15 @@ use super::attempt::Attempt;
 use super::passage::Passage;
 use super::permit::Permit;
 use super::platform::Platform;
-use crate::admin::{Command, MAX_BODY_BYTES, Target};
+use crate::admin::{
+    Banned, Bans, Command, Disconnected, Lifted, LiftedRevocation, MAX_BODY_BYTES, Revocation,
+    Revocations, Revoked, Sockets, Target,
+};
 use crate::policy::Site;
 use crate::registry::{
-    DISCONNECT_LASTS, Denial, DenialKind, DenialTarget, MAX_DENIALS, MAX_LISTED, RegistryKey,
-    RegistryRequest, RegistryResponse, SHARDS, Socket, oldest,
+    About, DISCONNECT_LASTS, Denial, DenialKind, DenialTarget, ListedDenial, MAX_DENIALS,
+    MAX_DENIALS_OF_SUBJECT, MAX_LISTED, RegistryKey, RegistryRequest, RegistryResponse, SHARDS,
+    Socket, newest, oldest,
 };
 use crate::request::address::ClientAddress;
 use crate::response::reason::{Reason, Rejection};
@@ -82,7 +86,7 @@ impl<P: Platform> Objects<'_, P> {
         match command {
             Command::List(filter) => {
                 let listed = self.list(filter.map(|filter| filter.key())).await?;
-                let done = format!("listed {} sockets", listed.sockets.len());
+                let done = format!("listed {} sockets", listed.count());
                 Ok((json(&listed), done))
             }
             Command::Disconnect(filter) => {
@@ -90,9 +94,11 @@ impl<P: Platform> Objects<'_, P> {
                     before: now,
                     until: now + DISCONNECT_LASTS,
                 };
-                let (_, disconnected) = self
-                    .denial(DenialKind::Disconnect, filter.key(), denial)
-                    .await?;
+                let target = DenialTarget {
+                    kind: DenialKind::Disconnect,
+                    key: filter.key(),
+                };
+                let (_, disconnected) = self.deny(target, About::default(), denial).await?;
                 let done = format!("disconnected {filter}: {disconnected} sockets");
                 Ok((json(&Disconnected { disconnected }), done))
             }
@@ -100,53 +106,73 @@ impl<P: Platform> Objects<'_, P> {
                 let until = now + lasts;
                 let disconnected = self.ban(&target, until).await?;
                 let done = format!("banned {target}: {disconnected} sockets");
-                let banned = Banned {
-                    banned: name(&target),
-                    until: seconds(until),
-                    disconnected,
-                };
-                Ok((json(&banned), done))
+                Ok((json(&Banned::new(&target, until, disconnected)), done))
             }
             Command::Lift(target) => {
                 self.ban(&target, Timestamp::default()).await?;
-                let lifted = name(&target);
-                Ok((
-                    json(&Lifted { lifted }),
-                    format!("lifted the ban of {target}"),
-                ))
+                let done = format!("lifted the ban of {target}");
+                Ok((json(&Lifted::new(&target)), done))
             }
-            Command::Revoke(revocation) => {
-                let what = revocation.to_string();
-                let denial = Denial {
-                    before: revocation.before,
-                    until: now + revocation.lasts,
-                };
-                let (denial, disconnected) = self
-                    .denial(DenialKind::Revoke, revocation.key, denial)
-                    .await?;
-                let revoked = Revoked {
-                    until: seconds(denial.until),
-                    disconnected,
-                };
-                Ok((
-                    json(&revoked),
-                    format!("revoked {what}: {disconnected} sockets"),
-                ))
+            Command::ListBans => {
+                let (bans, truncated) = self.denials(DenialKind::Ban).await?;
+                let done = format!("listed {} bans", bans.len());
+                Ok((json(&Bans::new(bans, truncated)), done))
             }
+            Command::ListRevocations => {
+                let (revocations, truncated) = self.denials(DenialKind::Revoke).await?;
+                let done = format!("listed {} revocations", revocations.len());
+                Ok((json(&Revocations::new(revocations, truncated)), done))
+            }
+            Command::LiftRevocation(id) => {
+                let existed = self.lift_revocation(&id).await?;
+                let done = match existed {
+                    true => format!("lifted the revocation {id}"),
+                    false => format!("found no revocation {id} to lift"),
+                };
+                let lifted = LiftedRevocation {
+                    lifted: id,
+                    existed,
+                };
+                Ok((json(&lifted), done))
+            }
+            Command::Revoke(revocation) => self.revoke(revocation, now).await,
         }
     }
 
-    /// Sets a denial in every object. Returns what is stored now, and how many sockets it closed.
-    async fn denial(
+    async fn revoke(
         &self,
-        kind: DenialKind,
-        key: RegistryKey,
+        revocation: Revocation,
+        now: Timestamp,
+    ) -> Result<(String, String), Rejection> {
+        let what = revocation.to_string();
+        let denial = Denial {
+            before: revocation.before,
+            until: now + revocation.lasts,
+        };
+        let target = DenialTarget {
+            kind: DenialKind::Revoke,
+            key: revocation.key,
+        };
+        let id = target.id();
+        let (denial, disconnected) = self.deny(target, revocation.about, denial).await?;
+        Ok((
+            json(&Revoked::new(id, denial.until, disconnected)),
+            format!("revoked {what}: {disconnected} sockets"),
+        ))
+    }
+
+    /// Sets a denial in every object. Returns what is stored now, and how many sockets it closed.
+    async fn deny(
+        &self,
+        target: DenialTarget,
+        about: About,
         denial: Denial,
     ) -> Result<(Denial, u64), Rejection> {
         let question = RegistryRequest::Deny {
-            target: DenialTarget { kind, key },
+            target,
             denial,
             stamped: false,
+            about,
         };
         self.denied(0..SHARDS, &question).await
     }
@@ -161,6 +187,7 @@ impl<P: Platform> Objects<'_, P> {
             },
             denial: Denial { before, until },
             stamped,
+            about: target.about(),
         };
         let first = question(Timestamp::default(), true);
         let (denial, sockets) = self.denied(0..1, &first).await?;
@@ -178,7 +205,7 @@ impl<P: Platform> Objects<'_, P> {
     ) -> Result<(Denial, u64), Rejection> {
         let mut first = None;
         let mut ended = 0;
-        let mut full = Vec::new();
+        let (mut full, mut subject_full) = (Vec::new(), Vec::new());
         for (shard, answer) in shards.clone().zip(self.ask(shards, question).await?) {
             match answer {
                 RegistryResponse::Denied { denial, sockets } => {
@@ -186,22 +213,73 @@ impl<P: Platform> Objects<'_, P> {
                     ended += sockets;
                 }
                 RegistryResponse::Full => full.push(shard.to_string()),
+                RegistryResponse::SubjectFull => subject_full.push(shard.to_string()),
                 other => return Err(nonsense(&other)),
             }
         }
+        let faults = [
+            (full, format!("{MAX_DENIALS} are kept")),
+            (
+                subject_full,
+                format!("{MAX_DENIALS_OF_SUBJECT} about this subject are kept"),
+            ),
+        ];
+        let faults = faults.into_iter().filter(|(shards, _)| !shards.is_empty());
+        let faults: Vec<_> = faults
+            .map(|(shards, why)| format!("object {}: {why}", shards.join(", ")))
+            .collect();
         match first {
-            Some(denial) if full.is_empty() => Ok((denial, ended)),
+            Some(denial) if faults.is_empty() => Ok((denial, ended)),
             _ => {
-                let full = full.join(", ");
-                let detail =
-                    format!("object {full}: {MAX_DENIALS} are kept; in the others it may be done");
+                let detail = format!("{}; in the others it may be done", faults.join("; "));
                 let cause = detail.clone();
                 Err(Reason::RegistryFull { detail }.because(cause))
             }
         }
     }
 
-    async fn list(&self, key: Option<RegistryKey>) -> Result<Listed, Rejection> {
+    /// Deletes a revocation in every object. Returns whether any of them had it.
+    async fn lift_revocation(&self, id: &str) -> Result<bool, Rejection> {
+        let question = RegistryRequest::Lift {
+            kind: DenialKind::Revoke,
+            id: id.to_owned(),
+        };
+        let mut any = false;
+        for answer in self.ask(0..SHARDS, &question).await? {
+            match answer {
+                RegistryResponse::Lifted { existed } => any |= existed,
+                other => return Err(nonsense(&other)),
+            }
+        }
+        Ok(any)
+    }
+
+    /// The denials of one kind, the newest first, and whether there are more. Each is in every
+    /// object, unless it was carried out in part.
+    async fn denials(&self, kind: DenialKind) -> Result<(Vec<ListedDenial>, bool), Rejection> {
+        let question = RegistryRequest::ListDenials {
+            kind,
+            max: MAX_LISTED,
+        };
+        let mut found = Vec::new();
+        let mut truncated = false;
+        for answer in self.ask(0..SHARDS, &question).await? {
+            match answer {
+                RegistryResponse::ListedDenials {
+                    denials,
+                    truncated: some,
+                } => {
+                    found.extend(denials);
+                    truncated |= some;
+                }
+                other => return Err(nonsense(&other)),
+            }
+        }
+        let (denials, are_more) = newest(kind, found, MAX_LISTED);
+        Ok((denials, truncated || are_more))
+    }
+
+    async fn list(&self, key: Option<RegistryKey>) -> Result<Sockets, Rejection> {
         let question = RegistryRequest::List {
             key,
             max: MAX_LISTED,
@@ -221,10 +299,7 @@ impl<P: Platform> Objects<'_, P> {
             }
         }
         let (sockets, are_more) = oldest(found, MAX_LISTED);
-        Ok(Listed {
-            sockets: sockets.into_iter().map(SocketView::from).collect(),
-            truncated: truncated || are_more,
-        })
+        Ok(Sockets::new(sockets, truncated || are_more))
     }
 
     /// The answers of all these objects, or an error that names those without an answer.
@@ -261,74 +336,4 @@ fn not_done(detail: String) -> Rejection {
 
 fn json(answer: &impl Serialize) -> String {
     serde_json::to_string(answer).expect("texts and numbers")
-}
-
-/// Whole seconds since 1970, as tokens count them.
-fn seconds(at: Timestamp) -> u64 {
-    at.0 / 1000
-}
-
-fn name(target: &Target) -> String {
-    match target {
-        Target::Address { key, .. } => key.to_string(),
-        Target::Subject(subject) => subject.clone(),
-    }
-}
-
-#[derive(Serialize)]
-struct Listed {
-    /// Oldest first.
-    sockets: Vec<SocketView>,
-    truncated: bool,
-}
-
-/// A live socket as an administrator sees it; times in seconds since 1970.
-#[derive(Serialize)]
-struct SocketView {
-    id: String,
-    sub: Option<String>,
-    sid: Option<String>,
-    ip: String,
-    route: String,
-    origin: Option<String>,
-    since: u64,
-    expires: Option<u64>,
-}
-
-impl From<Socket> for SocketView {
-    fn from(socket: Socket) -> Self {
-        Self {
-            id: socket.id,
-            sub: socket.sub,
-            sid: socket.sid,
-            ip: socket.ip,
-            route: socket.route,
-            origin: socket.origin,
-            since: seconds(socket.since),
-            expires: socket.expires.map(seconds),
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct Disconnected {
-    disconnected: u64,
-}
-
-#[derive(Serialize)]
-struct Banned {
-    banned: String,
-    until: u64,
-    disconnected: u64,
-}
-
-#[derive(Serialize)]
-struct Lifted {
-    lifted: String,
-}
-
-#[derive(Serialize)]
-struct Revoked {
-    until: u64,
-    disconnected: u64,
 }

@@ -1,18 +1,18 @@
 //! Step 9: quotas and sockets, what can be used once, and the registry.
 
 use super::attempt::{Attempt, Found};
-use super::checks::{Granted, Permitted, Upgrade};
+use super::checks::{Granted, Permitted, TokenHolder, Upgrade};
 use super::limits::Admission;
 use super::one_time::Bearer;
 use super::platform::{LedgerCall, Platform};
+use super::refresh::Refresher;
 use super::route_limit::{RouteCount, in_order};
 use crate::checks::handshake::Handshake;
 use crate::one_time::jti::TokenUse;
 use crate::policy::Counting;
 use crate::record::Stage;
-use crate::registry::RegistryKey;
 use crate::response::reason::Rejection;
-use crate::token::{Authenticated, Identity};
+use crate::token::Authenticated;
 
 /// Proof of step 9, and of the steps whose proofs it took.
 pub(super) struct Admitted<'a>(Deed<'a>);
@@ -32,20 +32,6 @@ pub(super) struct Socket<'a> {
     pub authenticated: Authenticated,
 }
 
-/// A client that gets a ticket for its token.
-pub(super) struct TokenHolder<'a> {
-    pub found: Found<'a>,
-    pub identity: Identity,
-}
-
-/// A client that refreshes its sockets by its token.
-pub(super) struct Refresher<'a> {
-    pub found: Found<'a>,
-    pub identity: Identity,
-    /// Whose sockets are refreshed.
-    pub subject: RegistryKey,
-}
-
 impl<'a> Admitted<'a> {
     pub fn into_inner(self) -> Deed<'a> {
         self.0
@@ -57,29 +43,24 @@ impl<'a, P: Platform> Attempt<'a, P> {
         self.enter(Stage::Counters);
         Ok(Admitted(match permitted.into_inner() {
             Granted::Upgrade(upgrade) => self.admit_upgrade(upgrade).await?,
-            Granted::Ticket { found, identity } => {
-                self.admit_request(found).await?;
-                Deed::IssueTicket(TokenHolder { found, identity })
+            Granted::Ticket(holder) => {
+                self.admit_request(holder.found).await?;
+                Deed::IssueTicket(holder)
             }
-            Granted::Refresh {
-                found,
-                identity,
-                subject,
-            } => {
+            Granted::Refresh(refresher) => {
+                let TokenHolder {
+                    found, identity, ..
+                } = &refresher.holder;
                 self.admit_request(found).await?;
                 let policy = &found.route.policy;
                 if policy.one_time.rejects_replay {
-                    let until = policy.one_time.accepted_until(&identity);
-                    let token_use = TokenUse::of(&identity, until)?;
+                    let until = policy.one_time.accepted_until(identity);
+                    let token_use = TokenUse::of(identity, until)?;
                     let counters = self.counters(&policy.counting);
                     let lapses = counters.admit_once(token_use).await?;
                     self.record.note_lapses(lapses);
                 }
-                Deed::Refresh(Refresher {
-                    found,
-                    identity,
-                    subject,
-                })
+                Deed::Refresh(refresher)
             }
             // Nobody counts what the right administrator's token does.
             Granted::Administrator => Deed::Administer,
@@ -134,8 +115,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
             let lapses = counters.admit_once(token_use).await?;
             self.record.note_lapses(lapses);
         }
-        self.register(found, authenticated.identity.as_ref())
-            .await?;
+        self.register(found, &authenticated).await?;
         Ok(Deed::Forward(Socket {
             found,
             handshake,

@@ -8,17 +8,17 @@ use super::limits::Admission;
 use super::one_time::Bearer;
 use super::passage::Passage;
 use super::platform::Platform;
+use super::refresh::Refresher;
 use crate::admin::AdminToken;
 use crate::checks::handshake::Handshake;
 use crate::one_time::jti::TokenUse;
 use crate::policy::{Counting, PlainHttp, Policy, Site};
 use crate::record::{Outcome, Stage};
-use crate::registry::{RegistryKey, subject_key};
 use crate::request::Request;
 use crate::response::cors::{self, CorsAnswer};
 use crate::response::reason::{AllowedMethods, Reason, Rejection};
 use crate::routing::table::Miss;
-use crate::token::{Authentication, Identity};
+use crate::token::{Authentication, Identity, TokenDigest};
 
 /// What a request wants, once step 3 knows it.
 pub(super) enum Purpose<'a> {
@@ -51,15 +51,18 @@ pub(super) enum Claimant<'a> {
 /// Who asks, after step 7.
 pub(super) enum Caller<'a> {
     Upgrade(Upgrade<'a>),
-    Ticket {
-        found: Found<'a>,
-        identity: Identity,
-    },
-    Refresh {
-        found: Found<'a>,
-        identity: Identity,
-    },
+    Ticket(TokenHolder<'a>),
+    Refresh(TokenHolder<'a>),
     Administrator,
+}
+
+/// A client that showed its token to an endpoint.
+pub(super) struct TokenHolder<'a> {
+    pub found: Found<'a>,
+    pub identity: Identity,
+    pub token: TokenDigest,
+    /// Whether a provider knows it, rather than a key: then it can be one token for a whole session.
+    pub is_introspected: bool,
 }
 
 /// An upgrade on its way from step 7 to step 9.
@@ -81,16 +84,8 @@ pub(super) struct Permitted<'a>(Granted<'a>);
 /// What step 8 permits. A ticket is judged at step 9, when it is known whose it is.
 pub(super) enum Granted<'a> {
     Upgrade(Upgrade<'a>),
-    Ticket {
-        found: Found<'a>,
-        identity: Identity,
-    },
-    Refresh {
-        found: Found<'a>,
-        identity: Identity,
-        /// Whose sockets are refreshed.
-        subject: RegistryKey,
-    },
+    Ticket(TokenHolder<'a>),
+    Refresh(Refresher<'a>),
     Administrator,
 }
 
@@ -206,14 +201,12 @@ impl<'a, P: Platform> Attempt<'a, P> {
                     bearer,
                 })
             }
-            Claimant::Ticket(found) => Caller::Ticket {
-                found,
-                identity: self.check_plain_token(found, Freshness::Cached).await?,
-            },
-            Claimant::Refresh(found) => Caller::Refresh {
-                found,
-                identity: self.check_plain_token(found, Freshness::Current).await?,
-            },
+            Claimant::Ticket(found) => {
+                Caller::Ticket(self.check_plain_token(found, Freshness::Cached).await?)
+            }
+            Claimant::Refresh(found) => {
+                Caller::Refresh(self.check_plain_token(found, Freshness::Current).await?)
+            }
             Claimant::Administration(token) => {
                 token.check(self.request)?;
                 // Only wrong tokens count.
@@ -238,7 +231,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
         &mut self,
         found: Found<'a>,
         freshness: Freshness,
-    ) -> Result<Identity, Rejection> {
+    ) -> Result<TokenHolder<'a>, Rejection> {
         let policy = &found.route.policy;
         let Some(authentication) = &policy.authentication else {
             return Err(Reason::NoRoute.because("the route has no tokens"));
@@ -248,13 +241,19 @@ impl<'a, P: Platform> Attempt<'a, P> {
         let verdict = authentication
             .check_plain(&runtime, self.request, afresh)
             .await;
-        let identity = self.take_verdict(verdict, runtime.into_progress())?;
+        let is_introspected = verdict.header.is_none();
+        let (identity, token) = self.take_verdict(verdict, runtime.into_progress())?;
         self.record.note_identity(&identity);
         if policy.one_time.rejects_replay {
             // A token that can't be admitted at all is refused before any object is asked.
             TokenUse::of(&identity, policy.one_time.accepted_until(&identity))?;
         }
-        Ok(identity)
+        Ok(TokenHolder {
+            found,
+            identity,
+            token,
+            is_introspected,
+        })
     }
 
     /// Step 8: what the token permits. A ticket permits what the upgrade needs later, because that
@@ -268,19 +267,10 @@ impl<'a, P: Platform> Attempt<'a, P> {
                 }
                 Granted::Upgrade(upgrade)
             }
-            Caller::Ticket { found, identity } => Granted::Ticket { found, identity },
-            Caller::Refresh { found, identity } => {
-                self.permits(found, Some(&identity))?;
-                let cause = "the token names no subject";
-                let subject = subject_key(&identity).ok_or_else(|| {
-                    let detail = format!("{cause}, so it is not known whose sockets are meant");
-                    Reason::BadRequest { detail }.because(cause)
-                })?;
-                Granted::Refresh {
-                    found,
-                    identity,
-                    subject,
-                }
+            Caller::Ticket(holder) => Granted::Ticket(holder),
+            Caller::Refresh(holder) => {
+                self.permits(holder.found, Some(&holder.identity))?;
+                Granted::Refresh(Refresher::new(holder, self.request)?)
             }
             Caller::Administrator => Granted::Administrator,
         }))

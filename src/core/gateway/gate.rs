@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 use super::dispatch::{Endpoint, Place, is_health};
 use super::questions::Questions;
+use super::undenied::Undenied;
 use crate::config::{ConfigError, Settings};
 use crate::limits::deny_cache::DenyCache;
 use crate::limits::route_pool::Holder;
@@ -20,6 +21,7 @@ pub struct Gate {
     /// Used where the configuration is wrong.
     pub(super) reject_with: RejectWith,
     pub(super) known: RefCell<DenyCache>,
+    pub(super) undenied: Undenied,
     /// The shares of routes' quotas that were lent to this isolate, by the routes' patterns.
     pub(super) holders: RefCell<HashMap<String, Holder>>,
     pub(super) questions: RefCell<Questions>,
@@ -31,6 +33,7 @@ impl Gate {
             site: Site::read(settings),
             reject_with: RejectWith::alone(settings),
             known: RefCell::default(),
+            undenied: Undenied::default(),
             holders: RefCell::default(),
             questions: RefCell::default(),
         }

@@ -155,6 +155,7 @@ impl<P: Platform> Counters<'_, P> {
         record.note_identity(&grant.identity);
         Ok(Authenticated {
             identity: Some(grant.identity),
+            token: Some(grant.token),
             credential: Some(ticket.credential()),
         })
     }

@@ -1,7 +1,9 @@
 //! Proof that a request passed every check.
 
-use super::admission::{Admitted, Deed, Refresher, Socket, TokenHolder};
+use super::admission::{Admitted, Deed, Socket};
+use super::checks::TokenHolder;
 use super::checks::{KnownChecked, OriginChecked};
+use super::refresh::Refresher;
 
 /// A request that passed every check. Only [`Permits::new`] makes one.
 pub(super) struct Permit<T>(T);

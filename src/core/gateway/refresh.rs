@@ -2,15 +2,19 @@
 
 use serde::Serialize;
 
-use super::admission::Refresher;
 use super::attempt::Attempt;
+use super::checks::TokenHolder;
 use super::passage::Passage;
 use super::permit::Permit;
 use super::platform::Platform;
 use super::registration::rejection_for;
 use crate::record::{Outcome, Stage};
-use crate::registry::{RegistryRequest, RegistryResponse, session_key};
-use crate::response::reason::Rejection;
+use crate::registry::{
+    RefreshScope, RegistryKey, RegistryRequest, RegistryResponse, session_key, subject_key,
+};
+use crate::request::Request;
+use crate::response::reason::{Reason, Rejection};
+use crate::token::TokenDigest;
 
 #[derive(Serialize)]
 struct Refreshed {
@@ -18,6 +22,50 @@ struct Refreshed {
     expires_in: u64,
     /// How many sockets live until then.
     sockets: u64,
+}
+
+/// The header in which a client shows the token that its sockets live by, where tokens name no
+/// session.
+pub const PREVIOUS_TOKEN: &str = "portcullis-previous-token";
+
+/// A client that refreshes its sockets by its token.
+pub(super) struct Refresher<'a> {
+    pub holder: TokenHolder<'a>,
+    /// The owner of the sockets.
+    subject: RegistryKey,
+    scope: RefreshScope,
+}
+
+impl<'a> Refresher<'a> {
+    pub fn new(holder: TokenHolder<'a>, request: &Request<'_>) -> Result<Self, Rejection> {
+        let bad = |cause: &'static str, detail: &str| {
+            let detail = format!("{cause}{detail}");
+            Reason::BadRequest { detail }.because(cause)
+        };
+        let subject = subject_key(&holder.identity).ok_or_else(|| {
+            let detail = ", so it is not known whose sockets are meant";
+            bad("the token names no subject", detail)
+        })?;
+        let previous = request.headers.get(PREVIOUS_TOKEN);
+        let previous = previous.as_deref().map(str::trim);
+        let scope = match (session_key(&holder.identity), previous) {
+            (Some(session), _) => RefreshScope::Session(session),
+            // It needs no verification: it only chooses among the subject's own sockets.
+            (None, Some(token)) if !token.is_empty() => RefreshScope::Token(TokenDigest::of(token)),
+            (None, _) if holder.is_introspected => RefreshScope::Token(holder.token.clone()),
+            (None, _) => {
+                let detail = ", so it is not known which of the subject's sockets are meant; show \
+                              the token that opened them or moved them last in the header \
+                              Portcullis-Previous-Token";
+                return Err(bad("the token names no session", detail));
+            }
+        };
+        Ok(Self {
+            holder,
+            subject,
+            scope,
+        })
+    }
 }
 
 impl<'a, P: Platform> Attempt<'a, P> {
@@ -29,16 +77,22 @@ impl<'a, P: Platform> Attempt<'a, P> {
     ) -> Result<Passage<P>, Rejection> {
         self.enter(Stage::Registry);
         let Refresher {
+            holder,
+            subject,
+            scope,
+        } = permit.into_inner();
+        let TokenHolder {
             found,
             identity,
-            subject,
-        } = permit.into_inner();
+            token,
+            ..
+        } = holder;
         let policy = &found.route.policy;
         let shard = subject.shard();
         let question = RegistryRequest::Extend {
-            entry: self.socket_entry(found, Some(&identity)),
+            entry: self.socket_entry(found, Some(&identity), Some(&token)),
             subject,
-            session: session_key(&identity),
+            scope,
         };
         let answers = self
             .platform

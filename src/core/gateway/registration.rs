@@ -2,16 +2,24 @@
 
 use super::attempt::{Attempt, Found};
 use super::platform::{ObjectReply, Platform, Registration};
-use crate::policy::FailurePolicy;
+use crate::limits::scope::LimitScope;
+use crate::policy::{FailurePolicy, Judging};
 use crate::record::Stage;
-use crate::registry::{Arrival, DenialReason, RegistryResponse, SocketEntry, shard_of};
+use crate::registry::{
+    Arrival, DenialReason, MAX_SOCKETS_OF_OWNER, RegistryResponse, SocketEntry, shard_of,
+};
 use crate::request::address::AddressKey;
 use crate::response::reason::{Reason, Rejection};
-use crate::token::Identity;
+use crate::token::{Authenticated, Identity, TokenDigest};
 
 impl<P: Platform> Attempt<'_, P> {
     /// A socket as the registry knows it.
-    pub fn socket_entry(&self, found: Found<'_>, identity: Option<&Identity>) -> SocketEntry {
+    pub fn socket_entry(
+        &self,
+        found: Found<'_>,
+        identity: Option<&Identity>,
+        token: Option<&TokenDigest>,
+    ) -> SocketEntry {
         let policy = &found.route.policy;
         let arrival = Arrival {
             id: &self.record.request_id,
@@ -21,6 +29,7 @@ impl<P: Platform> Attempt<'_, P> {
             realm: &policy
                 .registering
                 .realm(&policy.permission, &found.parameters),
+            token,
             now: self.platform.now(),
         };
         SocketEntry::new(
@@ -39,28 +48,50 @@ impl<P: Platform> Attempt<'_, P> {
     pub async fn register(
         &mut self,
         found: Found<'_>,
-        identity: Option<&Identity>,
+        authenticated: &Authenticated,
     ) -> Result<(), Rejection> {
+        let identity = authenticated.identity.as_ref();
         let policy = &found.route.policy;
         let registering = &policy.registering;
-        // Without revocations only sockets that expire matter.
+        let shard = shard_of(identity, self.registry_address());
+        let is_judged = match registering.judging {
+            Judging::Never => false,
+            Judging::Always => true,
+            Judging::WhileDenialsExist => !self.gate.undenied.is_known(shard, self.platform.now()),
+        };
+        // Otherwise only sockets that expire matter.
         let may_expire = registering.is_held && identity.is_some();
-        if !registering.is_judged && !may_expire {
+        if !is_judged && !may_expire {
             return Ok(());
         }
         self.enter(Stage::Registry);
         let counters = self.counters(&policy.counting);
         let registration = Registration {
-            shard: shard_of(identity, self.registry_address()),
-            entry: self.socket_entry(found, identity),
-            with_channel: registering.is_held,
+            shard,
+            entry: self.socket_entry(found, identity, authenticated.token.as_ref()),
+            with_channel: registering.is_held
+                && (registering.judging == Judging::Always || may_expire),
             ends_when_lost: policy.counting.on_registry_failure == FailurePolicy::Reject,
             timeout: policy.counting.timeout,
         };
         let ObjectReply { answer, channel } = self.platform.register(&registration).await;
         let failure = match answer {
-            Ok(RegistryResponse::Admitted) => None,
+            Ok(RegistryResponse::Admitted { denials_exist }) => {
+                let now = self.platform.now();
+                self.gate.undenied.learn(shard, denials_exist, now);
+                None
+            }
             Ok(RegistryResponse::Refused { end }) => return Err(rejection_for(end)),
+            Ok(RegistryResponse::TooManySockets) => {
+                let (scope, owner) = match identity.and_then(|identity| identity.subject.as_ref()) {
+                    Some(_) => (LimitScope::User, "subject"),
+                    None => (LimitScope::Address, "address"),
+                };
+                let cause = format!(
+                    "the registry holds {MAX_SOCKETS_OF_OWNER} live sockets of this {owner}"
+                );
+                return Err(Reason::TooManySockets { scope }.because(cause));
+            }
             Ok(other) => Some(format!("the registry answered {other:?}")),
             Err(failure) => Some(failure),
         };

@@ -1,7 +1,7 @@
 //! `POST /_portcullis/ticket`: issues a one-time ticket for a token.
 
-use super::admission::TokenHolder;
 use super::attempt::Attempt;
+use super::checks::TokenHolder;
 use super::passage::Passage;
 use super::permit::Permit;
 use super::platform::Platform;
@@ -14,7 +14,12 @@ impl<'a, P: Platform> Attempt<'a, P> {
         &mut self,
         permit: Permit<TokenHolder<'a>>,
     ) -> Result<Passage<P>, Rejection> {
-        let TokenHolder { found, identity } = permit.into_inner();
+        let TokenHolder {
+            found,
+            identity,
+            token,
+            ..
+        } = permit.into_inner();
         let policy = &found.route.policy;
         let Some(ttl) = policy.one_time.ticket_ttl else {
             return Err(Reason::NoRoute.because("the route has no tickets"));
@@ -24,6 +29,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
         let until = policy.one_time.accepted_until(&identity).min(now + ttl);
         let grant = Grant {
             identity,
+            token,
             alg: self.record.alg.clone(),
             kid: self.record.kid.clone(),
         };

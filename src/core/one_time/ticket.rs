@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::request::Request;
 use crate::request::address::AddressKey;
 use crate::response::reason::{Reason, Rejection};
-use crate::token::{Credential, Identity, TrustDomain};
+use crate::token::{Credential, Identity, TokenDigest, TrustDomain};
 use crate::util::time::Timestamp;
 
 /// The query parameter that carries a ticket.
@@ -97,6 +97,8 @@ pub struct Bounds {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Grant {
     pub identity: Identity,
+    /// Finds the sockets of the token that the ticket was issued for.
+    pub token: TokenDigest,
     /// `alg` and `kid` of the token, for the record.
     pub alg: Option<String>,
     pub kid: Option<String>,
@@ -117,6 +119,7 @@ struct StoredGrant {
     expires: u64,
     alg: Option<String>,
     kid: Option<String>,
+    token: TokenDigest,
 }
 
 impl Grant {
@@ -134,6 +137,7 @@ impl Grant {
             expires: self.identity.expires.0,
             alg: self.alg,
             kid: self.kid,
+            token: self.token,
         };
         serde_json::to_string(&stored).expect("texts, a number and JSON")
     }
@@ -164,6 +168,7 @@ impl Grant {
             },
             alg: stored.alg,
             kid: stored.kid,
+            token: stored.token,
         })
     }
 }

@@ -1,18 +1,24 @@
 //! Denials: revocations, bans, and for a minute disconnections.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{RegistryKey, Socket, SocketEntry};
+use super::sockets::shown;
+use super::{Claim, RegistryKey, Socket, SocketEntry};
+use crate::util::digest::hex_digest;
 use crate::util::time::Timestamp;
 
 /// The most denials that one object keeps.
 pub const MAX_DENIALS: u32 = 100_000;
 
+/// The most denials about one subject that one object keeps, of all issuers together.
+pub const MAX_DENIALS_OF_SUBJECT: u32 = 1000;
+
 /// How long a disconnection is remembered. A socket that lost its channel has this long to come
 /// back, and must not outlive a disconnection that happened meanwhile.
-pub const DISCONNECT_LASTS: Duration = Duration::from_secs(60);
+pub const DISCONNECT_LASTS: Duration = Duration::from_mins(1);
 
 /// The clocks of two isolates differ by less than this.
 const CLOCKS_DIFFER: Duration = Duration::from_secs(1);
@@ -29,8 +35,30 @@ pub enum DenialKind {
     Disconnect,
 }
 
+/// Merges the lists of several objects. Returns the `max` newest denials, newest first, and whether
+/// there are more.
+pub fn newest(kind: DenialKind, found: Vec<ListedDenial>, max: usize) -> (Vec<ListedDenial>, bool) {
+    let mut merged: BTreeMap<String, ListedDenial> = BTreeMap::new();
+    for listed in found {
+        match merged.get_mut(&listed.id) {
+            None => {
+                merged.insert(listed.id.clone(), listed);
+            }
+            Some(known) => {
+                known.denial = listed.denial.over(kind, Some(known.denial)).stored;
+                known.since = known.since.min(listed.since);
+            }
+        }
+    }
+    let mut all: Vec<_> = merged.into_values().collect();
+    all.sort_by(|one, other| (other.since, &one.id).cmp(&(one.since, &other.id)));
+    let truncated = all.len() > max;
+    all.truncate(max);
+    (all, truncated)
+}
+
 impl DenialKind {
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Ban => "ban",
             Self::Revoke => "revoke",
@@ -63,6 +91,67 @@ impl DenialTarget {
     pub fn name(&self) -> String {
         format!("{} {}", self.kind.name(), self.key.as_str())
     }
+
+    /// The id by which an administrator names its denial: 32 hexadecimal digits.
+    pub fn id(&self) -> String {
+        let mut digest = hex_digest([Some(self.name())]);
+        digest.truncate(ID_LENGTH);
+        digest
+    }
+}
+
+/// The length of a denial's id.
+pub const ID_LENGTH: usize = 32;
+
+/// What a denial is about, as lists show it. Longer texts are cut.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct About {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ip: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jti: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sid: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sub: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iss: Option<String>,
+}
+
+impl About {
+    pub fn address(address: &str) -> Self {
+        Self {
+            ip: Some(address.to_owned()),
+            ..Self::default()
+        }
+    }
+
+    /// A claim's value, of one issuer or any; or all tokens of an issuer or of any.
+    pub fn tokens(claim: Option<(Claim, &str)>, issuer: Option<&str>) -> Self {
+        let value = |name| {
+            let value = claim.filter(|(claim, _)| *claim == name);
+            value.map(|(_, value)| shown(value))
+        };
+        Self {
+            ip: None,
+            jti: value(Claim::Token),
+            sid: value(Claim::Session),
+            sub: value(Claim::Subject),
+            iss: issuer.map(shown),
+        }
+    }
+}
+
+/// A denial in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListedDenial {
+    pub id: String,
+    pub about: About,
+    /// When it was first stored.
+    pub since: Timestamp,
+    pub denial: Denial,
 }
 
 /// A denial merged with what was stored for its target. Neither the order nor the number of times

@@ -126,6 +126,13 @@ pub fn shard_of(identity: Option<&Identity>, address: AddressKey) -> u8 {
         .shard()
 }
 
+/// The owner of a socket: its subject, or without one its address. An address does not own the
+/// sockets of the subjects behind it.
+pub(super) fn owner_of(identity: Option<&Identity>, address: AddressKey) -> RegistryKey {
+    let subject = identity.and_then(subject_key);
+    subject.unwrap_or_else(|| RegistryKey::new("own", &[&address.to_string()]))
+}
+
 /// The subject of an identity, within its issuer.
 pub fn subject_key(identity: &Identity) -> Option<RegistryKey> {
     let subject = identity.subject.as_deref()?;

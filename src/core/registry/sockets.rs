@@ -2,13 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::keys::{Claim, RegistryKey};
+use super::keys::{Claim, RegistryKey, owner_of};
 use crate::request::address::AddressKey;
-use crate::token::Identity;
+use crate::token::{Identity, TokenDigest};
 use crate::util::time::Timestamp;
 
 /// The most sockets that one list shows.
 pub const MAX_LISTED: usize = 1000;
+
+/// The most live sockets of one owner that an object registers: an eighth of the 32,768 that the
+/// platform accepts in an object.
+pub const MAX_SOCKETS_OF_OWNER: usize = 4096;
 
 /// Longer texts are cut where they are only shown, in bytes.
 const MAX_SHOWN_BYTES: usize = 256;
@@ -34,6 +38,9 @@ pub struct Socket {
     pub has_token: bool,
     /// When that token was issued, if it says so.
     pub issued: Option<Timestamp>,
+    /// A digest of that token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<TokenDigest>,
     /// Equal for sockets that were opened under equal rules.
     pub realm: String,
     /// The token that moved its expiry last, if one did.
@@ -50,6 +57,8 @@ pub struct TokenRenewal {
     pub keys: Vec<RegistryKey>,
     /// When it was issued, if it says so.
     pub issued: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<TokenDigest>,
 }
 
 impl Socket {
@@ -61,6 +70,7 @@ impl Socket {
         let renewal = TokenRenewal {
             keys: keys.cloned().collect(),
             issued: newer.socket.issued,
+            token: newer.socket.token.clone(),
         };
         let message = format!("expires {} {}", until.0, renewal.to_json());
         self.extend_to(until, Some(renewal)).then_some(message)
@@ -85,6 +95,12 @@ impl Socket {
         self.renewal.as_ref().map_or(&[], |renewal| &renewal.keys)
     }
 
+    /// Whether this token opened it, or moved its expiry last.
+    pub fn lives_by(&self, token: &TokenDigest) -> bool {
+        let newer = self.renewal.as_ref().and_then(|newer| newer.token.as_ref());
+        self.token.as_ref() == Some(token) || newer == Some(token)
+    }
+
     /// Whether a token that it lives by was issued earlier, or does not say when.
     pub(super) fn was_issued_before(&self, time: Timestamp) -> bool {
         let newer = self.renewal.as_ref().map(|renewal| renewal.issued);
@@ -106,8 +122,10 @@ pub fn oldest(mut sockets: Vec<Socket>, max: usize) -> (Vec<Socket>, bool) {
 #[serde(deny_unknown_fields)]
 pub struct SocketEntry {
     pub socket: Socket,
-    /// At most ten: the platform allows no more tags.
     pub keys: Vec<RegistryKey>,
+    /// Its subject within its issuer, or its address without a subject. One owner can't take up a
+    /// whole object.
+    pub owner: RegistryKey,
 }
 
 /// Where a socket that asks to be opened comes from.
@@ -117,10 +135,19 @@ pub struct Arrival<'a> {
     pub route: &'a str,
     pub origin: Option<&'a str>,
     pub realm: &'a str,
+    /// A digest of its token.
+    pub token: Option<&'a TokenDigest>,
     pub now: Timestamp,
 }
 
 impl SocketEntry {
+    /// The keys and the owner, as the tags of the socket's channel. The platform allows ten.
+    pub fn tags(&self) -> Vec<String> {
+        let owner = (!self.keys.contains(&self.owner)).then_some(&self.owner);
+        let tags = self.keys.iter().chain(owner);
+        tags.map(|key| key.as_str().to_owned()).collect()
+    }
+
     /// `identity`: what its token says, and when that token stops being accepted.
     pub fn new(arrival: &Arrival<'_>, identity: Option<(&Identity, Timestamp)>) -> Self {
         let mut keys = vec![
@@ -148,14 +175,20 @@ impl SocketEntry {
             expires: identity.map(|(_, expires)| expires),
             has_token: identity.is_some(),
             issued: identity.and_then(|(identity, _)| identity.issued()),
+            token: arrival.token.cloned(),
             realm: arrival.realm.to_owned(),
             renewal: None,
         };
-        Self { socket, keys }
+        let owner = owner_of(identity.map(|(identity, _)| identity), arrival.address);
+        Self {
+            socket,
+            keys,
+            owner,
+        }
     }
 }
 
 /// A text as lists show it.
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     text[..text.floor_char_boundary(MAX_SHOWN_BYTES)].to_owned()
 }

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::{
-    Denial, DenialReason, DenialTarget, MergedDenial, RegistryKey, RegistryRequest,
-    RegistryResponse, SWEEP_EVERY, Socket, SocketEntry, Stored, judge, oldest,
+    About, Denial, DenialKind, DenialReason, DenialTarget, MAX_SOCKETS_OF_OWNER, MergedDenial,
+    Opening, RefreshScope, RegistryKey, RegistryRequest, RegistryResponse, Room, SWEEP_EVERY,
+    Socket, SocketEntry, Stored, judge, oldest,
 };
 use crate::util::time::Timestamp;
 
@@ -32,8 +33,11 @@ pub enum Effect {
     Store {
         target: DenialTarget,
         denial: Denial,
+        about: About,
         is_first: bool,
     },
+    /// Delete the denial with this kind and id.
+    Delete { kind: DenialKind, id: String },
     /// Delete the denials that ended after this long, unless that is planned already.
     SweepIn(Duration),
 }
@@ -56,7 +60,9 @@ impl RegistryRequest {
     /// Which live sockets the step needs: `None` for no socket, else all sockets with a tag, or all.
     pub fn sockets(&self) -> Option<Option<&RegistryKey>> {
         match self {
-            Self::Admit { .. } => None,
+            Self::Admit { .. } | Self::Open(_) | Self::Lift { .. } | Self::ListDenials { .. } => {
+                None
+            }
             // A channel keeps the tags that it was accepted with: none names a newer token.
             Self::Deny { target, .. } if target.key.is_of_token() => Some(None),
             Self::Deny { target, .. } => Some(target.key.tag()),
@@ -64,21 +70,40 @@ impl RegistryRequest {
             Self::Extend { subject, .. } => Some(Some(subject)),
         }
     }
+
+    /// Whose live sockets the object counts for the step, in [`Stored::owned`].
+    pub fn owner(&self) -> Option<&RegistryKey> {
+        match self {
+            Self::Open(Opening { entry, .. }) => Some(&entry.owner),
+            _ => None,
+        }
+    }
 }
 
-/// Judges a socket that asks to be registered, under the denials that are stored for it.
-pub fn admit(
-    entry: &SocketEntry,
-    denials: &[(DenialTarget, Denial)],
-    now: Timestamp,
-) -> RegistryResponse {
-    let found: Vec<_> = denials
+/// Judges a socket under the denials that are stored for it.
+fn admit(entry: &SocketEntry, stored: &Stored, now: Timestamp) -> RegistryResponse {
+    let found: Vec<_> = stored
+        .denials
         .iter()
         .map(|(target, denial)| (target.kind, *denial))
         .collect();
     match judge(&entry.socket, &found, now) {
-        Ok(()) => RegistryResponse::Admitted,
+        Ok(()) => RegistryResponse::Admitted {
+            denials_exist: stored.any_applies,
+        },
         Err(end) => RegistryResponse::Refused { end },
+    }
+}
+
+/// Judges a socket that is to be registered. One that was admitted before has its place.
+fn open(opening: &Opening, stored: &Stored, now: Timestamp) -> RegistryResponse {
+    match admit(&opening.entry, stored, now) {
+        RegistryResponse::Admitted { .. }
+            if !opening.again && stored.owned >= MAX_SOCKETS_OF_OWNER =>
+        {
+            RegistryResponse::TooManySockets
+        }
+        response => response,
     }
 }
 
@@ -90,29 +115,34 @@ pub fn step(
     now: Timestamp,
 ) -> Step {
     match request {
-        RegistryRequest::Admit { entry } => admit(entry, &stored.denials, now).into(),
+        RegistryRequest::Admit { entry } => admit(entry, stored, now).into(),
+        RegistryRequest::Open(opening) => open(opening, stored, now).into(),
         RegistryRequest::Deny {
             target,
             denial,
             stamped,
-        } => deny(target, (*denial, *stamped), stored, sockets, now),
+            about,
+        } => deny((target, about), (*denial, *stamped), stored, sockets, now),
+        RegistryRequest::Lift { kind, id } => lift(*kind, id, stored.lifted_exists),
+        RegistryRequest::ListDenials { .. } => {
+            let (denials, truncated) = stored.listed.clone();
+            RegistryResponse::ListedDenials { denials, truncated }.into()
+        }
         RegistryRequest::List { max, .. } => {
             let found = sockets.iter().map(|live| live.socket().clone()).collect();
             let (sockets, truncated) = oldest(found, *max);
             RegistryResponse::Listed { sockets, truncated }.into()
         }
-        RegistryRequest::Extend { entry, session, .. } => {
-            match admit(entry, &stored.denials, now) {
-                RegistryResponse::Admitted => extend(entry, session.as_ref(), sockets),
-                refused => refused.into(),
-            }
-        }
+        RegistryRequest::Extend { entry, scope, .. } => match admit(entry, stored, now) {
+            RegistryResponse::Admitted { .. } => extend(entry, scope, sockets),
+            refused => refused.into(),
+        },
     }
 }
 
 /// Stores a denial and ends the sockets that it hits.
 fn deny(
-    target: &DenialTarget,
+    (target, about): (&DenialTarget, &About),
     (denial, stamped): (Denial, bool),
     stored: &Stored,
     sockets: &[impl LiveSocket],
@@ -130,8 +160,12 @@ fn deny(
         stored: denial,
         is_new,
     } = denial.over(target.kind, before);
-    if before.is_none() && !stored.has_room && denial.needs_room(target.kind, now) {
-        return RegistryResponse::Full.into();
+    if before.is_none() && denial.needs_room(target.kind, now) {
+        match stored.room {
+            Room::Free => {}
+            Room::SubjectFull => return RegistryResponse::SubjectFull.into(),
+            Room::Full => return RegistryResponse::Full.into(),
+        }
     }
     let key = &target.key;
     let is_meant = |live: &dyn LiveSocket| {
@@ -153,6 +187,7 @@ fn deny(
         effects.push(Effect::Store {
             target: target.clone(),
             denial,
+            about: about.clone(),
             is_first: before.is_none(),
         });
     }
@@ -160,13 +195,27 @@ fn deny(
     Step { response, effects }
 }
 
+fn lift(kind: DenialKind, id: &str, existed: bool) -> Step {
+    let id = id.to_owned();
+    Step {
+        response: RegistryResponse::Lifted { existed },
+        effects: match existed {
+            true => vec![Effect::Delete { kind, id }],
+            false => Vec::new(),
+        },
+    }
+}
+
 /// Moves the expiry of the subject's sockets that were opened under the rules of `newer`.
-fn extend(newer: &SocketEntry, session: Option<&RegistryKey>, sockets: &[impl LiveSocket]) -> Step {
+fn extend(newer: &SocketEntry, scope: &RefreshScope, sockets: &[impl LiveSocket]) -> Step {
     let mut effects = Vec::new();
     let mut count = 0;
     for (at, live) in sockets.iter().enumerate() {
-        let is_of_session = session.is_none_or(|session| live.has_key(session));
-        if live.socket().realm != newer.socket.realm || !is_of_session {
+        let is_meant = match scope {
+            RefreshScope::Session(session) => live.has_key(session),
+            RefreshScope::Token(token) => live.socket().lives_by(token),
+        };
+        if live.socket().realm != newer.socket.realm || !is_meant {
             continue;
         }
         count += 1;

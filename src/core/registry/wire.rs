@@ -2,50 +2,86 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Denial, DenialReason, DenialTarget, RegistryKey, Socket, SocketEntry, TokenRenewal};
+use super::{
+    About, Denial, DenialKind, DenialReason, DenialTarget, ListedDenial, RegistryKey, Socket,
+    SocketEntry, TokenRenewal,
+};
+use crate::token::TokenDigest;
 use crate::util::time::Timestamp;
 
 /// A request to an object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum RegistryRequest {
-    /// Whether a socket is admitted. One that is to be registered asks by its channel.
+    /// Whether a socket is admitted that is not registered.
     Admit { entry: SocketEntry },
+    /// Admits a socket and registers it with its channel.
+    Open(Opening),
     /// Stores a denial and ends the sockets that it hits. `stamped`: the object sets its time.
     Deny {
         target: DenialTarget,
         denial: Denial,
         stamped: bool,
+        about: About,
     },
+    /// Deletes the denial with this kind and id.
+    Lift { kind: DenialKind, id: String },
+    /// The denials of one kind that still apply, the newest first.
+    ListDenials { kind: DenialKind, max: usize },
     /// The live sockets of a key, or all.
     List {
         key: Option<RegistryKey>,
         max: usize,
     },
-    /// Moves the expiry of a subject's sockets, of one session or all, ahead to that of `entry`,
-    /// which must be one that would be admitted, under equal rules.
+    /// Moves the expiry of some of a subject's sockets ahead to that of `entry`, which must be one
+    /// that would be admitted, under equal rules.
     Extend {
         entry: SocketEntry,
         subject: RegistryKey,
-        session: Option<RegistryKey>,
+        scope: RefreshScope,
     },
+}
+
+/// Which of its subject's sockets a newer token keeps open: those of one device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum RefreshScope {
+    /// Those that were opened in this session.
+    Session(RegistryKey),
+    /// Those that this token opened or moved last.
+    Token(TokenDigest),
 }
 
 /// The response of an object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum RegistryResponse {
-    Admitted,
+    /// `denials_exist`: whether the object stores a denial that still applies, about anybody.
+    Admitted {
+        denials_exist: bool,
+    },
     Refused {
         end: DenialReason,
     },
+    /// As many sockets of its owner are registered as may be.
+    TooManySockets,
     /// `denial`: what is stored now. `sockets`: how many were ended.
     Denied {
         denial: Denial,
         sockets: u64,
     },
-    /// The object keeps as many denials as it can; this one is not stored.
+    /// The object keeps as many denials as it can, or as many sockets; this one is not stored.
     Full,
+    /// The object keeps as many denials about this subject as may be; this one is not stored.
+    SubjectFull,
+    /// `existed`: whether there was such a denial.
+    Lifted {
+        existed: bool,
+    },
+    ListedDenials {
+        denials: Vec<ListedDenial>,
+        truncated: bool,
+    },
     Listed {
         sockets: Vec<Socket>,
         truncated: bool,
@@ -58,7 +94,8 @@ pub enum RegistryResponse {
 
 /// A request for a channel. It travels in the query of the URL, since a request for a socket has
 /// no body.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Opening {
     pub entry: SocketEntry,
     /// Whether it was admitted before, and lost its channel.
@@ -108,6 +145,7 @@ as_json!(
     RegistryRequest,
     RegistryResponse,
     SocketEntry,
+    About,
     Socket,
     TokenRenewal
 );

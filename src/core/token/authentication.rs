@@ -2,6 +2,7 @@
 
 use super::claims::Identity;
 use super::credential::{Credential, Source};
+use super::digest::TokenDigest;
 use super::fault::{AuthenticationFault, CredentialFault, TokenFault};
 use super::introspection::Sessions;
 use super::issuer::Issuer;
@@ -29,6 +30,8 @@ pub struct Authentication {
 pub struct Authenticated {
     /// `None` for a client without a token, where `AUTH` is `optional`.
     pub identity: Option<Identity>,
+    /// A digest of the token, or of the one that a ticket was issued for.
+    pub token: Option<TokenDigest>,
     /// The credential, which no upstream may see.
     pub credential: Option<Credential>,
 }
@@ -78,6 +81,7 @@ impl Authentication {
         let verdict = self.identify(runtime, credential.token(), false).await;
         verdict.map(|identity| Authenticated {
             identity: Some(identity),
+            token: Some(TokenDigest::of(credential.token())),
             credential: Some(credential),
         })
     }
@@ -90,11 +94,15 @@ impl Authentication {
         runtime: &R,
         request: &Request<'_>,
         afresh: bool,
-    ) -> Verdict<Identity> {
+    ) -> Verdict<(Identity, TokenDigest)> {
         let is_plain = |source: &&Source| matches!(source, Source::Header | Source::Cookie(_));
         let sources: Vec<_> = self.sources.iter().filter(is_plain).cloned().collect();
         match Credential::find(&sources, request, &[]) {
-            Ok(Some(credential)) => self.identify(runtime, credential.token(), afresh).await,
+            Ok(Some(credential)) => {
+                let token = credential.token();
+                let verdict = self.identify(runtime, token, afresh).await;
+                verdict.map(|identity| (identity, TokenDigest::of(token)))
+            }
             Ok(None) => {
                 let fault = CredentialFault::Missing("no token in a header or cookie");
                 Verdict::without_header(Err(fault))

@@ -9,6 +9,7 @@ pub struct ObjectSql(pub SqlStorage);
 impl Sql for ObjectSql {
     fn run(&self, statement: &str, values: &[SqlValue]) -> Result<Vec<Vec<SqlValue>>, String> {
         let bound = values.iter().map(|value| match value {
+            SqlValue::Null => SqlStorageValue::Null,
             SqlValue::Text(text) => SqlStorageValue::String(text.clone()),
             SqlValue::Integer(number) => SqlStorageValue::Integer(*number),
         });
@@ -24,6 +25,7 @@ impl Sql for ObjectSql {
 
 fn read(value: SqlStorageValue) -> Result<SqlValue, String> {
     match value {
+        SqlStorageValue::Null => Ok(SqlValue::Null),
         SqlStorageValue::String(text) => Ok(SqlValue::Text(text)),
         SqlStorageValue::Integer(number) => Ok(SqlValue::Integer(number)),
         other => Err(format!("a stored value has another type: {other:?}")),

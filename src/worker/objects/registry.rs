@@ -6,8 +6,8 @@ use std::time::Duration;
 use portcullis::gateway::platform::{ObjectReply, Registration};
 use portcullis::policy::REGISTRY_BINDING;
 use portcullis::registry::{
-    DenialReason, Denials, Effect, LiveSocket, Opening, RegistryKey, RegistryRequest,
-    RegistryResponse, SWEEP_EVERY, Socket, Step, admit, step,
+    Denials, Effect, LiveSocket, Opening, RegistryKey, RegistryRequest, RegistryResponse,
+    SWEEP_EVERY, Socket, Step, step,
 };
 use portcullis::relay::CloseReason;
 use portcullis::request::RequestUrl;
@@ -168,28 +168,32 @@ impl Registry {
     fn open(&self, request: &Request) -> Result<Response> {
         let url = request.inner().url();
         let opening = RequestUrl::split(&url).query.and_then(Opening::from_query);
-        let Opening { entry, again } =
-            opening.ok_or_else(|| Error::from("the query of the URL has no entry"))?;
-        let denials = self.denials.load(&entry.denial_targets(again))?;
-        let response = admit(&entry, &denials, now());
-        let answer = response.to_json();
-        if let RegistryResponse::Refused { end } = response {
-            let response = Response::empty()?;
-            let headers = response.headers();
-            headers.set("answer", &answer)?;
-            headers.set("message", &end_message(end))?;
-            return Ok(response);
-        }
-        let tags = entry.keys.iter().map(|key| key.as_str().to_owned());
-        let socket = entry.socket.to_json();
-        let accepted = accept_socket(self.state.as_raw(), tags.collect(), &socket, &answer)?;
-        Ok(accepted.into())
+        let opening = opening.ok_or_else(|| Error::from("the query of the URL has no entry"))?;
+        let (tags, socket) = (opening.entry.tags(), opening.entry.socket.to_json());
+        let (response, _) = self.answer(&RegistryRequest::Open(opening))?;
+        let message = match &response {
+            RegistryResponse::Admitted { .. } => {
+                let answer = response.to_json();
+                return match accept_socket(self.state.as_raw(), tags, &socket, &answer) {
+                    Ok(accepted) => Ok(accepted.into()),
+                    // It holds as many as the platform accepts.
+                    Err(_) => refuse(&RegistryResponse::Full, None),
+                };
+            }
+            RegistryResponse::Refused { end } => end_message(CloseReason::from(*end)),
+            _ => end_message(CloseReason::LimiterUnavailable),
+        };
+        refuse(&response, Some(&message))
     }
 
     /// Answers a request, and says after how long to sweep, if that is needed.
     fn answer(&self, request: &RegistryRequest) -> Result<(RegistryResponse, Option<Duration>)> {
         let now = now();
-        let stored = self.denials.load_for(request, now)?;
+        let mut stored = self.denials.load_for(request, now)?;
+        if let Some(owner) = request.owner() {
+            let channels = self.state.get_websockets_with_tag(owner.as_str());
+            stored.owned = channels.iter().filter(|channel| is_open(channel)).count();
+        }
         let sockets = match request.sockets() {
             None => Vec::new(),
             Some(tag) => self.sockets(tag)?,
@@ -200,7 +204,7 @@ impl Registry {
             match effect {
                 Effect::End { at, reason } => {
                     let channel = &sockets[at].channel;
-                    send(channel, &end_message(reason));
+                    send(channel, &end_message(reason.into()));
                     // Whenever its isolate reads that, the socket is no longer a live one.
                     let _ = channel.close(Some(1000), Some("ended"));
                 }
@@ -216,8 +220,10 @@ impl Registry {
                 Effect::Store {
                     target,
                     denial,
+                    about,
                     is_first,
-                } => self.denials.store(&target, denial, is_first)?,
+                } => self.denials.store(&target, denial, &about, is_first, now)?,
+                Effect::Delete { kind, id } => self.denials.delete(kind, &id)?,
                 Effect::SweepIn(after) => sweep_in = Some(after),
             }
         }
@@ -263,9 +269,21 @@ impl LiveSocket for Attached<'_> {
     }
 }
 
-fn end_message(reason: DenialReason) -> String {
-    let message = CloseReason::from(reason).message();
-    message.expect("the gate closes for a denial")
+fn end_message(reason: CloseReason) -> String {
+    let message = reason.message();
+    message.expect("a reason of the gate's own")
+}
+
+/// Refuses a channel. `message`: what becomes of a socket that was admitted before; without one
+/// the refusal counts as a failure.
+fn refuse(response: &RegistryResponse, message: Option<&str>) -> Result<Response> {
+    let refusal = Response::empty()?;
+    let headers = refusal.headers();
+    headers.set("answer", &response.to_json())?;
+    if let Some(message) = message {
+        headers.set("message", message)?;
+    }
+    Ok(refusal)
 }
 
 /// Sends a message through a channel. A channel that is broken says so to its isolate by itself.

@@ -1,7 +1,7 @@
 //! What an administrator's requests say.
 
 use portcullis::admin::{Command, Filter, Target};
-use portcullis::registry::{Claim, RegistryKey};
+use portcullis::registry::{About, Claim, RegistryKey};
 use portcullis::request::address::{ClientAddress, Ipv6Prefix};
 use portcullis::response::reason::Reason;
 use portcullis::util::time::Timestamp;
@@ -385,9 +385,109 @@ fn revocations_name_a_claim_or_a_time() {
     assert_rows(wrong.map(|(body, detail)| (body, revoke(body), Err(detail.to_owned()))));
     let query = read("PUT", "revocations?for=1h", r#"{"jti":"a"}"#);
     assert_eq!(query, Err("\"for\" in the query is not known here".into()));
-    let methods = ["GET", "POST", "DELETE"].map(|method| read(method, "revocations", ""));
+    let methods = ["POST", "DELETE"].map(|method| read(method, "revocations", ""));
     assert_eq!(
         methods.map(Result::unwrap_err).to_vec(),
-        strings(&["only PUT"; 3])
+        strings(&["only GET, HEAD, PUT"; 2])
     );
+}
+
+#[test]
+fn bans_and_revocations_are_listed_and_a_revocation_is_lifted_by_its_id() {
+    let id = "0123456789abcdef0123456789abcdef";
+    let path = format!("revocations/{id}");
+    let lift = Command::LiftRevocation(id.to_owned());
+    let wrong = |text: &str| Err(text.to_owned());
+    let not_an_id = |text: &str| {
+        Err(format!(
+            "{text:?} is not the id of a revocation; write the 32 digits that the list shows"
+        ))
+    };
+    assert_rows([
+        ("bans", read("GET", "bans", ""), Ok(Command::ListBans)),
+        ("by HEAD", read("HEAD", "bans", ""), Ok(Command::ListBans)),
+        (
+            "revocations",
+            read("GET", "revocations", ""),
+            Ok(Command::ListRevocations),
+        ),
+        ("one is lifted", read("DELETE", &path, ""), Ok(lift)),
+        (
+            "another method",
+            read("GET", &path, ""),
+            wrong("only DELETE"),
+        ),
+        (
+            "a list is not deleted",
+            read("DELETE", "bans", ""),
+            wrong("only GET, HEAD"),
+        ),
+        (
+            "a parameter",
+            read("GET", "bans?sub=a", ""),
+            wrong("\"sub\" in the query is not known here"),
+        ),
+        (
+            "upper case",
+            read(
+                "DELETE",
+                &path.to_uppercase().replace("REVOCATIONS", "revocations"),
+                "",
+            ),
+            not_an_id(&id.to_uppercase()),
+        ),
+        (
+            "a name",
+            read("DELETE", "revocations/alice", ""),
+            not_an_id("alice"),
+        ),
+        (
+            "no id",
+            read("DELETE", "revocations/", ""),
+            wrong("no_route"),
+        ),
+        ("no ban", read("PUT", "bans/", ""), wrong("no_route")),
+        (
+            "below sockets",
+            read("GET", "sockets/a", ""),
+            wrong("no_route"),
+        ),
+    ]);
+}
+
+#[test]
+fn a_revocation_says_what_it_is_about() {
+    let about = |body: &str| match read("PUT", "revocations", body) {
+        Ok(Command::Revoke(revocation)) => revocation.about,
+        other => panic!("{other:?}"),
+    };
+    let text = |text: &str| Some(text.to_owned());
+    assert_rows([
+        (
+            "a token",
+            about(r#"{"jti":"a","iss":"i"}"#),
+            About {
+                jti: text("a"),
+                iss: text("i"),
+                ..About::default()
+            },
+        ),
+        (
+            "a session",
+            about(r#"{"sid":"a"}"#),
+            About {
+                sid: text("a"),
+                ..About::default()
+            },
+        ),
+        (
+            "a long subject, cut",
+            about(&format!(r#"{{"sub":"{}"}}"#, "ü".repeat(300))),
+            About {
+                sub: Some("ü".repeat(128)),
+                ..About::default()
+            },
+        ),
+        ("all", about(r#"{"before":1}"#), About::default()),
+    ]);
 }

@@ -1,9 +1,9 @@
 //! Live sockets as the registry knows them, and one of its objects on a real SQLite database.
 
 use portcullis::registry::{
-    Arrival, Claim, Denial, DenialKind, DenialReason, DenialTarget, Denials, Effect, LiveSocket,
-    RegistryKey, RegistryRequest, RegistryResponse, Socket, SocketEntry, Sql, SqlValue, Step,
-    admit, step,
+    About, Arrival, Claim, Denial, DenialKind, DenialReason, DenialTarget, Denials, Effect,
+    LiveSocket, Opening, RegistryKey, RegistryRequest, RegistryResponse, Socket, SocketEntry, Sql,
+    SqlValue, Step, step,
 };
 use portcullis::request::address::{ClientAddress, Ipv6Prefix};
 use portcullis::token::Identity;
@@ -20,6 +20,7 @@ pub fn entry(ip: &str, identity: Option<&Identity>) -> SocketEntry {
         route: "/*",
         origin: Some("https://app.example.com"),
         realm: "realm",
+        token: None,
         now: NOW,
     };
     SocketEntry::new(
@@ -41,6 +42,7 @@ pub fn deny(kind: DenialKind, key: RegistryKey, denial: Denial) -> RegistryReque
         target: DenialTarget { kind, key },
         denial,
         stamped: false,
+        about: About::default(),
     }
 }
 
@@ -62,8 +64,9 @@ impl Sqlite {
     pub fn fill(&self, count: u32, until: Timestamp) {
         let rows = "WITH RECURSIVE numbers(number) AS \
             (SELECT 1 UNION ALL SELECT number + 1 FROM numbers WHERE number < ?) \
-            INSERT INTO denials (name, before, until) \
-            SELECT 'revoke jti filler ' || number, 0, ? FROM numbers";
+            INSERT INTO denials (name, before, until, kind, id, about, since) \
+            SELECT 'revoke jti filler ' || number, 0, ?, 'revoke', 'filler ' || number, '{}', 0 \
+            FROM numbers";
         let stored = self.0.execute(rows, (count, until.0 as i64));
         assert_eq!(stored, Ok(count as usize));
     }
@@ -73,6 +76,7 @@ impl Sql for &Sqlite {
     fn run(&self, statement: &str, values: &[SqlValue]) -> Result<Vec<Vec<SqlValue>>, String> {
         use rusqlite::types::Value;
         let bound = values.iter().map(|value| match value {
+            SqlValue::Null => Value::Null,
             SqlValue::Text(text) => Value::Text(text.clone()),
             SqlValue::Integer(number) => Value::Integer(*number),
         });
@@ -95,6 +99,7 @@ impl Sql for &Sqlite {
 
 fn read_value(value: rusqlite::types::Value) -> Result<SqlValue, String> {
     match value {
+        rusqlite::types::Value::Null => Ok(SqlValue::Null),
         rusqlite::types::Value::Text(text) => Ok(SqlValue::Text(text)),
         rusqlite::types::Value::Integer(number) => Ok(SqlValue::Integer(number)),
         other => Err(format!("another type: {other:?}")),
@@ -114,7 +119,7 @@ impl LiveSocket for Live {
     }
 
     fn has_key(&self, key: &RegistryKey) -> bool {
-        self.entry.keys.contains(key)
+        self.entry.keys.contains(key) || self.entry.owner == *key
     }
 }
 
@@ -140,9 +145,12 @@ impl<'a> Object<'a> {
 
     /// Registers a socket, or refuses it.
     pub fn open(&mut self, entry: &SocketEntry, again: bool, now: Timestamp) -> RegistryResponse {
-        let denials = self.denials.load(&entry.denial_targets(again));
-        let response = admit(entry, &denials.expect("SQL"), now);
-        if response == RegistryResponse::Admitted {
+        let opening = Opening {
+            entry: entry.clone(),
+            again,
+        };
+        let response = self.ask(&RegistryRequest::Open(opening), now);
+        if matches!(response, RegistryResponse::Admitted { .. }) {
             self.live.push(Live {
                 entry: entry.clone(),
                 messages: Vec::new(),
@@ -152,7 +160,10 @@ impl<'a> Object<'a> {
     }
 
     pub fn ask(&mut self, request: &RegistryRequest, now: Timestamp) -> RegistryResponse {
-        let stored = self.denials.load_for(request, now).expect("SQL");
+        let mut stored = self.denials.load_for(request, now).expect("SQL");
+        if let Some(owner) = request.owner() {
+            stored.owned = self.live.iter().filter(|live| live.has_key(owner)).count();
+        }
         let (found, sockets): (Vec<usize>, Vec<Live>) = match request.sockets() {
             None => Default::default(),
             Some(tag) => {
@@ -182,10 +193,14 @@ impl<'a> Object<'a> {
                 Effect::Store {
                     target,
                     denial,
+                    about,
                     is_first,
                 } => {
-                    let stored = self.denials.store(&target, denial, is_first);
+                    let stored = self.denials.store(&target, denial, &about, is_first, now);
                     stored.expect("SQL");
+                }
+                Effect::Delete { kind, id } => {
+                    self.denials.delete(kind, &id).expect("SQL");
                 }
                 Effect::SweepIn(_) => {}
             }
@@ -223,7 +238,7 @@ pub fn crowd(database: &Sqlite) -> Object<'_> {
         nobody,
     ] {
         let response = object.open(&entry, false, NOW);
-        assert_eq!(response, RegistryResponse::Admitted);
+        assert!(matches!(response, RegistryResponse::Admitted { .. }));
     }
     object
 }

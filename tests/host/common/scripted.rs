@@ -452,8 +452,13 @@ impl Registry for Scripted {
     ) -> ObjectReply<RegistryResponse, TestChannel> {
         self.note("registry: register".into());
         self.registered.borrow_mut().push(registration.clone());
-        let answer = self.next_answer(RegistryResponse::Admitted);
-        let is_refused = matches!(answer, Ok(RegistryResponse::Refused { .. }));
+        let answer = self.next_answer(RegistryResponse::Admitted {
+            denials_exist: false,
+        });
+        let is_refused = matches!(
+            answer,
+            Ok(RegistryResponse::Refused { .. } | RegistryResponse::TooManySockets)
+        );
         let channel = registration.with_channel && !is_refused;
         ObjectReply {
             answer,
@@ -480,7 +485,16 @@ impl Registry for Scripted {
                     sockets: Vec::new(),
                     truncated: false,
                 },
-                RegistryRequest::Admit { .. } => RegistryResponse::Admitted,
+                RegistryRequest::Lift { .. } => RegistryResponse::Lifted { existed: false },
+                RegistryRequest::ListDenials { .. } => RegistryResponse::ListedDenials {
+                    denials: Vec::new(),
+                    truncated: false,
+                },
+                RegistryRequest::Admit { .. } | RegistryRequest::Open(_) => {
+                    RegistryResponse::Admitted {
+                        denials_exist: false,
+                    }
+                }
             };
             self.next_answer(default)
         });

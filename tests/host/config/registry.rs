@@ -3,7 +3,7 @@
 use portcullis::config::Settings;
 use portcullis::gateway::Gate;
 use portcullis::gateway::Place;
-use portcullis::policy::{ONE_TIME_BINDING, REGISTRY_BINDING, Site};
+use portcullis::policy::{Judging, ONE_TIME_BINDING, REGISTRY_BINDING, Site};
 use portcullis::routing::table::Match;
 
 use super::site_errors;
@@ -21,23 +21,24 @@ fn bound(vars: &[(&str, &str)]) -> Settings {
 }
 
 #[test]
-fn the_registry_is_asked_where_somebody_could_say_something() {
+fn the_registry_judges_wherever_it_could_store_a_denial() {
+    let (always, while_any) = (Judging::Always, Judging::WhileDenialsExist);
     let rows = [
-        ("nothing set", bound(&[]), (false, false)),
-        ("an administrator", bound(&[ADMIN]), (true, false)),
-        ("who sees sockets", bound(&[ADMIN, INSPECT]), (true, true)),
-        ("inspection alone", bound(&[INSPECT]), (false, false)),
-        ("expiry", bound(&[EXPIRY]), (false, true)),
-        ("both", bound(&[ADMIN, EXPIRY]), (true, true)),
+        ("nothing set", bound(&[]), (while_any, false)),
+        ("an administrator", bound(&[ADMIN]), (always, false)),
+        ("who sees sockets", bound(&[ADMIN, INSPECT]), (always, true)),
+        ("inspection alone", bound(&[INSPECT]), (while_any, false)),
+        ("expiry", bound(&[EXPIRY]), (while_any, true)),
+        ("both", bound(&[ADMIN, EXPIRY]), (always, true)),
         (
             "expiry without binding",
             minimal_with(&[EXPIRY]),
-            (false, false),
+            (Judging::Never, false),
         ),
     ];
     assert_rows(rows.map(|(name, settings, expected)| {
-        let asked = read(&settings)
-            .map(|policy| (policy.registering.is_judged, policy.registering.is_held));
+        let asked =
+            read(&settings).map(|policy| (policy.registering.judging, policy.registering.is_held));
         (name, asked, Ok(expected))
     }));
 }

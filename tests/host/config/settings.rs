@@ -5,7 +5,7 @@ use portcullis::checks::permission::Permission;
 use portcullis::config::{Settings, Var};
 use portcullis::limits::quota::{Limits, Quota};
 use portcullis::policy::{
-    Counting, FailurePolicy, LEDGER_BINDING, PlainHttp, Policy, RejectWith, ScopeLimits,
+    Counting, FailurePolicy, Judging, LEDGER_BINDING, PlainHttp, Policy, RejectWith, ScopeLimits,
 };
 use portcullis::relay::RelayMode;
 use portcullis::request::address::Ipv6Prefix;
@@ -108,7 +108,8 @@ fn the_least_settings_give_the_contracts_defaults() {
     assert_eq!(plain_http, PlainHttp::Reject);
     assert_eq!(reject_with, RejectWith::Http);
     assert_eq!(relay, RelayMode::Passthrough);
-    assert!(!registering.is_judged && !registering.is_held);
+    assert_eq!(registering.judging, Judging::Never);
+    assert!(!registering.is_held);
     assert_eq!(security_headers, SecurityHeaders::default());
     assert_eq!(warnings, strings(&[]));
 }

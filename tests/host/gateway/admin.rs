@@ -2,7 +2,8 @@
 //! do it.
 
 use portcullis::registry::{
-    Denial, DenialKind, DenialTarget, RegistryKey, RegistryRequest, RegistryResponse, SHARDS,
+    About, Denial, DenialKind, DenialTarget, ListedDenial, RegistryKey, RegistryRequest,
+    RegistryResponse, SHARDS,
 };
 use portcullis::util::time::Timestamp;
 
@@ -22,6 +23,7 @@ fn denials(gate: &Scripted) -> Vec<(u8, DenialTarget, Denial, bool)> {
             target,
             denial,
             stamped,
+            ..
         } => (shard, target, denial, stamped),
         other => panic!("a denial is expected: {other:?}"),
     };
@@ -160,9 +162,14 @@ fn what_is_not_done_everywhere_is_an_error_that_names_the_objects() {
     confused
         .registry
         .borrow_mut()
-        .push_back(RegistryResponse::Admitted);
+        .push_back(RegistryResponse::Admitted {
+            denials_exist: false,
+        });
     let answer = confused.send(&admin("GET", "sockets"));
-    assert_eq!(answer.cause(), "an object answered Admitted");
+    assert_eq!(
+        answer.cause(),
+        "an object answered Admitted { denials_exist: false }"
+    );
 }
 
 #[test]
@@ -237,4 +244,125 @@ fn a_listed_socket_is_found_by_its_address_as_it_is_counted() {
     let key = RegistryKey::address(key.key());
     let is_about = |(_, request): &(u8, RegistryRequest)| matches!(request, RegistryRequest::List { key: Some(asked), .. } if *asked == key);
     assert!(asked.iter().all(is_about), "{asked:?}");
+}
+
+#[test]
+fn bans_and_revocations_of_all_objects_are_listed_once() {
+    let listed = |id: &str, about, before, age| ListedDenial {
+        id: id.into(),
+        about,
+        since: NOW + seconds(age),
+        denial: Denial {
+            before,
+            until: NOW + seconds(60),
+        },
+    };
+    let about = |sub: &str| About {
+        sub: Some(sub.into()),
+        ..About::default()
+    };
+    let jti = About {
+        jti: Some("t1".into()),
+        iss: Some("i".into()),
+        ..About::default()
+    };
+    let show = |path, denials: Vec<ListedDenial>| {
+        let gate = gate();
+        for denials in [denials.clone(), denials] {
+            gate.registry
+                .borrow_mut()
+                .push_back(RegistryResponse::ListedDenials {
+                    denials,
+                    truncated: false,
+                });
+        }
+        let answer = gate.send(&admin("GET", path));
+        assert_eq!(gate.registry_asked.take().len(), usize::from(SHARDS));
+        (answer.json.clone(), answer.cause().to_owned())
+    };
+    let expected = |json: &str, cause: &str| (json.to_owned(), cause.to_owned());
+    assert_rows([
+        (
+            "bans",
+            show(
+                "bans",
+                vec![
+                    listed("a", about("bob"), NOW, 1),
+                    listed("b", About::address("192.0.2.7"), NOW, 2),
+                ],
+            ),
+            expected(
+                r#"{"bans":[{"ip":"192.0.2.7","since":1800000002,"until":1800000060},{"sub":"bob","since":1800000001,"until":1800000060}],"truncated":false}"#,
+                "listed 2 bans",
+            ),
+        ),
+        (
+            "revocations",
+            show(
+                "revocations",
+                vec![
+                    listed("a", jti, Timestamp::LATEST, 1),
+                    listed("b", about("bob"), NOW, 2),
+                ],
+            ),
+            expected(
+                r#"{"revocations":[{"id":"b","sub":"bob","before":1800000000,"since":1800000002,"until":1800000060},{"id":"a","jti":"t1","iss":"i","since":1800000001,"until":1800000060}],"truncated":false}"#,
+                "listed 2 revocations",
+            ),
+        ),
+    ]);
+}
+
+#[test]
+fn a_revocation_is_lifted_in_every_object_and_the_answer_says_whether_it_existed() {
+    let id = "0123456789abcdef0123456789abcdef";
+    let lift = |existed: Option<bool>| {
+        let gate = gate();
+        let answers = existed.map(|existed| RegistryResponse::Lifted { existed });
+        gate.registry.borrow_mut().extend(answers);
+        let answer = gate.send(&admin("DELETE", &format!("revocations/{id}")));
+        let asked = gate.registry_asked.take();
+        assert_eq!(asked.len(), usize::from(SHARDS));
+        let request = RegistryRequest::Lift {
+            kind: DenialKind::Revoke,
+            id: id.into(),
+        };
+        assert!(asked.iter().all(|(_, asked)| *asked == request));
+        (answer.json.clone(), answer.cause().to_owned())
+    };
+    assert_rows([
+        (
+            "in one object",
+            lift(Some(true)),
+            (
+                format!(r#"{{"lifted":"{id}","existed":true}}"#),
+                format!("lifted the revocation {id}"),
+            ),
+        ),
+        (
+            "nowhere",
+            lift(None),
+            (
+                format!(r#"{{"lifted":"{id}","existed":false}}"#),
+                format!("found no revocation {id} to lift"),
+            ),
+        ),
+    ]);
+}
+
+#[test]
+fn a_subject_with_too_many_denials_is_told_apart_from_a_full_object() {
+    let gate = gate();
+    gate.registry.borrow_mut().extend([
+        RegistryResponse::Full,
+        RegistryResponse::SubjectFull,
+        RegistryResponse::SubjectFull,
+    ]);
+    *gate.body.borrow_mut() = Ok(r#"{"sub":"alice"}"#.into());
+    let answer = gate.send(&admin("PUT", "revocations"));
+    assert_eq!(
+        answer.line(),
+        "registry_full at counters: object 0: 100000 are kept; object 1, 2: 1000 about this \
+         subject are kept; in the others it may be done"
+    );
 }

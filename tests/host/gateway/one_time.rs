@@ -8,7 +8,15 @@ const FIRST: &str = r#""sub":"alice","jti":"t1""#;
 fn a_jti_is_admitted_once() {
     let gate = Scripted::with(&[("JWT_REPLAY", "reject")]);
     assert_eq!(gate.knock(&upgrade_with_key(FIRST, 'A')).what, "socket");
-    assert_eq!(gate.take_asked(), ["address: admit", "jti: keep", "server"]);
+    assert_eq!(
+        gate.take_asked(),
+        [
+            "address: admit",
+            "jti: keep",
+            "registry: register",
+            "server"
+        ]
+    );
     assert_eq!(
         gate.knock(&upgrade_with_key(FIRST, 'B')).line(),
         "token_invalid at counters: the jti was admitted before"

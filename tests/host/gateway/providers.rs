@@ -47,7 +47,12 @@ fn the_ledger_is_asked_once_and_before_the_provider() {
     assert_eq!(gate.knock(&with_session("s1", 0)).what, "socket");
     assert_eq!(
         gate.take_asked(),
-        ["address: admit", "introspection", "server"]
+        [
+            "address: admit",
+            "introspection",
+            "registry: register",
+            "server"
+        ]
     );
     // What is remembered asks no provider, so the ledger has its old place.
     assert_eq!(gate.knock(&with_session("s1", 1)).what, "socket");
@@ -85,7 +90,12 @@ fn without_the_ledger_the_failure_policy_decides() {
         (
             "admit",
             "socket at forward: admitted uncounted: the address's ledger: down",
-            vec!["address: admit", "introspection", "server"],
+            vec![
+                "address: admit",
+                "introspection",
+                "registry: register",
+                "server",
+            ],
         ),
     ];
     for (policy, line, asked) in rows {

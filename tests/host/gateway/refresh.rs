@@ -1,12 +1,17 @@
 //! Refreshes: which sockets they move, and what refuses them.
 
-use portcullis::registry::{DenialReason, RegistryKey, RegistryRequest, RegistryResponse};
+use portcullis::registry::{
+    Claim, DenialReason, RefreshScope, RegistryKey, RegistryRequest, RegistryResponse,
+};
+use portcullis::token::TokenDigest;
 
 use crate::common::assert_rows;
 use crate::common::scripted::{ADMIN, Part, Scripted, post};
 
 const PATH: &str = "/_portcullis/refresh?path=/chat";
-const ALICE: &str = r#""sub":"alice","iss":"https://id""#;
+const ALICE: &str = r#""sub":"alice","iss":"https://id","sid":"s1""#;
+/// Tokens of hers that name no session.
+const WITHOUT_SID: &str = r#""sub":"alice","iss":"https://id""#;
 
 fn gate(vars: &[(&str, &str)]) -> Scripted {
     let mut all = vec![("CLOSE_ON_EXPIRY", "true"), ("JWT_LEEWAY", "0s")];
@@ -20,7 +25,7 @@ fn a_refresh_asks_the_object_of_its_subject_for_its_session() {
     gate.registry
         .borrow_mut()
         .push_back(RegistryResponse::Extended { sockets: 3 });
-    let answer = gate.knock(&post(PATH, &format!(r#"{ALICE},"sid":"s1""#)));
+    let answer = gate.knock(&post(PATH, ALICE));
     assert_eq!(answer.member("sockets"), 3, "{answer:?}");
     assert_eq!(answer.member("expires_in"), 2_200_000_000_u64);
     assert_eq!(
@@ -32,7 +37,9 @@ fn a_refresh_asks_the_object_of_its_subject_for_its_session() {
         (
             shard,
             RegistryRequest::Extend {
-                subject, session, ..
+                subject,
+                scope: RefreshScope::Session(session),
+                ..
             },
         ),
     ] = asked.as_slice()
@@ -41,7 +48,7 @@ fn a_refresh_asks_the_object_of_its_subject_for_its_session() {
     };
     assert_eq!(*shard, subject.shard());
     let is_of = |key: &RegistryKey, text: &str| key.as_str().contains(text);
-    assert!(is_of(subject, "alice") && session.as_ref().is_some_and(|key| is_of(key, "s1")));
+    assert!(is_of(subject, "alice") && is_of(session, "s1"));
     assert_eq!(gate.take_asked(), ["address: admit"]);
 }
 
@@ -103,4 +110,52 @@ fn a_refresh_uses_its_jti_up() {
         gate.knock(&without).line(),
         "token_invalid at token: jti is missing"
     );
+}
+
+#[test]
+fn without_a_session_the_previous_token_says_which_sockets_are_meant() {
+    let scope = |claims, previous: Option<&str>| {
+        let gate = gate(&[]);
+        let ask = post(PATH, claims);
+        let ask = match previous {
+            Some(token) => ask.with("portcullis-previous-token", token),
+            None => ask,
+        };
+        let answer = gate.knock(&ask);
+        let asked = gate.registry_asked.take();
+        match asked.into_iter().next() {
+            Some((_, RegistryRequest::Extend { scope, entry, .. })) => {
+                assert!(entry.socket.token.is_some());
+                Ok(scope)
+            }
+            Some(other) => panic!("{other:?}"),
+            None => Err(answer.line()),
+        }
+    };
+    let session = || {
+        let id = Some("https://id");
+        Ok(RefreshScope::Session(RegistryKey::claim(
+            Claim::Session,
+            id,
+            "s1",
+        )))
+    };
+    let token = |token| Ok(RefreshScope::Token(TokenDigest::of(token)));
+    let missing = || Err("bad_request at permission: the token names no session".to_owned());
+    assert_rows([
+        ("a session", scope(ALICE, None), session()),
+        (
+            "a session and a token",
+            scope(ALICE, Some("old")),
+            session(),
+        ),
+        ("a token", scope(WITHOUT_SID, Some("old")), token("old")),
+        (
+            "a token with spaces",
+            scope(WITHOUT_SID, Some(" old ")),
+            token("old"),
+        ),
+        ("neither", scope(WITHOUT_SID, None), missing()),
+        ("an empty token", scope(WITHOUT_SID, Some(" ")), missing()),
+    ]);
 }

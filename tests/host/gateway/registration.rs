@@ -2,13 +2,13 @@
 
 use portcullis::registry::{DenialReason, RegistryResponse};
 
-use crate::common::assert_rows;
 use crate::common::scripted::{ADMIN, Part, Scripted, upgrade};
+use crate::common::{Ask, NOW, assert_rows, seconds};
 
 const ALICE: &str = r#""sub":"alice""#;
 
 #[test]
-fn the_registry_is_asked_only_where_something_depends_on_it() {
+fn the_registry_is_asked_about_upgrades_and_registers_sockets_that_it_may_end() {
     let asked = |vars: &[(&str, &str)]| {
         let gate = Scripted::with(vars);
         assert_eq!(gate.knock(&upgrade(ALICE)).what, "socket");
@@ -18,7 +18,7 @@ fn the_registry_is_asked_only_where_something_depends_on_it() {
             .map(|registration| registration.with_channel)
     };
     let rows = [
-        ("by default", asked(&[]), None),
+        ("by default", asked(&[]), Some(false)),
         (
             "with administrators",
             asked(&[("ADMIN_TOKEN", ADMIN)]),
@@ -102,4 +102,115 @@ fn an_answer_that_makes_no_sense_is_none() {
         gate.knock(&other_key).line(),
         "limiter_unavailable at registry: down"
     );
+}
+
+/// A gate without administrators; its registry answers so the first time.
+fn unadministered(denials_exist: bool) -> Scripted {
+    let gate = Scripted::with(&[]);
+    gate.registry
+        .borrow_mut()
+        .push_back(RegistryResponse::Admitted { denials_exist });
+    gate
+}
+
+/// Another upgrade of Alice's: no key is admitted twice.
+fn again(key: &str) -> Ask {
+    upgrade(ALICE).with(
+        "sec-websocket-key",
+        &format!("{key}AAAAAAAAAAAAAAAAAAAAA=="),
+    )
+}
+
+#[test]
+fn without_administrators_a_registry_without_denials_is_asked_once_a_minute() {
+    let gate = unadministered(false);
+    let asked = |key, after| {
+        gate.now.set(NOW + seconds(after));
+        assert_eq!(gate.knock(&again(key)).what, "socket");
+        gate.registered.take().len()
+    };
+    assert_rows([
+        ("the first", asked("A", 0), 1),
+        ("at once", asked("B", 0), 0),
+        ("within a minute", asked("C", 59), 0),
+        ("after a minute", asked("D", 60), 1),
+        ("and at once", asked("E", 60), 0),
+    ]);
+}
+
+#[test]
+fn without_administrators_upgrades_are_judged_while_denials_exist() {
+    let gate = unadministered(true);
+    let exist = RegistryResponse::Admitted {
+        denials_exist: true,
+    };
+    let refused = RegistryResponse::Refused {
+        end: DenialReason::Revoked,
+    };
+    gate.registry.borrow_mut().extend([exist, refused]);
+    let knock = |key| gate.knock(&again(key)).line();
+    let revoked = "revoked at registry: the registry's answer";
+    let rows = [
+        ("the first", knock("A"), "socket at forward"),
+        ("the second", knock("B"), "socket at forward"),
+        ("a revoked one", knock("C"), revoked),
+        ("once none exist", knock("D"), "socket at forward"),
+    ];
+    assert_rows(rows.map(|(name, actual, expected)| (name, actual, expected.to_owned())));
+    assert_eq!(gate.registered.take().len(), 4);
+    knock("E");
+    assert_eq!(gate.registered.take().len(), 0);
+}
+
+#[test]
+fn each_object_says_for_itself_that_it_stores_no_denial() {
+    let gate = Scripted::with(&[]);
+    let asked = |claims: &str, key| {
+        gate.knock(&upgrade(claims).with("sec-websocket-key", key));
+        gate.registered.take().len()
+    };
+    let keys = [
+        "AAAAAAAAAAAAAAAAAAAAAA==",
+        "BAAAAAAAAAAAAAAAAAAAAA==",
+        "CAAAAAAAAAAAAAAAAAAAAA==",
+    ];
+    assert_eq!(asked(ALICE, keys[0]), 1);
+    // Bob's sockets are in another object.
+    assert_eq!(asked(r#""sub":"bob""#, keys[1]), 1);
+    assert_eq!(asked(ALICE, keys[2]), 0);
+}
+
+#[test]
+fn without_administrators_a_registry_that_fails_is_not_taken_for_one_without_denials() {
+    let gate = Scripted::with(&[]);
+    gate.break_down(Part::Registry);
+    for key in ["A", "B"] {
+        let line = gate.knock(&again(key)).line();
+        assert_eq!(line, "limiter_unavailable at registry: down");
+    }
+}
+
+#[test]
+fn an_owner_with_too_many_registered_sockets_is_refused_as_such() {
+    let line = |claims: Option<&str>| {
+        let gate = Scripted::with(&[("ADMIN_TOKEN", ADMIN), ("AUTH", "optional")]);
+        gate.registry
+            .borrow_mut()
+            .push_back(RegistryResponse::TooManySockets);
+        let ask = upgrade(claims.unwrap_or_default());
+        let ask = match claims {
+            Some(_) => ask,
+            None => ask.without("authorization"),
+        };
+        gate.knock(&ask).line()
+    };
+    let cause = |owner: &str| {
+        format!(
+            "too_many_sockets at registry: the registry holds 4096 live sockets of this {owner}"
+        )
+    };
+    assert_rows([
+        ("a subject", line(Some(ALICE)), cause("subject")),
+        ("an address", line(None), cause("address")),
+    ]);
 }

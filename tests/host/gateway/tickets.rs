@@ -30,7 +30,12 @@ fn a_ticket_is_kept_and_opens_one_socket() {
     assert_eq!(answer.record.subject.as_deref(), Some("alice"));
     assert_eq!(
         gate.take_asked(),
-        ["address: admit", "ticket: take", "server"]
+        [
+            "address: admit",
+            "ticket: take",
+            "registry: register",
+            "server"
+        ]
     );
     // Another key, so that only the ticket is used again.
     let again = redeem(&ticket).with("sec-websocket-key", "AAAAAAAAAAAAAAAAAAAAAA==");

@@ -3,7 +3,7 @@
 use portcullis::one_time::ticket::{Bounds, Grant, Ticket};
 use portcullis::request::address::{ClientAddress, Ipv6Prefix};
 use portcullis::response::reason::{Reason, Rejection};
-use portcullis::token::{Identity, Source, TrustDomain};
+use portcullis::token::{Identity, Source, TokenDigest, TrustDomain};
 use portcullis::util::time::Timestamp;
 
 use crate::common::{Ask, assert_rows, object, seconds, strings};
@@ -104,6 +104,7 @@ fn grant() -> Grant {
         },
         alg: Some("ES256".into()),
         kid: None,
+        token: TokenDigest::of("t"),
     }
 }
 
@@ -123,7 +124,7 @@ const STORED: &str = concat!(
     r#"{"address":"2001:db8::/64","origin":"https://app.example","route":"/rooms/{room}","#,
     r#""subject":"ada","session":"s-1","domain":{"key_source":"k-1"},"#,
     r#""scopes":["chat","read"],"claims":{"rooms":[7,"x"],"sub":"ada"},"#,
-    r#""expires":1800000060000,"alg":"ES256","kid":null}"#
+    r#""expires":1800000060000,"alg":"ES256","kid":null,"token":"0cef713d6d147d02fcf74c3d1baf9059"}"#
 );
 
 #[test]

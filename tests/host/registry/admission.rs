@@ -31,7 +31,7 @@ fn verdict(
         },
         NOW,
     ) {
-        RegistryResponse::Admitted => Ok(()),
+        RegistryResponse::Admitted { .. } => Ok(()),
         RegistryResponse::Refused { end } => Err(end),
         other => panic!("{other:?}"),
     }

@@ -2,10 +2,12 @@
 //! must not change these formats, since isolates and objects are not replaced at one moment.
 
 use portcullis::registry::{
-    Claim, Denial, DenialKind, DenialReason, DenialTarget, Opening, RegistryKey, RegistryRequest,
-    RegistryResponse, Socket, SocketEntry, TokenRenewal,
+    About, Claim, Denial, DenialKind, DenialReason, DenialTarget, ListedDenial, Opening,
+    RefreshScope, RegistryKey, RegistryRequest, RegistryResponse, Socket, SocketEntry,
+    TokenRenewal,
 };
 use portcullis::request::address::{ClientAddress, Ipv6Prefix};
+use portcullis::token::TokenDigest;
 use portcullis::util::time::Timestamp;
 
 use crate::common::{NOW, assert_rows, ms};
@@ -23,6 +25,7 @@ fn entry() -> SocketEntry {
             expires: Some(NOW + ms(5)),
             has_token: true,
             issued: None,
+            token: Some(TokenDigest::of("a")),
             realm: "r".into(),
             renewal: None,
         },
@@ -34,13 +37,15 @@ fn entry() -> SocketEntry {
             RegistryKey::claim(Claim::Subject, None, "alice"),
             RegistryKey::claim(Claim::Subject, Some(""), "alice"),
         ],
+        owner: RegistryKey::claim(Claim::Subject, Some(""), "alice"),
     }
 }
 
-const SOCKET: &str = r#"{"id":"0123","sub":"alice","sid":null,"ip":"192.0.2.7","route":"/*","origin":null,"since":1800000000000,"expires":1800000000005,"has_token":true,"issued":null,"realm":"r"}"#;
+const SOCKET: &str = r#"{"id":"0123","sub":"alice","sid":null,"ip":"192.0.2.7","route":"/*","origin":null,"since":1800000000000,"expires":1800000000005,"has_token":true,"issued":null,"token":"a126ff98f489be96fef00a70986ea3b2","realm":"r"}"#;
 const KEYS: &str = r#"["id 4:0123","ip 13:2001:db8::/64","sub 5:alice","sub 0: 5:alice"]"#;
 
-const RENEWAL: &str = r#"{"keys":["jti 3:b c","jti 0: 3:b c"],"issued":1800000000001}"#;
+const TOKEN: &str = r#""0cef713d6d147d02fcf74c3d1baf9059""#;
+const RENEWAL: &str = r#"{"keys":["jti 3:b c","jti 0: 3:b c"],"issued":1800000000001,"token":"0cef713d6d147d02fcf74c3d1baf9059"}"#;
 
 fn renewal() -> TokenRenewal {
     TokenRenewal {
@@ -48,12 +53,13 @@ fn renewal() -> TokenRenewal {
             .map(|issuer| RegistryKey::claim(Claim::Token, issuer, "b c"))
             .to_vec(),
         issued: Some(NOW + ms(1)),
+        token: Some(TokenDigest::of("t")),
     }
 }
 
 #[test]
 fn requests_keep_their_form() {
-    let entry_json = format!(r#"{{"socket":{SOCKET},"keys":{KEYS}}}"#);
+    let entry_json = format!(r#"{{"socket":{SOCKET},"keys":{KEYS},"owner":"sub 0: 5:alice"}}"#);
     let denial = Denial {
         before: Timestamp(1),
         until: Timestamp(2),
@@ -73,8 +79,23 @@ fn requests_keep_their_form() {
                 target,
                 denial,
                 stamped: true,
+                about: About::tokens(Some((Claim::Session, "s")), Some("i")),
             },
-            r#"{"deny":{"target":{"kind":"revoke","key":"all"},"denial":{"before":1,"until":2},"stamped":true}}"#.into(),
+            r#"{"deny":{"target":{"kind":"revoke","key":"all"},"denial":{"before":1,"until":2},"stamped":true,"about":{"sid":"s","iss":"i"}}}"#.into(),
+        ),
+        (
+            RegistryRequest::Lift {
+                kind: DenialKind::Revoke,
+                id: "0a".into(),
+            },
+            r#"{"lift":{"kind":"revoke","id":"0a"}}"#.into(),
+        ),
+        (
+            RegistryRequest::ListDenials {
+                kind: DenialKind::Ban,
+                max: 7,
+            },
+            r#"{"list_denials":{"kind":"ban","max":7}}"#.into(),
         ),
         (
             RegistryRequest::List {
@@ -87,9 +108,21 @@ fn requests_keep_their_form() {
             RegistryRequest::Extend {
                 entry: entry(),
                 subject: RegistryKey::socket("a"),
-                session: None,
+                scope: RefreshScope::Session(RegistryKey::socket("s")),
             },
-            format!(r#"{{"extend":{{"entry":{entry_json},"subject":"id 1:a","session":null}}}}"#),
+            format!(
+                r#"{{"extend":{{"entry":{entry_json},"subject":"id 1:a","scope":{{"session":"id 1:s"}}}}}}"#
+            ),
+        ),
+        (
+            RegistryRequest::Extend {
+                entry: entry(),
+                subject: RegistryKey::socket("a"),
+                scope: RefreshScope::Token(TokenDigest::of("t")),
+            },
+            format!(
+                r#"{{"extend":{{"entry":{entry_json},"subject":"id 1:a","scope":{{"token":{TOKEN}}}}}}}"#
+            ),
         ),
     ];
     for (request, json) in rows {
@@ -105,7 +138,33 @@ fn responses_keep_their_form() {
         until: Timestamp(2),
     };
     let rows = [
-        (RegistryResponse::Admitted, r#""admitted""#.to_owned()),
+        (
+            RegistryResponse::Admitted {
+                denials_exist: true,
+            },
+            r#"{"admitted":{"denials_exist":true}}"#.to_owned(),
+        ),
+        (
+            RegistryResponse::TooManySockets,
+            r#""too_many_sockets""#.into(),
+        ),
+        (RegistryResponse::SubjectFull, r#""subject_full""#.into()),
+        (
+            RegistryResponse::Lifted { existed: true },
+            r#"{"lifted":{"existed":true}}"#.into(),
+        ),
+        (
+            RegistryResponse::ListedDenials {
+                denials: vec![ListedDenial {
+                    id: "0a".into(),
+                    about: About::address("192.0.2.7"),
+                    since: Timestamp(3),
+                    denial,
+                }],
+                truncated: true,
+            },
+            r#"{"listed_denials":{"denials":[{"id":"0a","about":{"ip":"192.0.2.7"},"since":3,"denial":{"before":1,"until":2}}],"truncated":true}}"#.into(),
+        ),
         (
             RegistryResponse::Refused {
                 end: DenialReason::Revoked,
@@ -186,9 +245,11 @@ fn a_renewal_keeps_its_form_at_a_channel_and_in_its_message() {
         socket: Socket {
             expires: Some(NOW + ms(9)),
             issued: renewal().issued,
+            token: renewal().token,
             ..entry().socket
         },
         keys: keys.into_iter().chain(renewal().keys).collect(),
+        owner: entry().owner,
     };
     let message = socket.extend(&newer);
     assert_eq!(message, Some(format!("expires 1800000000009 {RENEWAL}")));

@@ -1,6 +1,7 @@
 //! The registry of live sockets.
 
 mod admission;
+mod bounds;
 mod denials;
 mod format;
 mod refresh;

@@ -1,12 +1,14 @@
 //! Which live sockets a newer token keeps open.
 
 use portcullis::registry::{
-    Denial, DenialKind, DenialReason, RegistryKey, RegistryRequest, RegistryResponse, session_key,
-    subject_key,
+    Denial, DenialKind, DenialReason, RefreshScope, RegistryKey, RegistryRequest, RegistryResponse,
+    SocketEntry, session_key, subject_key,
 };
-use portcullis::token::Identity;
+use portcullis::token::{Identity, TokenDigest};
 
-use crate::common::registry::{ALICE, Sqlite, after, crowd, deny, entry, identity, jti};
+use crate::common::registry::{
+    ALICE, Object, Sqlite, after, crowd, deny, entry, identity, jti, socket,
+};
 use crate::common::{NOW, assert_rows, seconds};
 
 /// A request to refresh by a token of Alice's with these claims over hers.
@@ -23,7 +25,7 @@ fn refresh(claims: &[(&str, &str)], realm: &str) -> RegistryRequest {
     newer.socket.realm = realm.into();
     RegistryRequest::Extend {
         subject: subject_key(&identity).expect("a subject"),
-        session: session_key(&identity),
+        scope: RefreshScope::Session(session_key(&identity).expect("a session")),
         entry: newer,
     }
 }
@@ -107,4 +109,97 @@ fn a_refresh_by_a_denied_token_moves_nothing() {
             RegistryResponse::Extended { sockets: 0 },
         ),
     ]);
+}
+
+/// A socket of Alice's that this token without a session opened.
+fn device(id: &str, token: &str) -> SocketEntry {
+    let mut entry = socket(id, &[(r#","sid":"s1""#, "")]);
+    entry.socket.token = Some(TokenDigest::of(token));
+    entry
+}
+
+/// Shows the previous token and a newer one that is accepted for so many seconds.
+fn refresh_device(previous: &str, newer: &str, lasts: u64) -> RegistryRequest {
+    let identity = Identity {
+        expires: NOW + seconds(lasts),
+        ..identity(&ALICE.replace(r#","sid":"s1""#, ""))
+    };
+    let mut entry = entry("203.0.113.5", Some(&identity));
+    entry.socket.token = Some(TokenDigest::of(newer));
+    RegistryRequest::Extend {
+        subject: subject_key(&identity).expect("a subject"),
+        scope: RefreshScope::Token(TokenDigest::of(previous)),
+        entry,
+    }
+}
+
+#[test]
+fn without_a_session_a_refresh_moves_only_the_sockets_of_the_previous_token() {
+    let database = Sqlite::default();
+    let mut object = Object::on(&database);
+    for entry in [
+        device("phone", "p1"),
+        device("laptop", "l1"),
+        device("tablet", "p1"),
+    ] {
+        object.open(&entry, false, NOW);
+    }
+    let mut moved = |previous, newer, lasts| {
+        let response = object.ask(&refresh_device(previous, newer, lasts), NOW);
+        let RegistryResponse::Extended { sockets } = response else {
+            panic!("{response:?}");
+        };
+        let until = Some(NOW + seconds(lasts));
+        let live = object.live.iter();
+        let moved = live.filter(|live| live.entry.socket.expires == until);
+        let ids: Vec<_> = moved.map(|live| live.entry.socket.id.as_str()).collect();
+        (sockets, ids.join(" "))
+    };
+    let expected = |sockets, ids: &str| (sockets, ids.to_owned());
+    assert_rows([
+        (
+            "the token that opened them",
+            moved("p1", "p2", 70),
+            expected(2, "phone tablet"),
+        ),
+        (
+            "the token that moved them last",
+            moved("p2", "p3", 71),
+            expected(2, "phone tablet"),
+        ),
+        ("one in between", moved("p2", "p4", 72), expected(0, "")),
+        (
+            "the first again",
+            moved("p1", "p4", 73),
+            expected(2, "phone tablet"),
+        ),
+        (
+            "another device's",
+            moved("l1", "l2", 74),
+            expected(1, "laptop"),
+        ),
+        ("an unknown one", moved("x", "x2", 75), expected(0, "")),
+        ("the same one", moved("l2", "l2", 76), expected(1, "laptop")),
+    ]);
+}
+
+#[test]
+fn another_subjects_token_moves_nothing_of_hers() {
+    let database = Sqlite::default();
+    let mut object = Object::on(&database);
+    object.open(&device("phone", "p1"), false, NOW);
+    let RegistryRequest::Extend { scope, .. } = refresh_device("p1", "x", 90) else {
+        unreachable!("a refresh")
+    };
+    let identity = Identity {
+        expires: NOW + seconds(90),
+        ..identity(&ALICE.replace("alice", "mallory"))
+    };
+    let request = RegistryRequest::Extend {
+        subject: subject_key(&identity).expect("a subject"),
+        scope,
+        entry: entry("203.0.113.5", Some(&identity)),
+    };
+    let nothing = RegistryResponse::Extended { sockets: 0 };
+    assert_eq!(object.ask(&request, NOW), nothing);
 }

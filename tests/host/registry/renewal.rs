@@ -71,11 +71,12 @@ fn a_socket_ends_with_the_token_that_opened_it_and_with_the_one_that_moved_it_la
         let revoke = deny(DenialKind::Revoke, key.clone(), denial);
         let database = Sqlite::default();
         let mut object = Object::on(&database);
-        assert_eq!(object.open(entry, false, NOW), RegistryResponse::Admitted);
+        let opened = object.open(entry, false, NOW);
+        assert!(matches!(opened, RegistryResponse::Admitted { .. }));
         object.ask(&revoke, NOW);
         let ended = object.ended.first().map(|(_, reason)| *reason);
         let again = match object.open(entry, true, NOW) {
-            RegistryResponse::Admitted => Ok(()),
+            RegistryResponse::Admitted { .. } => Ok(()),
             RegistryResponse::Refused { end } => Err(end),
             other => panic!("{other:?}"),
         };
@@ -130,6 +131,7 @@ fn a_revocation_before_a_time_ends_a_socket_if_either_token_is_older() {
         let renewal = second.map(|issued| TokenRenewal {
             keys: Vec::new(),
             issued,
+            token: None,
         });
         let socket = Socket {
             issued: first,

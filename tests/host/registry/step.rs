@@ -1,8 +1,8 @@
 //! What an object of the registry answers and does, request by request, with its SQL on SQLite.
 
 use portcullis::registry::{
-    Denial, DenialKind, DenialReason, DenialTarget, Denials, Effect, MAX_DENIALS, RegistryKey,
-    RegistryRequest, RegistryResponse, SWEEP_EVERY, Socket, SocketEntry,
+    About, Denial, DenialKind, DenialReason, DenialTarget, Denials, Effect, MAX_DENIALS,
+    RegistryKey, RegistryRequest, RegistryResponse, SWEEP_EVERY, Socket, SocketEntry,
 };
 use portcullis::util::time::Timestamp;
 
@@ -84,6 +84,7 @@ fn a_denial_is_stored_after_the_sockets_are_told_and_only_if_it_is_new() {
             key: jti("t1"),
         },
         denial,
+        about: About::default(),
         is_first,
     };
     let end = Effect::End {
@@ -116,6 +117,7 @@ fn a_stamped_ban_is_later_than_the_stored_one() {
             until,
         },
         stamped,
+        about: About::default(),
     };
     let denied = |before, until| RegistryResponse::Denied {
         denial: Denial { before, until },
@@ -244,28 +246,28 @@ fn a_socket_that_attaches_again_meets_the_disconnection_of_meanwhile() {
             since: after(1_001),
             ..before.socket.clone()
         },
-        keys: before.keys.clone(),
+        ..before.clone()
     };
     let refused = RegistryResponse::Refused {
         end: DenialReason::Disconnected,
     };
-    let admitted = RegistryResponse::Admitted;
+    let admitted = |denials_exist| RegistryResponse::Admitted { denials_exist };
     assert_rows([
         ("again", object.open(&before, true, NOW), refused),
         (
             "opened since",
             object.open(&later, true, NOW),
-            admitted.clone(),
+            admitted(true),
         ),
         (
             "for the first time",
             object.open(&before, false, NOW),
-            admitted.clone(),
+            admitted(true),
         ),
         (
             "once it ended",
             object.open(&before, true, after(1000)),
-            admitted,
+            admitted(false),
         ),
     ]);
 }

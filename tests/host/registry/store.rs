@@ -1,6 +1,8 @@
 //! The stored denials, by the statements that the Durable Object runs.
 
-use portcullis::registry::{Denial, DenialKind, DenialTarget, Denials, RegistryKey, Sql, SqlValue};
+use portcullis::registry::{
+    About, Denial, DenialKind, DenialTarget, Denials, RegistryKey, Sql, SqlValue,
+};
 use portcullis::util::time::Timestamp;
 
 use crate::common::registry::{Sqlite, after, alice};
@@ -26,9 +28,15 @@ fn what_is_stored_outlasts_the_object_and_is_found_by_its_target() {
     let denials = Denials::new(&database);
     assert_eq!(denials.load(&[]), Ok(Vec::new()));
     assert_eq!(denials.load(std::slice::from_ref(&plain)), Ok(Vec::new()));
-    denials.store(&quote, denial(after(1)), true).expect("SQL");
-    denials.store(&plain, denial(after(2)), true).expect("SQL");
-    denials.store(&plain, denial(after(3)), false).expect("SQL");
+    denials
+        .store(&quote, denial(after(1)), &About::default(), true, NOW)
+        .expect("SQL");
+    denials
+        .store(&plain, denial(after(2)), &About::default(), true, NOW)
+        .expect("SQL");
+    denials
+        .store(&plain, denial(after(3)), &About::default(), false, NOW)
+        .expect("SQL");
     let again = Denials::new(&database);
     let found = |targets: &[DenialTarget]| again.load(targets).expect("SQL");
     let other = target(DenialKind::Ban, "a");
@@ -64,7 +72,9 @@ fn a_sweep_deletes_what_ended_and_counts_the_rest() {
         ("d", Timestamp(0)),
     ] {
         let target = target(DenialKind::Revoke, id);
-        denials.store(&target, denial(until), true).expect("SQL");
+        denials
+            .store(&target, denial(until), &About::default(), true, NOW)
+            .expect("SQL");
     }
     assert_rows([
         ("at once", denials.sweep(NOW), Ok(2)),

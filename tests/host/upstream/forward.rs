@@ -35,6 +35,7 @@ fn handshake(protocols: &[&str]) -> Handshake {
 fn authenticated(ask: &Ask, sources: &[Source], protocols: &[&str]) -> Authenticated {
     Authenticated {
         identity: None,
+        token: None,
         credential: Credential::find(sources, &ask.request(), &strings(protocols))
             .expect("one token"),
     }
@@ -295,6 +296,7 @@ fn identity_headers_are_escaped_and_absent_where_there_is_nothing_to_say() {
                 claims: Map::new(),
                 ..Identity::default()
             }),
+            token: None,
             credential: None,
         };
         let (_, removed, set) = sent(&server(), &Ask::upgrade(), &authenticated, &[]);
@@ -310,6 +312,7 @@ fn the_issuer_is_named_with_the_subject() {
                 subject: Some("ada".into()),
                 ..identity(claims)
             }),
+            token: None,
             credential: None,
         };
         sent(&server(), &Ask::upgrade(), &authenticated, &[]).2

@@ -14,6 +14,7 @@ fn offer(protocols: &[&str], with_bearer: bool) -> Offer {
         all.splice(..0, strings(&["bearer", "t"]));
         authenticated = Authenticated {
             identity: None,
+            token: None,
             credential: Credential::find(&[Source::Subprotocol], &Ask::upgrade().request(), &all)
                 .expect("one token"),
         };

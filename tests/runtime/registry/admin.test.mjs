@@ -20,6 +20,9 @@ const ENDPOINTS = [
   ['PUT', 'bans/a'],
   ['DELETE', 'bans/a'],
   ['PUT', 'revocations'],
+  ['GET', 'bans'],
+  ['GET', 'revocations'],
+  ['DELETE', `revocations/${'0'.repeat(32)}`],
   ['GET', 'metrics'],
   ['GET', ''],
   ['GET', 'nothing'],
@@ -65,8 +68,9 @@ describe('an administrator', () => {
     ['POST', 'sockets', 'GET, HEAD, DELETE'],
     ['OPTIONS', 'sockets', 'GET, HEAD, DELETE'],
     ['GET', 'bans/a', 'PUT, DELETE'],
-    ['GET', 'revocations', 'PUT'],
-    ['POST', 'revocations', 'PUT'],
+    ['POST', 'bans', 'GET, HEAD'],
+    ['POST', 'revocations', 'GET, HEAD, PUT'],
+    ['GET', `revocations/${'0'.repeat(32)}`, 'DELETE'],
   ]) {
     test(`who asks by ${method} ${path} is told the right methods`, async () => {
       assertRefused(await administer(gate, method, path), 'method_not_allowed', {
@@ -76,7 +80,7 @@ describe('an administrator', () => {
     });
   }
   test('who asks for what is not there is told so', async () => {
-    for (const path of ['', 'metrics', 'bans', 'bans/', 'sockets/', 'Sockets']) {
+    for (const path of ['', 'metrics', 'bans/', 'revocations/', 'sockets/', 'Sockets']) {
       assertRefused(await administer(gate, 'GET', path), 'no_route');
     }
   });

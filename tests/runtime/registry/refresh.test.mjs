@@ -1,7 +1,7 @@
 // A newer token moves the end of live sockets, in whichever isolate they are.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { done, echoes, live, WATCHED } from '../../support/admin.mjs';
+import { done, echoes, live as open, WATCHED } from '../../support/admin.mjs';
 import {
   assertAnswer,
   assertRefused,
@@ -10,10 +10,12 @@ import {
   requestId,
   STAMPS,
 } from '../../support/answers.mjs';
-import { fresh, ORIGIN, useGate } from '../../support/gate.mjs';
+import { closing } from '../../support/closing.mjs';
+import { fresh, freshAddress, ORIGIN, useGate } from '../../support/gate.mjs';
 import { values } from '../../support/http.mjs';
 import { registryOf } from '../../support/ledgers.mjs';
-import { now, withToken } from '../../support/tokens.mjs';
+import { obtain } from '../../support/tickets.mjs';
+import { mint, now, withToken } from '../../support/tokens.mjs';
 import { until } from '../../support/until.mjs';
 import { useUpstream } from '../../support/upstream.mjs';
 
@@ -24,9 +26,13 @@ const vars = { ...unwatched, CLOSE_ON_EXPIRY: 'true' };
 
 const freshSubject = () => fresh('user');
 
+/** Claims of one session, unless they say otherwise. */
+const inSession = (claims) => ({ sid: 'one', ...claims });
+const live = (gate, claims, options) => open(gate, inSession(claims), options);
+
 const refresh = (gate, claims, { method = 'POST', query = '', headers, to } = {}) =>
   gate.call(method, `/_portcullis/refresh${query}`, {
-    headers: withToken(claims, { Origin: ORIGIN, ...headers }),
+    headers: withToken(inSession(claims), { Origin: ORIGIN, ...headers }),
     to,
   });
 
@@ -50,12 +56,13 @@ describe('a refresh, in two isolates', () => {
     const [first, second] = gate.both;
     const [sub, other] = [freshSubject(), freshSubject()];
     const exp = now() + 8;
+    const sid = 'a';
     const kept = [
-      await live(gate, { sub, exp }, { to: first }),
-      await live(gate, { sub, exp, sid: 'a' }, { to: second }),
+      await live(gate, { sub, exp, sid }, { to: first }),
+      await live(gate, { sub, exp, sid }, { to: second }),
     ];
-    const left = await live(gate, { sub: other, exp }, { to: first });
-    const answer = await refresh(gate, { sub, exp: exp + 300 }, { to: second });
+    const left = await live(gate, { sub: other, exp, sid }, { to: first });
+    const answer = await refresh(gate, { sub, exp: exp + 300, sid }, { to: second });
     const { expires_in: life, ...rest } = JSON.parse(answer.body);
     assert.deepEqual(rest, { sockets: 2 });
     assert.ok(life > 250 && life <= 308, life);
@@ -83,7 +90,7 @@ describe('a refresh, in two isolates', () => {
     const exp = now() + 8;
     const one = await live(gate, { sub, exp, sid: 'one' });
     const two = await live(gate, { sub, exp, sid: 'two' });
-    const none = await live(gate, { sub, exp });
+    const none = await live(gate, { sub, exp, sid: undefined });
     const { sockets } = await refreshed(gate, { sub, exp: exp + 300, sid: 'one' });
     assert.equal(sockets, 1);
     for (const { closed } of [two, none]) assert.deepEqual(await closed, EXPIRED);
@@ -120,6 +127,65 @@ describe('a refresh, in two isolates', () => {
     const other = await live(gate, { sub: freshSubject(), exp });
     assert.deepEqual(await other.closed, EXPIRED);
     assert.ok(await echoes(socket));
+  });
+
+  test('without a session moves only the sockets of the token that it shows', async () => {
+    const [first, second] = gate.both;
+    const sub = freshSubject();
+    const exp = now() + 10;
+    const device = (jti, more = 0) => ({ sub, exp: exp + more, jti, sid: undefined });
+    const phone = [
+      await live(gate, device('phone'), { to: first }),
+      await live(gate, device('phone'), { to: second }),
+    ];
+    const laptop = await live(gate, device('laptop'), { to: first });
+    const show = (claims) => ({ headers: { 'Portcullis-Previous-Token': mint(claims) } });
+    const moved = async (claims, previous) =>
+      (await refreshed(gate, claims, { ...show(previous), to: second })).sockets;
+    assert.equal(await moved(device('p2', 100), device('phone')), 2);
+    // The token that moved them last, the one that opened them, and one in between.
+    assert.equal(await moved(device('p3', 200), device('p2', 100)), 2);
+    assert.equal(await moved(device('p4', 300), device('phone')), 2);
+    assert.equal(await moved(device('p5', 400), device('p3', 200)), 0);
+    const other = { ...device('x', 500), sub: freshSubject() };
+    assert.equal(await moved(other, device('phone')), 0);
+    await evict(gate, sub, 'close');
+    await until(
+      () => moved(device('p4', 300), device('p4', 300)),
+      (count) => count === 2,
+    );
+    assert.deepEqual(await laptop.closed, EXPIRED);
+    for (const socket of phone) assert.ok(await echoes(socket));
+  });
+
+  test('moves a socket that was opened with a ticket for the token that it shows', async () => {
+    const claims = { sub: freshSubject(), exp: now() + 8, sid: undefined };
+    const address = freshAddress();
+    const ticket = await obtain(gate, address, { headers: withToken(claims) });
+    const socket = await gate.connect({
+      target: `/?ticket=${ticket}`,
+      headers: { Origin: ORIGIN, 'CF-Connecting-IP': address },
+    });
+    assert.ok(socket.answer, socket.body);
+    socket.closed = closing(socket);
+    const left = await live(gate, claims);
+    const headers = { 'Portcullis-Previous-Token': mint(claims) };
+    const newer = { ...claims, exp: claims.exp + 300 };
+    assert.equal((await refreshed(gate, newer, { headers })).sockets, 2);
+    const other = await live(gate, { ...claims, sub: freshSubject() });
+    assert.deepEqual(await other.closed, EXPIRED);
+    for (const kept of [socket, left]) assert.ok(await echoes(kept));
+  });
+
+  test('without a session and the previous token is refused, and says what to show', async () => {
+    const answer = await refresh(gate, { sub: freshSubject(), sid: undefined });
+    assert.equal(answer.status, 400, answer.body);
+    const { reason, detail } = JSON.parse(answer.body);
+    assert.equal(reason, 'bad_request');
+    assert.equal(
+      detail,
+      "the token names no session, so it is not known which of the subject's sockets are meant; show the token that opened them or moved them last in the header Portcullis-Previous-Token",
+    );
   });
 
   test('is refused as any other token is', async () => {
@@ -185,7 +251,10 @@ describe('a refresh under several rules', () => {
   test('uses its token up where that counts once', async () => {
     const claims = { sub: freshSubject(), jti: freshSubject() };
     assert.equal((await refreshed(gate, claims, to('/once'))).sockets, 0);
-    assertRefused(await gate.knock(withToken(claims), { target: '/once' }), 'token_invalid');
+    assertRefused(
+      await gate.knock(withToken(inSession(claims)), { target: '/once' }),
+      'token_invalid',
+    );
     assert.equal(reasonOf(await refresh(gate, claims, to('/once'))), 'token_invalid');
   });
   test('is no endpoint where nothing expires, or no route is', async () => {

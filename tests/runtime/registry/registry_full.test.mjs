@@ -54,7 +54,9 @@ function useStorage() {
 function fill(persist, count, until, most) {
   const rows = `WITH RECURSIVE numbers(number) AS
     (SELECT 1 UNION ALL SELECT number + 1 FROM numbers WHERE number < ?)
-    INSERT INTO denials (name, before, until) SELECT 'revoke jti filler ' || number, 0, ? FROM numbers`;
+    INSERT INTO denials (name, before, until, kind, id, about, since)
+    SELECT 'revoke jti filler ' || number, 0, ?, 'revoke', 'filler ' || number, '{}', 0
+    FROM numbers`;
   const work = (database) => {
     const { stored } = database.prepare('SELECT count(*) AS stored FROM denials').get();
     database.prepare(rows).run(count - stored, until);

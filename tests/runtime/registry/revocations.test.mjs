@@ -202,6 +202,93 @@ describe('over a restart of everything', () => {
   });
 });
 
+describe('once ADMIN_TOKEN was removed', () => {
+  const upstream = useUpstream();
+  const persist = useFolder();
+  const during = (vars, work) => withGate({ upstream, persist, vars }, work);
+  const { ADMIN_TOKEN: _, ...unadministered } = WATCHED;
+
+  for (const [name, vars] of [
+    ['inspected sockets', unadministered],
+    ['sockets in passthrough', { ...unadministered, RELAY: undefined }],
+    ['sockets that expire', { ...unadministered, CLOSE_ON_EXPIRY: 'true' }],
+  ]) {
+    test(`what was revoked and banned stays so, for ${name}`, async () => {
+      const [revoked, banned, lifted] = [claims(), claims(), claims()];
+      const address = freshAddress();
+      await during(WATCHED, async (gate) => {
+        const { id } = await done(gate, 'PUT', 'revocations', { body: { sub: lifted.sub } });
+        await done(gate, 'DELETE', `revocations/${id}`);
+        await done(gate, 'PUT', 'revocations', { body: { sid: revoked.sid } });
+        await done(gate, 'PUT', `bans/${banned.sub}`);
+        await done(gate, 'PUT', `bans/${address}`);
+      });
+      await during(vars, async (gate) => {
+        // The first one learns that there are denials, and others are judged too.
+        for (const who of [claims(), lifted, claims()]) {
+          assert.equal(reasonOf(await knock(gate, who)), 'admitted');
+        }
+        assertRefused(await knock(gate, revoked), 'revoked');
+        assertRefused(await knock(gate, banned), 'banned');
+        const from = { headers: { 'CF-Connecting-IP': address } };
+        assertRefused(await knock(gate, claims(), from), 'banned');
+      });
+    });
+  }
+});
+
+describe('lists of bans and revocations', () => {
+  const upstream = useUpstream();
+  const gate = useGate({ upstream, vars: WATCHED });
+  const list = async (path) => {
+    const { truncated, ...lists } = await done(gate, 'GET', path);
+    assert.equal(truncated, false);
+    return lists[path];
+  };
+
+  test('show what applies, newest first, and not what was lifted', async () => {
+    const [one, two] = [claims(), claims()];
+    const address = freshAddress();
+    const before = now();
+    await done(gate, 'PUT', `bans/${encodeURIComponent(one.sub)}?for=1h`);
+    const { until } = await done(gate, 'PUT', `bans/${address}?for=2h`);
+    await done(gate, 'PUT', `bans/${two.sub}`);
+    await done(gate, 'DELETE', `bans/${two.sub}`);
+    const bans = await list('bans');
+    assert.deepEqual(
+      bans.map(({ since, until, ...about }) => {
+        assert.ok(since >= before && since <= now() && until > since);
+        return about;
+      }),
+      [{ ip: address }, { sub: one.sub }],
+    );
+    assert.equal(bans[0].until, until);
+    const { iss, jti } = one;
+    const first = await done(gate, 'PUT', 'revocations', { body: { iss, jti } });
+    const second = await done(gate, 'PUT', 'revocations', { body: { before: 1000, for: '1d' } });
+    const revocations = await list('revocations');
+    assert.deepEqual(
+      revocations.map(({ since, ...rest }) => rest),
+      [
+        { id: second.id, before: 1000, until: second.until },
+        { id: first.id, iss, jti, until: first.until },
+      ],
+    );
+  });
+
+  test('a lifted revocation admits its tokens again, in every isolate', async () => {
+    const who = claims();
+    const { id } = await done(gate, 'PUT', 'revocations', { body: { jti: who.jti } });
+    assert.equal(reasonOf(await knock(gate, who)), 'revoked');
+    const lift = () => done(gate, 'DELETE', `revocations/${id}`);
+    assert.deepEqual(await lift(), { lifted: id, existed: true });
+    assert.equal(reasonOf(await knock(gate, who)), 'admitted');
+    assert.deepEqual(await lift(), { lifted: id, existed: false });
+    const ids = (await list('revocations')).map((listed) => listed.id);
+    assert.ok(!ids.includes(id));
+  });
+});
+
 describe('in passthrough', () => {
   const upstream = useUpstream();
   const gate = useGate({ upstream, vars: { ...WATCHED, RELAY: undefined } });
