@@ -9,16 +9,16 @@ const fetches = new Map();
 
 /**
  * Runs `start` once at a time for an id. Callers that come meanwhile share its result, each for
- * `milliseconds` at most. A caller may come late, so the run itself may take twice as long. It goes
- * on when the client that caused it hangs up or is answered: `context` is the request's. A run whose
- * request was cancelled all the same never ends, so nobody joins it after that time.
+ * `milliseconds` at most. A caller may join until the first one gives up, so the run itself may take
+ * twice as long. It goes on when the client that caused it hangs up or is answered: `context` is the
+ * request's.
  * @param {string} id
  * @param {ExecutionContext} context
  * @param {number} milliseconds
  * @param {(signal: AbortSignal) => Promise<string>} start
  */
 function shared(id, context, milliseconds, start) {
-  const result = run(id, 2 * milliseconds, start);
+  const result = run(id, milliseconds, start);
   context.waitUntil(result.catch(() => {}));
   return withTimeout(milliseconds, () => result);
 }
@@ -32,7 +32,7 @@ function run(id, milliseconds, start) {
   const now = Date.now();
   const known = fetches.get(id);
   if (known && now - known.since <= milliseconds) return known.result;
-  const result = withTimeout(milliseconds, start).finally(() => {
+  const result = withTimeout(2 * milliseconds, start).finally(() => {
     if (fetches.get(id)?.result === result) fetches.delete(id);
   });
   fetches.set(id, { since: now, result });
