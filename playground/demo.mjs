@@ -16,6 +16,7 @@ function settings({ key, origin, upstream }) {
     UPSTREAM_URL: upstream.url,
     UPSTREAM_SERVICE: undefined,
     UPSTREAM_OBJECT: undefined,
+    UPSTREAM_CERTIFICATE: undefined,
     ROUTES: undefined,
     REQUIRE_TLS: 'false',
     AUTH: 'required',
@@ -41,6 +42,13 @@ function settings({ key, origin, upstream }) {
  * settings over the demo's own. `onDecision` and `onLine` get what the gate decides and what
  * else it logs. Resolves to where things are, `tell` to inform open pages of the gate,
  * `restartGate`, and `stop`.
+ * @param {{
+ *   gatePort?: number,
+ *   playgroundPort?: number,
+ *   vars?: Record<string, unknown>,
+ *   onDecision?: (decision: any) => void,
+ *   onLine?: (line: any) => void,
+ * }} [options]
  */
 export async function startDemo({
   gatePort = 0,

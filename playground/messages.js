@@ -1,6 +1,12 @@
 // A text for each decision: what was refused and why, and what a client should do. A test compares
 // the names with docs/reasons.json.
 
+/**
+ * `then` is missing where there is nothing to do.
+ * @typedef {{ headline: string, why: string, then?: string }} Message
+ */
+
+/** @type {Record<string, Message>} */
 export const REASONS = {
   misconfigured: {
     headline: 'Refused: the gate is not configured correctly.',
@@ -134,6 +140,7 @@ export const REASONS = {
   },
 };
 
+/** @type {Message} */
 export const ADMITTED = {
   headline: 'Admitted: every check passed.',
   why: 'The gate removed the token from the handshake, told the server who the user is, and connected the two. Messages now pass straight through.',

@@ -48,7 +48,10 @@ async function alone(work) {
   }
 }
 
-/** One attempt, shown. Resolves to what `attempt` found. */
+/**
+ * Makes one attempt and shows it. Resolves to what `attempt` found.
+ * @param {{ token?: string, before?: string, elsewhere?: boolean, events?: object }} how
+ */
 async function tryOnce({ token, before, ...how }) {
   const found = await attempt(gate, { token, ...how });
   show({ ...found, token, before });
@@ -97,7 +100,7 @@ function disconnected(code) {
 const connect = () =>
   alone(async () => {
     const token = await getToken('valid');
-    live = { welcomed: false };
+    live = { welcomed: false, socket: undefined };
     const { opened, socket } = await tryOnce({
       token,
       events: { message: received, close: disconnected },
@@ -162,7 +165,9 @@ $('send').addEventListener('submit', (event) => {
   line('you', field.value);
   field.value = '';
 });
-for (const button of document.querySelectorAll('[data-attempt]')) {
+/** @type {NodeListOf<HTMLElement>} */
+const attacks = document.querySelectorAll('[data-attempt]');
+for (const button of attacks) {
   button.addEventListener('click', () => attack(button.dataset.attempt));
 }
 

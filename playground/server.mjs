@@ -122,7 +122,7 @@ export async function startServer({ port: wanted, key }) {
   const away = new URL(`http://127.0.0.1:${port}`);
   let gate = '';
 
-  function respond(response, status, headers = {}, body = '') {
+  function respond(response, status, headers = {}, /** @type {string | Buffer} */ body = '') {
     response.writeHead(status, { ...headers }).end(body);
   }
   const plain = (response, status, text, headers) =>

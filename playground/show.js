@@ -1,6 +1,10 @@
 // Putting a decision on the page. Everything is set as text.
 import { STAGES, wordsFor } from './messages.js';
 
+/**
+ * @param {string} id
+ * @returns {any} an element of whatever kind
+ */
 export const $ = (id) => document.getElementById(id);
 const HISTORY = 50;
 const SECURITY =
@@ -61,7 +65,11 @@ export function journey(record) {
   $('journey').replaceChildren(...items);
 }
 
-/** A headline and two sentences. `outcome`: `admitted`, `refused`, `busy` or `none`. */
+/**
+ * A headline and two sentences. `outcome`: `admitted`, `refused`, `busy` or `none`.
+ * @param {string} outcome
+ * @param {import('./messages.js').Message} message
+ */
 export function verdict(outcome, { headline, why, then }) {
   $('verdict').dataset.outcome = outcome;
   $('headline').textContent = headline;
@@ -133,7 +141,7 @@ export function remember({ record, answer }) {
   table.prepend(row);
   while (table.rows.length > HISTORY) table.rows[table.rows.length - 1].remove();
   $('no-history').hidden = true;
-  document.querySelector('.history .scroller').hidden = false;
+  table.closest('.scroller').hidden = false;
 }
 
 /** A line of the conversation. */

@@ -6,6 +6,7 @@ import { WebSocketServer } from 'ws';
 const ABOUT_IDENTITY =
   /^(portcullis-|x-forwarded-|forwarded$|authorization$|cookie$|origin$|sec-websocket-protocol$)/;
 
+/** @param {{ headers: Record<string, any>, url?: string }} request */
 function greeting({ headers, url }) {
   const about = Object.entries(headers).filter(([name]) => ABOUT_IDENTITY.test(name));
   return {
@@ -27,8 +28,9 @@ export async function startUpstream() {
     socket.send(JSON.stringify(greeting(request)));
   });
   await once(server, 'listening');
+  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
   return {
-    url: `ws://127.0.0.1:${server.address().port}`,
+    url: `ws://127.0.0.1:${port}`,
     async stop() {
       for (const socket of server.clients) socket.terminate();
       await new Promise((done) => server.close(done));

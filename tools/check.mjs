@@ -1,11 +1,11 @@
 // npm run check: asks the built gate whether the settings are right, those that would be deployed
 // and those of .dev.vars. A gate with a wrong setting refuses every request, so that is better
 // known before it is deployed.
-import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { basename } from 'node:path';
 import { parseArgs } from 'node:util';
 import { configuration, ready } from './project.mjs';
 import { entry, Failure, say } from './run.mjs';
+import { exposedSecret, referencedSecrets, standIn } from './secrets.mjs';
 import { devVars, parseVar } from './token/settings.mjs';
 
 const HELP = `portcullis check [options]    says whether the settings are right
@@ -23,35 +23,19 @@ const OPTIONS = {
   var: { type: 'string', multiple: true },
   help: { type: 'boolean', short: 'h' },
 };
-const SECRETS = ['JWT_SECRET', 'SESSION_URL_AUTH', 'ASSERTION_KEY', 'ADMIN_TOKEN'];
 const ERRORS = 'portcullis: every request is refused until these settings are right:';
 const WARNINGS = 'portcullis: warnings:';
 
-/** A value of the right form for a secret that only Cloudflare knows. */
-export function standIn(name) {
-  switch (name) {
-    case 'JWT_SECRET':
-      return `base64:${randomBytes(64).toString('base64')}`;
-    case 'SESSION_URL_AUTH':
-      return `Bearer ${randomBytes(32).toString('hex')}`;
-    case 'ASSERTION_KEY':
-      return JSON.stringify(generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' }));
-    default:
-      return randomBytes(32).toString('hex');
-  }
-}
-
 /**
  * The sets of secrets that the Worker may have. Where Cloudflare can't be asked, `JWT_SECRET` may
- * be set or not: with a key set by URL it is an error, without any other key it is needed.
+ * be set or not: it is needed without any other key, and may contradict one. What the settings call
+ * for or refer to counts as set.
  */
-function possibleSecrets(known, local) {
+function possibleSecrets(known, local, references) {
   if (known) return [known];
   const others = ['ASSERTION_KEY', 'ADMIN_TOKEN'].filter((name) => name in local);
-  return [
-    [...others, 'SESSION_URL_AUTH'],
-    [...others, 'SESSION_URL_AUTH', 'JWT_SECRET'],
-  ];
+  const needed = [...others, ...Object.keys(references), 'SESSION_URL_AUTH'];
+  return [needed, [...needed, 'JWT_SECRET']];
 }
 
 /** What the gate says of these settings: `errors` and `warnings`, each a list. */
@@ -77,24 +61,17 @@ async function judge(subject, vars) {
 }
 
 /** The verdict on what would be deployed. Of two possible ones that with fewer errors is right. */
-async function judgeDeployed(subject, vars, secrets) {
+async function judgeDeployed(subject, vars, known, local) {
+  const settings = { ...subject.described.bindings, ...vars };
+  const references = referencedSecrets(settings);
   let verdict;
-  for (const names of secrets) {
-    const given = Object.fromEntries(names.map((name) => [name, standIn(name)]));
-    const found = await judge(subject, { ...given, ...subject.described.bindings, ...vars });
+  for (const names of possibleSecrets(known, local, references)) {
+    const given = names.map((name) => [name, standIn(references[name] ?? name)]);
+    const found = await judge(subject, { ...Object.fromEntries(given), ...settings });
     if (found.errors.length === 0) return found;
     if (!verdict || found.errors.length < verdict.errors.length) verdict = found;
   }
   return verdict;
-}
-
-function refuseExposed({ described, path }) {
-  const exposed = SECRETS.find((name) => name in described.bindings);
-  if (!exposed) return;
-  throw new Failure(
-    `${exposed} is in ${basename(path)}, where everyone with the repository can read it. ` +
-      `Remove it there, make a new one, and set it with: npx wrangler secret put ${exposed}`,
-  );
 }
 
 function show(warnings) {
@@ -108,10 +85,12 @@ const failure = (head, errors) => new Failure(`${head}\n  ${errors.join('\n  ')}
  * has, undefined if they can't be known.
  */
 export async function checkDeployed(given, secrets) {
+  const { readRaw } = await import('./gate.mjs');
   const { subject } = await import('./trial.mjs');
-  const { missing } = await import('./init/update.mjs');
+  const { exposedHeaders, missing } = await import('./init/update.mjs');
   const checked = await subject(configuration(given.config), given.env);
-  refuseExposed(checked);
+  const exposed = exposedSecret(basename(checked.path), readRaw(checked.path));
+  if (exposed) throw new Failure(exposed);
   const lacking = missing(checked.path, given.env);
   if (lacking.length > 0) {
     throw new Failure(
@@ -121,9 +100,8 @@ export async function checkDeployed(given, secrets) {
     );
   }
   const vars = Object.fromEntries((given.var ?? []).map(parseVar));
-  const possible = possibleSecrets(secrets, devVars(given.env));
-  const { errors, warnings } = await judgeDeployed(checked, vars, possible);
-  show(warnings);
+  const { errors, warnings } = await judgeDeployed(checked, vars, secrets, devVars(given.env));
+  show([...exposedHeaders(checked.path, given.env), ...warnings]);
   if (errors.length > 0) throw failure(ERRORS, errors);
   return checked;
 }

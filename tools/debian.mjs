@@ -66,7 +66,7 @@ export async function download(label, names, folder) {
 }
 
 /** Unpacks .deb files; `only` limits it to some of their paths (patterns of tar). */
-export async function unpack(label, debs, target, { only } = {}) {
+export async function unpack(label, debs, target, { only } = { only: undefined }) {
   mkdirSync(target, { recursive: true });
   for (const deb of debs) {
     if (!only) {

@@ -2,7 +2,10 @@
 // deployment, and the tests. Needs Node 22 and a build.
 import { createRequire } from 'node:module';
 import { basename } from 'node:path';
-import { unstable_getMiniflareWorkerOptions as fromWrangler } from 'wrangler';
+import {
+  experimental_readRawConfig as readRawConfig,
+  unstable_getMiniflareWorkerOptions as fromWrangler,
+} from 'wrangler';
 import { configuration } from './project.mjs';
 import { Failure, inRoot } from './run.mjs';
 
@@ -29,10 +32,19 @@ export const NAME = 'gate';
  */
 export function describe(environment, path = configuration()) {
   process.env.CLOUDFLARE_LOAD_DEV_VARS_FROM_DOT_ENV = 'false';
-  try {
+  return read(path, () => {
     const { workerOptions } = fromWrangler(path, environment, { envFiles: ['none'] });
     const { modulesRules, ...described } = workerOptions;
     return described;
+  });
+}
+
+/** The configuration at `path` as it is written, all environments included. */
+export const readRaw = (path) => read(path, () => readRawConfig({ config: path }).rawConfig);
+
+function read(path, work) {
+  try {
+    return work();
   } catch (error) {
     const line = error.location?.line;
     throw new Failure(`${basename(path)}${line ? `, line ${line}` : ''}: ${error.message}`);
@@ -79,6 +91,8 @@ function options({
         ...described,
         name: NAME,
         ...modules,
+        // Only Cloudflare has the certificates.
+        mtlsCertificates: {},
         ...gate,
         bindings: withoutUnset({ ...described.bindings, ...vars }),
         serviceBindings: { ...described.serviceBindings, ...services },

@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline/promises';
 import { parseArgs } from 'node:util';
 import { LIMITS, parseLimits, parseOrigins, parseServer, parseTokens } from './init/answers.mjs';
 import { files } from './init/files.mjs';
-import { configuration } from './project.mjs';
+import { CONFIGURATIONS, configuration } from './project.mjs';
 import { command, entry, Failure, say } from './run.mjs';
 
 const HELP = `portcullis init [folder] [options]    writes a folder with a gate of your own
@@ -137,14 +137,17 @@ const workerName = (folder) =>
     .replace(/^-+|-+$/g, '')
     .slice(0, 54) || 'gate';
 
+function refuseExisting(folder, names) {
+  const existing = names.filter((name) => existsSync(join(folder, name)));
+  if (existing.length === 0) return;
+  throw new Failure(
+    `${existing.join(', ')} ${existing.length > 1 ? 'are' : 'is'} there already, and nothing was written. ` +
+      'Give another folder; for a newer version, use portcullis init --update.',
+  );
+}
+
 function write(folder, contents) {
-  const existing = Object.keys(contents).filter((name) => existsSync(join(folder, name)));
-  if (existing.length > 0) {
-    throw new Failure(
-      `${existing.join(', ')} ${existing.length > 1 ? 'are' : 'is'} there already, and nothing was written. ` +
-        'Give another folder; for a newer version, use portcullis init --update.',
-    );
-  }
+  refuseExisting(folder, Object.keys(contents));
   for (const [name, content] of Object.entries(contents)) {
     const path = join(folder, name);
     mkdirSync(dirname(path), { recursive: true });
@@ -184,6 +187,7 @@ export async function main(args, otherwise = '.') {
     return;
   }
   const path = resolve(folder);
+  refuseExisting(path, CONFIGURATIONS);
   const answers = await answer(given);
   const { host, package: spec } = given;
   const settled = { ...answers, host, spec, name: given.name ?? workerName(path) };

@@ -8,8 +8,13 @@ import { ask, Failure, inRoot } from './run.mjs';
 /** The packages by the folder with their package.json. */
 export const PACKAGES = ['package', 'create-portcullis'];
 const OUTPUT = inRoot('target/npm');
-// Only the browser module's own package has these.
-const LEFT_OUT = new Set(['client/package.json', 'client/LICENSE-APACHE', 'client/LICENSE-MIT']);
+// What only the browser module's own package has, and what only this repository needs.
+const LEFT_OUT = new Set([
+  'client/package.json',
+  'client/LICENSE-APACHE',
+  'client/LICENSE-MIT',
+  'tools/init/template.mjs',
+]);
 
 const SCHEMA = 'docs/settings.schema.json';
 
@@ -18,7 +23,6 @@ const readJson = (...path) => JSON.parse(readFileSync(inRoot(...path), 'utf8'));
 /** A package.json with the versions filled in. */
 function manifest(folder) {
   const wanted = readJson(folder, 'package.json');
-  const schema = folder === 'package' && existsSync(inRoot(SCHEMA)) ? [SCHEMA] : [];
   const { devDependencies } = readJson('package.json');
   const fill = (dependencies, prefix) =>
     dependencies &&
@@ -32,7 +36,6 @@ function manifest(folder) {
   return {
     ...wanted,
     version: version(),
-    files: [...wanted.files, ...schema],
     ...(repository && { repository: { type: 'git', url: `git+${server}/${repository}.git` } }),
     dependencies: fill(wanted.dependencies, ''),
     peerDependencies: fill(wanted.peerDependencies, '^'),

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { Failure, inRoot, root } from './run.mjs';
 
 const MIN_NODE = 22;
-// In the order in which wrangler looks for them.
-const CONFIGURATIONS = ['wrangler.json', 'wrangler.jsonc', 'wrangler.toml'];
+/** The names of wrangler's configuration, in the order in which it looks for them. */
+export const CONFIGURATIONS = ['wrangler.json', 'wrangler.jsonc', 'wrangler.toml'];
 
 /** Whether this is the npm package, which holds no source. */
 export const isPackaged = !existsSync(inRoot('Cargo.toml'));

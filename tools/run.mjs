@@ -24,6 +24,7 @@ export const inToolchain = (...parts) => join(toolchain, ...parts);
 /** An error whose message is written for the person at the terminal. */
 export class Failure extends Error {}
 
+/** @type {NodeJS.WriteStream} */
 let talking = process.stdout;
 export const say = (line) => talking.write(`${line}\n`);
 /** For a program whose output is taken by another. */
@@ -52,11 +53,7 @@ const endAll = () => {
   for (const child of running) child.kill('SIGTERM');
 };
 process.on('exit', endAll);
-for (const [signal, code] of [
-  ['SIGINT', 130],
-  ['SIGTERM', 143],
-  ['SIGHUP', 129],
-]) {
+for (const [signal, code] of Object.entries({ SIGINT: 130, SIGTERM: 143, SIGHUP: 129 })) {
   // Whoever runs a server (npm start) adds a listener of its own and stays in charge.
   process.on(signal, () => process.listenerCount(signal) === 1 && process.exit(code));
 }
@@ -82,9 +79,23 @@ const complaint = (output) =>
   output.match(/^error(\[E\d+\])?: [^]*?(?=^error: could not compile)/m)?.[0].trimEnd();
 
 /**
+ * @typedef {object} RunOptions
+ * @property {string} [cwd]
+ * @property {NodeJS.ProcessEnv} [env]
+ * @property {string} [hint]
+ * @property {number} [timeout] milliseconds
+ * @property {(text: string) => void} [onOutput]
+ */
+
+/**
  * Runs a program quietly; resolves to its output. While it works a line every
  * ten seconds shows the time and its last line. If it fails, the end of its
  * output and `hint` become the error.
+ * @param {string} label
+ * @param {string} command
+ * @param {string[]} args
+ * @param {RunOptions} [options]
+ * @returns {Promise<string>}
  */
 export function run(
   label,
@@ -132,7 +143,7 @@ export function run(
       );
       reject(Object.assign(failure, { output }));
     };
-    child.on('error', (error) =>
+    child.on('error', (/** @type {NodeJS.ErrnoException} */ error) =>
       settle(error.code === 'ENOENT' ? 'is not installed' : `could not start (${error.message})`),
     );
     child.on('close', (code, signal) => {
@@ -143,7 +154,13 @@ export function run(
   });
 }
 
-/** Runs a program on this terminal, as if typed; resolves to its exit code. */
+/**
+ * Runs a program on this terminal, as if typed; resolves to its exit code.
+ * @param {string} command
+ * @param {string[]} args
+ * @param {RunOptions} [options]
+ * @returns {Promise<number>}
+ */
 export function show(command, args, { cwd = root, env = process.env, onOutput } = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {

@@ -46,8 +46,9 @@ async function prepare() {
   if (!wasmEnvironment()) work.push(step('wasm target', addWasmTarget));
   if (!cliReady()) work.push(step('worker-build and wasm-bindgen', buildCli));
   // All end before the first failure is reported: what got done need not be done again.
-  const failed = (await Promise.allSettled(work)).find(({ status }) => status === 'rejected');
-  if (failed) throw failed.reason;
+  for (const result of await Promise.allSettled(work)) {
+    if (result.status === 'rejected') throw result.reason;
+  }
 }
 
 await entry(import.meta.url, async () => {

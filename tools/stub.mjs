@@ -33,7 +33,7 @@ export function withStub(described, { outside, isBundled = false } = {}) {
     name,
     isElsewhere(object) ? { className: 'StandIn', scriptName: 'stub' } : object,
   ]);
-  const services = Object.keys(described.serviceBindings ?? {});
+  const services = Object.keys({ ...described.serviceBindings, ...described.mtlsCertificates });
   return {
     services: Object.fromEntries(services.map((name) => [name, 'stub'])),
     gate: { outboundService: 'stub', durableObjects: Object.fromEntries(objects) },

@@ -2,6 +2,7 @@
 
 mod authentication;
 mod counting;
+mod issuers;
 mod names;
 mod one_time;
 mod origins;

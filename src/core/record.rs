@@ -123,6 +123,8 @@ pub struct Record {
     pub alg: Option<String>,
     pub kid: Option<String>,
     pub mode: &'static str,
+    /// The gate's own.
+    pub version: &'static str,
     pub duration_ms: u64,
 }
 
@@ -143,6 +145,7 @@ impl Record {
             alg: None,
             kid: None,
             mode: "enforce",
+            version: env!("CARGO_PKG_VERSION"),
             duration_ms: 0,
         }
     }
@@ -193,7 +196,7 @@ impl Record {
 
     /// The texts of a data point for the Analytics Engine, whose index is the address and whose
     /// number is the duration.
-    pub fn blobs(&self) -> [&str; 13] {
+    pub fn blobs(&self) -> [&str; 14] {
         fn or_empty(text: &Option<String>) -> &str {
             text.as_deref().unwrap_or_default()
         }
@@ -211,6 +214,7 @@ impl Record {
             or_empty(&self.alg),
             or_empty(&self.kid),
             self.mode,
+            self.version,
         ]
     }
 }

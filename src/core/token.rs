@@ -1,6 +1,7 @@
 //! Tokens: found in a request, verified, and turned into an identity.
 
 mod authentication;
+mod claim_name;
 mod claims;
 mod credential;
 mod digest;
@@ -11,23 +12,26 @@ mod jwk;
 mod jwks;
 mod jws;
 mod keys;
+mod pem;
 
 use std::rc::Rc;
 
 pub use authentication::{Authenticated, Authentication, Verdict};
-pub use claims::{Expectations, Identity, is_scope};
+pub use claim_name::ClaimName;
+pub use claims::{Expectations, Identity, IdentityClaims, TrustDomain, is_scope};
 pub use credential::{
-    BEARER, Credential, Source, unchosen_protocol, without_bearer, without_cookie,
+    Credential, Source, offered_bearer, unchosen_protocol, without_bearer, without_cookie,
     without_parameter,
 };
 pub use digest::TokenDigest;
 pub use fault::{AuthenticationFault, CredentialFault, TokenFault};
 pub use introspection::{IntrospectionRequest, MAX_ANSWER_BYTES, ProviderAnswer, Sessions};
-pub use issuer::{Issuer, KeySource};
+pub use issuer::{Issuer, KeySources};
 pub(crate) use jwk::Members;
 pub use jwks::{Document, FETCH_TIMEOUT, Fetch, MAX_BYTES, RemoteKeys, SetUpdate, SharedCopy};
-pub use jws::{MAX_TOKEN_BYTES, TokenHeader};
+pub use jws::TokenHeader;
 pub use keys::{Algorithm, Key, KeyRing, RuntimeKey};
+pub(crate) use pem::{is_pem, keys as pem_keys};
 
 use crate::util::time::Clock;
 

@@ -9,7 +9,6 @@ use std::fmt;
 use std::time::Duration;
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-use serde_json::Value;
 
 use crate::request::parameters::Parameters;
 use crate::request::{Request, RequestUrl, syntax};
@@ -17,6 +16,7 @@ use crate::token::{Authenticated, Identity, Source, without_cookie, without_para
 pub use object::ObjectUpstream;
 pub use reply::{Offer, Reply, UpstreamFailure};
 pub use url::UpstreamUrl;
+pub(crate) use url::is_loopback;
 
 /// Headers that no client may send to a server, since servers trust them: exact names, and prefixes
 /// that end in a dash. A name counts however it is spelt: case and all characters but letters and
@@ -240,7 +240,7 @@ fn identity_headers(identity: &Identity) -> Vec<(&'static str, String)> {
     let mut headers = Vec::new();
     let names = [
         ("Portcullis-Subject", identity.subject.as_deref()),
-        ("Portcullis-Issuer", issuer(identity)),
+        ("Portcullis-Issuer", identity.issuer()),
     ];
     for (header, name) in names {
         let escaped = name.map(|name| utf8_percent_encode(name, NAME_ESCAPES).to_string());
@@ -250,9 +250,4 @@ fn identity_headers(identity: &Identity) -> Vec<(&'static str, String)> {
         headers.push(("Portcullis-Scopes", identity.scopes.join(" ")));
     }
     headers
-}
-
-/// `iss`: two issuers may give two users the same `sub`.
-fn issuer(identity: &Identity) -> Option<&str> {
-    identity.claims.get("iss").and_then(Value::as_str)
 }

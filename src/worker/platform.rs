@@ -76,6 +76,13 @@ impl Cryptography for WorkerPlatform {
 
 impl Providers for WorkerPlatform {
     async fn fetch_keys(&self, keys: &Rc<RemoteKeys>, from_provider: bool) {
+        // The fetch and its result outlive this request: others may have joined it.
+        let held = keys.clone();
+        background::hold(&self.context, async move {
+            if let Some(copy) = provider::fetch_keys(&held, from_provider).await {
+                provider::share_keys(&held.url, &copy).await;
+            }
+        });
         if let Some(copy) = provider::fetch_keys(keys, from_provider).await {
             let url = keys.url.clone();
             background::hold(&self.context, async move {

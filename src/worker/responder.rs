@@ -157,8 +157,19 @@ fn json() -> [(&'static str, String); 2] {
 
 fn health(is_healthy: bool) -> (u16, &'static str) {
     if is_healthy {
-        (200, r#"{"status":"ok"}"#)
+        (200, OK)
     } else {
-        (503, r#"{"status":"misconfigured"}"#)
+        (503, MISCONFIGURED)
     }
 }
+
+const OK: &str = concat!(
+    r#"{"status":"ok","version":""#,
+    env!("CARGO_PKG_VERSION"),
+    r#""}"#
+);
+const MISCONFIGURED: &str = concat!(
+    r#"{"status":"misconfigured","version":""#,
+    env!("CARGO_PKG_VERSION"),
+    r#""}"#
+);

@@ -15,7 +15,7 @@ let context;
 // Pages that are left are kept for a return, as in everybody’s browser.
 const site = useBrowser({ ignoreDefaultArgs: ['--disable-back-forward-cache'] });
 const pages = useServer(({ url }, response) => {
-  const isModule = /^\/\w+\.js$/.test(url);
+  const isModule = /^\/[\w-]+\.js$/.test(url);
   response.setHeader('Content-Type', isModule ? 'text/javascript' : 'text/html');
   response.end(
     isModule

@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use portcullis::token::{
-    Authentication, Document, Expectations, Issuer, Key, KeyRing, KeySource, RemoteKeys, Source,
+    Authentication, Document, Expectations, Issuer, Key, KeyRing, KeySources, RemoteKeys, Source,
 };
 use portcullis::util::time::Timestamp;
 use serde_json::{Value, json};
 
 use crate::common::object;
+use crate::common::runtime::MAX_BYTES;
 use crate::fuzzing::{Chance, Harness, NOW, Signed, budget, run};
 
 /// The keys that the gate trusts; the harness can sign with each of them.
@@ -27,10 +28,11 @@ fn trusted() -> Vec<Value> {
     ]
 }
 
-fn gate(keys: KeySource, issuers: &[&str]) -> Authentication {
+fn gate(keys: KeySources, issuers: &[&str]) -> Authentication {
     Authentication {
         required: true,
         sessions: None,
+        max_bytes: MAX_BYTES,
         sources: vec![Source::Header],
         issuers: vec![Issuer {
             keys,
@@ -47,7 +49,7 @@ fn fixed_gate() -> Authentication {
         let members = object(&jwk.to_string());
         Key::from_jwk(&members).expect("a sound key")
     });
-    gate(KeySource::Fixed(KeyRing::new(keys.collect())), &[])
+    gate(KeySources::fixed(KeyRing::new(keys.collect())), &[])
 }
 
 /// Whoever gets in must have brought exactly what a trusted key signed, in the one form there is
@@ -148,7 +150,13 @@ fn key_sets_never_bring_in_a_secret_a_private_key_or_a_doubt() {
             let listed = listed.expect("usable sets are JSON with a list of keys");
             assert!(!listed.is_empty() && listed.len() <= 128);
         }
-        let gate = gate(KeySource::Remote(keys), &[]);
+        let gate = gate(
+            KeySources {
+                remote: Some(keys),
+                ..KeySources::default()
+            },
+            &[],
+        );
         let mut admitted = 0;
         for signer in ["mac", "ed", "rsa", "ec"] {
             let token = harness.token_by(signer, &json!({"exp": NOW + 60}));

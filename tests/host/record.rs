@@ -8,6 +8,8 @@ use serde_json::Map;
 
 use crate::common::{self, Ask, NOW, assert_rows};
 
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 fn begin() -> Record {
     let mut ask = Ask::upgrade()
         .with("authorization", "Bearer a-token")
@@ -42,22 +44,23 @@ fn the_json_format_is_unchanged() {
         scopes: vec!["read".into()],
         expires: NOW,
         claims: Map::new(),
+        ..Identity::default()
     });
     assert_rows([
         (
             "begun",
             begun.to_line(),
-            r#"{"time":"2027-01-15T08:00:00.000Z","request_id":"id-1","outcome":"refused","reason":null,"cause":null,"stage":"configuration","route":null,"origin":null,"address":"2001:db8:1:2::/64","colo":null,"subject":null,"alg":null,"kid":null,"mode":"enforce","duration_ms":0}"#.to_owned(),
+            r#"{"time":"2027-01-15T08:00:00.000Z","request_id":"id-1","outcome":"refused","reason":null,"cause":null,"stage":"configuration","route":null,"origin":null,"address":"2001:db8:1:2::/64","colo":null,"subject":null,"alg":null,"kid":null,"mode":"enforce","version":"VERSION","duration_ms":0}"#.replace("VERSION", VERSION),
         ),
         (
             "refused",
             refused.to_line(),
-            r#"{"time":"2027-01-15T08:00:00.000Z","request_id":"id-1","outcome":"refused","reason":"token_expired","cause":"exp has passed","stage":"token","route":"/*","origin":"https://app.example.com","address":"2001:db8:1:2::/64","colo":"FRA","subject":null,"alg":"HS256","kid":"k\"1","mode":"enforce","duration_ms":7}"#.to_owned(),
+            r#"{"time":"2027-01-15T08:00:00.000Z","request_id":"id-1","outcome":"refused","reason":"token_expired","cause":"exp has passed","stage":"token","route":"/*","origin":"https://app.example.com","address":"2001:db8:1:2::/64","colo":"FRA","subject":null,"alg":"HS256","kid":"k\"1","mode":"enforce","version":"VERSION","duration_ms":7}"#.replace("VERSION", VERSION),
         ),
         (
             "admitted",
             admitted.to_line(),
-            r#"{"time":"2027-01-15T08:00:00.000Z","request_id":"id-1","outcome":"admitted","reason":null,"cause":null,"stage":"forward","route":"/*","origin":"https://app.example.com","address":"2001:db8:1:2::/64","colo":"FRA","subject":"ada","alg":"HS256","kid":"k\"1","mode":"enforce","duration_ms":7}"#.to_owned(),
+            r#"{"time":"2027-01-15T08:00:00.000Z","request_id":"id-1","outcome":"admitted","reason":null,"cause":null,"stage":"forward","route":"/*","origin":"https://app.example.com","address":"2001:db8:1:2::/64","colo":"FRA","subject":"ada","alg":"HS256","kid":"k\"1","mode":"enforce","version":"VERSION","duration_ms":7}"#.replace("VERSION", VERSION),
         ),
     ]);
     assert_eq!(
@@ -76,6 +79,7 @@ fn the_json_format_is_unchanged() {
             "HS256",
             "k\"1",
             "enforce",
+            VERSION,
         ]
     );
 }
@@ -131,7 +135,7 @@ fn the_format_of_an_end_is_unchanged() {
     let record = ClosedRecord::of(admission, closed, "2027-01-15T08:00:05.000Z".into());
     assert_eq!(
         record.to_line(),
-        r#"{"time":"2027-01-15T08:00:05.000Z","request_id":"id-1","outcome":"closed","reason":"message_too_big","cause":"7 bytes from the client","stage":"live","route":null,"origin":null,"address":"2001:db8:1:2::/64","colo":null,"subject":null,"alg":null,"kid":null,"mode":"enforce","duration_ms":5000,"code":1009,"client":{"messages":1,"bytes":2},"upstream":{"messages":3,"bytes":4}}"#
+        r#"{"time":"2027-01-15T08:00:05.000Z","request_id":"id-1","outcome":"closed","reason":"message_too_big","cause":"7 bytes from the client","stage":"live","route":null,"origin":null,"address":"2001:db8:1:2::/64","colo":null,"subject":null,"alg":null,"kid":null,"mode":"enforce","version":"VERSION","duration_ms":5000,"code":1009,"client":{"messages":1,"bytes":2},"upstream":{"messages":3,"bytes":4}}"#.replace("VERSION", VERSION)
     );
     assert_eq!(record.numbers(), [5000.0, 1009.0, 1.0, 2.0, 3.0, 4.0]);
     assert_eq!(record.record().blobs()[2..4], ["closed", "message_too_big"]);
@@ -152,6 +156,7 @@ fn a_clients_texts_are_cut_at_256_bytes_between_characters() {
             scopes: Vec::new(),
             expires: NOW,
             claims: Map::new(),
+            ..Identity::default()
         });
         [record.origin, record.alg, record.kid, record.subject].map(Option::unwrap_or_default)
     };

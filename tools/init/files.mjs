@@ -61,7 +61,6 @@ preview_urls = false
 # Where clients reach the gate.
 ${host ? route : `# ${route}`}
 
-# All settings: node_modules/portcullis/README.md says where they are described.
 [vars]
 ${assignments(vars(answers))}
 ${tokens.kind === 'secret' ? secret : ''}
@@ -79,7 +78,14 @@ export * from 'portcullis/worker';
 export { default } from 'portcullis/worker';
 `;
 
-const packageJson = ({ name, spec }) =>
+// Cloudflare's deploy button shows these when it asks for values.
+const DESCRIPTIONS = {
+  ALLOWED_ORIGINS: { description: 'Origins whose pages may connect, separated by commas.' },
+  UPSTREAM_URL: { description: 'Your WebSocket server, such as `wss://chat.example.com`.' },
+  JWT_SECRET: { description: 'The key that signs your tokens: 32 bytes or more.' },
+};
+
+const packageJson = ({ name, spec, forButton }) =>
   json({
     name,
     private: true,
@@ -94,6 +100,7 @@ const packageJson = ({ name, spec }) =>
     dependencies: { portcullis: spec ?? version() },
     devDependencies: { wrangler: wranglerVersion() },
     engines: { node: '>=22' },
+    ...(forButton && { cloudflare: { bindings: DESCRIPTIONS } }),
     // Nothing that is installed here needs a script of its own to work.
     allowScripts: { esbuild: false, fsevents: false, workerd: false },
   });
@@ -113,7 +120,11 @@ function devVars({ server, tokens }) {
 const GITIGNORE = `node_modules/
 .wrangler/
 .dev.vars*
+!.dev.vars.example
 `;
+
+// What the button asks for as secrets. The value is too short to be taken for a key by mistake.
+const DEV_VARS_EXAMPLE = 'JWT_SECRET="32 bytes or more"\n';
 
 /** What everybody wants to know of a policy, to begin with. */
 function policyTest({ origins, tokens, limits }) {
@@ -204,7 +215,7 @@ A [Portcullis](https://www.npmjs.com/package/portcullis) gate in front of our We
 To upgrade: \`npm install portcullis@latest\`, \`npx portcullis init --update\`, \`npm test\`, \`npm run deploy\`.
 `;
 
-/** The files, by path. */
+/** The files, by path. `forButton`: for Cloudflare's deploy button, which makes no secret. */
 export function files(answers) {
   return {
     'wrangler.toml': wranglerToml(answers),
@@ -212,7 +223,9 @@ export function files(answers) {
     'package.json': packageJson(answers),
     'policy.test.json': policyTest(answers),
     'README.md': readme(answers),
-    '.dev.vars': devVars(answers),
+    ...(answers.forButton
+      ? { '.dev.vars.example': DEV_VARS_EXAMPLE }
+      : { '.dev.vars': devVars(answers) }),
     '.gitignore': GITIGNORE,
     '.github/workflows/gate.yml': WORKFLOW,
   };

@@ -45,6 +45,16 @@ function missingMigration(path) {
 /** What the configuration lacks for one of its environments: `what` in words, and as `toml`. */
 export const missing = (path, env) => [...missingBindings(path, env), ...missingMigration(path)];
 
+/** A warning if the log would hold the headers of requests, and with them tokens. */
+export function exposedHeaders(path, env) {
+  const { observability } = read(path, env);
+  const isOn = observability?.enabled || observability?.logs?.enabled;
+  if (!isOn || observability.logs?.invocation_logs === false) return [];
+  return [
+    "observability: invocation logs are on, and hold browsers' tokens in Sec-WebSocket-Protocol; set logs.invocation_logs = false",
+  ];
+}
+
 function replaceFile(path, text) {
   const folder = mkdtempSync(join(dirname(path), '.portcullis-'));
   const draft = join(folder, basename(path));

@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { exportJWK, generateKeyPair, generateSecret, SignJWT } from 'jose';
 import { Failure } from '../run.mjs';
+import { referencedSecrets, standIn } from '../secrets.mjs';
 import { parseDuration } from '../token/mint.mjs';
 import { list } from '../token/settings.mjs';
 
@@ -120,9 +121,17 @@ async function introspect(request) {
 export async function makeIdentities(settings) {
   const isOff = settings.AUTH === 'off';
   const { issuers, vars } = isOff ? { issuers: [], vars: {} } : await source(settings);
+  const secrets = Object.entries(referencedSecrets(settings)).map(([name, setting]) => [
+    name,
+    standIn(setting),
+  ]);
   const sessions = settings.SESSION_URL;
   return {
-    vars: { ...vars, ...(sessions && { SESSION_URL_AUTH: SESSION_AUTH }) },
+    vars: {
+      ...Object.fromEntries(secrets),
+      ...vars,
+      ...(sessions && { SESSION_URL_AUTH: SESSION_AUTH }),
+    },
     async token(row) {
       if (row.token === null) return undefined;
       if (typeof row.token === 'string') return row.token;

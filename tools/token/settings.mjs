@@ -1,10 +1,10 @@
-// The settings that an inspection runs under: those of wrangler.toml, of .dev.vars and of --var.
+// The settings of an inspection: those of wrangler.toml, of .dev.vars and of --var.
 import { existsSync, readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
 import { inProject } from '../project.mjs';
 import { Failure } from '../run.mjs';
 
-/** What `wrangler dev` would add to wrangler.toml, secrets above all. */
+/** The variables and secrets that `wrangler dev` adds to those of wrangler.toml. */
 export function devVars(environment) {
   const names = [environment && `.dev.vars.${environment}`, '.dev.vars'];
   const path = names
@@ -24,9 +24,10 @@ export function parseVar(written) {
 export const list = (value) =>
   (Array.isArray(value) ? value : String(value ?? '').split(/[\s,]+/)).filter(Boolean);
 
-/** What a single question needs and the settings do not say. */
+/** Settings that the inspection of one token needs, where there are none. */
 export function assumptions(vars, origin) {
-  const hasUpstream = ['UPSTREAM_URL', 'UPSTREAM_SERVICE', 'ROUTES'].some((name) => name in vars);
+  const upstreams = ['UPSTREAM_URL', 'UPSTREAM_SERVICE', 'UPSTREAM_OBJECT', 'ROUTES'];
+  const hasUpstream = upstreams.some((name) => name in vars);
   const hasOrigins = 'ALLOWED_ORIGINS' in vars || 'ROUTES' in vars;
   return {
     ...(!hasUpstream && { UPSTREAM_URL: 'wss://upstream.example' }),

@@ -1,4 +1,4 @@
-//! Step 8: what an identity must hold to open this route.
+//! Step 8: the permissions that a route requires of an identity.
 
 use std::slice;
 
@@ -6,21 +6,21 @@ use serde_json::{Map, Value};
 
 use crate::request::parameters::Parameters;
 use crate::response::reason::{Reason, Rejection};
-use crate::token::Identity;
+use crate::token::{ClaimName, Identity};
 
 /// `REQUIRED_SCOPES`, and a route's `claims`.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Permission {
-    /// All of them must be held.
+    /// The identity must hold all of them.
     pub scopes: Vec<String>,
-    /// All of them must hold.
+    /// All of them must be met.
     pub claims: Vec<ClaimRule>,
 }
 
-/// What one claim must be.
+/// A condition on one claim.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClaimRule {
-    pub claim: String,
+    pub claim: ClaimName,
     pub condition: Condition,
 }
 
@@ -28,16 +28,16 @@ pub struct ClaimRule {
 pub enum Condition {
     Equal(Operand),
     OneOf(Vec<Operand>),
-    /// The claim is an array that holds it, or a text whose words do.
+    /// The claim is an array with this element, or a text with this word.
     Contains(Operand),
 }
 
-/// What a claim is compared with.
+/// A value that a claim is compared with.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Operand {
     Literal(Value),
-    /// The value of a path parameter, percent-decoded. It equals a text, and a whole number in
-    /// its one spelling: `7` neither `07` nor `7.0`.
+    /// The value of a path parameter, percent-decoded. It equals a text, and a whole number in its
+    /// plain spelling: `7`, but not `07` or `7.0`.
     Parameter(String),
 }
 
@@ -82,7 +82,7 @@ impl Condition {
 }
 
 impl Permission {
-    /// Whether there is anything to ask for.
+    /// Whether the route requires anything.
     pub fn asks_for_something(&self) -> bool {
         !self.scopes.is_empty() || !self.claims.is_empty()
     }
@@ -99,8 +99,8 @@ impl Permission {
         })
     }
 
-    /// Refuses who lacks a scope or whose claims don't fit. Without an identity there is nobody
-    /// to hold anything, and a token would help.
+    /// Refuses an identity that lacks a scope or does not meet a condition. A client without an
+    /// identity is refused for its missing token.
     pub fn check(
         &self,
         identity: Option<&Identity>,
@@ -110,7 +110,7 @@ impl Permission {
             return Ok(());
         }
         let identity = identity
-            .ok_or_else(|| Reason::TokenMissing.because("this route asks for permissions"))?;
+            .ok_or_else(|| Reason::TokenMissing.because("this route requires permissions"))?;
         let lacks = |cause: String| {
             Err(Reason::InsufficientScope {
                 scopes: self.scopes.clone(),
@@ -125,7 +125,7 @@ impl Permission {
             return lacks(format!("the token lacks the scope {scope}"));
         }
         for ClaimRule { claim, condition } in &self.claims {
-            match identity.claims.get(claim) {
+            match claim.find(&identity.claims) {
                 Some(value) if condition.holds(value, parameters) => {}
                 Some(_) => return lacks(format!("the claim {claim} does not fit")),
                 None => return lacks(format!("the token lacks the claim {claim}")),
@@ -135,7 +135,7 @@ impl Permission {
     }
 }
 
-/// Reads a route's `claims`: `{"role": "admin"}`, `{"role": {"one_of": ["admin", "editor"]}}`,
+/// Reads a route's `claims`, by [`ClaimName`]: `{"role": "admin"}`, `{"role": {"one_of": ["admin", "editor"]}}`,
 /// `{"rooms": {"contains": "{room}"}}`. `{room}` is the path parameter of that name, which must
 /// be among `parameters`. Every error at once.
 pub fn read_claims(
@@ -145,12 +145,13 @@ pub fn read_claims(
     let mut errors = Vec::new();
     let mut read = Vec::new();
     for (claim, rule) in rules {
-        match read_condition(rule, parameters) {
-            Ok(condition) => read.push(ClaimRule {
-                claim: claim.clone(),
-                condition,
-            }),
-            Err(problem) => errors.push(format!("claim {claim:?}: {problem}")),
+        match (ClaimName::parse(claim), read_condition(rule, parameters)) {
+            (Ok(claim), Ok(condition)) => read.push(ClaimRule { claim, condition }),
+            (name, condition) => {
+                errors.extend(name.err());
+                let problem = condition.err();
+                errors.extend(problem.map(|problem| format!("claim {claim:?}: {problem}")));
+            }
         }
     }
     if errors.is_empty() {
@@ -178,7 +179,7 @@ fn read_condition(rule: &Value, parameters: &[String]) -> Result<Condition, Stri
         }
         ("one_of", _) => Err("one_of takes an array of values".into()),
         (other, _) => Err(format!(
-            "{other:?} is no condition; write equal, one_of or contains"
+            "{other:?} is not a condition; write equal, one_of or contains"
         )),
     }
 }

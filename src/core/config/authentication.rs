@@ -1,23 +1,23 @@
 //! `AUTH` and everything about tokens.
 
-use std::rc::Rc;
 use std::time::Duration;
 
-use serde_json::{Map, Value};
-
+use super::Var;
+use super::issuers::{audiences, key_sources, parse_algorithms, read_issuers};
 use super::reader::Reader;
 use super::settings::{
     AUTH, ISSUERS, JWT_ALGORITHMS, JWT_AUDIENCE, JWT_ISSUER, JWT_JWKS, JWT_JWKS_STALE,
-    JWT_JWKS_URL, JWT_LEEWAY, JWT_MAX_AGE, JWT_SECRET, JWT_TYP, SESSION_CACHE, SESSION_URL,
-    SESSION_URL_AUTH, TOKEN_SOURCES,
+    JWT_JWKS_URL, JWT_LEEWAY, JWT_MAX_AGE, JWT_SECRET, JWT_TYP, MAX_TOKEN_BYTES, MIN_TOKEN_BYTES,
+    SESSION_CACHE, SESSION_CLAIM, SESSION_URL, SESSION_URL_AUTH, SUBJECT_CLAIM, TOKEN_MAX_BYTES,
+    TOKEN_SOURCES,
 };
 use super::values;
 use crate::token::{
-    Algorithm, Authentication, Expectations, Issuer, Key, KeyRing, KeySource, RemoteKeys, Sessions,
+    self, Algorithm, Authentication, ClaimName, Expectations, IdentityClaims, Issuer, Key, Sessions,
 };
 use crate::util::duration;
 
-const JWKS_EXAMPLE: &str = "https://id.example.com/jwks";
+pub(super) const JWKS_EXAMPLE: &str = "https://id.example.com/jwks";
 const SESSION_EXAMPLE: &str = "https://id.example.com/introspect";
 
 #[derive(Clone, Copy, PartialEq)]
@@ -50,7 +50,9 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Option<Authentication>> {
         max_age: reader.parse(&JWT_MAX_AGE, duration::positive_duration),
         types: reader.list(&JWT_TYP).unwrap_or_default(),
         stale: reader.or_default(&JWT_JWKS_STALE, duration::duration),
+        names: read_names(reader),
     };
+    let max_bytes = reader.or_default(&TOKEN_MAX_BYTES, max_token_bytes);
     let issuers = if reader.has(&ISSUERS) {
         read_issuers(reader, &common)
     } else {
@@ -81,14 +83,40 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Option<Authentication>> {
         sources,
         issuers,
         sessions,
+        max_bytes: max_bytes as usize,
     }))
+}
+
+fn max_token_bytes(text: &str) -> Result<u32, String> {
+    values::whole_number(text)
+        .filter(|count| (MIN_TOKEN_BYTES..=MAX_TOKEN_BYTES).contains(count))
+        .ok_or_else(|| {
+            format!(
+                "{text:?} is not a number from {MIN_TOKEN_BYTES} to {MAX_TOKEN_BYTES}; write one \
+                 like \"16384\""
+            )
+        })
+}
+
+fn read_names(reader: &mut Reader<'_>) -> IdentityClaims {
+    let mut subject = Vec::new();
+    for name in reader.list_or_default(&SUBJECT_CLAIM) {
+        match ClaimName::parse(&name) {
+            Ok(name) => subject.push(name),
+            Err(problem) => reader.error(&SUBJECT_CLAIM, problem),
+        }
+    }
+    IdentityClaims {
+        subject,
+        session: reader.or_default(&SESSION_CLAIM, ClaimName::parse),
+    }
 }
 
 /// The provider of sessions: `None` stands for an error, `Some(None)` for no provider.
 fn read_sessions(reader: &mut Reader<'_>, common: &Common) -> Option<Option<Sessions>> {
     let url = reader.parse(
         &SESSION_URL,
-        values::or_off(|url| values::https_url(url, SESSION_EXAMPLE)),
+        values::or_off(|url| values::provider_url(url, SESSION_EXAMPLE)),
     );
     let authorization = reader.parse(&SESSION_URL_AUTH, values::authorization);
     let fresh = reader.or_default(&SESSION_CACHE, duration::duration);
@@ -103,10 +131,7 @@ fn read_sessions(reader: &mut Reader<'_>, common: &Common) -> Option<Option<Sess
              §2.1); write the value of the Authorization header",
         );
     }
-    let expectations = common.expectations(
-        reader.list(&JWT_ISSUER).unwrap_or_default(),
-        reader.list(&JWT_AUDIENCE).unwrap_or_default(),
-    );
+    let expectations = read_expectations(reader, common);
     Some(Some(Sessions::new(
         url??,
         authorization?,
@@ -115,83 +140,94 @@ fn read_sessions(reader: &mut Reader<'_>, common: &Common) -> Option<Option<Sess
     )))
 }
 
-fn has_sessions(reader: &Reader<'_>) -> bool {
+pub(super) fn has_sessions(reader: &Reader<'_>) -> bool {
     let url = reader.value(&SESSION_URL);
     url.is_some_and(|url| !url.is_off())
 }
 
 /// What holds for every issuer.
-struct Common {
+pub(super) struct Common {
+    pub stale: Duration,
     leeway: Duration,
     max_age: Option<Duration>,
     types: Vec<String>,
-    stale: Duration,
+    names: IdentityClaims,
 }
 
 impl Common {
-    fn expectations(&self, issuers: Vec<String>, audiences: Vec<String>) -> Expectations {
+    pub fn expectations(&self, issuers: Vec<String>, audiences: Vec<String>) -> Expectations {
         Expectations {
             issuers,
             audiences,
             leeway: self.leeway,
             max_age: self.max_age,
             types: self.types.clone(),
+            names: self.names.clone(),
         }
     }
 }
 
+/// `JWT_ISSUER` and `JWT_AUDIENCE`, with what holds for every issuer.
+fn read_expectations(reader: &mut Reader<'_>, common: &Common) -> Expectations {
+    let issuers = reader.list(&JWT_ISSUER).unwrap_or_default();
+    let accepted = reader.list(&JWT_AUDIENCE).unwrap_or_default();
+    let accepted = audiences(accepted).unwrap_or_else(|problem| {
+        if !reader.has_error(&JWT_AUDIENCE) {
+            reader.error(&JWT_AUDIENCE, problem);
+        }
+        Vec::new()
+    });
+    common.expectations(issuers, accepted)
+}
+
 /// The one issuer of the `JWT_` settings: `None` stands for an error, `Some(None)` for no keys.
 fn read_issuer(reader: &mut Reader<'_>, common: &Common) -> Option<Option<Issuer>> {
-    let expectations = common.expectations(
-        reader.list(&JWT_ISSUER).unwrap_or_default(),
-        reader.list(&JWT_AUDIENCE).unwrap_or_default(),
-    );
-    let url = reader.parse(&JWT_JWKS_URL, |url| values::https_url(url, JWKS_EXAMPLE));
+    let expectations = read_expectations(reader, common);
+    let url = reader.parse(&JWT_JWKS_URL, |url| values::provider_url(url, JWKS_EXAMPLE));
     let secret = reader.secret(&JWT_SECRET, values::secret_key);
-    let jwks = reader.object(&JWT_JWKS).map(|set| {
-        values::jwk_set(&set).unwrap_or_else(|problems| {
-            for problem in problems {
-                reader.error(&JWT_JWKS, problem);
-            }
-            Vec::new()
-        })
-    });
-    let algorithms = read_algorithms(reader);
+    let jwks = read_key_set(reader);
+    let algorithms = read_algorithms(reader).unwrap_or_default();
+    if url.is_some() && !reader.has(&JWT_AUDIENCE) {
+        reader.missing(
+            &JWT_AUDIENCE,
+            &[&JWT_JWKS_URL],
+            "it must be set with JWT_JWKS_URL: the provider's tokens for other services would be \
+             accepted; write the aud of your tokens, or \"any\" to accept them all",
+        );
+    }
     if [&JWT_SECRET, &JWT_JWKS, &JWT_JWKS_URL, &JWT_ALGORITHMS]
         .iter()
         .any(|name| reader.has_error(name))
     {
         return None;
     }
-    let mut keys: Vec<Key> = secret
-        .into_iter()
-        .chain(jwks.into_iter().flatten())
-        .collect();
-    if let Some(url) = url {
-        if !keys.is_empty() {
-            reader.contradiction(
-                &JWT_JWKS_URL,
-                &[&JWT_SECRET, &JWT_JWKS],
-                "JWT_SECRET or JWT_JWKS is set as well; keep one, or list them under ISSUERS",
-            );
-            return None;
-        }
-        let algorithms = algorithms.unwrap_or_default();
-        let keys = RemoteKeys::new(url, algorithms, common.stale);
-        return Some(Some(Issuer {
-            keys: KeySource::Remote(Rc::new(keys)),
-            expectations,
-        }));
+    let keys: Vec<Key> = secret.into_iter().chain(jwks).collect();
+    if keys.is_empty() && url.is_none() {
+        return Some(None);
     }
-    if let Some(algorithms) = algorithms {
-        for problem in restrict(&mut keys, &algorithms) {
-            reader.contradiction(&JWT_ALGORITHMS, &[&JWT_SECRET, &JWT_JWKS], problem);
-        }
+    let (keys, problems) = key_sources(keys, url, &algorithms, common.stale);
+    for problem in problems {
+        reader.contradiction(&JWT_ALGORITHMS, &[&JWT_SECRET, &JWT_JWKS], problem);
     }
-    Some((!keys.is_empty()).then(|| Issuer {
-        keys: KeySource::Fixed(KeyRing::new(keys)),
-        expectations,
-    }))
+    Some(Some(Issuer { keys, expectations }))
+}
+
+/// `JWT_JWKS`: a JWK Set, or PEM.
+fn read_key_set(reader: &mut Reader<'_>) -> Vec<Key> {
+    let keys = match reader.value(&JWT_JWKS) {
+        Some(Var::Text(text)) if token::is_pem(text) => values::pem_keys(text),
+        Some(_) => match reader.object(&JWT_JWKS) {
+            Some(set) => values::jwk_set(&set),
+            None => return Vec::new(),
+        },
+        None => return Vec::new(),
+    };
+    keys.unwrap_or_else(|problems| {
+        for problem in problems {
+            reader.error(&JWT_JWKS, problem);
+        }
+        Vec::new()
+    })
 }
 
 fn read_algorithms(reader: &mut Reader<'_>) -> Option<Vec<Algorithm>> {
@@ -201,166 +237,4 @@ fn read_algorithms(reader: &mut Reader<'_>) -> Option<Vec<Algorithm>> {
         reader.error(&JWT_ALGORITHMS, problem);
     }
     Some(algorithms)
-}
-
-fn parse_algorithms(names: &[String]) -> (Vec<Algorithm>, Vec<String>) {
-    let mut algorithms = Vec::new();
-    let mut problems = Vec::new();
-    for name in names {
-        match values::algorithm(name) {
-            Ok(algorithm) => algorithms.push(algorithm),
-            Err(problem) => problems.push(problem),
-        }
-    }
-    (algorithms, problems)
-}
-
-/// Leaves each key only `algorithms`; says what then makes no sense.
-fn restrict(keys: &mut [Key], algorithms: &[Algorithm]) -> Vec<String> {
-    let mut problems = Vec::new();
-    for algorithm in algorithms {
-        if !keys.iter().any(|key| key.algorithms().contains(algorithm)) {
-            problems.push(format!(
-                "no key is for {}; remove it, or give a key for it",
-                algorithm.name()
-            ));
-        }
-    }
-    for key in keys {
-        key.restrict(algorithms);
-        if key.algorithms().is_empty() {
-            let name = key
-                .id()
-                .map_or("a key without kid".into(), |id| format!("key {id:?}"));
-            problems.push(format!(
-                "it leaves {name} without an algorithm; remove the key, or add one"
-            ));
-        }
-    }
-    problems
-}
-
-/// `ISSUERS`: `None` stands for an error.
-fn read_issuers(reader: &mut Reader<'_>, common: &Common) -> Option<Vec<Issuer>> {
-    let entries = reader.array(&ISSUERS)?;
-    // These two are then about sessions.
-    let for_sessions = [&JWT_ISSUER, &JWT_AUDIENCE];
-    let has_sessions = has_sessions(reader);
-    for name in [
-        &JWT_SECRET,
-        &JWT_JWKS,
-        &JWT_JWKS_URL,
-        &JWT_ISSUER,
-        &JWT_AUDIENCE,
-        &JWT_ALGORITHMS,
-    ] {
-        if reader.has(name) && !(has_sessions && for_sessions.contains(&name)) {
-            reader.contradiction(
-                name,
-                &[&ISSUERS],
-                "ISSUERS is set as well, which has this for each issuer; remove one of the two",
-            );
-        }
-    }
-    let mut issuers: Vec<Issuer> = Vec::new();
-    for (at, entry) in entries.iter().enumerate() {
-        match read_entry(entry, common) {
-            Ok(issuer) => {
-                let name = &issuer.expectations.issuers[0];
-                if issuers
-                    .iter()
-                    .any(|known| known.expectations.issuers[0] == *name)
-                {
-                    reader.error(
-                        &ISSUERS,
-                        format!("issuer {name:?} stands twice; remove one"),
-                    );
-                }
-                issuers.push(issuer);
-            }
-            Err(problems) => {
-                for problem in problems {
-                    reader.error(&ISSUERS, format!("entry {at}: {problem}"));
-                }
-            }
-        }
-    }
-    (!reader.has_error(&ISSUERS)).then_some(issuers)
-}
-
-fn read_entry(entry: &Value, common: &Common) -> Result<Issuer, Vec<String>> {
-    const EXAMPLE: &str = "write {\"issuer\": \"https://id.example.com\", \
-                           \"jwks_url\": \"https://id.example.com/jwks\"}";
-    let members = entry
-        .as_object()
-        .ok_or_else(|| vec![format!("it is not an object; {EXAMPLE}")])?;
-    let mut problems: Vec<String> = members
-        .keys()
-        .filter(|name| {
-            !["issuer", "jwks_url", "jwks", "audience", "algorithms"].contains(&name.as_str())
-        })
-        .map(|name| format!("{name:?} is no member of an issuer; {EXAMPLE}"))
-        .collect();
-    let issuer = match members.get("issuer") {
-        Some(Value::String(issuer)) if !issuer.is_empty() => Some(issuer.clone()),
-        _ => {
-            problems.push(format!("it has no issuer; {EXAMPLE}"));
-            None
-        }
-    };
-    let audiences = texts(members, "audience").map_err(|problem| problems.push(problem));
-    let names = texts(members, "algorithms").map_err(|problem| problems.push(problem));
-    let (algorithms, unknown) = parse_algorithms(&names.unwrap_or_default());
-    problems.extend(unknown);
-    let keys = match (members.get("jwks_url"), members.get("jwks")) {
-        (Some(Value::String(url)), None) => match values::https_url(url, JWKS_EXAMPLE) {
-            Ok(url) => {
-                let remote = RemoteKeys::new(url, algorithms, common.stale);
-                Some(KeySource::Remote(Rc::new(remote)))
-            }
-            Err(problem) => {
-                problems.push(format!("jwks_url: {problem}"));
-                None
-            }
-        },
-        (None, Some(Value::Object(set))) => match values::jwk_set(set) {
-            Ok(mut keys) => {
-                if !algorithms.is_empty() {
-                    problems.extend(restrict(&mut keys, &algorithms));
-                }
-                Some(KeySource::Fixed(KeyRing::new(keys)))
-            }
-            Err(found) => {
-                problems.extend(found.into_iter().map(|problem| format!("jwks: {problem}")));
-                None
-            }
-        },
-        _ => {
-            problems.push(format!(
-                "it takes either jwks_url, a string, or jwks, an object; {EXAMPLE}"
-            ));
-            None
-        }
-    };
-    match (problems.is_empty(), issuer, keys, audiences) {
-        (true, Some(issuer), Some(keys), Ok(audiences)) => Ok(Issuer {
-            keys,
-            expectations: common.expectations(vec![issuer], audiences),
-        }),
-        _ => Err(problems),
-    }
-}
-
-/// A member that is a string or an array of strings.
-fn texts(members: &Map<String, Value>, name: &str) -> Result<Vec<String>, String> {
-    let wrong = || format!("{name} is neither a string nor an array of strings");
-    match members.get(name) {
-        None => Ok(Vec::new()),
-        Some(Value::String(text)) => Ok(vec![text.clone()]),
-        Some(Value::Array(elements)) => elements
-            .iter()
-            .map(|element| element.as_str().map(str::to_owned).ok_or_else(wrong))
-            .collect(),
-        Some(_) => Err(wrong()),
-    }
 }

@@ -16,7 +16,7 @@ use crate::checks::permission::{ClaimRule, read_claims};
 use crate::policy::{Elsewhere, Policy, Site};
 use crate::routing::Pattern;
 use crate::routing::table::{EVERYTHING, Table};
-use crate::token::{KeySource, RemoteKeys};
+use crate::token::RemoteKeys;
 use crate::upstream::Upstream;
 
 /// Whose tokens and sessions are trusted. A route that sets one of these inherits none of them.
@@ -306,7 +306,7 @@ fn share_key_sets(policy: &mut Policy, routes: &Table<Policy>) {
         .iter_mut()
         .flat_map(|own| &mut own.issuers)
     {
-        if let KeySource::Remote(own) = &mut issuer.keys
+        if let Some(own) = &mut issuer.keys.remote
             && let Some(known) = key_sets(routes).find(|known| known.is_same_source(own))
         {
             *own = known.clone();
@@ -317,8 +317,5 @@ fn share_key_sets(policy: &mut Policy, routes: &Table<Policy>) {
 fn key_sets(routes: &Table<Policy>) -> impl Iterator<Item = &Rc<RemoteKeys>> {
     let authentications = routes.iter().flat_map(|route| &route.policy.authentication);
     let issuers = authentications.flat_map(|authentication| &authentication.issuers);
-    issuers.filter_map(|issuer| match &issuer.keys {
-        KeySource::Remote(keys) => Some(keys),
-        KeySource::Fixed(_) => None,
-    })
+    issuers.filter_map(|issuer| issuer.keys.remote.as_ref())
 }

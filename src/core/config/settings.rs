@@ -134,6 +134,10 @@ use Form::{
 const NONE: DefaultValue = Described("none");
 const MAX_BYTES: u32 = crate::relay::MAX_MESSAGE_BYTES;
 const MAX_SOCKETS: u32 = crate::limits::ledger::MAX_SOCKETS;
+/// No signed token is shorter.
+pub(super) const MIN_TOKEN_BYTES: u32 = 64;
+/// Half of what the platform passes of all headers together.
+pub(super) const MAX_TOKEN_BYTES: u32 = 65_536;
 
 settings! {
     // Who may connect
@@ -172,9 +176,9 @@ settings! {
     JWT_SECRET: Secret Route Decide, Text, NONE,
         "HMAC key.";
     JWT_JWKS: Var Route Decide, Object, NONE,
-        "A JWK Set of 1 to 64 keys.";
+        "A JWK Set of 1 to 64 keys, or public keys and certificates in PEM.";
     JWT_JWKS_URL: Var Route Decide, Url, NONE,
-        "Address of a JWK Set, in place of the two above.";
+        "Address of a JWK Set, or of X.509 certificates by kid.";
     JWT_JWKS_STALE: Var Route Other, Duration, Value("1h"),
         "How long an expired key set stays in use when it can't be refreshed.";
     ISSUERS: Var Route Decide, Array, NONE,
@@ -184,15 +188,21 @@ settings! {
     JWT_ISSUER: Var Route Decide, List, NONE,
         "Accepted values of iss.";
     JWT_AUDIENCE: Var Route Decide, List, NONE,
-        "Accepted values of aud; one match is enough.";
+        "Accepted values of aud; one match is enough. With a key URL mandatory; any accepts all.";
     JWT_TYP: Var Route Decide, List, NONE,
         "Accepted values of the header typ, such as at+jwt, in any case and with or without application/.";
-    JWT_LEEWAY: Var Route Decide, Duration, Value("0s"),
+    JWT_LEEWAY: Var Route Decide, Duration, Value("10s"),
         "Tolerance for clocks that differ, for exp, nbf and iat.";
     JWT_MAX_AGE: Var Route Decide, Duration, NONE,
         "The oldest iat that is accepted.";
     JWT_REPLAY: Var Route Decide, Choice(&["allow", "reject"]), Value("allow"),
         "Whether a token may open several sockets.";
+    SUBJECT_CLAIM: Var Route Decide, List, Value("sub"),
+        "Claims that name the user; the first that a token has counts.";
+    SESSION_CLAIM: Var Route Decide, Text, Value("sid"),
+        "The claim that names the session.";
+    TOKEN_MAX_BYTES: Var Route Decide, Count(MIN_TOKEN_BYTES, MAX_TOKEN_BYTES), Value("16384"),
+        "Size of the longest token.";
     TOKEN_SOURCES: Var Route Other, List, Value("header,subprotocol"),
         "Where the gate looks for a token.";
     REQUIRED_SCOPES: Var Route Decide, List, NONE,

@@ -6,7 +6,7 @@ use super::settings::{
     UPSTREAM_PLAINTEXT, UPSTREAM_SERVICE, UPSTREAM_URL,
 };
 use super::values;
-use crate::token::{Authentication, KeySource};
+use crate::token::Authentication;
 use crate::upstream::assertion::AssertionKey;
 use crate::upstream::{ObjectUpstream, Upstream, UpstreamUrl};
 
@@ -110,7 +110,7 @@ pub(super) fn read_assertion_key(
         .map_err(|problem| reader.error(&ASSERTION_KEY, problem))
         .ok()?;
     let mut issuers = authentication.iter().flat_map(|own| &own.issuers);
-    if issuers.any(|issuer| matches!(&issuer.keys, KeySource::Fixed(ring) if key.is_among(ring))) {
+    if issuers.any(|issuer| key.is_among(&issuer.keys.fixed)) {
         reader.contradiction(
             &ASSERTION_KEY,
             &[&JWT_SECRET, &JWT_JWKS, &ISSUERS],

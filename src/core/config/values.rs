@@ -9,7 +9,8 @@ use crate::limits::ledger::{MAX_FAILURES, MAX_SOCKETS};
 use crate::limits::quota::{BanRule, Quota};
 use crate::request::address::Ipv6Prefix;
 use crate::request::syntax;
-use crate::token::{Algorithm, Key, Source};
+use crate::token::{self, Algorithm, Key, Source};
+use crate::upstream::is_loopback;
 use crate::util::duration::{duration, positive_duration};
 
 const MAX_KEYS: usize = 64;
@@ -124,16 +125,20 @@ pub(super) fn secret_key(text: &str) -> Result<Key, String> {
     Key::from_secret(bytes)
 }
 
-/// A URL over TLS without user name or fragment, like `example`.
-pub(super) fn https_url(text: &str, example: &str) -> Result<String, String> {
+/// A URL like `example`, without user name or fragment: over TLS, or on the same machine.
+pub(super) fn provider_url(text: &str, example: &str) -> Result<String, String> {
     let example = format!("write a URL like {example:?}");
     let uri: http::Uri = text
         .parse()
         .map_err(|error| format!("{error}; {example}"))?;
-    let is_sound = uri.scheme_str() == Some("https")
-        && !text.contains('#')
+    let is_sound = !text.contains('#')
         && uri.authority().is_some_and(|authority| {
-            !authority.host().is_empty() && !authority.as_str().contains('@')
+            let is_private = match uri.scheme_str() {
+                Some("https") => true,
+                Some("http") => is_loopback(authority.host()),
+                _ => false,
+            };
+            is_private && !authority.host().is_empty() && !authority.as_str().contains('@')
         });
     if is_sound {
         Ok(text.to_owned())
@@ -162,13 +167,20 @@ pub(super) fn authorization(text: &str) -> Result<String, String> {
     }
 }
 
-/// A JWK Set (RFC 7517 §5). Every error at once, each naming its key.
-pub(super) fn jwk_set(set: &Map<String, Value>) -> Result<Vec<Key>, Vec<String>> {
-    if let Some(foreign) = set.keys().find(|name| *name != "keys") {
+/// Keys in PEM. Every error at once, each naming its key.
+pub(super) fn pem_keys(text: &str) -> Result<Vec<Key>, Vec<String>> {
+    let keys = token::pem_keys(text)?;
+    if keys.len() > MAX_KEYS {
         return Err(vec![format!(
-            "{foreign:?} is not a member of a JWK Set; write {{\"keys\": [...]}}"
+            "it has {} keys; write 1 to {MAX_KEYS}",
+            keys.len()
         )]);
     }
+    Ok(keys)
+}
+
+/// A JWK Set (RFC 7517 §5). Unknown members are ignored. Every error at once, each naming its key.
+pub(super) fn jwk_set(set: &Map<String, Value>) -> Result<Vec<Key>, Vec<String>> {
     let Some(Value::Array(jwks)) = set.get("keys") else {
         return Err(vec!["it has no array keys; write {\"keys\": [...]}".into()]);
     };

@@ -306,7 +306,7 @@ impl Counting {
             return Ok(None);
         };
         ledger_of_user(identity).map(Some).ok_or_else(|| {
-            Reason::TokenInvalid.because("sub is missing, by which users are counted")
+            Reason::TokenUnusable.because("the token names no subject, by which users are counted")
         })
     }
 

@@ -145,7 +145,9 @@ impl<P: Platform> Counters<'_, P> {
         let grant = match self.platform.ask_one_time(&call).await {
             Ok(StoreResponse::Given(content)) => Grant::redeem(&content, bounds)?,
             Ok(_) => {
-                return Err(Reason::TokenInvalid.because("the ticket is unknown, spent or expired"));
+                return Err(
+                    Reason::TokenUnusable.because("the ticket is unknown, spent or expired")
+                );
             }
             Err(failure) => return Err(self.unavailable(failure)),
         };
@@ -168,7 +170,7 @@ impl<P: Platform> Counters<'_, P> {
         let failure = match self.platform.ask_one_time(&call).await {
             Ok(StoreResponse::Kept) => return Ok(Lapses::new()),
             Ok(StoreResponse::Exists) => {
-                return Err(Reason::TokenInvalid.because("the jti was admitted before"));
+                return Err(Reason::TokenUnusable.because("the jti was admitted before"));
             }
             Ok(other) => format!("it answered {other:?}"),
             Err(failure) => failure,

@@ -4,7 +4,6 @@ use std::fmt;
 
 use crate::request::address::AddressKey;
 use crate::token::Identity;
-use crate::util::digest::hex_digest;
 
 /// What a limit counts by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +44,5 @@ pub fn ledger_of_address(address: AddressKey) -> String {
 /// subject. Equal subjects of two issuers are two users.
 pub fn ledger_of_user(identity: &Identity) -> Option<String> {
     let subject = identity.subject.as_deref()?;
-    let user = hex_digest([identity.issuer(), Some(subject)]);
-    Some(format!("user {user}"))
+    Some(format!("user {}", identity.digest_in_domain(subject)))
 }

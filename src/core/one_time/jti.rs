@@ -4,7 +4,6 @@ use serde_json::Value;
 
 use crate::response::reason::{Reason, Rejection};
 use crate::token::Identity;
-use crate::util::digest::hex_digest;
 use crate::util::time::{CLOCK_SLACK, Timestamp};
 
 /// The longest accepted id, in bytes.
@@ -20,21 +19,21 @@ pub struct TokenUse {
 }
 
 impl TokenUse {
-    /// The use of a token that is accepted until `accepted_until`. An id counts together with its
-    /// issuer: issuers choose their ids independently.
+    /// The use of a token that is accepted until `accepted_until`. An id counts within its
+    /// trust domain: issuers choose their ids independently.
     pub fn of(identity: &Identity, accepted_until: Timestamp) -> Result<Self, Rejection> {
-        let invalid = |cause: &'static str| Reason::TokenInvalid.because(cause);
+        let unusable = |cause: &'static str| Reason::TokenUnusable.because(cause);
         let id = match identity.claims.get("jti") {
-            Some(Value::String(id)) if id.is_empty() => return Err(invalid("jti is empty")),
+            Some(Value::String(id)) if id.is_empty() => return Err(unusable("jti is empty")),
             Some(Value::String(id)) if id.len() > MAX_ID_BYTES => {
-                return Err(invalid("jti is longer than 256 bytes"));
+                return Err(unusable("jti is longer than 256 bytes"));
             }
             Some(Value::String(id)) => id,
-            Some(_) => return Err(invalid("jti is not a string")),
-            None => return Err(invalid("jti is missing")),
+            Some(_) => return Err(unusable("jti is not a string")),
+            None => return Err(unusable("jti is missing")),
         };
         Ok(Self {
-            name: format!("jti {}", hex_digest([identity.issuer(), Some(id)])),
+            name: format!("jti {}", identity.digest_in_domain(id)),
             until: accepted_until + CLOCK_SLACK,
         })
     }

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::request::Request;
 use crate::request::address::AddressKey;
 use crate::response::reason::{Reason, Rejection};
-use crate::token::{Credential, Identity, TokenDigest};
+use crate::token::{Credential, Identity, TokenDigest, TrustDomain};
 use crate::util::time::Timestamp;
 
 /// The query parameter that carries a ticket.
@@ -112,6 +112,8 @@ struct StoredGrant {
     origin: Option<String>,
     route: String,
     subject: Option<String>,
+    session: Option<String>,
+    domain: TrustDomain,
     scopes: Vec<String>,
     claims: Map<String, Value>,
     expires: u64,
@@ -128,6 +130,8 @@ impl Grant {
             origin: bounds.origin,
             route: bounds.route,
             subject: self.identity.subject,
+            session: self.identity.session,
+            domain: self.identity.domain,
             scopes: self.identity.scopes,
             claims: self.identity.claims,
             expires: self.identity.expires.0,
@@ -140,22 +144,24 @@ impl Grant {
 
     /// Reads a stored grant for a request from these bounds.
     pub fn redeem(text: &str, bounds: &Bounds) -> Result<Self, Rejection> {
-        let invalid = |cause: &'static str| Err(Reason::TokenInvalid.because(cause));
+        let unusable = |cause: &'static str| Err(Reason::TokenUnusable.because(cause));
         let Ok(stored) = serde_json::from_str::<StoredGrant>(text) else {
-            return invalid("the stored grant of the ticket can't be read");
+            return unusable("the stored grant of the ticket can't be read");
         };
         if stored.address != bounds.address.to_string() {
-            return invalid("the ticket was issued to another address");
+            return unusable("the ticket was issued to another address");
         }
         if stored.origin != bounds.origin {
-            return invalid("the ticket was issued to another origin");
+            return unusable("the ticket was issued to another origin");
         }
         if stored.route != bounds.route {
-            return invalid("the ticket was issued for another route");
+            return unusable("the ticket was issued for another route");
         }
         Ok(Self {
             identity: Identity {
                 subject: stored.subject,
+                session: stored.session,
+                domain: stored.domain,
                 scopes: stored.scopes,
                 claims: stored.claims,
                 expires: Timestamp(stored.expires),

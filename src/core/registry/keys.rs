@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::request::address::AddressKey;
-use crate::token::Identity;
+use crate::token::{Identity, TrustDomain};
 
 /// How many objects share the live sockets. Their names are the numbers below this one.
 pub const SHARDS: u8 = 16;
@@ -39,12 +39,20 @@ impl RegistryKey {
         Self::new("iss", &[issuer])
     }
 
-    /// A claim's value, from one issuer or from any. The issuer of a token that names none is
-    /// the empty text.
+    /// A claim's value, from one issuer or from any.
     pub fn claim(name: Claim, issuer: Option<&str>, value: &str) -> Self {
         match issuer {
             None => Self::new(name.name(), &[value]),
             Some(issuer) => Self::new(name.name(), &[issuer, value]),
+        }
+    }
+
+    /// A claim's value within the trust domain of an identity: from its issuer, or else by the key
+    /// source that verified its token.
+    pub fn in_domain(name: Claim, identity: &Identity, value: &str) -> Self {
+        match &identity.domain {
+            TrustDomain::Issuer(issuer) => Self::claim(name, Some(issuer), value),
+            TrustDomain::KeySource(id) => Self::new(name.name(), &["", id, value]),
         }
     }
 
@@ -102,7 +110,11 @@ impl Claim {
     }
 
     pub(super) fn of(self, identity: &Identity) -> Option<&str> {
-        identity.claims.get(self.name())?.as_str()
+        match self {
+            Self::Token => identity.claims.get("jti")?.as_str(),
+            Self::Session => identity.session.as_deref(),
+            Self::Subject => identity.subject.as_deref(),
+        }
     }
 }
 
@@ -124,19 +136,11 @@ pub(super) fn owner_of(identity: Option<&Identity>, address: AddressKey) -> Regi
 /// The subject of an identity, within its issuer.
 pub fn subject_key(identity: &Identity) -> Option<RegistryKey> {
     let subject = identity.subject.as_deref()?;
-    Some(RegistryKey::claim(
-        Claim::Subject,
-        Some(issuer_of(identity)),
-        subject,
-    ))
+    Some(RegistryKey::in_domain(Claim::Subject, identity, subject))
 }
 
 /// The session of an identity within its issuer, if its token names one.
 pub fn session_key(identity: &Identity) -> Option<RegistryKey> {
     let session = Claim::Session.of(identity);
-    session.map(|session| RegistryKey::claim(Claim::Session, Some(issuer_of(identity)), session))
-}
-
-pub(super) fn issuer_of(identity: &Identity) -> &str {
-    identity.issuer().unwrap_or_default()
+    session.map(|session| RegistryKey::in_domain(Claim::Session, identity, session))
 }

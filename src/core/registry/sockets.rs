@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::keys::{Claim, RegistryKey, issuer_of, owner_of};
+use super::keys::{Claim, RegistryKey, owner_of};
 use crate::request::address::AddressKey;
 use crate::token::{Identity, TokenDigest};
 use crate::util::time::Timestamp;
@@ -155,14 +155,11 @@ impl SocketEntry {
             RegistryKey::address(arrival.address),
         ];
         if let Some((identity, _)) = identity {
-            let issuer = issuer_of(identity);
-            if !issuer.is_empty() {
-                keys.push(RegistryKey::issuer(issuer));
-            }
+            keys.extend(identity.issuer().map(RegistryKey::issuer));
             for claim in Claim::ALL {
                 if let Some(value) = claim.of(identity) {
                     keys.push(RegistryKey::claim(claim, None, value));
-                    keys.push(RegistryKey::claim(claim, Some(issuer), value));
+                    keys.push(RegistryKey::in_domain(claim, identity, value));
                 }
             }
         }

@@ -33,7 +33,8 @@ impl From<TokenFault> for Rejection {
         match fault {
             TokenFault::Expired(cause) => Reason::TokenExpired.because(cause),
             TokenFault::Invalid(cause) => Reason::TokenInvalid.because(cause),
-            TokenFault::Unverified(cause) => Reason::ProviderUnavailable {
+            TokenFault::Unusable(cause) => Reason::TokenUnusable.because(cause),
+            TokenFault::ProviderUnavailable(cause) => Reason::ProviderUnavailable {
                 retry_after: PROVIDER_RETRY,
             }
             .because(cause),

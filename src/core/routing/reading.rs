@@ -35,11 +35,11 @@ impl PathCase {
 }
 
 impl TrailingSlash {
-    /// A path without its trailing slash, where that makes no difference. The root keeps it.
+    /// A path without its trailing slash, where that makes no difference.
     pub(super) fn trim(self, path: &str) -> &str {
-        match (self, path.strip_suffix('/')) {
-            (Self::Same, Some(rest)) if !rest.is_empty() => rest,
-            _ => path,
+        match self {
+            Self::Distinct => path,
+            Self::Same => path.strip_suffix('/').unwrap_or(path),
         }
     }
 }

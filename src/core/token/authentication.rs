@@ -21,6 +21,8 @@ pub struct Authentication {
     pub issuers: Vec<Issuer>,
     /// Verifies credentials that are not JWTs, and without issuers all credentials.
     pub sessions: Option<Sessions>,
+    /// `TOKEN_MAX_BYTES`: longer credentials are refused before any work is done on them.
+    pub max_bytes: usize,
 }
 
 /// What step 7 found.
@@ -122,6 +124,13 @@ impl Authentication {
         token: &str,
         afresh: bool,
     ) -> Verdict<Identity> {
+        if token.len() > self.max_bytes {
+            let cause = format!(
+                "longer than the {} bytes of TOKEN_MAX_BYTES",
+                self.max_bytes
+            );
+            return Verdict::without_header(Err(TokenFault::invalid(cause)));
+        }
         match &self.sessions {
             Some(sessions) if self.issuers.is_empty() || !jws::is_jwt(token) => {
                 Verdict::without_header(sessions.identify(runtime, token, afresh).await)
@@ -142,11 +151,11 @@ impl Authentication {
         token: &Untrusted<'_>,
     ) -> Result<Identity, TokenFault> {
         let issuer = self.issuer_of(token)?;
-        issuer
-            .expectations
-            .check_type(token.header.token_type.as_deref())?;
-        issuer.keys.verify(runtime, token).await?;
-        issuer.expectations.check(token.claims()?, runtime.now())
+        let verified_by = issuer.keys.verify(runtime, token).await?;
+        let expectations = &issuer.expectations;
+        expectations.check_type(token.header.token_type.as_deref())?;
+        let key_source = || issuer.keys.id(verified_by);
+        expectations.check(token.claims()?, None, key_source, runtime.now())
     }
 
     /// The issuer whose keys must verify the token. With several, its unverified `iss` chooses;

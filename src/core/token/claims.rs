@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::TokenFault;
+use super::claim_name::ClaimName;
+use crate::util::digest::hex_digest;
 use crate::util::time::Timestamp;
 
 /// `JWT_ISSUER`, `JWT_AUDIENCE`, `JWT_LEEWAY`, `JWT_MAX_AGE`. An expectation that is set makes
@@ -17,13 +20,72 @@ pub struct Expectations {
     pub max_age: Option<Duration>,
     /// `JWT_TYP`: accepted types of token (RFC 8725 §3.11); empty: any, or none.
     pub types: Vec<String>,
+    pub names: IdentityClaims,
+}
+
+/// `SUBJECT_CLAIM` and `SESSION_CLAIM`: the claims that name whom a token is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdentityClaims {
+    /// The first of them that a token has names its subject.
+    pub subject: Vec<ClaimName>,
+    pub session: ClaimName,
+}
+
+impl Default for IdentityClaims {
+    fn default() -> Self {
+        Self {
+            subject: vec![ClaimName::top("sub")],
+            session: ClaimName::top("sid"),
+        }
+    }
+}
+
+impl Default for TrustDomain {
+    fn default() -> Self {
+        Self::KeySource(String::new())
+    }
+}
+
+impl IdentityClaims {
+    /// The subject of a token. An empty one names nobody.
+    fn subject<'a>(&self, claims: &'a Map<String, Value>) -> Result<Option<&'a str>, TokenFault> {
+        for name in &self.subject {
+            match name.find(claims) {
+                None => {}
+                Some(Value::String(text)) if text.is_empty() => {}
+                Some(Value::String(text)) => return Ok(Some(text)),
+                Some(_) => return Err(TokenFault::unusable(format!("{name} is not a string"))),
+            }
+        }
+        Ok(None)
+    }
+
+    /// The session of a token. A claim of another kind names none.
+    fn session<'a>(&self, claims: &'a Map<String, Value>) -> Option<&'a str> {
+        let session = self.session.find(claims)?.as_str()?;
+        (!session.is_empty()).then_some(session)
+    }
+}
+
+/// Within what a subject, a session and a token id are unique. Two services may use the same ones.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TrustDomain {
+    /// The issuer that the token names.
+    Issuer(String),
+    /// For a token that names none: a digest of the key, or of the URL, that verified it.
+    KeySource(String),
 }
 
 /// The identity that a valid token names.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Identity {
-    /// `sub`; a token may have none.
+    /// The claim that `SUBJECT_CLAIM` names; a token may have none.
     pub subject: Option<String>,
+    /// The claim that `SESSION_CLAIM` names; a token may have none.
+    pub session: Option<String>,
+    /// Within what both are unique.
+    pub domain: TrustDomain,
     /// The elements of `scope`, `scp` and `permissions`.
     pub scopes: Vec<String>,
     /// All claims, for the rules of a route.
@@ -35,7 +97,18 @@ pub struct Identity {
 impl Identity {
     /// The issuer of its token (`iss`), if the token names one.
     pub fn issuer(&self) -> Option<&str> {
-        issuer_of(&self.claims)
+        match &self.domain {
+            TrustDomain::Issuer(issuer) => Some(issuer),
+            TrustDomain::KeySource(_) => None,
+        }
+    }
+
+    /// A digest of a text that is unique within the identity's trust domain, such as its subject.
+    pub fn digest_in_domain(&self, text: &str) -> String {
+        match &self.domain {
+            TrustDomain::Issuer(issuer) => hex_digest([Some(issuer.as_str()), Some(text)]),
+            TrustDomain::KeySource(id) => hex_digest([None, Some(id.as_str()), Some(text)]),
+        }
     }
 
     /// When its token was issued (`iat`), if the token says so.
@@ -77,53 +150,49 @@ impl Expectations {
         if self.types.is_empty() || typ.is_some_and(is_accepted) {
             Ok(())
         } else {
-            Err(TokenFault::invalid("typ is not in JWT_TYP"))
+            Err(TokenFault::unusable("typ is not in JWT_TYP"))
         }
     }
 
     /// Checks the claims. Expiry comes last: only a token that is right in everything else is
     /// called expired.
+    ///
+    /// `default_end`: when an identity expires whose claims lack `exp`; `None` makes `exp`
+    /// mandatory. `key_source` names what verified the claims.
     pub fn check(
         &self,
         claims: Map<String, Value>,
-        now: Timestamp,
-    ) -> Result<Identity, TokenFault> {
-        self.check_until(None, claims, now)
-    }
-
-    /// Checks claims that may lack `exp`: the identity then expires at `end`.
-    pub(super) fn check_until(
-        &self,
-        end: Option<Timestamp>,
-        claims: Map<String, Value>,
+        default_end: Option<Timestamp>,
+        key_source: impl FnOnce() -> String,
         now: Timestamp,
     ) -> Result<Identity, TokenFault> {
         let expires = time(&claims, "exp")?
-            .or(end)
-            .ok_or(TokenFault::invalid("exp is missing"))?;
+            .or(default_end)
+            .ok_or(TokenFault::unusable("exp is missing"))?;
         let not_before = time(&claims, "nbf")?;
         let issued = time(&claims, "iat")?;
         let issuer = text(&claims, "iss")?;
-        let subject = text(&claims, "sub")?;
+        let subject = self.names.subject(&claims)?.map(str::to_owned);
+        let session = self.names.session(&claims).map(str::to_owned);
         let audiences = texts(&claims, "aud")?;
 
         if !self.issuers.is_empty() && !issuer.is_some_and(|iss| self.accepts_issuer(iss)) {
-            return Err(TokenFault::invalid("iss is not in JWT_ISSUER"));
+            return Err(TokenFault::unusable("iss is not in JWT_ISSUER"));
         }
         if !self.audiences.is_empty() && !audiences.iter().any(|aud| contains(&self.audiences, aud))
         {
-            return Err(TokenFault::invalid("aud is not in JWT_AUDIENCE"));
+            return Err(TokenFault::unusable("aud is not in JWT_AUDIENCE"));
         }
         let latest = now + self.leeway;
         if not_before.is_some_and(|not_before| not_before > latest) {
-            return Err(TokenFault::invalid("nbf is in the future"));
+            return Err(TokenFault::unusable("nbf is in the future"));
         }
         if issued.is_some_and(|issued| issued > latest) {
-            return Err(TokenFault::invalid("iat is in the future"));
+            return Err(TokenFault::unusable("iat is in the future"));
         }
         let scopes = scopes(&claims);
         if let Some(max_age) = self.max_age {
-            let issued = issued.ok_or(TokenFault::invalid("iat is missing"))?;
+            let issued = issued.ok_or(TokenFault::unusable("iat is missing"))?;
             if issued + max_age + self.leeway <= now {
                 return Err(TokenFault::Expired("older than JWT_MAX_AGE"));
             }
@@ -132,8 +201,14 @@ impl Expectations {
         if expires + self.leeway <= now {
             return Err(TokenFault::Expired("exp has passed"));
         }
+        let domain = match issuer.filter(|issuer| !issuer.is_empty()) {
+            Some(issuer) => TrustDomain::Issuer(issuer.to_owned()),
+            None => TrustDomain::KeySource(key_source()),
+        };
         Ok(Identity {
-            subject: subject.map(str::to_owned),
+            subject,
+            session,
+            domain,
             scopes,
             expires,
             claims,
@@ -152,7 +227,7 @@ fn time(claims: &Map<String, Value>, name: &str) -> Result<Option<Timestamp>, To
     };
     let seconds = value
         .as_f64()
-        .ok_or_else(|| TokenFault::invalid(format!("{name} is not a number")))?;
+        .ok_or_else(|| TokenFault::unusable(format!("{name} is not a number")))?;
     // A cast from float saturates; digits below the millisecond don't matter.
     Ok(Some(Timestamp((seconds * 1000.0) as u64)))
 }
@@ -161,13 +236,13 @@ fn text<'a>(claims: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str
     match claims.get(name) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(TokenFault::invalid(format!("{name} is not a string"))),
+        Some(_) => Err(TokenFault::unusable(format!("{name} is not a string"))),
     }
 }
 
 /// A claim that is a string or an array of strings.
 fn texts<'a>(claims: &'a Map<String, Value>, name: &str) -> Result<Vec<&'a str>, TokenFault> {
-    let wrong = |what: &str| TokenFault::invalid(format!("{name} {what}"));
+    let wrong = |what: &str| TokenFault::unusable(format!("{name} {what}"));
     match claims.get(name) {
         None => Ok(Vec::new()),
         Some(Value::String(text)) => Ok(vec![text]),

@@ -6,9 +6,6 @@ use super::fault::CredentialFault;
 use crate::request::Request;
 use crate::request::syntax;
 
-/// The subprotocol that announces the next one as a token.
-pub const BEARER: &str = "bearer";
-
 /// One entry of `TOKEN_SOURCES`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
@@ -103,15 +100,15 @@ impl Source {
         let header = |name| request.headers.get(name).unwrap_or_default();
         Ok(match self {
             Self::Header => bearer_token(&header("authorization")).into_iter().collect(),
-            Self::Subprotocol => match bearer_position(protocols) {
-                None => Vec::new(),
-                Some(at) => {
-                    let token = protocols.get(at + 1).ok_or(CredentialFault::Incomplete(
-                        "the subprotocol bearer has no token behind it",
-                    ))?;
-                    vec![token.clone()]
-                }
-            },
+            Self::Subprotocol => split_bearer(protocols)
+                .announced
+                .into_iter()
+                .map(|token| {
+                    token.map(str::to_owned).ok_or(CredentialFault::Incomplete(
+                        "the subprotocol bearer has no token after it",
+                    ))
+                })
+                .collect::<Result<_, _>>()?,
             // A second Cookie header arrives after a comma, and a token there could not be removed.
             Self::Cookie(name) if stands_behind_a_comma(name, &header("cookie")) => {
                 return Err(CredentialFault::RepeatedHeader("Cookie is repeated"));
@@ -143,22 +140,53 @@ fn bearer_token(authorization: &str) -> Option<String> {
         .then(|| syntax::trim(token).to_owned())
 }
 
-fn bearer_position(protocols: &[String]) -> Option<usize> {
-    protocols.iter().position(|protocol| protocol == BEARER)
+/// An offer of subprotocols, parted by who it is for.
+#[derive(Default)]
+struct SplitOffer<'a> {
+    /// What follows each `bearer`; `None` for one that comes last.
+    announced: Vec<Option<&'a str>>,
+    /// The subprotocols for the server.
+    own: Vec<&'a str>,
+}
+
+/// Parts an offer. Some clients write `Bearer`, as in a header: in any case it announces a token,
+/// which the server must not see.
+fn split_bearer(protocols: &[String]) -> SplitOffer<'_> {
+    let mut split = SplitOffer::default();
+    let mut rest = protocols.iter().map(String::as_str);
+    while let Some(protocol) = rest.next() {
+        if is_bearer(protocol) {
+            split.announced.push(rest.next());
+        } else {
+            split.own.push(protocol);
+        }
+    }
+    split
+}
+
+fn is_bearer(protocol: &str) -> bool {
+    protocol.eq_ignore_ascii_case("bearer")
 }
 
 /// The subprotocols without `bearer` and its token.
 pub fn without_bearer(protocols: &[String]) -> Vec<String> {
-    let at = bearer_position(protocols).unwrap_or(protocols.len());
-    let rest = protocols.get(at + 2..).unwrap_or_default();
-    protocols[..at].iter().chain(rest).cloned().collect()
+    let own = split_bearer(protocols).own;
+    own.into_iter().map(str::to_owned).collect()
+}
+
+/// `bearer` as an offer spells it, which an answer must repeat.
+pub fn offered_bearer(protocols: &[String]) -> Option<&str> {
+    protocols
+        .iter()
+        .map(String::as_str)
+        .find(|offer| is_bearer(offer))
 }
 
 /// The subprotocol to answer with where no server chooses one: a browser fails a socket whose
 /// answer names none of its offer. Never a token.
 pub fn unchosen_protocol(protocols: &[String]) -> Option<String> {
-    let own = without_bearer(protocols).into_iter().next();
-    own.or_else(|| (!protocols.is_empty()).then(|| BEARER.to_owned()))
+    let own = split_bearer(protocols).own.into_iter().next();
+    own.or_else(|| offered_bearer(protocols)).map(str::to_owned)
 }
 
 fn cookies(header: &str) -> impl Iterator<Item = &str> {

@@ -8,15 +8,22 @@ use std::borrow::Cow;
 pub enum TokenFault {
     /// It has expired, and everything else about it is right.
     Expired(&'static str),
-    /// It is malformed, or no trusted key signed it, or a claim rules it out.
+    /// It is malformed, or no trusted key signed it.
     Invalid(Cow<'static, str>),
+    /// A trusted key signed it, but a claim rules it out here or now. Also a session that its
+    /// provider does not know: it may have ended.
+    Unusable(Cow<'static, str>),
     /// Its provider could not be asked, so nobody knows whether it is valid.
-    Unverified(String),
+    ProviderUnavailable(String),
 }
 
 impl TokenFault {
     pub(super) fn invalid(cause: impl Into<Cow<'static, str>>) -> Self {
         Self::Invalid(cause.into())
+    }
+
+    pub(super) fn unusable(cause: impl Into<Cow<'static, str>>) -> Self {
+        Self::Unusable(cause.into())
     }
 }
 

@@ -8,10 +8,9 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::claims::{Expectations, Identity};
-use super::jws::MAX_TOKEN_BYTES;
 use super::{Runtime, TokenFault};
 use crate::util::bounded_map::BoundedMap;
-use crate::util::digest::digest;
+use crate::util::digest::{digest, hex_digest};
 use crate::util::strict_json;
 use crate::util::time::Timestamp;
 
@@ -123,11 +122,6 @@ impl Sessions {
         if id.is_empty() {
             return Err(TokenFault::invalid("the session id is empty"));
         }
-        if id.len() > MAX_TOKEN_BYTES {
-            return Err(TokenFault::invalid(format!(
-                "longer than {MAX_TOKEN_BYTES} bytes"
-            )));
-        }
         Ok(IntrospectionRequest {
             url: &self.url,
             authorization: &self.authorization,
@@ -160,7 +154,7 @@ impl Sessions {
     ) -> Result<Identity, TokenFault> {
         let body = answer
             .and_then(readable)
-            .map_err(|failure| unverified(&failure))?;
+            .map_err(|failure| unavailable(&failure))?;
         let judged = self.judge(&body, now, now);
         let until = match &judged {
             Ok(identity) => identity.expires.min(now + self.fresh),
@@ -178,22 +172,23 @@ impl Sessions {
     }
 
     fn judge(&self, body: &str, since: Timestamp, now: Timestamp) -> Result<Identity, TokenFault> {
-        let claims = introspection(body).map_err(|failure| unverified(&failure))?;
+        let claims = introspection(body).map_err(|failure| unavailable(&failure))?;
         if claims["active"] != true {
-            return Err(TokenFault::invalid("the session is not active"));
+            return Err(TokenFault::unusable("the session is not active"));
         }
         let life = if self.fresh.is_zero() {
             UNCACHED_LIFE
         } else {
             self.fresh
         };
+        let key_source = || hex_digest([Some("session"), Some(self.url.as_str())]);
         self.expectations
-            .check_until(Some(since + life), claims, now)
+            .check(claims, Some(since + life), key_source, now)
     }
 }
 
-fn unverified(failure: &str) -> TokenFault {
-    TokenFault::Unverified(format!("the session can't be verified: {failure}"))
+fn unavailable(failure: &str) -> TokenFault {
+    TokenFault::ProviderUnavailable(format!("the session can't be verified: {failure}"))
 }
 
 /// The body of a well-formed answer (RFC 7662 §2.2).
@@ -211,8 +206,10 @@ fn readable(answer: ProviderAnswer) -> Result<String, String> {
 
 /// The members of an answer, which must have a boolean `active` (RFC 7662 §2.2).
 fn introspection(body: &str) -> Result<Map<String, Value>, String> {
-    let members = strict_json::object(body.as_bytes())
+    let mut members = strict_json::object(body.as_bytes())
         .map_err(|error| format!("the provider's answer: {error}"))?;
+    // Some providers write out the members that a session does not have.
+    members.retain(|_, value| !value.is_null());
     match members.get("active") {
         Some(Value::Bool(_)) => Ok(members),
         _ => Err("the provider's answer has no boolean active".into()),

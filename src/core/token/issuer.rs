@@ -5,54 +5,119 @@ use std::rc::Rc;
 use super::claims::Expectations;
 use super::jwks::{Fetch, RemoteKeys};
 use super::jws::{TokenHeader, Untrusted};
-use super::keys::KeyRing;
+use super::keys::{Algorithm, KeyRing, NO_KEY};
 use super::{Runtime, TokenFault};
+use crate::util::digest::hex_digest;
 
 /// An issuer whose tokens are trusted: its keys, and what a token under them must say. A key of
 /// one issuer never validates a token of another.
 #[derive(Debug)]
 pub struct Issuer {
-    pub keys: KeySource,
+    pub keys: KeySources,
     pub expectations: Expectations,
 }
 
-/// Where an issuer's keys come from.
-#[derive(Debug)]
-pub enum KeySource {
-    /// From the settings.
-    Fixed(KeyRing),
-    /// From a URL.
-    Remote(Rc<RemoteKeys>),
+/// Where an issuer's keys come from: the settings, a URL, or both.
+#[derive(Debug, Default)]
+pub struct KeySources {
+    /// The keys in the settings.
+    pub fixed: KeyRing,
+    /// The keys by URL.
+    pub remote: Option<Rc<RemoteKeys>>,
 }
 
-impl KeySource {
-    /// Verifies a token's signature, with a key set fetched for it where that is due.
+/// The source of the key that verified a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum VerifiedBy {
+    /// The key with this number among those in the settings.
+    Fixed(usize),
+    Remote,
+}
+
+impl KeySources {
+    pub fn fixed(ring: KeyRing) -> Self {
+        Self {
+            fixed: ring,
+            remote: None,
+        }
+    }
+
+    pub fn remote(keys: RemoteKeys) -> Self {
+        Self {
+            fixed: KeyRing::default(),
+            remote: Some(Rc::new(keys)),
+        }
+    }
+
+    /// Verifies a token's signature, first by the keys in the settings, which cost no fetch.
     pub(super) async fn verify<R: Runtime>(
         &self,
         runtime: &R,
         token: &Untrusted<'_>,
-    ) -> Result<(), TokenFault> {
-        let remote = match self {
-            Self::Fixed(ring) => return ring.verify(runtime, token).await,
-            Self::Remote(remote) => remote,
+    ) -> Result<VerifiedBy, TokenFault> {
+        let algorithm = Algorithm::from_name(&token.header.algorithm)
+            .ok_or_else(|| TokenFault::invalid("alg is not one that is verified here"))?;
+        let fault = match self.fixed.verify(runtime, algorithm, token).await {
+            Ok(number) => return Ok(VerifiedBy::Fixed(number)),
+            Err(fault) => fault,
         };
-        let ring = current_keys(remote, runtime, &token.header)
-            .await
-            .ok_or_else(|| TokenFault::Unverified(remote.failure()))?;
-        let verified = ring.verify(runtime, token).await;
-        // The token named none of the keys that were tried: its own may be newer than the set.
-        if verified.is_ok()
-            || !ring.could_only_guess(&token.header)
-            || remote.need(runtime.now(), true) != Fetch::First
-        {
-            return verified;
+        match &self.remote {
+            Some(remote) if remote.is_for(algorithm) => {
+                match verify_remotely(remote, runtime, algorithm, token).await {
+                    Ok(()) => Ok(VerifiedBy::Remote),
+                    Err(TokenFault::Invalid(cause)) if cause == NO_KEY => Err(fault),
+                    Err(fault) => Err(fault),
+                }
+            }
+            _ => Err(fault),
         }
+    }
+
+    /// Names the source of a key, without revealing the key. It tells apart the tokens of two
+    /// services that name no issuer.
+    pub(super) fn id(&self, verified_by: VerifiedBy) -> String {
+        match (verified_by, &self.remote) {
+            (VerifiedBy::Remote, Some(remote)) => {
+                hex_digest([Some("url"), Some(remote.url.as_str())])
+            }
+            (VerifiedBy::Remote, None) => unreachable!("a remote key needs a URL"),
+            (VerifiedBy::Fixed(number), _) => self.fixed.id(number),
+        }
+    }
+}
+
+async fn verify_remotely<R: Runtime>(
+    remote: &Rc<RemoteKeys>,
+    runtime: &R,
+    algorithm: Algorithm,
+    token: &Untrusted<'_>,
+) -> Result<(), TokenFault> {
+    let unavailable = || TokenFault::ProviderUnavailable(remote.failure());
+    let header = &token.header;
+    let mut ring = current_keys(remote, runtime, header, algorithm)
+        .await
+        .ok_or_else(unavailable)?;
+    let mut verified = ring.verify(runtime, algorithm, token).await;
+    // The token named none of the keys that were tried: its own may be newer than the set.
+    if verified.is_err()
+        && ring.could_only_guess(header, algorithm)
+        && remote.need(runtime.now(), true) == Fetch::First
+    {
         remote.begin(runtime.now(), true);
         runtime.fetch_keys(remote, true).await;
         match remote.ring(runtime.now()) {
-            Some(renewed) if !Rc::ptr_eq(&renewed, &ring) => renewed.verify(runtime, token).await,
-            _ => verified,
+            Some(renewed) if !Rc::ptr_eq(&renewed, &ring) => {
+                verified = renewed.verify(runtime, algorithm, token).await;
+                ring = renewed;
+            }
+            _ => {}
         }
+    }
+    let may_be_newer =
+        || !ring.has_key_for(header, algorithm) || ring.could_only_guess(header, algorithm);
+    match verified {
+        Err(TokenFault::Invalid(_)) if may_be_newer() && remote.failed_last() => Err(unavailable()),
+        verified => verified.map(|_| ()),
     }
 }
 
@@ -62,11 +127,14 @@ async fn current_keys<R: Runtime>(
     remote: &Rc<RemoteKeys>,
     runtime: &R,
     header: &TokenHeader,
+    algorithm: Algorithm,
 ) -> Option<Rc<KeyRing>> {
     let mut ring = remote.ring(runtime.now());
     // Twice at most: a first set may come from the platform's cache, older than the token's key.
     for _ in 0..2 {
-        let lacks_key = ring.as_ref().is_some_and(|ring| !ring.has_key_for(header));
+        let lacks_key = ring
+            .as_ref()
+            .is_some_and(|ring| !ring.has_key_for(header, algorithm));
         match remote.need(runtime.now(), lacks_key) {
             Fetch::No => break,
             Fetch::Background => {

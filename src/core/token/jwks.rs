@@ -5,9 +5,10 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::keys::{Algorithm, Key, KeyRing};
+use super::pem;
 use crate::util::strict_json;
 use crate::util::time::Timestamp;
 
@@ -84,6 +85,8 @@ struct State {
     /// Whether a fetch is under way. Its request may have been cancelled meanwhile.
     is_pending: bool,
     last_failure: Option<String>,
+    /// Whether the last fetch that ended was a failure.
+    failed_last: bool,
 }
 
 #[derive(Debug)]
@@ -126,6 +129,16 @@ impl RemoteKeys {
     /// When the provider sent the set at hand. A cached copy must be newer to be of use.
     pub fn since(&self) -> Option<Timestamp> {
         self.state.borrow().set.as_ref().map(|set| set.since)
+    }
+
+    /// Whether a key of the set could be for this algorithm. Secrets are never published.
+    pub(super) fn is_for(&self, algorithm: Algorithm) -> bool {
+        !algorithm.is_hmac() && (self.algorithms.is_empty() || self.algorithms.contains(&algorithm))
+    }
+
+    /// Whether the last fetch failed, so that keys may exist that are not known here.
+    pub(super) fn failed_last(&self) -> bool {
+        self.state.borrow().failed_last
     }
 
     /// Why there are no keys, for the log.
@@ -177,6 +190,7 @@ impl RemoteKeys {
         let mut state = self.state.borrow_mut();
         state.is_pending = false;
         let result = result.and_then(|document| state.renew(document, &self.algorithms, now));
+        state.failed_last = result.is_err();
         result.unwrap_or_else(|failure| {
             state.last_failure = Some(failure.clone());
             SetUpdate {
@@ -227,18 +241,30 @@ impl State {
 fn read(text: &str, algorithms: &[Algorithm]) -> Result<(Vec<Key>, Vec<String>), String> {
     let set = strict_json::object(text.as_bytes())
         .map_err(|error| format!("the key set is not a JSON object: {error}"))?;
-    let Some(Value::Array(jwks)) = set.get("keys") else {
-        return Err("the key set has no array keys".into());
+    let found: Vec<_> = match set.get("keys") {
+        Some(Value::Array(jwks)) => {
+            let named = jwks.iter().enumerate();
+            named
+                .map(|(at, jwk)| (at.to_string(), public_key(jwk)))
+                .collect()
+        }
+        None if is_by_name(&set) => {
+            let named = set.iter();
+            named
+                .map(|(id, pem)| (format!("{id:?}"), named_key(id, pem)))
+                .collect()
+        }
+        _ => return Err("the key set has no array keys".into()),
     };
-    if jwks.len() > MAX_KEYS {
+    if found.len() > MAX_KEYS {
         return Err(format!("the key set has more than {MAX_KEYS} keys"));
     }
     let mut keys = Vec::new();
     let mut remarks = Vec::new();
-    for (at, jwk) in jwks.iter().enumerate() {
-        match read_key(jwk, algorithms) {
+    for (name, key) in found {
+        match key.and_then(|key| restricted(key, algorithms)) {
             Ok(key) => keys.push(key),
-            Err(problem) => remarks.push(format!("key {at} is not used: {problem}")),
+            Err(problem) => remarks.push(format!("key {name} is not used: {problem}")),
         }
     }
     if keys.is_empty() {
@@ -248,13 +274,28 @@ fn read(text: &str, algorithms: &[Algorithm]) -> Result<(Vec<Key>, Vec<String>),
     Ok((keys, remarks))
 }
 
-fn read_key(jwk: &Value, algorithms: &[Algorithm]) -> Result<Key, String> {
+/// Whether a set is an object of PEM texts by `kid`, as Firebase publishes its certificates.
+fn is_by_name(set: &Map<String, Value>) -> bool {
+    let is_pem = |value: &Value| value.as_str().is_some_and(pem::is_pem);
+    !set.is_empty() && set.values().all(is_pem)
+}
+
+fn named_key(id: &str, pem: &Value) -> Result<Key, String> {
+    let mut key = pem::key(pem.as_str().unwrap_or_default())?;
+    key.set_id(Some(id));
+    Ok(key)
+}
+
+fn public_key(jwk: &Value) -> Result<Key, String> {
     let members = jwk.as_object().ok_or("it is not an object")?;
     // Anyone who can read the URL can read a secret in it.
     if members.get("kty").is_some_and(|kty| kty == "oct") {
         return Err("it is a secret, published".into());
     }
-    let mut key = Key::from_jwk(members)?;
+    Key::from_jwk(members)
+}
+
+fn restricted(mut key: Key, algorithms: &[Algorithm]) -> Result<Key, String> {
     if !algorithms.is_empty() {
         key.restrict(algorithms);
     }

@@ -12,9 +12,12 @@ use super::jwk::ed25519_jwk;
 use super::jws::{TokenHeader, Untrusted};
 use super::{Runtime, TokenFault};
 use crate::util::bounded_map::BoundedMap;
-use crate::util::digest::digest;
+use crate::util::digest::{digest, hex_digest};
 
-/// Signature algorithms (RFC 7518 §3.1, RFC 8037 §3.1).
+/// The cause of refusing a token that no key can have signed.
+pub(super) const NO_KEY: &str = "no key for this alg and kid";
+
+/// Signature algorithms (RFC 7518 §3.1, RFC 8037 §3.1, RFC 9864 §2.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Algorithm {
     Hs256,
@@ -76,8 +79,17 @@ impl Algorithm {
         }
     }
 
+    /// The algorithm of this registered name. `Ed25519` is the newer name of `EdDSA` with that
+    /// curve, the only one here (RFC 9864 §2.2).
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|known| known.name() == name)
+        match name {
+            "Ed25519" => Some(Self::EdDsa),
+            _ => Self::ALL.into_iter().find(|known| known.name() == name),
+        }
+    }
+
+    pub(super) fn is_hmac(self) -> bool {
+        Self::HMAC.contains(&self)
     }
 
     /// The minimum length of an HMAC key, in bytes: that of its hash (RFC 7518 §3.2).
@@ -307,45 +319,56 @@ impl KeyRing {
         self.keys.iter().any(is_it)
     }
 
+    /// Names one of the keys without revealing it.
+    pub(super) fn id(&self, number: usize) -> String {
+        match &self.keys[number].material {
+            Material::Secret(secret) => hex_digest([Some(&b"secret"[..]), Some(secret)]),
+            Material::Runtime(key) => hex_digest([Some("key"), Some(key.jwk.as_str())]),
+        }
+    }
+
     /// Whether any key could have signed a token with this header.
-    pub(super) fn has_key_for(&self, header: &TokenHeader) -> bool {
-        Algorithm::from_name(&header.algorithm)
-            .is_none_or(|algorithm| self.keys.iter().any(|key| key.fits(header, algorithm)))
+    pub(super) fn has_key_for(&self, header: &TokenHeader, algorithm: Algorithm) -> bool {
+        self.keys.iter().any(|key| key.fits(header, algorithm))
     }
 
     /// Whether some key could have signed a token with this header, though no `kid` says which.
-    pub(super) fn could_only_guess(&self, header: &TokenHeader) -> bool {
-        let Some(algorithm) = Algorithm::from_name(&header.algorithm) else {
-            return false;
-        };
+    pub(super) fn could_only_guess(&self, header: &TokenHeader, algorithm: Algorithm) -> bool {
         let is_candidate = |key: &&Key| key.fits(header, algorithm);
         let mut candidates = self.keys.iter().filter(is_candidate).peekable();
         candidates.peek().is_some()
             && (header.key_id.is_none() || candidates.all(|key| key.id.is_none()))
     }
 
-    /// Verifies the signature with the keys that fit the token.
+    /// Verifies the signature with the keys that fit the token. Returns the number of the key that
+    /// signed it.
     pub(super) async fn verify<R: Runtime>(
         &self,
         runtime: &R,
+        algorithm: Algorithm,
         token: &Untrusted<'_>,
-    ) -> Result<(), TokenFault> {
-        let algorithm = Algorithm::from_name(&token.header.algorithm)
-            .ok_or_else(|| TokenFault::invalid("alg is not one that is verified here"))?;
-        let is_candidate = |key: &&Key| key.fits(&token.header, algorithm);
-        let mut cause = None;
-        for key in self.keys.iter().filter(is_candidate) {
+    ) -> Result<usize, TokenFault> {
+        let mut fault = None;
+        for (number, key) in self.keys.iter().enumerate() {
+            if !key.fits(&token.header, algorithm) {
+                continue;
+            }
             match key
                 .verifies(runtime, algorithm, token, &self.verified)
                 .await
             {
-                Ok(true) => return Ok(()),
-                Ok(false) => cause = cause.or(Some("the signature does not verify".into())),
-                Err(failure) => cause = Some(format!("the key can't be used: {failure}")),
+                Ok(true) => return Ok(number),
+                Ok(false) => {
+                    let invalid = || TokenFault::invalid("the signature does not verify");
+                    fault = fault.or_else(|| Some(invalid()));
+                }
+                // The key is at fault, so the client may be honest.
+                Err(failure) => {
+                    let cause = format!("the key can't be used: {failure}");
+                    fault = Some(TokenFault::unusable(cause));
+                }
             }
         }
-        Err(TokenFault::invalid(
-            cause.unwrap_or_else(|| "no key for this alg and kid".into()),
-        ))
+        Err(fault.unwrap_or_else(|| TokenFault::invalid(NO_KEY)))
     }
 }

@@ -86,7 +86,7 @@ impl<'a> SubjectIdentifier<'a> {
     fn of(identity: &'a Identity) -> Option<Self> {
         Some(Self {
             format: "iss_sub",
-            iss: super::issuer(identity)?,
+            iss: identity.issuer()?,
             sub: identity.subject.as_deref()?,
         })
     }

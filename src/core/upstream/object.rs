@@ -1,5 +1,7 @@
 //! `UPSTREAM_OBJECT`: a Durable Object by its name, which may hold parameters of the path.
 
+use std::fmt::Write;
+
 use crate::request::parameters::Parameters;
 
 /// A Durable Object for each name that the parameters of paths make.
@@ -93,7 +95,7 @@ impl ObjectUpstream {
             return;
         }
         for byte in letter.encode_utf8(&mut [0; 4]).bytes() {
-            name.push_str(&format!("%{byte:02X}"));
+            write!(name, "%{byte:02X}").expect("a String takes every text");
         }
     }
 }

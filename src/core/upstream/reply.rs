@@ -3,32 +3,33 @@
 use crate::checks::handshake::Handshake;
 use crate::request::syntax;
 use crate::response::reason::{Reason, Rejection};
-use crate::token::{Authenticated, BEARER, Source, without_bearer};
+use crate::token::{Authenticated, Source, offered_bearer, without_bearer};
 
 /// The subprotocols and extensions that the upstream may choose from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offer {
     pub protocols: Vec<String>,
     pub extensions: Vec<String>,
-    /// A browser that offered `bearer` fails a socket whose answer names no subprotocol.
-    bearer_was_offered: bool,
+    /// `bearer` as it was offered: a browser fails a socket whose answer names no subprotocol.
+    bearer: Option<String>,
 }
 
 impl Offer {
     pub fn new(handshake: Handshake, authenticated: &Authenticated) -> Self {
-        let bearer_was_offered = authenticated
+        let has_token = authenticated
             .credential
             .as_ref()
             .is_some_and(|credential| credential.found.contains(&Source::Subprotocol));
-        let protocols = if bearer_was_offered {
-            without_bearer(&handshake.protocols)
+        let (protocols, bearer) = if has_token {
+            let bearer = offered_bearer(&handshake.protocols).map(str::to_owned);
+            (without_bearer(&handshake.protocols), bearer)
         } else {
-            handshake.protocols
+            (handshake.protocols, None)
         };
         Self {
             protocols,
             extensions: handshake.extensions,
-            bearer_was_offered,
+            bearer,
         }
     }
 }
@@ -83,7 +84,7 @@ impl Reply {
         match &self.protocol {
             Some(chosen) if offer.protocols.contains(chosen) => Ok(Some(chosen.clone())),
             Some(_) => refused("the upstream chose a subprotocol that was not offered".into()),
-            None => Ok(offer.bearer_was_offered.then(|| BEARER.to_owned())),
+            None => Ok(offer.bearer.clone()),
         }
     }
 }

@@ -1,4 +1,4 @@
-// Providers of identities: their key sets, and what they say of sessions.
+// Identity providers: their key sets, and their answers about sessions.
 import { boundedText, withTimeout } from './host.js';
 
 /**
@@ -8,53 +8,65 @@ import { boundedText, withTimeout } from './host.js';
 const fetches = new Map();
 
 /**
- * What `start` gives, one run at a time for an id: who asks meanwhile gets the same. One whose
- * request was cancelled never ends, so it is joined only as long as it could still end well.
+ * Runs `start` once at a time for an id. Callers that come meanwhile share its result, each for
+ * `milliseconds` at most. A caller may come late, so the run itself may take twice as long. A run
+ * whose request was cancelled never ends, so nobody joins it after that time.
  * @param {string} id
  * @param {number} milliseconds
  * @param {(signal: AbortSignal) => Promise<string>} start
  */
 function shared(id, milliseconds, start) {
+  const result = run(id, 2 * milliseconds, start);
+  return { result, inTime: withTimeout(milliseconds, () => result) };
+}
+
+/**
+ * @param {string} id
+ * @param {number} milliseconds
+ * @param {(signal: AbortSignal) => Promise<string>} start
+ */
+function run(id, milliseconds, start) {
   const now = Date.now();
   const known = fetches.get(id);
   if (known && now - known.since <= milliseconds) return known.result;
   const result = withTimeout(milliseconds, start).finally(() => {
     if (fetches.get(id)?.result === result) fetches.delete(id);
   });
+  // Its callers may have stopped waiting when it fails.
+  result.catch(() => {});
   fetches.set(id, { since: now, result });
   return result;
 }
 
 /**
- * A JWK Set as `<when the provider gave it, in milliseconds>`, `<max-age or nothing>` and its text,
- * with line breaks between: from the platform's cache if that has one newer than `newerThan`
- * milliseconds, else from the provider. One fetch at a time for a URL.
+ * Returns a JWK Set: when the provider sent it, in milliseconds, its `max-age` or nothing, and its
+ * text, with line breaks between. It comes from the platform's cache if that has a set newer than
+ * `newerThan` milliseconds, else from the provider. One fetch at a time for a URL.
  * @param {string} url
  * @param {number} newerThan
  * @param {number} milliseconds
- * @param {number} mostBytes
+ * @param {number} maxBytes
  */
-export function fetchKeySet(url, newerThan, milliseconds, mostBytes) {
-  const result = shared(
+export function fetchKeySet(url, newerThan, milliseconds, maxBytes) {
+  return shared(
     `keys ${newerThan} ${url}`,
     milliseconds,
     async (signal) =>
-      (await sharedKeySet(url, newerThan, mostBytes)) ?? loadKeySet(url, mostBytes, signal),
-  );
-  return withTimeout(milliseconds, () => result);
+      (await sharedKeySet(url, newerThan, maxBytes)) ?? loadKeySet(url, maxBytes, signal),
+  ).inTime;
 }
 
 /**
  * @param {string} url
- * @param {number} mostBytes
+ * @param {number} maxBytes
  * @param {AbortSignal} signal
  */
-async function loadKeySet(url, mostBytes, signal) {
+async function loadKeySet(url, maxBytes, signal) {
   const response = await fetch(url, {
     headers: { Accept: 'application/jwk-set+json, application/json' },
     redirect: 'manual',
     signal,
-    // Not from that of fetch, which would keep what no one found sound.
+    // Not from the cache of fetch, which would keep sets that are not sound.
     cf: { cacheTtl: -1 },
   });
   if (response.status !== 200) {
@@ -62,7 +74,7 @@ async function loadKeySet(url, mostBytes, signal) {
     throw new Error(`the provider answered ${response.status}`);
   }
   const since = Date.now();
-  const text = await boundedText(response, mostBytes, 'the key set');
+  const text = await boundedText(response, maxBytes, 'the key set');
   const maxAge = /(?:^|[\s,])max-age=(\d{1,9})(?:[\s,]|$)/i.exec(
     response.headers.get('cache-control') ?? '',
   );
@@ -70,8 +82,8 @@ async function loadKeySet(url, mostBytes, signal) {
 }
 
 /**
- * The platform's cache: isolates of a data centre share what one of them fetched. Where there is
- * none, as on workers.dev, or it is slow or broken, each asks the provider.
+ * The platform's cache, through which the isolates of a data centre share a set that one of them
+ * fetched. Without a cache, as on workers.dev, or with a slow or broken one, each asks the provider.
  */
 const CACHE = 'portcullis';
 const CACHE_MILLISECONDS = 500;
@@ -81,9 +93,9 @@ const MAX_AGE = 'Portcullis-Max-Age';
 /**
  * @param {string} url
  * @param {number} newerThan
- * @param {number} mostBytes
+ * @param {number} maxBytes
  */
-async function sharedKeySet(url, newerThan, mostBytes) {
+async function sharedKeySet(url, newerThan, maxBytes) {
   if (newerThan === Infinity) return undefined;
   try {
     return await withTimeout(CACHE_MILLISECONDS, async () => {
@@ -94,7 +106,7 @@ async function sharedKeySet(url, newerThan, mostBytes) {
         response?.body?.cancel().catch(() => {});
         return undefined;
       }
-      const text = await boundedText(response, mostBytes, 'the cached key set');
+      const text = await boundedText(response, maxBytes, 'the cached key set');
       return `${since}\n${response.headers.get(MAX_AGE)}\n${text}`;
     });
   } catch {
@@ -103,7 +115,7 @@ async function sharedKeySet(url, newerThan, mostBytes) {
 }
 
 /**
- * Gives a set that was found sound to the other isolates, for so many seconds.
+ * Shares a sound set with the other isolates for `seconds`.
  * @param {string} url
  * @param {string} text
  * @param {string} maxAge
@@ -126,20 +138,20 @@ export async function shareKeySet(url, text, maxAge, since, seconds) {
 }
 
 /**
- * A provider's answer about a session as `<status>`, `<content type>` and the body of a 200, with
- * line breaks between. One question at a time for a print. It goes on when the request that asked
- * first is cancelled: others may wait for it.
+ * Returns a provider's answer about a session: status, content type, and the body of a 200, with
+ * line breaks between. One request at a time for a digest. It goes on when the client that caused it
+ * hangs up: others may wait for it.
  * @param {string} url
  * @param {string} authorization
  * @param {string} form
- * @param {Iterable<number>} print
+ * @param {Iterable<number>} digest
  * @param {ExecutionContext} context
  * @param {number} milliseconds
- * @param {number} mostBytes
+ * @param {number} maxBytes
  */
-export function introspect(url, authorization, form, print, context, milliseconds, mostBytes) {
-  const id = `session ${[...print].join(' ')}`;
-  const result = shared(id, milliseconds, async (signal) => {
+export function introspect(url, authorization, form, digest, context, milliseconds, maxBytes) {
+  const id = `session ${[...digest].join(' ')}`;
+  const { result, inTime } = shared(id, milliseconds, async (signal) => {
     const response = await fetch(url, {
       method: 'POST',
       headers: {
@@ -153,10 +165,10 @@ export function introspect(url, authorization, form, print, context, millisecond
     });
     const { status, headers, body } = response;
     let text = '';
-    if (status === 200) text = await boundedText(response, mostBytes, "the provider's answer");
+    if (status === 200) text = await boundedText(response, maxBytes, "the provider's answer");
     else body?.cancel().catch(() => {});
     return `${status}\n${headers.get('content-type') ?? ''}\n${text}`;
   });
   context.waitUntil(result.catch(() => {}));
-  return withTimeout(milliseconds, () => result);
+  return inTime;
 }

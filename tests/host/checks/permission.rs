@@ -17,7 +17,7 @@ fn identity(claims: Value) -> Identity {
     let mut all = object(r#"{"exp":1900000000}"#);
     all.extend(claims.as_object().expect("claims").clone());
     Expectations::default()
-        .check(all, NOW)
+        .check(all, None, String::new, NOW)
         .expect("sound claims")
 }
 
@@ -118,7 +118,7 @@ fn scopes_stand_in_three_claims_as_text_or_array() {
 #[test]
 fn nothing_asked_for_admits_anybody_and_a_permission_nobody_without_a_token() {
     let nobody = |permission: &Permission| permission.check(None, &Parameters::default());
-    let missing = || Err(Reason::TokenMissing.because("this route asks for permissions"));
+    let missing = || Err(Reason::TokenMissing.because("this route requires permissions"));
     let claim = Permission {
         scopes: Vec::new(),
         claims: rules(r#"{"role": "admin"}"#, &[]).expect("sound"),

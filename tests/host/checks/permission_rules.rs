@@ -1,6 +1,7 @@
 //! How a route's `claims` are written.
 
 use portcullis::checks::permission::{ClaimRule, Condition, Operand, read_claims};
+use portcullis::token::ClaimName;
 use serde_json::{Value, json};
 
 use crate::common::{assert_rows, object, strings};
@@ -13,7 +14,7 @@ fn rules(json: &str, parameters: &[&str]) -> Result<Vec<ClaimRule>, Vec<String>>
 fn rules_are_read_whole_or_all_their_errors_are_told() {
     let literal = |value: Value| Operand::Literal(value);
     let rule = |claim: &str, condition| ClaimRule {
-        claim: claim.into(),
+        claim: ClaimName::parse(claim).expect("a sound name"),
         condition,
     };
     let json = r#"{"a":"x","b":{"equal":"{p}"},"c":{"one_of":[1,"{p}"]},"d":{"contains":"{q"}}"#;
@@ -38,12 +39,12 @@ fn rules_are_read_whole_or_all_their_errors_are_told() {
         (
             "unknown",
             r#"{"not":1}"#,
-            "\"not\" is no condition; write equal, one_of or contains",
+            "\"not\" is not a condition; write equal, one_of or contains",
         ),
         (
             "other case",
             r#"{"Equal":1}"#,
-            "\"Equal\" is no condition; write equal, one_of or contains",
+            "\"Equal\" is not a condition; write equal, one_of or contains",
         ),
         ("one_of a text", r#"{"one_of":"a"}"#, array),
         ("one_of nothing", r#"{"one_of":[]}"#, array),

@@ -31,6 +31,10 @@ pub fn invalid<T>(cause: impl Into<Cow<'static, str>>) -> Result<T, Rejection> {
     Err(Reason::TokenInvalid.because(cause))
 }
 
+pub fn unusable<T>(cause: impl Into<Cow<'static, str>>) -> Result<T, Rejection> {
+    Err(Reason::TokenUnusable.because(cause))
+}
+
 /// The subject as which the tests of a token's form have it admitted.
 pub fn ada() -> Result<String, Rejection> {
     Ok("ada".into())
@@ -60,6 +64,7 @@ pub fn expiring(
         scopes: strings(scopes),
         expires,
         claims: Map::new(),
+        ..Identity::default()
     }))
 }
 

@@ -23,6 +23,7 @@ use portcullis::request::address::{AddressKey, ClientAddress, Ipv6Prefix};
 use portcullis::request::parameters::Parameters;
 use portcullis::request::path::CanonicalPath;
 use portcullis::request::{Headers, Request, RequestUrl};
+use portcullis::token::{Identity, TrustDomain};
 use portcullis::util::time::Timestamp;
 use proptest::test_runner::Config;
 use serde_json::{Map, Value};
@@ -77,6 +78,20 @@ pub fn strings(texts: &[&str]) -> Vec<String> {
 
 pub fn object(json: &str) -> Map<String, Value> {
     serde_json::from_str(json).expect("the test's own JSON")
+}
+
+/// The identity of a token with these claims, which lasts a minute.
+pub fn identity(claims: &str) -> Identity {
+    let claims = object(claims);
+    let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
+    Identity {
+        subject: text("sub"),
+        session: text("sid"),
+        domain: text("iss").map_or_else(TrustDomain::default, TrustDomain::Issuer),
+        scopes: Vec::new(),
+        claims,
+        expires: NOW + seconds(60),
+    }
 }
 
 /// A request in a test's own hands.

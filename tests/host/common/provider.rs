@@ -13,6 +13,7 @@ use portcullis::token::{
 use portcullis::util::time::{Clock, Timestamp};
 
 use super::counters::ready;
+use super::runtime::MAX_BYTES;
 use super::{Ask, NOW, seconds};
 
 /// A provider in a test's hands, that gives the same answer until it gets another.
@@ -115,6 +116,7 @@ pub fn gate(sessions: Sessions) -> Authentication {
         sources: vec![Source::Cookie("sid".into())],
         issuers: Vec::new(),
         sessions: Some(sessions),
+        max_bytes: MAX_BYTES,
     }
 }
 

@@ -9,19 +9,9 @@ use portcullis::request::address::{ClientAddress, Ipv6Prefix};
 use portcullis::token::Identity;
 use portcullis::util::time::Timestamp;
 
-use super::{NOW, ms, object, seconds};
+use super::{NOW, ms};
 
-pub fn identity(claims: &str) -> Identity {
-    let claims = object(claims);
-    Identity {
-        subject: claims
-            .get("sub")
-            .map(|sub| sub.as_str().expect("a text").to_owned()),
-        scopes: Vec::new(),
-        claims,
-        expires: NOW + seconds(60),
-    }
-}
+pub use super::identity;
 
 pub fn entry(ip: &str, identity: Option<&Identity>) -> SocketEntry {
     let arrival = Arrival {

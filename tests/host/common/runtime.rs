@@ -11,13 +11,16 @@ use portcullis::record::Record;
 use portcullis::response::reason::Rejection;
 use portcullis::token::{
     Algorithm, Authenticated, Authentication, BackgroundKeys, Cryptography, Document, Expectations,
-    Identity, IntrospectionRequest, Issuer, Key, KeyRing, KeySource, ProviderAnswer, Providers,
-    RemoteKeys, RuntimeKey, Source,
+    Identity, IntrospectionRequest, Issuer, Key, KeyRing, KeySources, ProviderAnswer, Providers,
+    RemoteKeys, RuntimeKey, Source, TrustDomain,
 };
 use portcullis::util::time::{Clock, Timestamp};
 
 use super::counters::ready;
 use super::{Ask, NOW};
+
+/// The longest token in these tests, in bytes.
+pub const MAX_BYTES: usize = 16 * 1024;
 
 /// A question to the runtime's cryptography.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -157,7 +160,7 @@ pub fn verifies_ed25519(jwk: &str, signature: &[u8], signed: &[u8]) -> bool {
 /// One issuer with these keys.
 pub fn issuer(keys: impl IntoIterator<Item = Key>, expectations: Expectations) -> Issuer {
     Issuer {
-        keys: KeySource::Fixed(KeyRing::new(keys.into_iter().collect())),
+        keys: KeySources::fixed(KeyRing::new(keys.into_iter().collect())),
         expectations,
     }
 }
@@ -174,6 +177,7 @@ pub fn gate_of(issuers: impl IntoIterator<Item = Issuer>) -> Authentication {
     Authentication {
         required: true,
         sessions: None,
+        max_bytes: MAX_BYTES,
         sources: vec![Source::Header],
         issuers: issuers.into_iter().collect(),
     }
@@ -200,7 +204,7 @@ pub fn admit(bench: &Bench, gate: &Authentication, token: &str) -> Result<Identi
     checked.map(|authenticated| authenticated.identity.expect("a token was found"))
 }
 
-/// The same without the claims, which are the payload's.
+/// The identity without its claims and trust domain.
 pub fn admit_at(
     now: Timestamp,
     gate: &Authentication,
@@ -208,6 +212,7 @@ pub fn admit_at(
 ) -> Result<Option<Identity>, Rejection> {
     let mut identity = admit(&Bench::at(now), gate, token)?;
     identity.claims.clear();
+    identity.domain = TrustDomain::default();
     Ok(Some(identity))
 }
 

@@ -34,9 +34,11 @@ fn errors(text: &str) -> Vec<String> {
 #[test]
 fn an_issuer_has_a_name_and_one_source_of_keys() {
     let example = "write {\"issuer\": \"https://id.example.com\", \
-                   \"jwks_url\": \"https://id.example.com/jwks\"}";
-    let source = format!("it takes either jwks_url, a string, or jwks, an object; {example}");
-    let url = r#""jwks_url":"https://a.test/jwks""#;
+                   \"jwks_url\": \"https://id.example.com/jwks\", \"audience\": \"chat\"}";
+    let source = format!("it takes jwks_url, jwks, or both; {example}");
+    let bare = r#""jwks_url":"https://a.test/jwks""#;
+    let with_audience = format!(r#"{bare},"audience":"x""#);
+    let url = with_audience.as_str();
     let entry = |members: &str| format!("[{{{members}}}]");
     let of_entry = |problem: &str| strings(&[&format!("ISSUERS: entry 0: {problem}")]);
     let array = strings(&["ISSUERS: it is not a JSON array with at least one element"]);
@@ -45,7 +47,7 @@ fn an_issuer_has_a_name_and_one_source_of_keys() {
         (
             "sound, all members",
             entry(&format!(
-                r#""issuer":"a",{url},"audience":"x","algorithms":["RS256","ES256"]"#
+                r#""issuer":"a",{url},"algorithms":["RS256","ES256"]"#
             )),
             vec![],
         ),
@@ -90,18 +92,45 @@ fn an_issuer_has_a_name_and_one_source_of_keys() {
         ("no keys", entry(r#""issuer":"a""#), of_entry(&source)),
         (
             "both",
+            entry(&format!(r#""issuer":"a","jwks":{},{url}"#, okp())),
+            vec![],
+        ),
+        (
+            "both, one of them empty",
             entry(&format!(r#""issuer":"a","jwks":{{"keys":[]}},{url}"#)),
-            of_entry(&source),
+            of_entry("jwks: it has 0 keys; write 1 to 64"),
         ),
         (
             "jwks a text",
             entry(r#""issuer":"a","jwks":"{}""#),
-            of_entry(&source),
+            of_entry("jwks: it is neither an object nor PEM"),
         ),
         (
             "url a number",
             entry(r#""issuer":"a","jwks_url":1"#),
-            of_entry(&source),
+            of_entry("jwks_url: it is not a string"),
+        ),
+        (
+            "url on this machine",
+            entry(r#""issuer":"a","jwks_url":"http://localhost:8080/","audience":"x""#),
+            vec![],
+        ),
+        (
+            "url without audience",
+            entry(&format!(r#""issuer":"a",{bare}"#)),
+            of_entry(
+                "it has jwks_url without audience: the provider's tokens for other services would be accepted; write the aud of your tokens, or \"any\" to accept them all",
+            ),
+        ),
+        (
+            "any audience",
+            entry(&format!(r#""issuer":"a",{bare},"audience":"any""#)),
+            vec![],
+        ),
+        (
+            "any audience beside another",
+            entry(&format!(r#""issuer":"a",{bare},"audience":["any","x"]"#)),
+            of_entry("\"any\" accepts every audience; remove it, or the others"),
         ),
         (
             "http",
@@ -124,17 +153,17 @@ fn an_issuer_has_a_name_and_one_source_of_keys() {
             "unknown member",
             entry(&format!(r#""issuer":"a",{url},"audiences":"x""#)),
             of_entry(&format!(
-                "\"audiences\" is no member of an issuer; {example}"
+                "\"audiences\" is not a member of an issuer; {example}"
             )),
         ),
         (
             "audience a number",
-            entry(&format!(r#""issuer":"a",{url},"audience":1"#)),
+            entry(&format!(r#""issuer":"a",{bare},"audience":1"#)),
             of_entry("audience is neither a string nor an array of strings"),
         ),
         (
             "audience with null",
-            entry(&format!(r#""issuer":"a",{url},"audience":["x",null]"#)),
+            entry(&format!(r#""issuer":"a",{bare},"audience":["x",null]"#)),
             of_entry("audience is neither a string nor an array of strings"),
         ),
         (
@@ -153,7 +182,7 @@ fn an_issuer_has_a_name_and_one_source_of_keys() {
             "all at once",
             entry(r#""x":1,"algorithms":1"#),
             strings(&[
-                &format!("ISSUERS: entry 0: \"x\" is no member of an issuer; {example}"),
+                &format!("ISSUERS: entry 0: \"x\" is not a member of an issuer; {example}"),
                 &format!("ISSUERS: entry 0: it has no issuer; {example}"),
                 "ISSUERS: entry 0: algorithms is neither a string nor an array of strings",
                 &format!("ISSUERS: entry 0: {source}"),
@@ -214,9 +243,9 @@ fn issuers_stand_in_place_of_the_settings_of_one() {
 }
 
 #[test]
-fn a_url_of_keys_is_https_and_stands_alone() {
+fn a_url_of_keys_is_https_or_on_the_same_machine() {
     let errors = |vars: &[(&str, &str)]| {
-        let mut settings = minimal_with(vars);
+        let mut settings = minimal_with(&[&[("JWT_AUDIENCE", "x")], vars].concat());
         settings.vars.remove("JWT_SECRET");
         read(&settings).err().unwrap_or_default()
     };
@@ -237,9 +266,17 @@ fn a_url_of_keys_is_https_and_stands_alone() {
         ),
         ("without path", url("https://id.example.com"), vec![]),
         ("http", url("http://id.example.com/jwks"), unsound()),
+        ("http on the machine", url("http://127.0.0.1/jwks"), vec![]),
+        ("http on IPv6", url("http://[::1]:8080/jwks"), vec![]),
+        ("http by name", url("http://localhost:8080/jwks"), vec![]),
         (
-            "http to the machine",
-            url("http://127.0.0.1/jwks"),
+            "http to another address",
+            url("http://10.0.0.1/jwks"),
+            unsound(),
+        ),
+        (
+            "http to a look-alike",
+            url("http://localhost.example/jwks"),
             unsound(),
         ),
         ("wss", url("wss://id.example.com/jwks"), unsound()),
@@ -278,12 +315,13 @@ fn a_url_of_keys_is_https_and_stands_alone() {
         ),
         (
             "with a secret",
-            read(&minimal_with(&[("JWT_JWKS_URL", "https://a.test")]))
-                .err()
-                .unwrap_or_default(),
-            strings(&[
-                "JWT_JWKS_URL: JWT_SECRET or JWT_JWKS is set as well; keep one, or list them under ISSUERS",
-            ]),
+            read(&minimal_with(&[
+                ("JWT_JWKS_URL", "https://a.test"),
+                ("JWT_AUDIENCE", "x"),
+            ]))
+            .err()
+            .unwrap_or_default(),
+            vec![],
         ),
         (
             "with a set",
@@ -291,9 +329,42 @@ fn a_url_of_keys_is_https_and_stands_alone() {
                 ("JWT_JWKS_URL", "https://a.test"),
                 ("JWT_JWKS", &okp().to_string()),
             ]),
+            vec![],
+        ),
+        (
+            "with a secret that no algorithm is for",
+            read(&minimal_with(&[
+                ("JWT_JWKS_URL", "https://a.test"),
+                ("JWT_AUDIENCE", "x"),
+                ("JWT_ALGORITHMS", "ES256"),
+            ]))
+            .err()
+            .unwrap_or_default(),
             strings(&[
-                "JWT_JWKS_URL: JWT_SECRET or JWT_JWKS is set as well; keep one, or list them under ISSUERS",
+                "JWT_ALGORITHMS: it leaves a key without kid without an algorithm; remove the key, or add one",
             ]),
+        ),
+        (
+            "without an audience",
+            read(&minimal_with(&[("JWT_JWKS_URL", "https://a.test")]))
+                .err()
+                .unwrap_or_default(),
+            strings(&[
+                "JWT_AUDIENCE: it must be set with JWT_JWKS_URL: the provider's tokens for other services would be accepted; write the aud of your tokens, or \"any\" to accept them all",
+            ]),
+        ),
+        (
+            "any audience",
+            errors(&[("JWT_JWKS_URL", "https://a.test"), ("JWT_AUDIENCE", "any")]),
+            vec![],
+        ),
+        (
+            "any audience beside another",
+            errors(&[
+                ("JWT_JWKS_URL", "https://a.test"),
+                ("JWT_AUDIENCE", "any x"),
+            ]),
+            strings(&["JWT_AUDIENCE: \"any\" accepts every audience; remove it, or the others"]),
         ),
         (
             "unknown algorithm",

@@ -1,7 +1,6 @@
 //! `JWT_JWKS` and `JWT_SECRET`: which keys are taken and for what.
 
 use portcullis::config::Var;
-use portcullis::token::KeySource;
 
 use crate::common::{
     self, RFC8037_D, RFC8037_X, SECRET, assert_rows, base64url, minimal_with, read, settings,
@@ -21,10 +20,8 @@ fn keys_with(vars: &[(&str, &str)]) -> Result<String, Vec<String>> {
     let policy = read(&settings)?;
     let authentication = policy.authentication.expect("AUTH is not off");
     let [issuer] = authentication.issuers.try_into().expect("one issuer");
-    let KeySource::Fixed(ring) = issuer.keys else {
-        panic!("keys of a URL");
-    };
-    Ok(format!("{ring:?}"))
+    assert!(issuer.keys.remote.is_none(), "keys of a URL");
+    Ok(format!("{:?}", issuer.keys.fixed))
 }
 
 fn set(jwks: &[&str]) -> String {
@@ -63,6 +60,11 @@ fn a_key_is_for_what_its_kind_length_and_alg_say() {
         (
             "Ed25519 with alg",
             okp(r#","alg":"EdDSA""#),
+            one("None", "EdDsa"),
+        ),
+        (
+            "Ed25519 with the alg of RFC 9864",
+            okp(r#","alg":"Ed25519""#),
             one("None", "EdDsa"),
         ),
         ("kid", okp(r#","kid":"k 1""#), one("Some(\"k 1\")", "EdDsa")),
@@ -165,7 +167,7 @@ fn a_key_that_can_not_be_used_is_an_error_that_does_not_repeat_it() {
 }
 
 #[test]
-fn a_set_has_one_to_64_keys_and_nothing_else() {
+fn a_set_has_one_to_64_keys_and_its_other_members_are_ignored() {
     let one = |problem: &str| Err(strings(&[&format!("JWT_JWKS: {problem}")]));
     let many = |count| set(&vec![okp("").as_str(); count]);
     assert_rows([
@@ -182,7 +184,7 @@ fn a_set_has_one_to_64_keys_and_nothing_else() {
         (
             "a key in place of a set",
             keys_of(r#"{"kty":"oct"}"#),
-            one("\"kty\" is not a member of a JWK Set; write {\"keys\": [...]}"),
+            one("it has no array keys; write {\"keys\": [...]}"),
         ),
         (
             "empty",
@@ -193,6 +195,11 @@ fn a_set_has_one_to_64_keys_and_nothing_else() {
             "65",
             keys_of(&many(65)),
             one("it has 65 keys; write 1 to 64"),
+        ),
+        (
+            "unknown members",
+            keys_of(&set(&[&okp("")]).replacen('{', r#"{"public_certs":[],"#, 1)),
+            Ok(ring(&[key("None", "EdDsa")])),
         ),
         (
             "duplicate member",

@@ -72,6 +72,20 @@ fn the_route_is_found_as_the_server_reads_the_path() {
 }
 
 #[test]
+fn the_root_is_a_path_with_or_without_a_trailing_slash() {
+    let slash = ("PATH_TRAILING_SLASH", "same");
+    let with_root = r#"[{"path":"/"},{"path":"/{a}"},{"path":"/*"}]"#;
+    let without = r#"[{"path":"/{a}"},{"path":"/*"}]"#;
+    let of = |routes, path| found(&Site::read(&with(&[slash], routes)).expect("sound"), path);
+    assert_rows([
+        ("the root", of(with_root, "/"), "/".to_owned()),
+        ("a segment", of(with_root, "/x/"), "/{a}".to_owned()),
+        ("segments", of(with_root, "/x/y"), "/*".to_owned()),
+        ("the root by a star", of(without, "/"), "/*".to_owned()),
+    ]);
+}
+
+#[test]
 fn a_letter_that_only_some_servers_fold_leads_nowhere() {
     let routes = r#"[{"path":"/*","auth":"off"},{"path":"/secret"}]"#;
     let site = Site::read(&with(&[("PATH_CASE", "insensitive")], routes)).expect("sound");

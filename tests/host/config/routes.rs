@@ -167,24 +167,35 @@ fn a_route_has_one_upstream() {
 fn a_route_with_keys_of_its_own_inherits_none() {
     let secret = ("JWT_SECRET", "another secret of thirty-two characters");
     let url = ("JWT_JWKS_URL", "https://id.example/jwks");
+    let audience = ("JWT_AUDIENCE", "any");
     let set = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
     let jwks = ("JWT_JWKS", set);
-    let entry = json!([{"issuer": "one", "jwks_url": "https://one.example/jwks"}]).to_string();
+    let entry =
+        json!([{"issuer": "one", "jwks_url": "https://one.example/jwks", "audience": "any"}])
+            .to_string();
     let issuers = ("ISSUERS", entry.as_str());
     let sources = [secret, url, jwks, issuers];
     let without_keys = |vars: &[(&str, &str)]| {
         let mut settings = minimal_with(&[("JWT_LEEWAY", "7s")]);
         settings.vars.remove("JWT_SECRET");
+        if vars.contains(&url) {
+            settings.vars.extend(common::settings(&[audience]).vars);
+        }
         settings.vars.extend(common::settings(vars).vars);
         settings
     };
     let own_over = |global: &[(&str, &str)], own: (&str, &str)| {
-        let route = json!([{"path": "/a", own.0.to_lowercase(): own.1}]);
+        let mut route = json!([{"path": "/a", own.0.to_lowercase(): own.1}]);
+        if own == url {
+            route[0][audience.0.to_lowercase()] = audience.1.into();
+        }
         policies(&with_routes(without_keys(global), route))
     };
     assert_rows(sources.into_iter().flat_map(|own| {
         sources.map(|global| {
-            let alone = policies(&without_keys(&[own]));
+            let inherits = global == url && own != issuers;
+            let inherited: &[_] = if inherits { &[own, audience] } else { &[own] };
+            let alone = policies(&without_keys(inherited));
             (
                 format!("{} over {}", own.0, global.0),
                 own_over(&[global], own),

@@ -207,14 +207,13 @@ fn an_error_is_told_once_by_the_name_of_who_made_it() {
     };
     let tls = "REQUIRE_TLS: invalid value \"x\"; write \"true\" or \"false\"";
     let later = "MODE: invalid value \"report\"; write \"enforce\"";
-    let standing = "JWT_SECRET or JWT_JWKS is set as well; keep one, or list them under ISSUERS";
     let url = ("JWT_JWKS_URL", "https://a.test/jwks");
     let secret = "a secret of thirty-two characters!";
     let mut unbound = minimal_with(&[]);
     unbound.bindings.remove(LEDGER_BINDING);
     let mut no_upstream = minimal_with(&[]);
     no_upstream.vars.remove("UPSTREAM_URL");
-    let mut by_url = minimal_with(&[url]);
+    let mut by_url = minimal_with(&[url, ("JWT_AUDIENCE", "chat")]);
     by_url.vars.remove("JWT_SECRET");
     let global = read(&no_upstream).err().unwrap_or_default().concat();
     let upstream = global.replace("UPSTREAM_URL: ", "ROUTES /b upstream_url: ");
@@ -286,12 +285,12 @@ fn an_error_is_told_once_by_the_name_of_who_made_it() {
             vec![upstream],
         ),
         (
-            "two of a route",
+            "two sources of keys hold together",
             site_errors(&with_routes(
                 by_url,
                 two(json!({"path": "/a", "jwt_secret": secret, "jwt_jwks_url": "https://b.test"})),
             )),
-            vec![format!("ROUTES /a jwt_jwks_url: {standing}")],
+            vec![],
         ),
         (
             "scopes without identities",

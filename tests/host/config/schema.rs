@@ -59,17 +59,22 @@ fn schema() -> Value {
         let name = row.setting.name();
         let schema = match row.setting.kind() {
             Kind::Var => described(row),
+            // Written out, it would be in the repository. tools/secrets.mjs reads `writeOnly`.
             Kind::Secret => json!({
-                "not": {},
+                "type": "string",
+                "pattern": r"^\{secret:\w+\}$",
+                "writeOnly": true,
                 "description": format!(
-                    "{} A secret: set it with npx wrangler secret put {name}.", row.meaning
+                    "{} A secret: set it with npx wrangler secret put, and refer to it as \
+                     {{secret:NAME}} if it has another name than this.",
+                    row.meaning
                 ),
             }),
         };
-        vars.insert(name.into(), schema);
         if row.setting.scope() == Scope::Route {
-            route.insert(name.to_ascii_lowercase(), described(row));
+            route.insert(name.to_ascii_lowercase(), schema.clone());
         }
+        vars.insert(name.into(), schema);
     }
     route.insert(
         "path".into(),

@@ -10,7 +10,7 @@ use portcullis::policy::{
 use portcullis::relay::RelayMode;
 use portcullis::request::address::Ipv6Prefix;
 use portcullis::response::security_headers::SecurityHeaders;
-use portcullis::token::{Authentication, Expectations, Source};
+use portcullis::token::{Authentication, ClaimName, Expectations, IdentityClaims, Source};
 use portcullis::upstream::{Upstream, UpstreamUrl};
 
 use crate::common::{
@@ -77,11 +77,11 @@ fn the_least_settings_give_the_contracts_defaults() {
     );
     assert_eq!(
         format!("{:?}", authentication.issuers),
-        "[Issuer { keys: Fixed(KeyRing { keys: \
+        "[Issuer { keys: KeySources { fixed: KeyRing { keys: \
          [Key { id: None, algorithms: [Hs256], material: REDACTED }], \
-         .. }), \
-         expectations: Expectations { issuers: [], audiences: [], leeway: 0ns, max_age: None, \
-         types: [] } }]"
+         .. }, remote: None }, \
+         expectations: Expectations { issuers: [], audiences: [], leeway: 10s, max_age: None, \
+         types: [], names: IdentityClaims { subject: [\"sub\"], session: \"sid\" } } }]"
     );
     assert_eq!(permission, Permission::default());
     let url = UpstreamUrl::parse("wss://chat.example.com", false).map(Upstream::Url);
@@ -193,12 +193,15 @@ fn every_setting_takes_its_good_values() {
 
 #[test]
 fn the_tokens_settings_take_their_good_values() {
+    let claim = |name| ClaimName::parse(name).expect("a sound name");
     let found = expectations(&[
         ("JWT_ISSUER", "https://a.test, https://b.test"),
         ("JWT_AUDIENCE", "chat"),
         ("JWT_LEEWAY", "30s"),
         ("JWT_MAX_AGE", "7d"),
         ("JWT_TYP", "at+jwt JWT"),
+        ("SUBJECT_CLAIM", "/user/id, common_name"),
+        ("SESSION_CLAIM", "session_id"),
     ]);
     let expected = Expectations {
         issuers: strings(&["https://a.test", "https://b.test"]),
@@ -206,6 +209,10 @@ fn the_tokens_settings_take_their_good_values() {
         leeway: seconds(30),
         max_age: Some(seconds(7 * 86_400)),
         types: strings(&["at+jwt", "JWT"]),
+        names: IdentityClaims {
+            subject: vec![claim("/user/id"), claim("common_name")],
+            session: claim("session_id"),
+        },
     };
     assert_eq!(found, expected);
     assert_eq!(

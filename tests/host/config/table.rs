@@ -111,7 +111,7 @@ fn the_documentation_has_every_setting_as_the_table_has_it() {
 }
 
 /// A value of each setting that a route may have. None is the default.
-const OTHER_VALUES: [(&str, &str); 51] = [
+const OTHER_VALUES: [(&str, &str); 54] = [
     ("ALLOWED_ORIGINS", "https://other.example.com"),
     ("ORIGIN_MISSING", "allow"),
     ("REQUIRE_TLS", "false"),
@@ -133,7 +133,7 @@ const OTHER_VALUES: [(&str, &str); 51] = [
     ("JWT_JWKS_STALE", "5m"),
     (
         "ISSUERS",
-        r#"[{"issuer":"a","jwks_url":"https://id.example.com/jwks"}]"#,
+        r#"[{"issuer":"a","jwks_url":"https://id.example.com/jwks","audience":"any"}]"#,
     ),
     ("JWT_ALGORITHMS", "HS256"),
     ("JWT_ISSUER", "https://id.example.com"),
@@ -142,6 +142,9 @@ const OTHER_VALUES: [(&str, &str); 51] = [
     ("JWT_LEEWAY", "5s"),
     ("JWT_MAX_AGE", "1h"),
     ("JWT_REPLAY", "reject"),
+    ("SUBJECT_CLAIM", "email"),
+    ("SESSION_CLAIM", "session_id"),
+    ("TOKEN_MAX_BYTES", "8192"),
     ("TOKEN_SOURCES", "cookie:token"),
     ("REQUIRED_SCOPES", "a b"),
     ("SESSION_URL", "https://other.example.com/introspect"),
@@ -177,6 +180,7 @@ fn bound(vars: &[(&str, &str)]) -> Settings {
     let mut settings = minimal_with(&[
         ("SESSION_URL", "https://id.example.com/introspect"),
         ("SESSION_URL_AUTH", "Bearer x"),
+        ("JWT_AUDIENCE", "any"),
     ]);
     settings.vars.extend(minimal_with(vars).vars);
     let bindings = [
@@ -247,9 +251,16 @@ fn what_decides_on_tokens_tells_realms_apart() {
     let kept = ["JWT_JWKS_STALE", "SESSION_CACHE"];
     assert_rows(descriptions().iter().map(|described| {
         let name = described.setting.name();
-        let is_about_tokens = ["JWT_", "SESSION_", "ISSUERS", "REQUIRED_SCOPES"]
-            .iter()
-            .any(|start| name.starts_with(start));
+        let is_about_tokens = [
+            "JWT_",
+            "SESSION_",
+            "ISSUERS",
+            "REQUIRED_SCOPES",
+            "SUBJECT_CLAIM",
+            "TOKEN_MAX_BYTES",
+        ]
+        .iter()
+        .any(|start| name.starts_with(start));
         (
             name,
             described.setting.tokens() == Tokens::Decide,

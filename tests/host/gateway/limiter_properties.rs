@@ -3,6 +3,7 @@
 //! that are lost, doubled, late and out of order, time-outs, evictions, isolates that vanish, and
 //! one clock that jumps.
 
+mod counting;
 mod edge;
 mod world;
 

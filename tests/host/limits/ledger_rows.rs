@@ -39,7 +39,7 @@ fn stored(count: i64) -> Vec<Row> {
 fn an_attempt_writes_one_row_whatever_it_counts_for() {
     let mut ledger = TestLedger::new(limits(9, 60_000, 60_000));
     ledger.limits.ban = Some(BanRule {
-        failures: Quota::new(3, seconds(60)).expect("sound"),
+        failures: Quota::new(2, seconds(60)).expect("sound"),
         length: seconds(60),
     });
     let failure = Operation::Count { is_failure: true };

@@ -3,14 +3,12 @@
 use portcullis::limits::scope::{LimitScope, ledger_of_address, ledger_of_user};
 use portcullis::token::Identity;
 
-use crate::common::{Ask, NOW, object};
+use crate::common::{Ask, identity};
 
 fn user(subject: Option<&str>, claims: &str) -> Option<String> {
     ledger_of_user(&Identity {
         subject: subject.map(str::to_owned),
-        scopes: Vec::new(),
-        claims: object(claims),
-        expires: NOW,
+        ..identity(claims)
     })
 }
 

@@ -2,19 +2,9 @@
 
 use portcullis::one_time::jti::TokenUse;
 use portcullis::response::reason::{Reason, Rejection};
-use portcullis::token::Identity;
 use portcullis::util::time::Timestamp;
 
-use crate::common::{NOW, assert_rows, object, seconds};
-
-fn identity(claims: &str) -> Identity {
-    Identity {
-        subject: None,
-        scopes: Vec::new(),
-        claims: object(claims),
-        expires: NOW,
-    }
-}
+use crate::common::{NOW, assert_rows, identity, seconds};
 
 fn use_of(claims: &str) -> Result<TokenUse, Rejection> {
     TokenUse::of(&identity(claims), NOW)
@@ -50,7 +40,7 @@ fn a_jti_is_a_text_of_bounded_length() {
         ("257 bytes", jti(257), Some("jti is longer than 256 bytes")),
     ];
     assert_rows(rows.map(|(name, claims, cause)| {
-        let expected = cause.map(|cause| Reason::TokenInvalid.because(cause));
+        let expected = cause.map(|cause| Reason::TokenUnusable.because(cause));
         (name, use_of(&claims).err(), expected)
     }));
 }

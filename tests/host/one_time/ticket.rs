@@ -3,7 +3,7 @@
 use portcullis::one_time::ticket::{Bounds, Grant, Ticket};
 use portcullis::request::address::{ClientAddress, Ipv6Prefix};
 use portcullis::response::reason::{Reason, Rejection};
-use portcullis::token::{Identity, Source, TokenDigest};
+use portcullis::token::{Identity, Source, TokenDigest, TrustDomain};
 use portcullis::util::time::Timestamp;
 
 use crate::common::{Ask, assert_rows, object, seconds, strings};
@@ -99,6 +99,8 @@ fn grant() -> Grant {
             scopes: strings(&["chat", "read"]),
             claims: object(r#"{"sub":"ada","rooms":[7,"x"]}"#),
             expires: Timestamp(1_800_000_060_000),
+            session: Some("s-1".into()),
+            domain: TrustDomain::KeySource("k-1".into()),
         },
         alg: Some("ES256".into()),
         kid: None,
@@ -120,7 +122,8 @@ fn issued() -> Bounds {
 
 const STORED: &str = concat!(
     r#"{"address":"2001:db8::/64","origin":"https://app.example","route":"/rooms/{room}","#,
-    r#""subject":"ada","scopes":["chat","read"],"claims":{"rooms":[7,"x"],"sub":"ada"},"#,
+    r#""subject":"ada","session":"s-1","domain":{"key_source":"k-1"},"#,
+    r#""scopes":["chat","read"],"claims":{"rooms":[7,"x"],"sub":"ada"},"#,
     r#""expires":1800000060000,"alg":"ES256","kid":null,"token":"0cef713d6d147d02fcf74c3d1baf9059"}"#
 );
 
@@ -134,7 +137,7 @@ fn what_is_stored_is_unchanged() {
 fn a_ticket_is_good_for_whom_it_was_issued_to() {
     let origin = Some("https://app.example");
     let route = "/rooms/{room}";
-    let invalid = |cause: &'static str| Err(Reason::TokenInvalid.because(cause));
+    let unusable = |cause: &'static str| Err(Reason::TokenUnusable.because(cause));
     let another_address = "the ticket was issued to another address";
     let another_origin = "the ticket was issued to another origin";
     let rows = [
@@ -147,32 +150,32 @@ fn a_ticket_is_good_for_whom_it_was_issued_to() {
         (
             "another /64",
             bounds("2001:db8:0:1::1", origin, route),
-            invalid(another_address),
+            unusable(another_address),
         ),
         (
             "IPv4",
             bounds("192.0.2.1", origin, route),
-            invalid(another_address),
+            unusable(another_address),
         ),
         (
             "no address",
             bounds("", origin, route),
-            invalid(another_address),
+            unusable(another_address),
         ),
         (
             "another origin",
             bounds("2001:db8::1", Some("https://app2.example"), route),
-            invalid(another_origin),
+            unusable(another_origin),
         ),
         (
             "no origin",
             bounds("2001:db8::1", None, route),
-            invalid(another_origin),
+            unusable(another_origin),
         ),
         (
             "another route",
             bounds("2001:db8::1", origin, "/rooms/{other}"),
-            invalid("the ticket was issued for another route"),
+            unusable("the ticket was issued for another route"),
         ),
     ];
     assert_rows(
@@ -190,7 +193,8 @@ fn what_is_not_ours_stands_for_nothing() {
         STORED.replace("\"scopes\":[\"chat\",\"read\"],", ""),
     ];
     assert_rows(foreign.map(|text| {
-        let expected = Reason::TokenInvalid.because("the stored grant of the ticket can't be read");
+        let expected =
+            Reason::TokenUnusable.because("the stored grant of the ticket can't be read");
         let found = Grant::redeem(&text, &issued());
         (text, found, Err(expected))
     }));

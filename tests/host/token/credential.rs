@@ -3,6 +3,7 @@
 use portcullis::response::reason::{Reason, Rejection};
 use portcullis::token::{Authentication, Credential, Expectations, Key, Source};
 
+use crate::common::runtime::MAX_BYTES;
 use crate::common::runtime::{self, Bench, issuer};
 use crate::common::{Ask, NOW, NOW_SECONDS, SECRET, assert_rows, hs256, strings};
 
@@ -77,14 +78,19 @@ fn the_subprotocol_after_bearer_is_a_token() {
     let at = |protocols: &[&str]| find(&[Source::Subprotocol], &ask, protocols);
     let token = || found("a.b.c", &[Source::Subprotocol]);
     let alone =
-        || Err(Reason::TokenInvalid.because("the subprotocol bearer has no token behind it"));
+        || Err(Reason::TokenInvalid.because("the subprotocol bearer has no token after it"));
     assert_rows([
         ("alone", at(&["bearer", "a.b.c"]), token()),
         ("before others", at(&["bearer", "a.b.c", "chat"]), token()),
         ("behind others", at(&["chat", "bearer", "a.b.c"]), token()),
         ("bearer last", at(&["chat", "bearer"]), alone()),
         ("only bearer", at(&["bearer"]), alone()),
-        ("other case", at(&["Bearer", "a.b.c"]), nothing()),
+        ("other case", at(&["Bearer", "a.b.c"]), token()),
+        (
+            "twice in other case",
+            at(&["bearer", "a.b.c", "BEARER", "d.e.f"]),
+            ambiguous("subprotocol disagrees with subprotocol"),
+        ),
         ("none", at(&[]), nothing()),
         ("others", at(&["chat", "a.b.c"]), nothing()),
     ]);
@@ -264,6 +270,7 @@ fn no_token_is_fine_only_where_it_is_optional_and_a_bad_one_never() {
     let gate = |required| Authentication {
         required,
         sessions: None,
+        max_bytes: MAX_BYTES,
         sources: vec![Source::Header, Source::Subprotocol],
         issuers: vec![issuer(
             [Key::from_secret(SECRET.to_vec()).expect("long enough")],
@@ -288,7 +295,7 @@ fn no_token_is_fine_only_where_it_is_optional_and_a_bad_one_never() {
         hs256(&format!(r#"{{"exp":{}}}"#, NOW_SECONDS + 1))
     );
     let invalid = || Err(Reason::TokenInvalid.because("not three segments"));
-    let alone = Reason::TokenInvalid.because("the subprotocol bearer has no token behind it");
+    let alone = Reason::TokenInvalid.because("the subprotocol bearer has no token after it");
     let missing = Reason::TokenMissing.because("no token in any of TOKEN_SOURCES");
     assert_rows([
         ("required, missing", check(true, None, &[]), Err(missing)),

@@ -1,9 +1,10 @@
 //! The form of a token: segments, base64url, JSON, size and signature.
 
 use portcullis::response::reason::Rejection;
-use portcullis::token::{Authentication, Expectations, Key, MAX_TOKEN_BYTES};
+use portcullis::token::{Authentication, Expectations, Key};
 
 use crate::common::claims::{ada, invalid};
+use crate::common::runtime::MAX_BYTES;
 use crate::common::runtime::{gate_with, subject_of as admit};
 use crate::common::{
     RFC8037_X, SECRET, Signer, assert_rows, base64url, hs256, object, rfc8037_key, signing_input,
@@ -209,7 +210,7 @@ fn a_token_has_three_segments_of_canonical_base64url() {
 }
 
 #[test]
-fn a_token_of_8192_bytes_is_read_and_one_of_8193_is_not() {
+fn a_token_of_token_max_bytes_is_read_and_a_longer_one_is_not() {
     let filled = |length: usize| {
         let mut filler = length;
         loop {
@@ -223,10 +224,10 @@ fn a_token_of_8192_bytes_is_read_and_one_of_8193_is_not() {
             filler -= 1;
         }
     };
-    let (largest, larger) = (filled(MAX_TOKEN_BYTES), filled(MAX_TOKEN_BYTES + 1));
-    assert_eq!((largest.len(), larger.len()), (8192, 8193));
+    let (largest, larger) = (filled(MAX_BYTES), filled(MAX_BYTES + 1));
+    assert_eq!((largest.len(), larger.len()), (16_384, 16_385));
     assert_eq!(admit(&gate(), &largest), ada());
-    let longer = || invalid("longer than 8192 bytes");
+    let longer = || invalid("longer than the 16384 bytes of TOKEN_MAX_BYTES");
     assert_eq!(admit(&gate(), &larger), longer());
     assert_eq!(
         admit(&gate(), &".".repeat(10_000_000)),

@@ -56,7 +56,7 @@ fn alg_none_is_no_algorithm_in_any_case() {
         "HS256,HS512",
         "ES256K",
         "eddsa",
-        "Ed25519",
+        "ed25519",
         "HMAC",
         "dir",
     ];
@@ -317,12 +317,13 @@ fn no_secret_shows_in_debug() {
     let gate = format!("{:?}", gate());
     assert_eq!(
         gate,
-        "Authentication { required: true, sources: [Header], issuers: [Issuer { keys: Fixed(\
+        "Authentication { required: true, sources: [Header], issuers: [Issuer { keys: KeySources { fixed: \
          KeyRing { keys: [\
          Key { id: Some(\"mac\"), algorithms: [Hs256], material: REDACTED }, \
          Key { id: Some(\"ed\"), algorithms: [EdDsa], material: REDACTED }], \
-         .. }), \
+         .. }, remote: None }, \
          expectations: Expectations { issuers: [], audiences: [], leeway: 0ns, max_age: None, \
-         types: [] } }], sessions: None }"
+         types: [], names: IdentityClaims { subject: [\"sub\"], session: \"sid\" } } }], \
+         sessions: None, max_bytes: 16384 }"
     );
 }

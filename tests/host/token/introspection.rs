@@ -2,14 +2,15 @@
 
 use portcullis::response::reason::{Reason, Rejection};
 use portcullis::token::{
-    Authentication, Expectations, IntrospectionRequest, Issuer, Key, KeyRing, KeySource,
-    MAX_TOKEN_BYTES, ProviderAnswer,
+    Authentication, Expectations, IntrospectionRequest, Issuer, Key, KeyRing, KeySources,
+    ProviderAnswer,
 };
 
 use crate::common::counters::ready;
 use crate::common::provider::{
     ADA, INACTIVE, Provider, check, gate, invalid, json, owner, sessions, sessions_with, unverified,
 };
+use crate::common::runtime::MAX_BYTES;
 use crate::common::{
     Ask, NOW, NOW_SECONDS, SECRET, assert_rows, base64url, hs256, seconds, strings,
 };
@@ -235,7 +236,7 @@ fn expectations_hold_as_for_tokens() {
 fn no_session_id_is_empty_or_endless() {
     let provider = Provider::saying(ADA);
     let gate = gate(sessions());
-    let longest = "s".repeat(MAX_TOKEN_BYTES);
+    let longest = "s".repeat(MAX_BYTES);
     assert_rows([
         (
             "empty",
@@ -250,7 +251,7 @@ fn no_session_id_is_empty_or_endless() {
         (
             "longer",
             owner(&gate, &provider, &format!("{longest}s")),
-            invalid("longer than 8192 bytes"),
+            invalid("longer than the 16384 bytes of TOKEN_MAX_BYTES"),
         ),
     ]);
     assert_eq!(provider.times_asked(), 1);
@@ -261,7 +262,7 @@ fn no_session_id_is_empty_or_endless() {
 fn jwts_are_for_the_keys_and_the_rest_is_for_the_provider() {
     let with_keys = || Authentication {
         issuers: vec![Issuer {
-            keys: KeySource::Fixed(KeyRing::new(vec![
+            keys: KeySources::fixed(KeyRing::new(vec![
                 Key::from_secret(SECRET.to_vec()).expect("long enough"),
             ])),
             expectations: Expectations::default(),

@@ -4,7 +4,7 @@ use portcullis::config::{Settings, Var};
 use portcullis::token::Authentication;
 use serde_json::{Value, json};
 
-use crate::common::claims::invalid;
+use crate::common::claims::{invalid, unusable};
 use crate::common::runtime::{Bench, admit};
 use crate::common::{
     self, RFC8037_X, Signer, assert_rows, base64url, minimal_with, read, rfc8037_key,
@@ -59,7 +59,7 @@ fn a_key_of_one_issuer_never_validates_a_token_of_another() {
         &json!([
             {"issuer": "https://a.test", "jwks": oct(&MAC)},
             {"issuer": "https://b.test", "jwks": okp(), "audience": ["chat", "mail"]},
-            {"issuer": "https://c.test", "jwks_url": URL},
+            {"issuer": "https://c.test", "jwks_url": URL, "audience": "any"},
         ]),
     );
     let bench = Bench::at(common::NOW);
@@ -79,12 +79,12 @@ fn a_key_of_one_issuer_never_validates_a_token_of_another() {
         (
             "b's for another",
             check(ed(&json!({"iss": "https://b.test", "aud": "x"}))),
-            (invalid("aud is not in JWT_AUDIENCE"), 0),
+            (unusable("aud is not in JWT_AUDIENCE"), 0),
         ),
         (
             "b's for nobody",
             check(ed(&json!({"iss": "https://b.test"}))),
-            (invalid("aud is not in JWT_AUDIENCE"), 0),
+            (unusable("aud is not in JWT_AUDIENCE"), 0),
         ),
         ("c's", check(ed(&c)), (Ok(()), 1)),
         ("a's key, b's name", check(mac(&MAC, &b)), no_key()),
@@ -133,12 +133,12 @@ fn one_issuer_of_a_list_is_as_strict_as_several() {
         (
             "missing",
             check(json!({})),
-            invalid("iss is not in JWT_ISSUER"),
+            unusable("iss is not in JWT_ISSUER"),
         ),
         (
             "other",
             check(json!({"iss": "https://b.test"})),
-            invalid("iss is not in JWT_ISSUER"),
+            unusable("iss is not in JWT_ISSUER"),
         ),
     ]);
 }
@@ -175,7 +175,7 @@ fn typ_is_a_media_type_in_any_case_with_or_without_application() {
         let token = Signer::Hs256(secret).token(&header, r#"{"exp":1900000000}"#);
         admit(&Bench::at(common::NOW), &gate, &token).map(|_| ())
     };
-    let wrong = || invalid("typ is not in JWT_TYP");
+    let wrong = || unusable("typ is not in JWT_TYP");
     assert_rows([
         ("same", check("at+jwt", r#","typ":"at+jwt""#), Ok(())),
         ("other case", check("at+jwt", r#","typ":"AT+JWT""#), Ok(())),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use portcullis::response::reason::{Reason, Rejection};
 use portcullis::token::{
-    Authentication, Document, Expectations, Fetch, Issuer, KeySource, RemoteKeys,
+    Authentication, Document, Expectations, Fetch, Issuer, KeySources, RemoteKeys,
 };
 
 use crate::common::claims::invalid;
@@ -231,7 +231,10 @@ fn the_same_text_keeps_the_ring_and_another_does_not() {
 
 fn gate() -> Authentication {
     gate_of([Issuer {
-        keys: KeySource::Remote(remote()),
+        keys: KeySources {
+            remote: Some(remote()),
+            ..KeySources::default()
+        },
         expectations: Expectations::default(),
     }])
 }

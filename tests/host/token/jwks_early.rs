@@ -1,10 +1,9 @@
 //! A key set by URL that is fetched early, since a token may be by a key that it lacks.
 
-use std::rc::Rc;
 use std::time::Duration;
 
 use portcullis::response::reason::{Reason, Rejection};
-use portcullis::token::{Authentication, Expectations, Issuer, KeySource, RemoteKeys};
+use portcullis::token::{Authentication, Expectations, Issuer, KeySources, RemoteKeys};
 
 use crate::common::runtime::{Bench, admit, gate_of};
 use crate::common::{NOW, RFC8037_X, Signer, assert_rows, ms, rfc8037_key, seconds};
@@ -30,7 +29,7 @@ fn set(jwks: &[String]) -> String {
 fn gate() -> Authentication {
     let hour = Duration::from_hours(1);
     gate_of([Issuer {
-        keys: KeySource::Remote(Rc::new(RemoteKeys::new(URL.into(), Vec::new(), hour))),
+        keys: KeySources::remote(RemoteKeys::new(URL.into(), Vec::new(), hour)),
         expectations: Expectations::default(),
     }])
 }

@@ -1,3 +1,4 @@
+mod claim_name;
 mod claims;
 mod credential;
 mod form;
@@ -11,6 +12,8 @@ mod jwks_early;
 mod jwks_set;
 mod jwks_shared;
 mod keys;
+mod pem;
+mod provider_unavailable;
 mod removal;
 mod rfc_list;
 mod text;

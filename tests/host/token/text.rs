@@ -2,7 +2,7 @@
 
 use portcullis::token::{Authentication, Expectations, Key};
 
-use crate::common::claims::{ada, invalid};
+use crate::common::claims::{ada, invalid, unusable};
 use crate::common::runtime::{gate_with, subject_of as admit};
 use crate::common::{SECRET, Signer, assert_rows, base64url, hs256, strings};
 
@@ -97,8 +97,8 @@ fn texts_are_compared_by_code_points() {
         let claims = format!(r#"{{"exp":1900000000,"sub":"ada","iss":"{iss}","aud":"{aud}"}}"#);
         admit(&gate, &signed(header.as_bytes(), claims.as_bytes()))
     };
-    let iss = || invalid("iss is not in JWT_ISSUER");
-    let aud = || invalid("aud is not in JWT_AUDIENCE");
+    let iss = || unusable("iss is not in JWT_ISSUER");
+    let aud = || unusable("aud is not in JWT_AUDIENCE");
     let (right, at) = ("https://caf\u{e9}.example", "at+jwt");
     assert_rows([
         ("same", check(right, "chat", at), ada()),
@@ -134,7 +134,7 @@ fn texts_are_compared_by_code_points() {
         (
             "typ with a sign that has no case of ASCII",
             check(right, "chat", "at+\u{17f}jwt"),
-            invalid("typ is not in JWT_TYP"),
+            unusable("typ is not in JWT_TYP"),
         ),
     ]);
 }

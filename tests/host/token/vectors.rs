@@ -43,6 +43,7 @@ fn the_hs256_example_of_rfc_7515_is_valid_until_its_exp() {
         scopes: Vec::new(),
         expires: Timestamp(EXP),
         claims: Map::new(),
+        ..Identity::default()
     };
     let expired = Reason::TokenExpired.because("exp has passed");
     let forged = RFC7515_TOKEN.replace("dBjf", "dBjg");
@@ -52,7 +53,7 @@ fn the_hs256_example_of_rfc_7515_is_valid_until_its_exp() {
         (
             "other issuer",
             at(EXP - 1, &["jane"]),
-            Err(Reason::TokenInvalid.because("iss is not in JWT_ISSUER")),
+            Err(Reason::TokenUnusable.because("iss is not in JWT_ISSUER")),
         ),
         (
             "other signature",
@@ -93,6 +94,7 @@ fn a_token_signed_by_the_key_pair_of_rfc_8037_is_admitted() {
         scopes: vec!["read".into()],
         expires: Timestamp(EXP),
         claims: Map::new(),
+        ..Identity::default()
     };
     let checked = check(&jwk, &token, Timestamp(EXP - 1), &[]);
     assert_eq!(checked, Ok(Some(ada)));

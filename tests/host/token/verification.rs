@@ -26,11 +26,11 @@ fn every_hmac_verifies_under_a_key_that_is_long_enough() {
 #[test]
 fn exp_is_mandatory_and_a_number() {
     let gate = gate(Expectations::default());
-    let not_a_number = || invalid("exp is not a number");
+    let not_a_number = || unusable("exp is not a number");
     let at = |ms| expiring(Timestamp(ms), None, &[]);
     let passed = || expired("exp has passed");
     let rows = [
-        ("missing", r#"{}"#, invalid("exp is missing")),
+        ("missing", r#"{}"#, unusable("exp is missing")),
         ("null", r#"{"exp":null}"#, not_a_number()),
         ("string", r#"{"exp":"1900000000"}"#, not_a_number()),
         ("true", r#"{"exp":true}"#, not_a_number()),
@@ -39,12 +39,12 @@ fn exp_is_mandatory_and_a_number() {
         (
             "other case",
             r#"{"EXP":1900000000}"#,
-            invalid("exp is missing"),
+            unusable("exp is missing"),
         ),
         (
             "nested",
             r#"{"claims":{"exp":1900000000}}"#,
-            invalid("exp is missing"),
+            unusable("exp is missing"),
         ),
         ("negative", r#"{"exp":-1}"#, passed()),
         ("very negative", r#"{"exp":-1e308}"#, passed()),
@@ -117,12 +117,12 @@ fn a_token_of_the_future_is_invalid() {
     });
     for claim in ["nbf", "iat"] {
         let future = || match claim {
-            "nbf" => invalid("nbf is in the future"),
-            _ => invalid("iat is in the future"),
+            "nbf" => unusable("nbf is in the future"),
+            _ => unusable("iat is in the future"),
         };
         let not_a_number = || match claim {
-            "nbf" => invalid("nbf is not a number"),
-            _ => invalid("iat is not a number"),
+            "nbf" => unusable("nbf is not a number"),
+            _ => unusable("iat is not a number"),
         };
         let with = |gate, value: String| check(gate, &and_exp(&format!(r#""{claim}":{value}"#)));
         let at = |gate, offset: i64| with(gate, (NOW_SECONDS as i64 + offset).to_string());
@@ -171,7 +171,7 @@ fn a_greatest_age_makes_iat_mandatory() {
         (
             "missing",
             check(&gate(0), &and_exp("")),
-            invalid("iat is missing"),
+            unusable("iat is missing"),
         ),
         ("young", aged(0, 0), nobody()),
         ("just young enough", aged(0, 99), nobody()),
@@ -200,7 +200,7 @@ fn the_identity_knows_when_the_token_expires_without_the_leeway() {
 #[test]
 fn claims_are_checked_alike_when_called_directly() {
     let claims = object(&format!(r#"{{"exp":{EXP},"sub":"ada"}}"#));
-    let found = Expectations::default().check(claims.clone(), NOW);
+    let found = Expectations::default().check(claims.clone(), None, String::new, NOW);
     let without_claims = found.map(|mut identity| {
         assert_eq!(std::mem::take(&mut identity.claims), claims);
         Some(identity)

@@ -11,6 +11,7 @@ use portcullis::upstream::assertion::{Assertion, AssertionKey};
 use portcullis::upstream::{Upstream, UpstreamUrl};
 use serde_json::{Map, Value, json};
 
+use crate::common::identity;
 use crate::common::{
     NOW, NOW_SECONDS, RFC8037_D, RFC8037_X, Signer, assert_rows, object, rfc8037_key,
 };
@@ -37,6 +38,7 @@ fn ada() -> Identity {
         scopes: vec!["read".into(), "write".into()],
         claims: Map::new(),
         expires: NOW,
+        ..Identity::default()
     }
 }
 
@@ -103,8 +105,7 @@ fn a_subject_is_named_with_its_issuer_and_the_route_with_both() {
     let claims_of = |subject: Option<&str>, claims: &str| {
         let identity = Identity {
             subject: subject.map(str::to_owned),
-            claims: object(claims),
-            ..ada()
+            ..identity(claims)
         };
         let assertion = Assertion {
             audience: "https://chat.example.com",

@@ -6,7 +6,7 @@ use portcullis::token::{Authenticated, Credential, Identity, Source};
 use portcullis::upstream::{Forward, GATE_HEADERS, Offer, PLATFORM_HEADERS, Upstream, UpstreamUrl};
 use serde_json::Map;
 
-use crate::common::{Ask, NONCE, NOW, assert_rows, object, seconds, strings};
+use crate::common::{Ask, NONCE, NOW, assert_rows, identity, seconds, strings};
 
 fn server() -> Upstream {
     let url = UpstreamUrl::parse("wss://chat.example.com/base", false).expect("sound");
@@ -294,6 +294,7 @@ fn identity_headers_are_escaped_and_absent_where_there_is_nothing_to_say() {
                 scopes: strings(scopes),
                 expires: NOW,
                 claims: Map::new(),
+                ..Identity::default()
             }),
             token: None,
             credential: None,
@@ -309,9 +310,7 @@ fn the_issuer_is_named_with_the_subject() {
         let authenticated = Authenticated {
             identity: Some(Identity {
                 subject: Some("ada".into()),
-                scopes: Vec::new(),
-                expires: NOW,
-                claims: object(claims),
+                ..identity(claims)
             }),
             token: None,
             credential: None,
@@ -378,6 +377,30 @@ fn what_is_offered_is_what_was_checked() {
             "extensions with an open quote",
             headers(extension, ",a; b=\"", &[]),
             vec![],
+        ),
+    ]);
+}
+
+/// The list as it was sent has the token.
+#[test]
+fn a_token_among_empty_elements_stays_out_of_the_offer() {
+    let headers = |value: &str, protocols: &[&str]| {
+        let ask = Ask::upgrade().with("sec-websocket-protocol", value);
+        let authenticated = authenticated(&ask, &[Source::Subprotocol], protocols);
+        let (_, remove, set) = sent(&server(), &ask, &authenticated, protocols);
+        (remove, set)
+    };
+    let name = "sec-websocket-protocol";
+    assert_rows([
+        (
+            "others are left",
+            headers("bearer, t,, chat,", &["bearer", "t", "chat"]),
+            (vec![], vec![(name, "chat".to_owned())]),
+        ),
+        (
+            "none is left",
+            headers("bearer, t,", &["bearer", "t"]),
+            (vec![name], vec![]),
         ),
     ]);
 }

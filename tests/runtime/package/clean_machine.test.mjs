@@ -14,9 +14,11 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { delimiter, join, relative } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { parseEnv } from 'node:util';
 import { WebSocket, WebSocketServer } from 'ws';
+import { TEMPLATE, template } from '../../../tools/init/template.mjs';
 import { packAll } from '../../../tools/pack.mjs';
 import { problemsOf } from '../../../tools/release.mjs';
 import { useFolder } from '../../support/gate.mjs';
@@ -157,7 +159,7 @@ describe('a machine with Node and npm alone', () => {
     const answers = ['--origins', ORIGIN, '--server', 'chat', '--tokens', 'off', '--limits', 'off'];
     const { code, output } = await run('npx', ['portcullis', 'init', ...answers]);
     assert.equal(code, 1);
-    assert.match(output, /wrangler\.toml, .* are there already, and nothing was written/);
+    assert.match(output, /wrangler\.toml is there already, and nothing was written/);
   });
   test('check finds the settings right, and says what is wrong', async (t) => {
     const { code, output, took } = await run('npm', ['run', 'check']);
@@ -253,5 +255,26 @@ describe('a machine with Node and npm alone', () => {
       encoding: 'utf8',
     });
     assert.equal(status, 0, stdout);
+  });
+});
+
+describe('the template of the deploy button', () => {
+  const files = Object.entries(template());
+  test('is what init writes', () => {
+    const found = readdirSync(TEMPLATE, { recursive: true, withFileTypes: true })
+      .filter((one) => one.isFile())
+      .map(({ parentPath, name }) => relative(TEMPLATE, join(parentPath, name)));
+    assert.deepEqual(found.sort(), files.map(([name]) => name).sort());
+    for (const [name, content] of files) {
+      const hint = `${name}: run node tools/init/template.mjs`;
+      assert.equal(readFileSync(join(TEMPLATE, name), 'utf8'), content, hint);
+    }
+  });
+  test('holds no secret, and no value that would pass for one', () => {
+    const example = readFileSync(join(TEMPLATE, '.dev.vars.example'), 'utf8');
+    const { JWT_SECRET, ...others } = parseEnv(example);
+    assert.ok(JWT_SECRET.length < 32);
+    assert.deepEqual(others, {});
+    assert.ok(!existsSync(join(TEMPLATE, '.dev.vars')));
   });
 });

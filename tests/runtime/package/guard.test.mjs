@@ -2,7 +2,7 @@
 // PartyServer as they are on npm.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { copyFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { buildSync } from 'esbuild';
@@ -76,6 +76,12 @@ describe('hono and PartyServer in one Worker', () => {
       headers: bearer(await token({ sub }), { Origin: APP }),
     });
 
+  test('is shown on its page as it is', () => {
+    const page = readFileSync(inRoot('docs/package.md'), 'utf8');
+    for (const name of ['worker.mjs', 'wrangler.toml']) {
+      assert.ok(page.includes(`\n${readFileSync(join(EXAMPLE, name), 'utf8')}\`\`\`\n`), name);
+    }
+  });
   test('has all that the gate needs once its configuration is updated', () => {
     assert.deepEqual(missing(settings), []);
   });

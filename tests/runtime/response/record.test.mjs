@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { MODULES } from '../../../tools/gate.mjs';
+import { version } from '../../../tools/init/files.mjs';
 import { inRoot } from '../../../tools/run.mjs';
 import { requestId } from '../../support/answers.mjs';
 import { freshKey, handshake, openGate, useGate } from '../../support/gate.mjs';
@@ -107,6 +108,7 @@ describe('the decision record', () => {
         alg: null,
         kid: null,
         mode: 'enforce',
+        version: version(),
         ...expected,
       });
       assert.match(time, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
@@ -123,7 +125,7 @@ describe('the decision record', () => {
         'route',
         'origin',
       ];
-      texts.push('colo', 'subject', 'alg', 'kid', 'mode');
+      texts.push('colo', 'subject', 'alg', 'kid', 'mode', 'version');
       assert.deepEqual(await pointOf(gate, record.request_id), {
         indexes: [record.address],
         blobs: texts.map((text) => record[text] ?? ''),

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { describe, test } from 'node:test';
+import { version } from '../../../tools/init/files.mjs';
 import {
   assertAdmitted,
   assertAnswer,
@@ -36,7 +37,7 @@ describe('a gate that wants a token', () => {
     const headers = [['Host', 'gate.example']];
     assertAnswer(
       await gate.send({ target: '/_portcullis/health', headers }),
-      health(200, '{"status":"ok"}'),
+      health(200, `{"status":"ok","version":"${version()}"}`),
     );
   });
 
@@ -246,7 +247,7 @@ describe('a gate that is not configured', () => {
   test('health says so, and not why', async () => {
     const headers = [['Host', 'gate.example']];
     const answer = await gate.send({ target: '/_portcullis/health', headers });
-    assertAnswer(answer, health(503, '{"status":"misconfigured"}'));
+    assertAnswer(answer, health(503, `{"status":"misconfigured","version":"${version()}"}`));
   });
 });
 

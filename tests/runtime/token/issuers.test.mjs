@@ -121,8 +121,8 @@ describe('ISSUERS that make no sense', () => {
     { issuer: ONE, jwks_url: 'http://one.example/jwks' },
     { issuer: TWO, jwks_url: `${TWO}/jwks`, algorithms: 'HS257' },
     { issuer: TWO, jwks_url: `${TWO}/jwks`, audiences: 'x' },
-    { issuer: PARTNER, jwks_url: `${TWO}/jwks` },
-    { issuer: PARTNER, jwks_url: `${TWO}/jwks` },
+    { issuer: PARTNER, jwks_url: `${TWO}/jwks`, audience: 'any' },
+    { issuer: PARTNER, jwks_url: `${TWO}/jwks`, audience: 'any' },
   ];
   const gate = useGate({
     upstream,
@@ -133,10 +133,10 @@ describe('ISSUERS that make no sense', () => {
     const told = await gate.log.find(({ level, message }) => level === 'error' && message);
     for (const part of [
       'JWT_AUDIENCE: ISSUERS is set as well',
-      'ISSUERS: entry 0: it takes either jwks_url, a string, or jwks',
+      'ISSUERS: entry 0: it takes jwks_url, jwks, or both',
       'ISSUERS: entry 1: jwks_url: it is not an https URL',
       'ISSUERS: entry 2: "HS257" is not an algorithm',
-      'ISSUERS: entry 3: "audiences" is no member of an issuer',
+      'ISSUERS: entry 3: "audiences" is not a member of an issuer',
       `ISSUERS: issuer "${PARTNER}" stands twice`,
     ]) {
       assert.ok(told.includes(part), `${part}\n${told}`);

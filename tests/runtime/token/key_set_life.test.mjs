@@ -42,7 +42,7 @@ function useKeySet(maxAge) {
 }
 
 const trusting = (server) => ({
-  vars: { ...UNCOUNTED, AUTH: 'required', JWT_JWKS_URL: `${SITE}/jwks` },
+  vars: { ...UNCOUNTED, AUTH: 'required', JWT_JWKS_URL: `${SITE}/jwks`, JWT_AUDIENCE: 'any' },
   ...internet({ [SITE]: server.url }),
 });
 

@@ -64,24 +64,17 @@ for (const alg of ['RS256', 'PS256', 'ES256', 'EdDSA']) {
 describe('what a token of the provider must say', () => {
   const upstream = useUpstream();
   const provider = useProvider(ISSUER);
-  for (const [setting, value, cause, expected = 'token_invalid'] of [
+  for (const [setting, value, cause] of [
     ['JWT_AUDIENCE', 'https://mail.example', 'aud is not in JWT_AUDIENCE'],
     ['JWT_ISSUER', 'https://id.example.evil', 'iss is not in JWT_ISSUER'],
     ['JWT_TYP', 'JWT', 'typ is not in JWT_TYP'],
-    [
-      'JWT_ALGORITHMS',
-      'ES256',
-      /none of its algorithms is in JWT_ALGORITHMS/,
-      'provider_unavailable',
-    ],
+    ['JWT_ALGORITHMS', 'ES256', 'no key for this alg and kid'],
   ]) {
     describe(`${setting}=${value}`, () => {
       const gate = trusting(provider, upstream, { [setting]: value });
       test('refuses it', async () => {
-        const [reason, told] = await outcome(gate, await provider.token());
-        assert.equal(reason, expected);
-        if (cause instanceof RegExp) assert.match(told, cause);
-        else assert.equal(told, cause);
+        const refused = ['token_invalid', cause];
+        assert.deepEqual(await outcome(gate, await provider.token()), refused);
       });
     });
   }

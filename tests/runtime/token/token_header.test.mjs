@@ -36,7 +36,7 @@ describe('a token', () => {
     response.end(JSON.stringify({ keys: [evil.jwk] }));
   });
   const settings = {
-    JWT_JWKS_URL: { JWT_JWKS_URL: `${SITE}/jwks` },
+    JWT_JWKS_URL: { JWT_JWKS_URL: `${SITE}/jwks`, JWT_AUDIENCE: 'any' },
     JWT_JWKS: { JWT_JWKS: JSON.stringify({ keys: [rsa.jwk, ed.jwk, mac.jwk] }) },
   };
   const claims = { sub: 'alice', exp: Math.floor(Date.now() / 1000) + 600 };

@@ -1,0 +1,3 @@
+// The gate and its Durable Objects, as the package has them.
+export * from 'portcullis/worker';
+export { default } from 'portcullis/worker';
