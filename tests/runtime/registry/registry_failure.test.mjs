@@ -24,7 +24,7 @@ const DISCONNECTED = [4403, 'disconnected'];
 const vars = (policy) => ({
   ...WATCHED,
   CLOSE_ON_EXPIRY: 'true',
-  ON_LIMITER_FAILURE: policy,
+  ON_REGISTRY_FAILURE: policy,
   LIMITER_TIMEOUT: `${TIMEOUT}ms`,
   ROUTES: JSON.stringify([
     { path: '/*' },
@@ -88,7 +88,7 @@ for (const [policy, assertAnswered] of [
     );
   };
 
-  describe(`ON_LIMITER_FAILURE=${policy}`, () => {
+  describe(`ON_REGISTRY_FAILURE=${policy}`, () => {
     const upstream = useUpstream();
     const gate = useGate({ upstream, vars: vars(policy), ...withRegistry('Double') });
 
@@ -164,7 +164,7 @@ for (const [policy, assertAnswered] of [
     }
   });
 
-  describe(`ON_LIMITER_FAILURE=${policy}, a registry that can’t be built`, () => {
+  describe(`ON_REGISTRY_FAILURE=${policy}, a registry that can’t be built`, () => {
     const upstream = useUpstream();
     const gate = useGate({ upstream, vars: vars(policy), ...withRegistry('Unbuilt') });
     for (const target of ['/', '/native']) {
