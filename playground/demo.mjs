@@ -1,8 +1,9 @@
 // The whole demonstration: a server, the gate in front of it, and the playground page. For
 // npm start and for the tests. Needs Node 22 and a build.
 import { readFileSync } from 'node:fs';
-import { NAME, startGate } from '../tools/gate.mjs';
+import { describe, NAME, startGate } from '../tools/gate.mjs';
 import { inRoot } from '../tools/run.mjs';
+import { withStub } from '../tools/stub.mjs';
 import { readDecisions } from './decisions.mjs';
 import { firstFree, startServer } from './server.mjs';
 import { AUDIENCE, developmentKey, ISSUER } from './token.mjs';
@@ -35,6 +36,12 @@ function settings({ key, origin, upstream }) {
     RATE_LIMIT_IP: '20/30s',
     PLAIN_HTTP: 'reject',
   };
+}
+
+/** In place of other Workers that wrangler.toml binds: the demo has a server of its own. */
+function others() {
+  const { services, workers, gate } = withStub(describe());
+  return { services, workers, gate: { durableObjects: gate.durableObjects } };
 }
 
 /**
@@ -74,6 +81,7 @@ export async function startDemo({
     const gate = await startGate({
       port: gatePort && (await firstFree(gatePort, playground.port)),
       vars: { ...settings({ key, origin: playground.origin, upstream }), ...vars },
+      ...others(),
       front: {
         name: 'witness',
         modules: true,
@@ -94,7 +102,7 @@ export async function startDemo({
       gateUrl,
       healthUrl: new URL('/_portcullis/health', gate.url),
       tell,
-      restartGate: () => gate.setOptions(),
+      restartGate: () => gate.setOptions(others()),
       stop,
     };
   } catch (error) {

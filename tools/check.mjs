@@ -88,20 +88,21 @@ export async function checkDeployed(given, secrets) {
   const { readRaw } = await import('./gate.mjs');
   const { subject } = await import('./trial.mjs');
   const { exposedHeaders, missing } = await import('./init/update.mjs');
-  const checked = await subject(configuration(given.config), given.env);
-  const exposed = exposedSecret(basename(checked.path), readRaw(checked.path));
+  const path = configuration(given.config);
+  const exposed = exposedSecret(basename(path), readRaw(path));
   if (exposed) throw new Failure(exposed);
-  const lacking = missing(checked.path, given.env);
+  const lacking = missing(path, given.env);
   if (lacking.length > 0) {
     throw new Failure(
-      `${basename(checked.path)} lacks what this version of Portcullis needs:\n  ` +
+      `${basename(path)} lacks what this version of Portcullis needs:\n  ` +
         `${lacking.map(({ what }) => what).join('\n  ')}\n` +
         'npx portcullis init --update writes it.',
     );
   }
+  const checked = await subject(path, given.env);
   const vars = Object.fromEntries((given.var ?? []).map(parseVar));
   const { errors, warnings } = await judgeDeployed(checked, vars, secrets, devVars(given.env));
-  show([...exposedHeaders(checked.path, given.env), ...warnings]);
+  show([...exposedHeaders(path, given.env), ...warnings]);
   if (errors.length > 0) throw failure(ERRORS, errors);
   return checked;
 }

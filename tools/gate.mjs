@@ -29,11 +29,16 @@ export const NAME = 'gate';
  * environments. Without .dev.vars and
  * .env, which are for `wrangler dev` alone: naming other files keeps wrangler from the first, the
  * variable from the second.
+ * @param {string} [environment]
+ * @param {string} [path]
+ * @returns {any} in Miniflare's form
  */
 export function describe(environment, path = configuration()) {
   process.env.CLOUDFLARE_LOAD_DEV_VARS_FROM_DOT_ENV = 'false';
   return read(path, () => {
-    const { workerOptions } = fromWrangler(path, environment, { envFiles: ['none'] });
+    // wrangler's types lack this option.
+    const noFiles = /** @type {object} */ ({ envFiles: ['none'] });
+    const { workerOptions } = fromWrangler(path, environment, noFiles);
     const { modulesRules, ...described } = workerOptions;
     return described;
   });

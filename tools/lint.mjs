@@ -34,6 +34,7 @@ await entry(import.meta.url, async () => {
     eslint: ['eslint', ['.'], env],
     'types of the client': ['tsc', ['-p', 'tests/types'], env],
     "types of the browser module's scripts": ['tsc', ['-p', 'client'], env],
+    'types of the playground and the tools it uses': ['tsc', ['-p', 'playground'], env],
     "types of the Worker's scripts": ['tsc', ['-p', 'src/worker/js'], env],
     rustfmt: ['cargo', ['fmt', '--all', '--check'], env],
     'rustfmt of the tools': ['rustfmt', ['--edition', '2024', '--check', ...rust], env],

@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import { readRows } from './policy/rows.mjs';
 import { configuration, inProject, ready } from './project.mjs';
 import { entry, Failure, say, seconds } from './run.mjs';
+import { allowedOrigin, firstSource } from './token/settings.mjs';
 
 const HELP = `portcullis test [file] [options]    asks the gate what a table of requests expects
 
@@ -52,8 +53,8 @@ const decision = ({ status, record }) => ({
   subject: record.subject,
 });
 
+/** Sends a row's request as often as it says; resolves to the last answer. */
 async function ask(trial, identities, settings, row) {
-  const { allowedOrigin, firstSource } = await import('./token/settings.mjs');
   const request = {
     path: row.path,
     address: row.address,
@@ -68,23 +69,41 @@ async function ask(trial, identities, settings, row) {
   return answer;
 }
 
-/** Runs one row; resolves to whether the gate decided as expected. */
-async function judge(trial, identities, settings, row) {
-  const answer = await ask(trial, identities, settings, row);
+/** What the gate decided otherwise than a row expects, as lines; empty if nothing. */
+function differences(row, answer) {
   const decided = decision(answer);
-  const wrong = Object.keys(row.expect).filter((name) => decided[name] !== row.expect[name]);
-  if (wrong.length === 0) {
-    say(`✓ ${row.name}`);
-    return true;
+  const lines = Object.keys(row.expect)
+    .filter((name) => decided[name] !== row.expect[name])
+    .map((name) => {
+      const [expected, found] = [row.expect[name], decided[name]].map((one) => JSON.stringify(one));
+      return `${name}: expected ${expected}, and it is ${found}`;
+    });
+  const { cause } = answer.record;
+  return lines.length > 0 && cause ? [...lines, `cause: ${cause}`] : lines;
+}
+
+/**
+ * Asks the gate of a `subject` each row; `onRow` gets the row and the lines that `differences` has
+ * for it.
+ */
+export async function judge(tested, rows, onRow) {
+  const [{ startTrial }, { makeIdentities }] = await Promise.all([
+    import('./trial.mjs'),
+    import('./policy/identities.mjs'),
+  ]);
+  const settings = tested.described.bindings;
+  const identities = await makeIdentities(settings);
+  const trial = await startTrial(tested, { vars: identities.vars, outside: identities.answer });
+  try {
+    for (const row of rows) {
+      const answer = await ask(trial, identities, settings, row);
+      const problem = trial.remarks.find((remark) => remark.includes('every request is refused'));
+      if (problem) throw new Failure(problem);
+      onRow(row, differences(row, answer));
+    }
+  } finally {
+    await trial.stop();
   }
-  say(`✗ ${row.name}`);
-  for (const name of wrong) {
-    say(
-      `    ${name}: expected ${JSON.stringify(row.expect[name])}, and it is ${JSON.stringify(decided[name])}`,
-    );
-  }
-  if (answer.record.cause) say(`    cause: ${answer.record.cause}`);
-  return false;
 }
 
 export async function main(args) {
@@ -97,24 +116,12 @@ export async function main(args) {
   const rows = readRows(readFileSync(file, 'utf8'), relative(process.cwd(), file));
   await ready();
   const began = performance.now();
-  const [{ startTrial, subject }, { makeIdentities }] = await Promise.all([
-    import('./trial.mjs'),
-    import('./policy/identities.mjs'),
-  ]);
-  const tested = await subject(configuration(given.config), given.env);
-  const settings = tested.described.bindings;
-  const identities = await makeIdentities(settings);
-  const trial = await startTrial(tested, { vars: identities.vars, outside: identities.answer });
+  const { subject } = await import('./trial.mjs');
   let passed = 0;
-  try {
-    for (const row of rows) {
-      if (await judge(trial, identities, settings, row)) passed += 1;
-      const problem = trial.remarks.find((remark) => remark.includes('every request is refused'));
-      if (problem) throw new Failure(problem);
-    }
-  } finally {
-    await trial.stop();
-  }
+  await judge(await subject(configuration(given.config), given.env), rows, (row, lines) => {
+    if (lines.length === 0) passed += 1;
+    say([`${lines.length === 0 ? '✓' : '✗'} ${row.name}`, ...lines].join('\n    '));
+  });
   say(`\n${passed} passed, ${rows.length - passed} failed (${seconds(began)})`);
   return passed === rows.length ? 0 : 1;
 }

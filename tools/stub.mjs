@@ -24,6 +24,8 @@ export class StandIn extends DurableObject {
  * Options of `startGate` that put the stub behind a gate that is described so. `outside`: a
  * function from request to response that answers plain requests, such as those for key sets;
  * without it they are sent. `isBundled`: the Worker has classes of its own.
+ * @param {any} described
+ * @param {{ outside?: (request: Request) => unknown, isBundled?: boolean }} [options]
  */
 export function withStub(described, { outside, isBundled = false } = {}) {
   const own = classNames();

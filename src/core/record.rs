@@ -58,9 +58,9 @@ pub enum Outcome {
     Issued,
     /// Live sockets were given a later end.
     Refreshed,
-    /// An administrator's word was done.
+    /// An administrator's command was carried out.
     Administered,
-    /// A browser was told that it may ask an endpoint.
+    /// A CORS preflight: a browser may use an endpoint.
     Preflight,
     Refused,
     /// An inspected socket ended.
@@ -98,14 +98,14 @@ impl Serialize for Outcome {
     }
 }
 
-/// What is recorded of one attempt.
+/// The record of one attempt.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Record {
     /// RFC 3339, UTC.
     pub time: String,
     pub request_id: String,
     pub outcome: Outcome,
-    /// What the client was told; `null` if it was not refused.
+    /// The reason that the client got; `null` if it was not refused.
     pub reason: Option<&'static str>,
     /// The exact cause of a refusal, what went wrong on the way to an admission, or what an
     /// administrator did.
@@ -160,7 +160,7 @@ impl Record {
         self.cause = Some(cut(rejection.cause.to_string()));
     }
 
-    /// An administrator's word was done.
+    /// Notes what was done for an administrator.
     pub fn note_administered(&mut self, what: String) {
         self.outcome = Outcome::Administered;
         self.cause = Some(cut(what));
@@ -197,22 +197,22 @@ impl Record {
     /// The texts of a data point for the Analytics Engine, whose index is the address and whose
     /// number is the duration.
     pub fn blobs(&self) -> [&str; 14] {
-        fn or_empty(text: &Option<String>) -> &str {
-            text.as_deref().unwrap_or_default()
+        fn or_empty(text: Option<&String>) -> &str {
+            text.map_or("", String::as_str)
         }
         [
             &self.time,
             &self.request_id,
             self.outcome.name(),
             self.reason.unwrap_or_default(),
-            or_empty(&self.cause),
+            or_empty(self.cause.as_ref()),
             self.stage.name(),
-            or_empty(&self.route),
-            or_empty(&self.origin),
-            or_empty(&self.colo),
-            or_empty(&self.subject),
-            or_empty(&self.alg),
-            or_empty(&self.kid),
+            or_empty(self.route.as_ref()),
+            or_empty(self.origin.as_ref()),
+            or_empty(self.colo.as_ref()),
+            or_empty(self.subject.as_ref()),
+            or_empty(self.alg.as_ref()),
+            or_empty(self.kid.as_ref()),
             self.mode,
             self.version,
         ]

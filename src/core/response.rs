@@ -3,5 +3,6 @@
 pub mod answer;
 pub mod cors;
 mod faults;
+mod headers;
 pub mod reason;
 pub mod security_headers;

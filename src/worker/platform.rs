@@ -76,14 +76,14 @@ impl Cryptography for WorkerPlatform {
 
 impl Providers for WorkerPlatform {
     async fn fetch_keys(&self, keys: &Rc<RemoteKeys>, from_provider: bool) {
-        // The fetch and its result outlive this request: others may have joined it.
-        let held = keys.clone();
+        // The set is kept even if this client hangs up before it comes.
+        let (held, context) = (keys.clone(), self.context.clone());
         background::hold(&self.context, async move {
-            if let Some(copy) = provider::fetch_keys(&held, from_provider).await {
+            if let Some(copy) = provider::fetch_keys(&held, from_provider, &context).await {
                 provider::share_keys(&held.url, &copy).await;
             }
         });
-        if let Some(copy) = provider::fetch_keys(keys, from_provider).await {
+        if let Some(copy) = provider::fetch_keys(keys, from_provider, &self.context).await {
             let url = keys.url.clone();
             background::hold(&self.context, async move {
                 provider::share_keys(&url, &copy).await;

@@ -21,6 +21,7 @@ extern "C" {
     async fn fetch_key_set(
         url: &str,
         newer_than: f64,
+        context: &JsValue,
         milliseconds: f64,
         max_bytes: u32,
     ) -> Result<JsValue, JsValue>;
@@ -33,7 +34,7 @@ extern "C" {
         url: &str,
         authorization: &str,
         form: &str,
-        print: &[u8],
+        digest: &[u8],
         context: &JsValue,
         milliseconds: f64,
         max_bytes: u32,
@@ -42,7 +43,11 @@ extern "C" {
 
 /// Fetches a key set, or joins a fetch that is under way in this isolate. Returns the copy to share
 /// with other isolates, if there is one.
-pub async fn fetch_keys(keys: &RemoteKeys, from_provider: bool) -> Option<SharedCopy> {
+pub async fn fetch_keys(
+    keys: &RemoteKeys,
+    from_provider: bool,
+    context: &Context,
+) -> Option<SharedCopy> {
     let milliseconds = millis(FETCH_TIMEOUT) as f64;
     let newer_than = match keys.since() {
         _ if from_provider => f64::INFINITY,
@@ -50,7 +55,14 @@ pub async fn fetch_keys(keys: &RemoteKeys, from_provider: bool) -> Option<Shared
         None => 0.0,
     };
     let began = now();
-    let lines = fetch_key_set(&keys.url, newer_than, milliseconds, MAX_BYTES).await;
+    let lines = fetch_key_set(
+        &keys.url,
+        newer_than,
+        context.as_ref(),
+        milliseconds,
+        MAX_BYTES,
+    )
+    .await;
     let document = host::text(lines).map(|lines| key_set_document(&lines));
     let taken = keys.take(document, now());
     for remark in taken.remarks {

@@ -1,8 +1,20 @@
 // What the gate's reasons and causes mean to whoever holds the token.
 
+/** The value at a name, or at a JSON Pointer (RFC 6901). */
+const at = (part, name) =>
+  name.startsWith('/')
+    ? name
+        .slice(1)
+        .split('/')
+        .map((step) => step.replaceAll('~1', '/').replaceAll('~0', '~'))
+        .reduce((value, step) => value?.[step], part)
+    : part?.[name];
+
 /** What a token says at one place: `has aud "x"`, or `has no aud`. */
-const has = (part, name) =>
-  part?.[name] === undefined ? `has no ${name}` : `has ${name} ${JSON.stringify(part[name])}`;
+const has = (part, name) => {
+  const value = at(part, name);
+  return value === undefined ? `has no ${name}` : `has ${name} ${JSON.stringify(value)}`;
+};
 
 // A text, or what makes one of the token's header and claims.
 const CAUSES = [
@@ -17,7 +29,7 @@ const CAUSES = [
   ],
   [
     /^alg is not one/,
-    'The gate verifies HS, RS, PS and ES 256, 384 and 512, and EdDSA, nothing else.',
+    'The gate verifies HS, RS, PS and ES 256, 384 and 512, and EdDSA (also named Ed25519), nothing else.',
   ],
   [
     /^header has crit$/,
@@ -51,7 +63,10 @@ const CAUSES = [
     /^(nbf|iat) is in the future$/,
     'The clock of whoever issued it is ahead, or it is for later. JWT_LEEWAY tolerates clocks that differ.',
   ],
-  [/^the key set can't be had: /, 'JWT_JWKS_URL gave no usable keys, so nothing can be verified.'],
+  [
+    /^the key set can't be had: /,
+    'JWT_JWKS_URL gave no usable keys, or not that of this token, so it can’t be verified.',
+  ],
   [/^the key can't be used: /, 'The configured key has the form of one, but is none.'],
   [
     /is not canonical base64url$/,

@@ -7,7 +7,7 @@ use crate::registry::SHARDS;
 use crate::util::time::Timestamp;
 
 /// How long an object that said it stores no denial is not asked again.
-const KNOWN_FOR: Duration = Duration::from_secs(60);
+const KNOWN_FOR: Duration = Duration::from_mins(1);
 
 /// When objects said last that they store no denial.
 #[derive(Debug, Default)]

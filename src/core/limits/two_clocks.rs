@@ -38,6 +38,7 @@ impl TwoClocks {
     }
 
     /// The later of two moments, by each clock separately.
+    #[must_use]
     pub fn later(self, other: Self) -> Self {
         Self {
             object: self.object.max(other.object),

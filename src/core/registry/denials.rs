@@ -18,7 +18,7 @@ pub const MAX_DENIALS_OF_SUBJECT: u32 = 1000;
 
 /// How long a disconnection is remembered. A socket that lost its channel has this long to come
 /// back, and must not outlive a disconnection that happened meanwhile.
-pub const DISCONNECT_LASTS: Duration = Duration::from_secs(60);
+pub const DISCONNECT_LASTS: Duration = Duration::from_mins(1);
 
 /// The clocks of two isolates differ by less than this.
 const CLOCKS_DIFFER: Duration = Duration::from_secs(1);

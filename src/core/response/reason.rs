@@ -4,9 +4,9 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use super::headers::{Challenge, Headers};
 use crate::limits::quota::Quota;
 use crate::limits::scope::LimitScope;
-use crate::util::time::whole_seconds;
 
 /// A refusal: the reason for the client, and the cause for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -157,30 +157,6 @@ pub(super) struct Spec<'a> {
     pub headers: Headers<'a>,
     /// The `detail` of the problem document (RFC 9457 §3.1.4).
     pub detail: Option<&'a str>,
-}
-
-/// The headers that a reason adds to its answer.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Headers<'a> {
-    None,
-    Location(&'a str),
-    Allow(&'static str),
-    SupportedVersion,
-    Challenge(Challenge<'a>),
-    RetryAfter(Duration),
-    RateLimit {
-        scope: LimitScope,
-        quota: Quota,
-        wait: Duration,
-    },
-}
-
-/// What `WWW-Authenticate` says (RFC 6750 §3).
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Challenge<'a> {
-    TokenMissing,
-    InvalidToken,
-    InsufficientScope(&'a [String]),
 }
 
 /// A row without a close code, headers and detail that does not count towards a ban.
@@ -451,46 +427,5 @@ fn too_many_sockets(scope: LimitScope) -> &'static str {
         LimitScope::Address => "Too many open sockets of this address.",
         LimitScope::User => "Too many open sockets of this user.",
         LimitScope::Route => "Too many open sockets at the moment.",
-    }
-}
-
-impl Headers<'_> {
-    /// Names and values.
-    pub fn lines(self) -> Vec<(&'static str, String)> {
-        match self {
-            Self::None => Vec::new(),
-            Self::Location(url) => vec![("Location", url.to_owned())],
-            Self::Allow(methods) => vec![("Allow", methods.to_owned())],
-            Self::SupportedVersion => vec![("Sec-WebSocket-Version", "13".to_owned())],
-            Self::Challenge(challenge) => vec![("WWW-Authenticate", challenge.value())],
-            Self::RetryAfter(wait) => vec![("Retry-After", whole_seconds(wait).to_string())],
-            Self::RateLimit { scope, quota, wait } => {
-                let policy = scope.name();
-                let count = quota.count();
-                let (wait, window) = (whole_seconds(wait), whole_seconds(quota.window()));
-                vec![
-                    ("Retry-After", wait.to_string()),
-                    ("RateLimit", format!(r#""{policy}";r=0;t={wait}"#)),
-                    (
-                        "RateLimit-Policy",
-                        format!(r#""{policy}";q={count};w={window}"#),
-                    ),
-                ]
-            }
-        }
-    }
-}
-
-impl Challenge<'_> {
-    fn value(self) -> String {
-        match self {
-            Self::TokenMissing => "Bearer".to_owned(),
-            Self::InvalidToken => r#"Bearer error="invalid_token""#.to_owned(),
-            Self::InsufficientScope([]) => r#"Bearer error="insufficient_scope""#.to_owned(),
-            Self::InsufficientScope(scopes) => format!(
-                r#"Bearer error="insufficient_scope", scope="{}""#,
-                scopes.join(" ")
-            ),
-        }
     }
 }

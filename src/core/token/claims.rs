@@ -210,8 +210,8 @@ impl Expectations {
             session,
             domain,
             scopes,
-            expires,
             claims,
+            expires,
         })
     }
 }

@@ -100,7 +100,7 @@ struct Set {
 impl Set {
     /// When the refresh in the background becomes due.
     fn ahead(&self) -> Timestamp {
-        self.since + (self.fresh - self.fresh / AHEAD)
+        self.since + self.fresh.saturating_sub(self.fresh / AHEAD)
     }
 }
 

@@ -48,7 +48,7 @@ pub fn keys(text: &str) -> Result<Vec<Key>, Vec<String>> {
         match block.key() {
             Ok(key) => keys.push(key),
             Err(problem) => {
-                problems.push(format!("key {}: {problem}", keys.len() + problems.len()))
+                problems.push(format!("key {}: {problem}", keys.len() + problems.len()));
             }
         }
         rest = after.trim_start();

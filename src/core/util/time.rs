@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// How far apart the clocks of two machines may be.
-pub const CLOCK_SLACK: Duration = Duration::from_secs(60);
+pub const CLOCK_SLACK: Duration = Duration::from_mins(1);
 
 /// Milliseconds since the Unix epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]

@@ -9,15 +9,18 @@ const fetches = new Map();
 
 /**
  * Runs `start` once at a time for an id. Callers that come meanwhile share its result, each for
- * `milliseconds` at most. A caller may come late, so the run itself may take twice as long. A run
- * whose request was cancelled never ends, so nobody joins it after that time.
+ * `milliseconds` at most. A caller may join until the first one gives up, so the run itself may take
+ * twice as long. It goes on when the client that caused it hangs up or is answered: `context` is the
+ * request's.
  * @param {string} id
+ * @param {ExecutionContext} context
  * @param {number} milliseconds
  * @param {(signal: AbortSignal) => Promise<string>} start
  */
-function shared(id, milliseconds, start) {
-  const result = run(id, 2 * milliseconds, start);
-  return { result, inTime: withTimeout(milliseconds, () => result) };
+function shared(id, context, milliseconds, start) {
+  const result = run(id, milliseconds, start);
+  context.waitUntil(result.catch(() => {}));
+  return withTimeout(milliseconds, () => result);
 }
 
 /**
@@ -29,11 +32,9 @@ function run(id, milliseconds, start) {
   const now = Date.now();
   const known = fetches.get(id);
   if (known && now - known.since <= milliseconds) return known.result;
-  const result = withTimeout(milliseconds, start).finally(() => {
+  const result = withTimeout(2 * milliseconds, start).finally(() => {
     if (fetches.get(id)?.result === result) fetches.delete(id);
   });
-  // Its callers may have stopped waiting when it fails.
-  result.catch(() => {});
   fetches.set(id, { since: now, result });
   return result;
 }
@@ -44,16 +45,18 @@ function run(id, milliseconds, start) {
  * `newerThan` milliseconds, else from the provider. One fetch at a time for a URL.
  * @param {string} url
  * @param {number} newerThan
+ * @param {ExecutionContext} context
  * @param {number} milliseconds
  * @param {number} maxBytes
  */
-export function fetchKeySet(url, newerThan, milliseconds, maxBytes) {
+export function fetchKeySet(url, newerThan, context, milliseconds, maxBytes) {
   return shared(
     `keys ${newerThan} ${url}`,
+    context,
     milliseconds,
     async (signal) =>
       (await sharedKeySet(url, newerThan, maxBytes)) ?? loadKeySet(url, maxBytes, signal),
-  ).inTime;
+  );
 }
 
 /**
@@ -139,8 +142,7 @@ export async function shareKeySet(url, text, maxAge, since, seconds) {
 
 /**
  * Returns a provider's answer about a session: status, content type, and the body of a 200, with
- * line breaks between. One request at a time for a digest. It goes on when the client that caused it
- * hangs up: others may wait for it.
+ * line breaks between. One request at a time for a digest.
  * @param {string} url
  * @param {string} authorization
  * @param {string} form
@@ -151,7 +153,7 @@ export async function shareKeySet(url, text, maxAge, since, seconds) {
  */
 export function introspect(url, authorization, form, digest, context, milliseconds, maxBytes) {
   const id = `session ${[...digest].join(' ')}`;
-  const { result, inTime } = shared(id, milliseconds, async (signal) => {
+  return shared(id, context, milliseconds, async (signal) => {
     const response = await fetch(url, {
       method: 'POST',
       headers: {
@@ -169,6 +171,4 @@ export function introspect(url, authorization, form, digest, context, millisecon
     else body?.cancel().catch(() => {});
     return `${status}\n${headers.get('content-type') ?? ''}\n${text}`;
   });
-  context.waitUntil(result.catch(() => {}));
-  return inTime;
 }

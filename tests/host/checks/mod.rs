@@ -1,6 +1,7 @@
 mod handshake;
 mod handshake_lists;
 mod origin;
+mod origin_apps;
 mod origin_entries;
 mod origin_properties;
 mod permission;

@@ -77,3 +77,33 @@ fn rules_are_read_whole_or_all_their_errors_are_told() {
     ];
     assert_eq!(several, Err(strings(&expected)));
 }
+
+#[test]
+fn a_claim_is_named_at_the_top_or_by_json_pointer() {
+    let nested = "\"realm_access.roles\" is not a claim's name; write \"/realm_access/roles\" for a \
+                  claim within another, or \"/realm_access.roles\" for one of exactly this name";
+    let pointer = ClaimRule {
+        claim: ClaimName::parse("/realm_access/roles").expect("a pointer"),
+        condition: Condition::Contains(Operand::Literal(json!("admin"))),
+    };
+    assert_rows([
+        (
+            "a pointer",
+            rules(r#"{"/realm_access/roles":{"contains":"admin"}}"#, &[]),
+            Ok(vec![pointer]),
+        ),
+        (
+            "another notation",
+            rules(r#"{"realm_access.roles":"admin"}"#, &[]),
+            Err(strings(&[nested])),
+        ),
+        (
+            "and a condition that is none",
+            rules(r#"{"realm_access.roles":null}"#, &[]),
+            Err(strings(&[
+                nested,
+                "claim \"realm_access.roles\": a value is a string, a number or a boolean",
+            ])),
+        ),
+    ]);
+}

@@ -2,6 +2,7 @@ use portcullis::config::{ConfigError, Settings, Var};
 use portcullis::policy::{Policy, Site};
 use serde_json::Value;
 
+mod attribution;
 mod counting;
 mod issuers;
 mod keys;

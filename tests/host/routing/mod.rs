@@ -1,3 +1,4 @@
+mod misses;
 mod readings;
 mod table;
 mod table_properties;

@@ -4,10 +4,16 @@ import { describe, test } from 'node:test';
 import { assertAdmitted, assertRefused, requestId } from '../../support/answers.mjs';
 import { freshAddress, freshKey, useGate } from '../../support/gate.mjs';
 import { ofAddress, plan, withLedger } from '../../support/ledgers.mjs';
+import { SECRET } from '../../support/tokens.mjs';
 import { useUpstream } from '../../support/upstream.mjs';
 
 const TIMEOUT = 400;
-const vars = (policy) => ({ ON_LIMITER_FAILURE: policy, LIMITER_TIMEOUT: `${TIMEOUT}ms` });
+const vars = (policy) => ({
+  AUTH: 'optional',
+  JWT_SECRET: SECRET,
+  ON_LIMITER_FAILURE: policy,
+  LIMITER_TIMEOUT: `${TIMEOUT}ms`,
+});
 
 const failures = [
   ['never answers', 'hang', /^the address's ledger: timed out$/],
@@ -65,8 +71,8 @@ for (const [policy, assertAnswered] of [
     test('a refused attempt that could not be counted is noted in the log', async () => {
       const address = freshAddress();
       await plan(gate, { [ofAddress(address)]: 'throw' });
-      const changes = { 'CF-Connecting-IP': address, Origin: 'https://evil.example' };
-      assertRefused(await gate.knock(changes), 'origin_not_allowed');
+      const changes = { 'CF-Connecting-IP': address, Authorization: 'Bearer x' };
+      assertRefused(await gate.knock(changes), 'token_invalid');
       await gate.log.find(
         ({ level, message }) =>
           level === 'warn' && /went uncounted: .*thrown on purpose/.test(message),

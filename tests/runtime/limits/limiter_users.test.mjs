@@ -75,7 +75,10 @@ describe('a quota per user', () => {
     const answer = await gate.knock(as(undefined));
     assertRefused(answer, 'token_invalid');
     const { cause, stage } = await gate.log.record(requestId(answer));
-    assert.deepEqual([cause, stage], ['the token names no subject, by which users are counted', 'token']);
+    assert.deepEqual(
+      [cause, stage],
+      ['the token names no subject, by which users are counted', 'token'],
+    );
   });
 });
 

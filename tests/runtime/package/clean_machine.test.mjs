@@ -50,7 +50,8 @@ const bytesIn = (folder) =>
     .filter((one) => one.isFile())
     .reduce((sum, { parentPath, name }) => sum + statSync(join(parentPath, name)).size, 0);
 
-describe('a machine with Node and npm alone', () => {
+// Each of its tests starts npm and programs that start others, one after the other.
+describe('a machine with Node and npm alone', { timeout: 900_000 }, () => {
   const home = useFolder();
   const folder = join(home, 'gate');
   const packages = packAll();
@@ -236,6 +237,21 @@ describe('a machine with Node and npm alone', () => {
     assert.equal(again.code, 0, again.output);
     const twice = await run('npx', ['portcullis', 'init', '--update']);
     assert.match(twice.output, /has every binding and migration/);
+  });
+  test('start needs no other Worker that the settings bind', async () => {
+    const answers = ['--origins', ORIGIN, '--server', 'chat', '--tokens', 'off', '--limits', 'off'];
+    const other = join(folder, 'other');
+    const created = await run('npx', ['portcullis', 'init', 'other', ...answers]);
+    assert.equal(created.code, 0, created.output);
+    // What is installed above it is found from there.
+    const ports = ['--port', '0', '--playground-port', '0'];
+    const child = start('npx', ['portcullis', 'start', ...ports], other);
+    const [, playground] = await printed(child, /^Playground +(\S+)$/m);
+    const [, url] = await printed(child, /^Gate +(\S+)$/m);
+    assert.equal(await connect(url, {}, new URL(playground).origin), 401);
+    await stop(child);
+    const { code, output } = await run('npx', ['portcullis', 'test'], other);
+    assert.equal(code, 0, output);
   });
   test('the types are found by both names', () => {
     rmSync(join(folder, '.wrangler'), { recursive: true, force: true });

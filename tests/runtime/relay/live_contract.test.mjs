@@ -70,9 +70,8 @@ describe('live sockets that never expire', () => {
   test('can’t be refreshed', async () => {
     const sub = freshName();
     await live(gate, { sub });
-    assertRefused(await refresh(gate, mint({ sub, exp: now() + 900 })), 'no_route', {
-      headers: readable(ORIGIN),
-    });
+    const answer = await refresh(gate, mint({ sub, exp: now() + 900 }));
+    assertRefused(answer, 'no_route', { headers: readable(ORIGIN) });
   });
   test('are listed by their age, the oldest where there are too many', async () => {
     const sub = freshName();

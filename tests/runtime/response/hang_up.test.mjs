@@ -16,8 +16,8 @@ const SITE = 'https://id.example';
 describe('a client that hangs up while its keys are fetched', () => {
   const upstream = useUpstream();
   const key = makeKey('EdDSA', 'good');
-  const held = [];
-  const server = useServer((request, response) => held.push(response));
+  const asked = Promise.withResolvers();
+  const server = useServer((request, response) => asked.resolve(response));
   const ledger = withLedger('Double');
   const gate = useGate(() => {
     const { gate: outside, workers } = internet({ [SITE]: server.url });
@@ -45,11 +45,11 @@ describe('a client that hangs up while its keys are fetched', () => {
     const socket = net.connect({ host, port });
     socket.on('error', () => {});
     socket.write(requestBytes({ headers }));
-    await until(() => held.length);
+    const response = await asked.promise;
     assert.equal((await calls(gate, ofAddress(address))).length, 1);
     socket.destroy();
     await once(socket, 'close');
-    for (const response of held) response.end(JSON.stringify({ keys: [key.jwk] }));
+    response.end(JSON.stringify({ keys: [key.jwk] }));
     const record = await gate.log.find(
       ({ message }) => message.startsWith('{"time"') && message.includes(address) && message,
       'its record',

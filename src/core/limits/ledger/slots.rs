@@ -11,7 +11,7 @@ use crate::util::time::{Timestamp, millis};
 
 /// How long a slot is held after its channel was last heard of. An isolate that can't reach the
 /// object ends its socket before that.
-pub const LEASE: Duration = Duration::from_secs(60);
+pub const LEASE: Duration = Duration::from_mins(1);
 /// How long an object sleeps while sockets are open and there is room for more.
 const WATCH: Duration = Duration::from_hours(1);
 /// How long it sleeps while no slot is left. Channels that a crash cut can't say so: the next look
