@@ -54,6 +54,9 @@ extern "C" {
     ) -> std::result::Result<web_sys::Response, JsValue>;
 }
 
+/// The most WebSockets that the platform accepts in one object.
+const MAX_CHANNELS: usize = 32_768;
+
 /// Asks these objects of the registry. An error says, for the log, why there is no response.
 pub async fn ask(
     env: &JsValue,
@@ -176,8 +179,10 @@ impl Registry {
                 let answer = response.to_json();
                 return match accept_socket(self.state.as_raw(), tags, &socket, &answer) {
                     Ok(accepted) => Ok(accepted.into()),
-                    // It holds as many as the platform accepts.
-                    Err(_) => refuse(&RegistryResponse::Full, None),
+                    Err(_) if self.state.get_websockets().len() >= MAX_CHANNELS => {
+                        refuse(&RegistryResponse::Full, None)
+                    }
+                    Err(error) => Err(Error::from(error)),
                 };
             }
             RegistryResponse::Refused { end } => end_message(CloseReason::from(*end)),
