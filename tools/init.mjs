@@ -70,7 +70,11 @@ const QUESTIONS = [
 // Asked only with a key set, for whose tokens they matter most.
 const MORE = [
   { name: 'issuer', question: '  Which iss must tokens have? Empty for any' },
-  { name: 'audience', question: '  Which aud must tokens have? Empty for any' },
+  {
+    name: 'audience',
+    question:
+      '  Which aud must tokens have? Empty for any, which lets tokens for other services in',
+  },
 ];
 
 function read(args) {

@@ -28,7 +28,8 @@ function vars({ origins, server, tokens, limits }) {
     ...(tokens.kind === 'off' && { AUTH: 'off' }),
     ...(tokens.url && { JWT_JWKS_URL: tokens.url }),
     ...(tokens.issuer && { JWT_ISSUER: tokens.issuer }),
-    ...(tokens.audience && { JWT_AUDIENCE: tokens.audience }),
+    // The gate refuses a provider's keys without it: they also sign tokens for other services.
+    ...(tokens.kind === 'keys' && { JWT_AUDIENCE: tokens.audience ?? 'any' }),
     ...LIMITS[limits].vars,
   };
 }

@@ -60,6 +60,10 @@ describe('init', () => {
       { tokens: AUTH0 },
       { JWT_JWKS_URL: AUTH0.url, JWT_ISSUER: AUTH0.issuer, JWT_AUDIENCE: AUTH0.audience },
     ],
+    'a provider without an audience': [
+      { tokens: { kind: 'keys', url: AUTH0.url } },
+      { JWT_AUDIENCE: 'any' },
+    ],
     'no tokens': [{ tokens: { kind: 'off' }, limits: 'address' }, { AUTH: 'off' }],
     'no limits': [{ limits: 'off' }, { RATE_LIMIT_IP: 'off' }],
     'a Worker as the server': [{ server: { service: 'chat' } }, { UPSTREAM_SERVICE: 'SERVER' }],
@@ -236,7 +240,7 @@ describe('the test of a policy', () => {
   test('says what differs, and why', async () => {
     const JWT_JWKS_URL = 'https://id.example/jwks';
     const rows = [{ name: 'wrong', origin: null, expect: { outcome: 'admitted', status: 403 } }];
-    assert.deepEqual(await differing({ JWT_JWKS_URL }, rows), {
+    assert.deepEqual(await differing({ JWT_JWKS_URL, JWT_AUDIENCE: 'chat' }, rows), {
       wrong: ['outcome: expected "admitted", and it is "refused"', 'cause: no Origin header'],
     });
   });
