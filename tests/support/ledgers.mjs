@@ -2,6 +2,7 @@
 // counts the calls it passes on.
 import { createHash } from 'node:crypto';
 import { worker } from './gate.mjs';
+import { SECRET } from './tokens.mjs';
 
 const SCRIPT = `
 import { DurableObject } from 'cloudflare:workers';
@@ -92,21 +93,29 @@ const inPlaceOf = (binding, className) => ({
   ],
 });
 
-/** The names of ledgers. */
-export const ofAddress = (address) => `ip ${address}`;
-export function ofUser(subject, issuer) {
+/** A SHA-256 digest of parts, each behind its length; undefined is not an empty part. */
+function digestOf(...parts) {
   const hash = createHash('sha256');
-  for (const text of [issuer, subject]) {
+  for (const text of parts) {
     const length = Buffer.alloc(8);
     length.writeBigUInt64BE(text === undefined ? 0xffff_ffff_ffff_ffffn : BigInt(text.length));
     hash.update(length).update(text ?? '');
   }
-  return `user ${hash.digest('hex')}`;
+  return hash.digest('hex');
 }
 
+/** The trust domain of tokens that name no issuer and are signed with the tests' secret. */
+const OF_THE_SECRET = digestOf('secret', SECRET);
+
+/** The names of ledgers. */
+export const ofAddress = (address) => `ip ${address}`;
+export const ofUser = (subject, issuer) =>
+  `user ${issuer === undefined ? digestOf(undefined, OF_THE_SECRET, subject) : digestOf(issuer, subject)}`;
+
 /** The name of the registry's object that keeps the sockets of a subject. */
-export function registryOf(subject, issuer = '') {
-  const key = `sub ${issuer.length}:${issuer} ${subject.length}:${subject}`;
+export function registryOf(subject, issuer) {
+  const parts = issuer === undefined ? ['', OF_THE_SECRET, subject] : [issuer, subject];
+  const key = `sub ${parts.map((part) => `${part.length}:${part}`).join(' ')}`;
   return String(createHash('sha256').update(key).digest()[0] % 16);
 }
 
