@@ -29,7 +29,7 @@ use crate::policy::{PlainHttp, Policy};
 use crate::response::security_headers::SecurityHeaders;
 use crate::token::is_scope;
 use crate::util::duration;
-use reader::Reader;
+use reader::{Group, Reader};
 
 /// The variables, secrets and bindings of a Worker.
 #[derive(Debug, Clone, Default)]
@@ -135,8 +135,8 @@ fn read_policy(reader: &mut Reader<'_>) -> Option<Policy> {
     let require_tls = read_require_tls(reader);
     let origins = origins::read(reader);
     let authentication = authentication::read(reader);
-    let auth_is_off = matches!(authentication, Some(None));
-    let one_time = one_time::read(reader, authentication.iter().flatten().next());
+    let auth_is_off = matches!(authentication, Group::Absent);
+    let one_time = one_time::read(reader, authentication.present());
     let upstream = upstream::read(reader);
     let counting = counting::read(reader, auth_is_off);
     let relay = relay::read(reader, auth_is_off, &counting);
@@ -144,8 +144,7 @@ fn read_policy(reader: &mut Reader<'_>) -> Option<Policy> {
     let permission = read_permission(reader, auth_is_off);
     let upstream_timeout =
         reader.or_default(&settings::UPSTREAM_TIMEOUT, duration::positive_duration);
-    let assertion_key =
-        upstream::read_assertion_key(reader, authentication.iter().flatten().next());
+    let assertion_key = upstream::read_assertion_key(reader, authentication.present());
     let plain_http = reader.or_default(&settings::PLAIN_HTTP, |text| {
         values::one_of(
             text,
@@ -157,7 +156,7 @@ fn read_policy(reader: &mut Reader<'_>) -> Option<Policy> {
     let mut policy = Policy {
         require_tls,
         origins,
-        authentication: authentication?,
+        authentication: authentication.sound().ok()?,
         one_time,
         permission,
         upstream: upstream?,

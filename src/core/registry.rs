@@ -21,6 +21,6 @@ pub use keys::{Claim, RegistryKey, SHARDS, session_key, shard_of, subject_key};
 pub use sockets::{
     Arrival, MAX_LISTED, MAX_SOCKETS_OF_OWNER, Socket, SocketEntry, TokenRenewal, oldest,
 };
-pub use step::{Effect, LiveSocket, Step, step};
+pub use step::{Effect, LiveSocket, Needed, Step, step};
 pub use store::{Denials, Room, SWEEP_EVERY, Sql, SqlValue, Stored};
 pub use wire::{Opening, RefreshScope, RegistryRequest, RegistryResponse};

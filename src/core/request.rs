@@ -73,12 +73,23 @@ impl<'a> Snapshot<'a> {
         })
     }
 
-    /// Returns the header's value if the request has it; the outer `None` for a header that is
-    /// not in [`READ`].
-    pub fn header(&self, name: &str) -> Option<Option<&'a str>> {
-        let at = READ.iter().position(|read| *read == name)?;
-        Some(self.headers[at])
+    /// Looks a header up by its lower-case name.
+    pub fn header(&self, name: &str) -> HeaderLookup<'a> {
+        match READ.iter().position(|read| *read == name) {
+            None => HeaderLookup::NotRead,
+            Some(at) => self.headers[at].map_or(HeaderLookup::Absent, HeaderLookup::Present),
+        }
     }
+}
+
+/// What a [`Snapshot`] knows of a header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeaderLookup<'a> {
+    Present(&'a str),
+    /// The request does not have it.
+    Absent,
+    /// It is not in [`READ`], so the snapshot can't tell.
+    NotRead,
 }
 
 impl Request<'_> {

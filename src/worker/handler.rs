@@ -5,7 +5,7 @@ use std::rc::Rc;
 use portcullis::gateway::Passage;
 use portcullis::record::Record;
 use portcullis::request::address::ClientAddress;
-use portcullis::request::{Headers, Request, RequestUrl, Snapshot};
+use portcullis::request::{HeaderLookup, Headers, Request, RequestUrl, Snapshot};
 use portcullis::util::time::millis;
 use wasm_bindgen::prelude::*;
 use web_sys::Response;
@@ -94,8 +94,9 @@ struct WorkerHeaders<'a> {
 impl Headers for WorkerHeaders<'_> {
     fn get(&self, name: &str) -> Option<String> {
         match self.read.header(name) {
-            Some(value) => value.map(str::to_owned),
-            None => self.request.headers().get(name).ok().flatten(),
+            HeaderLookup::Present(value) => Some(value.to_owned()),
+            HeaderLookup::Absent => None,
+            HeaderLookup::NotRead => self.request.headers().get(name).ok().flatten(),
         }
     }
 }

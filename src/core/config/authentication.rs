@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Var;
 use super::issuers::{audiences, key_sources, parse_algorithms, read_issuers};
-use super::reader::Reader;
+use super::reader::{Group, Reader};
 use super::settings::{
     AUTH, ISSUERS, JWT_ALGORITHMS, JWT_AUDIENCE, JWT_ISSUER, JWT_JWKS, JWT_JWKS_STALE,
     JWT_JWKS_URL, JWT_LEEWAY, JWT_MAX_AGE, JWT_SECRET, JWT_TYP, MAX_TOKEN_BYTES, MIN_TOKEN_BYTES,
@@ -27,9 +27,9 @@ enum Auth {
     Off,
 }
 
-/// `None` stands for an error, `Some(None)` for `AUTH=off`. The other settings are checked
+/// Absent with `AUTH=off`. The other settings are checked
 /// either way.
-pub(super) fn read(reader: &mut Reader<'_>) -> Option<Option<Authentication>> {
+pub(super) fn read(reader: &mut Reader<'_>) -> Group<Authentication> {
     let auth = reader.or_default(&AUTH, |text| {
         values::one_of(
             text,
@@ -56,13 +56,19 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Option<Authentication>> {
     let issuers = if reader.has(&ISSUERS) {
         read_issuers(reader, &common)
     } else {
-        read_issuer(reader, &common).map(|issuer| issuer.into_iter().collect())
+        match read_issuer(reader, &common) {
+            Group::Faulty => None,
+            Group::Absent => Some(Vec::new()),
+            Group::Present(issuer) => Some(vec![issuer]),
+        }
     };
     let sessions = read_sessions(reader, &common);
     if auth == Auth::Off {
-        return Some(None);
+        return Group::Absent;
     }
-    let (issuers, sessions): (Vec<Issuer>, _) = (issuers?, sessions?);
+    let (Some(issuers), Ok(sessions)) = (issuers, sessions.sound()) else {
+        return Group::Faulty;
+    };
     if issuers.is_empty() && sessions.is_none() {
         reader.missing(
             &AUTH,
@@ -76,15 +82,15 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Option<Authentication>> {
             "no key could verify a token; set JWT_SECRET, JWT_JWKS, JWT_JWKS_URL, ISSUERS or \
              SESSION_URL, or set AUTH to off",
         );
-        return None;
+        return Group::Faulty;
     }
-    Some(Some(Authentication {
+    Group::Present(Authentication {
         required: auth == Auth::Required,
         sources,
         issuers,
         sessions,
         max_bytes: max_bytes as usize,
-    }))
+    })
 }
 
 fn max_token_bytes(text: &str) -> Result<u32, String> {
@@ -112,8 +118,8 @@ fn read_names(reader: &mut Reader<'_>) -> IdentityClaims {
     }
 }
 
-/// The provider of sessions: `None` stands for an error, `Some(None)` for no provider.
-fn read_sessions(reader: &mut Reader<'_>, common: &Common) -> Option<Option<Sessions>> {
+/// The provider of sessions.
+fn read_sessions(reader: &mut Reader<'_>, common: &Common) -> Group<Sessions> {
     let url = reader.parse(
         &SESSION_URL,
         values::or_off(|url| values::provider_url(url, SESSION_EXAMPLE)),
@@ -121,7 +127,7 @@ fn read_sessions(reader: &mut Reader<'_>, common: &Common) -> Option<Option<Sess
     let authorization = reader.parse(&SESSION_URL_AUTH, values::authorization);
     let fresh = reader.or_default(&SESSION_CACHE, duration::duration);
     if !has_sessions(reader) {
-        return Some(None);
+        return Group::Absent;
     }
     if !reader.has(&SESSION_URL_AUTH) {
         reader.missing(
@@ -132,12 +138,12 @@ fn read_sessions(reader: &mut Reader<'_>, common: &Common) -> Option<Option<Sess
         );
     }
     let expectations = read_expectations(reader, common);
-    Some(Some(Sessions::new(
-        url??,
-        authorization?,
-        expectations,
-        fresh,
-    )))
+    match (url.flatten(), authorization) {
+        (Some(url), Some(authorization)) => {
+            Group::Present(Sessions::new(url, authorization, expectations, fresh))
+        }
+        _ => Group::Faulty,
+    }
 }
 
 pub(super) fn has_sessions(reader: &Reader<'_>) -> bool {
@@ -180,8 +186,8 @@ fn read_expectations(reader: &mut Reader<'_>, common: &Common) -> Expectations {
     common.expectations(issuers, accepted)
 }
 
-/// The one issuer of the `JWT_` settings: `None` stands for an error, `Some(None)` for no keys.
-fn read_issuer(reader: &mut Reader<'_>, common: &Common) -> Option<Option<Issuer>> {
+/// The one issuer of the `JWT_` settings; absent without keys.
+fn read_issuer(reader: &mut Reader<'_>, common: &Common) -> Group<Issuer> {
     let expectations = read_expectations(reader, common);
     let url = reader.parse(&JWT_JWKS_URL, |url| values::provider_url(url, JWKS_EXAMPLE));
     let secret = reader.secret(&JWT_SECRET, values::secret_key);
@@ -199,17 +205,17 @@ fn read_issuer(reader: &mut Reader<'_>, common: &Common) -> Option<Option<Issuer
         .iter()
         .any(|name| reader.has_error(name))
     {
-        return None;
+        return Group::Faulty;
     }
     let keys: Vec<Key> = secret.into_iter().chain(jwks).collect();
     if keys.is_empty() && url.is_none() {
-        return Some(None);
+        return Group::Absent;
     }
     let (keys, problems) = key_sources(keys, url, &algorithms, common.stale);
     for problem in problems {
         reader.contradiction(&JWT_ALGORITHMS, &[&JWT_SECRET, &JWT_JWKS], problem);
     }
-    Some(Some(Issuer { keys, expectations }))
+    Group::Present(Issuer { keys, expectations })
 }
 
 /// `JWT_JWKS`: a JWK Set, or PEM.

@@ -56,18 +56,33 @@ impl From<RegistryResponse> for Step {
     }
 }
 
+/// Live sockets that a step needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needed<'a> {
+    None,
+    All,
+    /// Those with this tag.
+    Tagged(&'a RegistryKey),
+}
+
+impl<'a> From<Option<&'a RegistryKey>> for Needed<'a> {
+    fn from(tag: Option<&'a RegistryKey>) -> Self {
+        tag.map_or(Self::All, Self::Tagged)
+    }
+}
+
 impl RegistryRequest {
-    /// Which live sockets the step needs: `None` for no socket, else all sockets with a tag, or all.
-    pub fn sockets(&self) -> Option<Option<&RegistryKey>> {
+    /// Which live sockets the step needs.
+    pub fn sockets(&self) -> Needed<'_> {
         match self {
             Self::Admit { .. } | Self::Open(_) | Self::Lift { .. } | Self::ListDenials { .. } => {
-                None
+                Needed::None
             }
             // A channel keeps the tags that it was accepted with: none names a newer token.
-            Self::Deny { target, .. } if target.key.is_of_token() => Some(None),
-            Self::Deny { target, .. } => Some(target.key.tag()),
-            Self::List { key, .. } => Some(key.as_ref()),
-            Self::Extend { subject, .. } => Some(Some(subject)),
+            Self::Deny { target, .. } if target.key.is_of_token() => Needed::All,
+            Self::Deny { target, .. } => target.key.tag().into(),
+            Self::List { key, .. } => key.as_ref().into(),
+            Self::Extend { subject, .. } => Needed::Tagged(subject),
         }
     }
 

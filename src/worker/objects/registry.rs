@@ -6,7 +6,7 @@ use std::time::Duration;
 use portcullis::gateway::platform::{ObjectReply, Registration};
 use portcullis::policy::REGISTRY_BINDING;
 use portcullis::registry::{
-    Denials, Effect, LiveSocket, Opening, RegistryKey, RegistryRequest, RegistryResponse,
+    Denials, Effect, LiveSocket, Needed, Opening, RegistryKey, RegistryRequest, RegistryResponse,
     SWEEP_EVERY, Socket, Step, step,
 };
 use portcullis::relay::CloseReason;
@@ -200,8 +200,9 @@ impl Registry {
             stored.owned = channels.iter().filter(|channel| is_open(channel)).count();
         }
         let sockets = match request.sockets() {
-            None => Vec::new(),
-            Some(tag) => self.sockets(tag)?,
+            Needed::None => Vec::new(),
+            Needed::All => self.sockets(None)?,
+            Needed::Tagged(tag) => self.sockets(Some(tag))?,
         };
         let Step { response, effects } = step(request, &stored, &sockets, now);
         let mut sweep_in = None;

@@ -2,8 +2,8 @@
 
 use portcullis::registry::{
     About, Arrival, Claim, Denial, DenialKind, DenialReason, DenialTarget, Denials, Effect,
-    LiveSocket, Opening, RegistryKey, RegistryRequest, RegistryResponse, Socket, SocketEntry, Sql,
-    SqlValue, Step, step,
+    LiveSocket, Needed, Opening, RegistryKey, RegistryRequest, RegistryResponse, Socket,
+    SocketEntry, Sql, SqlValue, Step, step,
 };
 use portcullis::request::address::{ClientAddress, Ipv6Prefix};
 use portcullis::token::Identity;
@@ -165,11 +165,11 @@ impl<'a> Object<'a> {
             stored.owned = self.live.iter().filter(|live| live.has_key(owner)).count();
         }
         let (found, sockets): (Vec<usize>, Vec<Live>) = match request.sockets() {
-            None => Default::default(),
-            Some(tag) => {
+            Needed::None => Default::default(),
+            Needed::All => self.live.iter().cloned().enumerate().unzip(),
+            Needed::Tagged(tag) => {
                 let all = self.live.iter().cloned().enumerate();
-                all.filter(|(_, live)| tag.is_none_or(|tag| live.has_key(tag)))
-                    .unzip()
+                all.filter(|(_, live)| live.has_key(tag)).unzip()
             }
         };
         let Step { response, effects } = step(request, &stored, &sockets, now);

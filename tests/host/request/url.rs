@@ -1,6 +1,6 @@
 //! A request as the core sees it.
 
-use portcullis::request::{READ, RequestUrl, Snapshot};
+use portcullis::request::{HeaderLookup, READ, RequestUrl, Snapshot};
 
 use crate::common::{Ask, assert_rows};
 
@@ -176,11 +176,15 @@ fn a_snapshot_tells_an_absent_header_from_an_empty_one() {
         (
             "present",
             snapshot.header("origin"),
-            Some(Some("https://app.example.com")),
+            HeaderLookup::Present("https://app.example.com"),
         ),
-        ("empty", snapshot.header("upgrade"), Some(Some(""))),
-        ("absent", snapshot.header("host"), Some(None)),
-        ("not read", snapshot.header("cookie"), None),
+        (
+            "empty",
+            snapshot.header("upgrade"),
+            HeaderLookup::Present(""),
+        ),
+        ("absent", snapshot.header("host"), HeaderLookup::Absent),
+        ("not read", snapshot.header("cookie"), HeaderLookup::NotRead),
     ]);
     assert_eq!(Snapshot::parse("GET\nhttps://a.test/"), None);
     assert_eq!(Snapshot::parse(&format!("{lines}\nmore")), None);
