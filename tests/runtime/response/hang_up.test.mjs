@@ -29,6 +29,7 @@ describe('a client that hangs up while its keys are fetched', () => {
       vars: {
         AUTH: 'required',
         JWT_JWKS_URL: `${SITE}/jwks`,
+        JWT_AUDIENCE: 'any',
         BAN_AFTER: '2/1h for 1h',
       },
     };
