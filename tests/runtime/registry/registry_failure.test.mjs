@@ -222,7 +222,7 @@ describe('live sockets whose object is out of reach for long', () => {
     vars: {
       ...WATCHED,
       LIMITER_TIMEOUT: '30s',
-      ROUTES: JSON.stringify([{ path: '/*' }, { path: '/admit', on_limiter_failure: 'admit' }]),
+      ROUTES: JSON.stringify([{ path: '/*' }, { path: '/admit', on_registry_failure: 'admit' }]),
     },
     ...withRegistry('Double'),
   });

@@ -17,7 +17,7 @@ const vars = {
 // The gate with a dataset that logs what it is given: no binding that Miniflare has tells it.
 const WITH_DATASET = `
   import gate from './main.js';
-  export { Ledger } from './main.js';
+  export { Ledger, OneTime, Registry, RouteQuota } from './main.js';
   const DECISIONS = { writeDataPoint: (point) => console.log('point ' + JSON.stringify(point)) };
   export default {
     fetch: (request, env, context) => gate.fetch(request, { ...env, DECISIONS }, context),

@@ -108,7 +108,7 @@ describe('routes', () => {
       ['/rooms/kitchen?room=hall', { rooms }, 'admitted'],
       ['/rooms/hall', { rooms }, 'insufficient_scope'],
       ['/rooms/Kitchen', { rooms }, 'insufficient_scope'],
-      ['/rooms/kitchen%00', { rooms }, 'insufficient_scope'],
+      ['/rooms/kitchen%00', { rooms }, 'no_route'],
       ['/rooms/%6Bitche', { rooms }, 'insufficient_scope'],
       ['/rooms/kitchen', {}, 'insufficient_scope'],
       ['/rooms/kitchen', { rooms: { kitchen: true } }, 'insufficient_scope'],
