@@ -34,6 +34,8 @@ pub enum AmbiguousPath {
     NotAPath,
     /// `;`, where the path without path parameters leads elsewhere.
     PathParameters,
+    /// `?` or `#`, encoded, where the path before it leads elsewhere.
+    EncodedEnd,
     /// Letters beyond ASCII, where servers that ignore case may fold them or not.
     LetterCase,
     Encoding(EncodingFault),
@@ -53,6 +55,7 @@ impl fmt::Display for AmbiguousPath {
             Self::ControlCharacter => "a control character",
             Self::NotAPath => "a space, ? or #",
             Self::PathParameters => "path parameters after a semicolon",
+            Self::EncodedEnd => "an encoded ? or #",
             Self::LetterCase => "letters whose case servers fold differently",
             Self::Encoding(fault) => return fault.fmt(f),
             Self::Host => "the host is malformed",
@@ -69,6 +72,9 @@ const ESCAPED: &AsciiSet = &CONTROLS
     .add(b'`')
     .add(b'{')
     .add(b'}');
+
+/// Characters that end a path.
+const ENDS: [char; 2] = ['?', '#'];
 
 /// The root.
 impl Default for CanonicalPath {
@@ -120,6 +126,13 @@ impl CanonicalPath {
             segments.collect::<Vec<_>>().join("/")
         })
     }
+
+    /// The decoded path as a server reads it that decodes first and then looks for the query.
+    /// `None` if that is the whole.
+    pub fn before_encoded_end(&self) -> Option<&str> {
+        let (path, _) = self.decoded.split_once(ENDS)?;
+        Some(path)
+    }
 }
 
 /// Decodes a segment that is not a trailing slash's, and refuses what has a second reading.
@@ -141,8 +154,9 @@ fn decode(segment: &str) -> Result<Cow<'_, str>, AmbiguousPath> {
         return Err(AmbiguousPath::EncodedTwice);
     }
     let name = without_parameters(&decoded);
+    let before_end = name.split(ENDS).next().unwrap_or_default();
     // Windows drops spaces at the end of a name.
-    if matches!(name.trim(), "." | "..") {
+    if matches!(before_end.trim(), "." | "..") {
         return Err(AmbiguousPath::DotSegment);
     }
     if name.is_empty() && !decoded.is_empty() {

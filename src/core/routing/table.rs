@@ -143,6 +143,11 @@ impl<T> Table<T> {
         {
             return Err(Miss::Ambiguous(AmbiguousPath::PathParameters));
         }
+        if let Some(cut) = path.before_encoded_end()
+            && self.at(cut).map(|(number, _)| number) != Ok(found.0)
+        {
+            return Err(Miss::Ambiguous(AmbiguousPath::EncodedEnd));
+        }
         let (number, values) = found;
         Ok(Match {
             number,

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use base64ct::{Base64UrlUnpadded, Encoding};
+
 use super::fault::CredentialFault;
 use crate::request::Request;
 use crate::request::syntax;
@@ -11,7 +13,7 @@ use crate::request::syntax;
 pub enum Source {
     /// `Authorization: Bearer …` (RFC 6750 §2.1).
     Header,
-    /// The subprotocols `bearer, <token>`.
+    /// The subprotocols `bearer, <token>`, or the `authToken` of Phoenix in one.
     Subprotocol,
     Cookie(String),
     /// A query parameter.
@@ -103,11 +105,7 @@ impl Source {
             Self::Subprotocol => split_bearer(protocols)
                 .announced
                 .into_iter()
-                .map(|token| {
-                    token.map(str::to_owned).ok_or(CredentialFault::Incomplete(
-                        "the subprotocol bearer has no token after it",
-                    ))
-                })
+                .map(Announced::token)
                 .collect::<Result<_, _>>()?,
             // A second Cookie header arrives after a comma, and a token there could not be removed.
             Self::Cookie(name) if stands_behind_a_comma(name, &header("cookie")) => {
@@ -140,11 +138,38 @@ fn bearer_token(authorization: &str) -> Option<String> {
         .then(|| syntax::trim(token).to_owned())
 }
 
+/// A subprotocol of Phoenix's JavaScript client since 1.8, whose rest is the encoded `authToken`.
+const PHOENIX: &str = "base64url.bearer.phx.";
+
+/// A token in an offer of subprotocols.
+enum Announced<'a> {
+    /// What follows `bearer`; `None` for one that comes last.
+    Next(Option<&'a str>),
+    /// What follows the prefix of Phoenix.
+    Encoded(&'a str),
+}
+
+impl Announced<'_> {
+    fn token(self) -> Result<String, CredentialFault> {
+        match self {
+            Self::Next(token) => token.map(str::to_owned).ok_or(CredentialFault::Incomplete(
+                "the subprotocol bearer has no token after it",
+            )),
+            // Despite the name, the client encodes with the alphabet of standard base64.
+            Self::Encoded(text) => Base64UrlUnpadded::decode_vec(&text.replace('+', "-"))
+                .ok()
+                .and_then(|bytes| String::from_utf8(bytes).ok())
+                .ok_or(CredentialFault::Incomplete(
+                    "the subprotocol base64url.bearer.phx. has no token in base64url",
+                )),
+        }
+    }
+}
+
 /// An offer of subprotocols, parted by who it is for.
 #[derive(Default)]
 struct SplitOffer<'a> {
-    /// What follows each `bearer`; `None` for one that comes last.
-    announced: Vec<Option<&'a str>>,
+    announced: Vec<Announced<'a>>,
     /// The subprotocols for the server.
     own: Vec<&'a str>,
 }
@@ -156,7 +181,9 @@ fn split_bearer(protocols: &[String]) -> SplitOffer<'_> {
     let mut rest = protocols.iter().map(String::as_str);
     while let Some(protocol) = rest.next() {
         if is_bearer(protocol) {
-            split.announced.push(rest.next());
+            split.announced.push(Announced::Next(rest.next()));
+        } else if let Some(encoded) = protocol.strip_prefix(PHOENIX) {
+            split.announced.push(Announced::Encoded(encoded));
         } else {
             split.own.push(protocol);
         }
@@ -168,7 +195,7 @@ fn is_bearer(protocol: &str) -> bool {
     protocol.eq_ignore_ascii_case("bearer")
 }
 
-/// The subprotocols without `bearer` and its token.
+/// The subprotocols without tokens and what announces them.
 pub fn without_bearer(protocols: &[String]) -> Vec<String> {
     let own = split_bearer(protocols).own;
     own.into_iter().map(str::to_owned).collect()

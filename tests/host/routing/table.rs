@@ -272,12 +272,19 @@ fn a_path_that_two_servers_would_read_as_two_routes_has_none() {
         "/public/%252e%252e/admin",
         "/admin;x=1",
         "/rooms/a;x=1",
+        "/admin%3fx",
+        "/admin%23",
+        "/public/..%3f",
+        "/public/..%23/admin",
+        "/public/..%20%3f",
     ];
     assert_rows(more.map(|path| (path, place(&site, "GET", path, &names), found(NOWHERE, &[]))));
     let alike = [
         ("/public/a%20b", "/public/*"),
         ("/public/a;v=1/b", "/public/*"),
         ("/x;y", "/*"),
+        ("/public/what%3f", "/public/*"),
+        ("/x%23y", "/*"),
         ("/public/..a", "/public/*"),
         ("/public/", "/public/*"),
     ];

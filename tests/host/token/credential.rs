@@ -97,6 +97,42 @@ fn the_subprotocol_after_bearer_is_a_token() {
 }
 
 #[test]
+fn the_auth_token_of_phoenix_is_a_token() {
+    let ask = Ask::upgrade();
+    let at = |protocols: &[&str]| find(&[Source::Subprotocol], &ask, protocols);
+    let token = |text| found(text, &[Source::Subprotocol]);
+    let unreadable = || {
+        Err(Reason::TokenInvalid
+            .because("the subprotocol base64url.bearer.phx. has no token in base64url"))
+    };
+    assert_rows([
+        (
+            "behind phoenix",
+            at(&["phoenix", "base64url.bearer.phx.YS5iLmM"]),
+            token("a.b.c"),
+        ),
+        (
+            "in the alphabet of standard base64",
+            at(&["base64url.bearer.phx.YWJ+"]),
+            token("ab~"),
+        ),
+        (
+            "beside the same token",
+            at(&["bearer", "a.b.c", "base64url.bearer.phx.YS5iLmM"]),
+            token("a.b.c"),
+        ),
+        (
+            "beside another token",
+            at(&["bearer", "d.e.f", "base64url.bearer.phx.YS5iLmM"]),
+            ambiguous("subprotocol disagrees with subprotocol"),
+        ),
+        ("padded", at(&["base64url.bearer.phx.YQ=="]), unreadable()),
+        ("no UTF-8", at(&["base64url.bearer.phx._w"]), unreadable()),
+        ("another name", at(&["base64url.bearer.x.YQ"]), nothing()),
+    ]);
+}
+
+#[test]
 fn the_cookie_of_the_configured_name_is_a_token() {
     let one = |token| found(token, &[cookie()]);
     let rows = [

@@ -11,13 +11,18 @@ fn find(source: Source, ask: &Ask) -> Result<Option<Credential>, Rejection> {
 
 #[test]
 fn bearer_and_its_token_are_taken_out_of_the_subprotocols() {
-    let rows: [(_, &[&str], &[&str]); 8] = [
+    let rows: [(_, &[&str], &[&str]); 9] = [
         ("alone", &["bearer", "t"], &[]),
         ("first", &["bearer", "t", "a", "b"], &["a", "b"]),
         ("in the middle", &["a", "bearer", "t", "b"], &["a", "b"]),
         ("last", &["a", "bearer", "t"], &["a"]),
         ("without a token", &["a", "bearer"], &["a"]),
         ("only the first", &["bearer", "bearer", "t"], &["t"]),
+        (
+            "Phoenix",
+            &["a", "base64url.bearer.phx.dA", "b"],
+            &["a", "b"],
+        ),
         ("none", &["a", "b"], &["a", "b"]),
         ("nothing", &[], &[]),
     ];
