@@ -36,6 +36,9 @@ pub enum AmbiguousPath {
     PathParameters,
     /// `?` or `#`, encoded, where the path before it leads elsewhere.
     EncodedEnd,
+    /// A character that Unicode calls compatible with a dot, a slash, a backslash or a percent sign,
+    /// where servers that normalise text (NFKC) would read one.
+    LookAlike,
     /// Letters beyond ASCII, where servers that ignore case may fold them or not.
     LetterCase,
     Encoding(EncodingFault),
@@ -56,6 +59,7 @@ impl fmt::Display for AmbiguousPath {
             Self::NotAPath => "a space, ? or #",
             Self::PathParameters => "path parameters after a semicolon",
             Self::EncodedEnd => "an encoded ? or #",
+            Self::LookAlike => "a character that looks like a dot or a slash",
             Self::LetterCase => "letters whose case servers fold differently",
             Self::Encoding(fault) => return fault.fmt(f),
             Self::Host => "the host is malformed",
@@ -153,10 +157,12 @@ fn decode(segment: &str) -> Result<Cow<'_, str>, AmbiguousPath> {
     if percent::has_escape(&decoded) {
         return Err(AmbiguousPath::EncodedTwice);
     }
+    if !decoded.is_ascii() && has_path_syntax(&look_alike(&decoded)) {
+        return Err(AmbiguousPath::LookAlike);
+    }
     let name = without_parameters(&decoded);
     let before_end = name.split(ENDS).next().unwrap_or_default();
-    // Windows drops spaces at the end of a name.
-    if matches!(before_end.trim(), "." | "..") {
+    if is_dots(before_end) {
         return Err(AmbiguousPath::DotSegment);
     }
     if name.is_empty() && !decoded.is_empty() {
@@ -169,4 +175,38 @@ fn without_parameters(segment: &str) -> &str {
     segment
         .split_once(';')
         .map_or(segment, |(segment, _)| segment)
+}
+
+/// Windows drops spaces at the end of a name.
+fn is_dots(name: &str) -> bool {
+    matches!(name.trim(), "." | "..")
+}
+
+/// Whether a segment is none once its look-alikes are what they look like.
+fn has_path_syntax(segment: &str) -> bool {
+    segment.contains(['/', '\\'])
+        || percent::has_escape(segment)
+        || is_dots(without_parameters(segment))
+}
+
+/// The text with characters of path syntax in place of those that Unicode normalisation (NFKC) or
+/// Windows' best fit turn into them, and without those that are invisible.
+fn look_alike(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for character in text.chars() {
+        plain.push_str(match character {
+            '\u{2024}' | '\u{fe52}' | '\u{ff0e}' => ".",
+            '\u{2025}' => "..",
+            '\u{2044}' | '\u{2215}' | '\u{ff0f}' => "/",
+            '\u{2216}' | '\u{fe68}' | '\u{ff3c}' => "\\",
+            '\u{fe6a}' | '\u{ff05}' => "%",
+            '\u{fe54}' | '\u{ff1b}' => ";",
+            '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' => "",
+            other => {
+                plain.push(other);
+                continue;
+            }
+        });
+    }
+    plain
 }

@@ -59,9 +59,22 @@ fn what_a_url_can_not_hold_is_encoded() {
 }
 
 #[test]
+fn letters_and_marks_that_make_no_other_path_pass() {
+    for path in [
+        "/wait%E2%80%A6",
+        "/caf%C3%A9",
+        "/soft%c2%adhyphen",
+        "/%EF%BC%8Etxt",
+        "/100%EF%BC%85",
+    ] {
+        assert!(CanonicalPath::parse(path).is_ok(), "{path}");
+    }
+}
+
+#[test]
 fn a_path_on_which_servers_could_disagree_is_refused() {
     use AmbiguousPath as Path;
-    let groups: [(_, &[&str]); 11] = [
+    let groups: [(_, &[&str]); 12] = [
         (
             Path::DotSegment,
             &[
@@ -118,6 +131,23 @@ fn a_path_on_which_servers_could_disagree_is_refused() {
                 "/%25252f",
                 "/%25%32%66",
                 "/a%25f%30",
+            ],
+        ),
+        (
+            Path::LookAlike,
+            &[
+                "/public/..%ef%bc%8fadmin",
+                "/public/..%E2%88%95admin",
+                "/%ef%bc%8e%ef%bc%8e/admin",
+                "/%e2%80%a4%e2%80%a4/admin",
+                "/a/.%ef%bc%8e/b",
+                "/a/%e2%80%a5/b",
+                "/a/..%c2%ad/b",
+                "/a/..%e2%80%8b/b",
+                "/a/..%ef%bc%9b/b",
+                "/a%ef%bc%bcb",
+                "/a%ef%bc%852fb",
+                "/a/\u{ff0e}\u{ff0e}/b",
             ],
         ),
         (
@@ -206,6 +236,10 @@ fn each_fault_says_what_is_wrong() {
             "a character that is encoded twice",
         ),
         (AmbiguousPath::ControlCharacter, "a control character"),
+        (
+            AmbiguousPath::LookAlike,
+            "a character that looks like a dot or a slash",
+        ),
         (AmbiguousPath::NotAPath, "a space, ? or #"),
         (
             AmbiguousPath::PathParameters,
