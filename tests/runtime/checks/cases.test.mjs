@@ -19,7 +19,7 @@ import {
 import { requestBytes, values } from '../../support/http.mjs';
 import { internet, useServer } from '../../support/internet.mjs';
 import { makeKey, sign } from '../../support/keys.mjs';
-import { bearer, mint, now, REQUIRED, SECRET, withToken } from '../../support/tokens.mjs';
+import { bearer, mint, now, REQUIRED, withToken } from '../../support/tokens.mjs';
 import { deadPort, useUpstream } from '../../support/upstream.mjs';
 
 const knock = (gate, headers, request) => gate.knock(headers, { to: gate.direct, ...request });
