@@ -59,6 +59,9 @@ print(claims_of(sys.argv[2], bytes.fromhex(sys.argv[3]), sys.argv[4])["sub"])`;
     };
     assert.equal(read(sent), 'alice');
     assert.match(read(''), /^ValueError/);
+    // What no key signed is not read.
+    const header = Buffer.from('['.repeat(50_000)).toString('base64url');
+    assert.equal(read(`${header}.W10.AAAA`), 'ValueError: forged');
     assert.equal(read(like({}, randomBytes(32))), 'ValueError: forged');
     assert.equal(read(like({ aud: 'https://other.example' })), 'ValueError: meant for another');
     assert.equal(read(like({ exp: now() - 1 })), 'ValueError: expired');
