@@ -1,4 +1,5 @@
 mod misses;
 mod readings;
+mod segments;
 mod table;
 mod table_properties;

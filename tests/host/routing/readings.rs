@@ -8,6 +8,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use super::segments::{Segment, pattern_of, text};
 use crate::common::{Ask, cases, minimal_with};
 
 /// How a server comes from the bytes of a path to the segments that it routes by.
@@ -100,13 +101,6 @@ fn standard(path: &[u8]) -> Vec<Vec<u8>> {
         }
     }
     segments
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Segment {
-    Text(&'static str),
-    Parameter,
-    Star,
 }
 
 /// How servers compare what they have read.
@@ -207,26 +201,7 @@ fn pattern() -> impl Strategy<Value = Vec<Segment>> {
             Segment::Parameter,
         ][..],
     );
-    let last = prop_oneof![Just(Segment::Star), Just(Segment::Text(""))];
-    (vec(segment, 0..3), prop::option::of(last)).prop_map(|(mut segments, last)| {
-        segments.extend(last);
-        if segments.is_empty() {
-            segments.push(Segment::Text(""));
-        }
-        segments
-    })
-}
-
-fn text(route: usize, pattern: &[Segment]) -> String {
-    let segments = pattern
-        .iter()
-        .enumerate()
-        .map(|(at, segment)| match segment {
-            Segment::Text(text) => format!("/{text}"),
-            Segment::Parameter => format!("/{{r{route}_{at}}}"),
-            Segment::Star => "/*".to_owned(),
-        });
-    segments.collect()
+    pattern_of(segment)
 }
 
 /// Pieces that servers read in different ways, among those that all read alike.

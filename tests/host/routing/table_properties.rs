@@ -8,15 +8,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::json;
 
+use super::segments::{Segment, pattern_of, text};
 use crate::common::{self, cases, minimal_with};
-
-/// What a segment is, the most specific first.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Segment {
-    Text(&'static str),
-    Parameter,
-    Star,
-}
 
 /// Its rank among segments that match the same, whatever the text.
 fn rank(segment: &Segment) -> u8 {
@@ -33,27 +26,7 @@ fn pattern() -> impl Strategy<Value = Vec<Segment>> {
         1 => Just(Segment::Text("b")),
         2 => Just(Segment::Parameter)
     ];
-    let last = prop_oneof![Just(Segment::Star), Just(Segment::Text(""))];
-    (vec(segment, 0..3), prop::option::of(last)).prop_map(|(mut segments, last)| {
-        segments.extend(last);
-        if segments.is_empty() {
-            segments.push(Segment::Text(""));
-        }
-        segments
-    })
-}
-
-/// The name of a parameter is that of its route, so that it tells whose value it is.
-fn text(route: usize, pattern: &[Segment]) -> String {
-    let segments = pattern
-        .iter()
-        .enumerate()
-        .map(|(at, segment)| match segment {
-            Segment::Text(text) => format!("/{text}"),
-            Segment::Parameter => format!("/{{r{route}_{at}}}"),
-            Segment::Star => "/*".to_owned(),
-        });
-    segments.collect()
+    pattern_of(segment)
 }
 
 fn matches(pattern: &[Segment], path: &[&str]) -> bool {
