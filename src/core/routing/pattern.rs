@@ -2,6 +2,7 @@
 
 use super::reading::TrailingSlash;
 use super::table::PREFIX;
+use crate::request::path::CanonicalPath;
 
 /// The router's name for the rest that `*` matches. No parameter can have it.
 const REST: &str = "-";
@@ -79,7 +80,13 @@ impl Pattern {
                          slashes merged; {example}"
                     ));
                 }
-                None => kinds.push(Kind::Text),
+                None => {
+                    // Whatever else no request may have, such as look-alikes of a slash.
+                    CanonicalPath::parse(&format!("/{segment}")).map_err(|ambiguous| {
+                        format!("{text:?} matches no request: {ambiguous}; {example}")
+                    })?;
+                    kinds.push(Kind::Text);
+                }
             }
         }
         if is_under_prefix(&text.to_ascii_lowercase()) {

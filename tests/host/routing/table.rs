@@ -325,6 +325,13 @@ fn a_pattern_is_a_path_with_parameters_and_perhaps_a_star_at_its_end() {
         "some servers drop what follows a semicolon, so no request can have this path; {example}"
     );
     let control = format!("it has a control character, which no request may have; {example}");
+    let not_utf8 = format!(
+        "matches no request: the path is ambiguous: percent-encoding that is not UTF-8; {example}"
+    );
+    let look_alike = format!(
+        "matches no request: the path is ambiguous: a character that looks like a dot or a slash; \
+         {example}"
+    );
     let ours = "what is under /_portcullis is the gate's own and never reaches an upstream";
     let bad = [
         ("", " ", no_slash.as_str()),
@@ -359,6 +366,8 @@ fn a_pattern_is_a_path_with_parameters_and_perhaps_a_star_at_its_end() {
         ("/.", ": ", &resolved),
         ("/a/../b", ": ", &resolved),
         ("/a\\b", ": ", &resolved),
+        ("/a\u{fffd}", " ", &not_utf8),
+        ("/..\u{ff0f}a", " ", &look_alike),
         ("/_portcullis", ": ", ours),
         ("/_portcullis/", ": ", ours),
         ("/_Portcullis/x", ": ", ours),
