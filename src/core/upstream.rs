@@ -5,6 +5,7 @@ mod object;
 mod reply;
 mod url;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -39,6 +40,21 @@ pub const GATE_HEADERS: [&str; 10] = [
 
 /// Headers that Cloudflare sets. They pass in its own spelling alone, which no client can forge.
 pub const PLATFORM_HEADERS: [&str; 1] = ["cf-"];
+
+/// Whether clients can't send a header of this name to a server, however it is spelt.
+pub fn is_gate_header(name: &str) -> bool {
+    let fold = |byte: char| match byte.to_ascii_lowercase() {
+        byte if byte.is_ascii_alphanumeric() => byte,
+        _ => '-',
+    };
+    let folded: String = name.chars().map(fold).collect();
+    GATE_HEADERS
+        .iter()
+        .any(|owned| match owned.strip_suffix('-') {
+            Some(_) => folded.starts_with(owned),
+            None => folded == *owned,
+        })
+}
 
 /// Where accepted sockets go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,7 +136,7 @@ pub struct Forward<'a> {
     pub to: Destination<'a>,
     pub url: String,
     /// Headers to remove, in addition to [`GATE_HEADERS`] and those that `Connection` names.
-    pub remove: Vec<&'static str>,
+    pub remove: Vec<Cow<'static, str>>,
     pub set: Vec<(&'static str, String)>,
     pub timeout: Duration,
 }
@@ -184,10 +200,10 @@ impl<'a> Forward<'a> {
         let mut cookie = None;
         for source in found.into_iter().flatten() {
             match source {
-                Source::Header => forward.remove.push("authorization"),
-                Source::Subprotocol => {
-                    forward.replace("sec-websocket-protocol", offer.protocols.join(", "));
-                }
+                Source::Header => forward.remove.push("authorization".into()),
+                Source::NamedHeader(name) => forward.remove.push(name.clone().into()),
+                // All of them at once, below.
+                Source::Subprotocol | Source::PrefixedSubprotocol(_) => {}
                 Source::Cookie(name) => {
                     let before = cookie.or_else(|| request.headers.get("cookie"));
                     cookie = before.map(|header| without_cookie(&header, name));
@@ -198,6 +214,9 @@ impl<'a> Forward<'a> {
                         .filter(|query| !query.is_empty());
                 }
             }
+        }
+        if offer.is_changed {
+            forward.replace("sec-websocket-protocol", offer.protocols.join(", "));
         }
         if let Some(cookie) = cookie {
             forward.replace("cookie", cookie);
@@ -215,8 +234,8 @@ impl<'a> Forward<'a> {
     /// Takes the empty elements out of the handshake's lists, since some servers refuse them.
     fn fill_lists(&mut self, request: &Request<'_>) {
         for name in ["sec-websocket-protocol", "sec-websocket-extensions"] {
-            let is_decided =
-                self.remove.contains(&name) || self.set.iter().any(|(known, _)| *known == name);
+            let is_decided = self.remove.iter().any(|removed| removed == name)
+                || self.set.iter().any(|(known, _)| *known == name);
             let sent = request.headers.get(name).filter(|_| !is_decided);
             let filled = sent.and_then(|sent| syntax::without_empty_elements(&sent));
             self.set.extend(filled.map(|filled| (name, filled)));
@@ -226,7 +245,7 @@ impl<'a> Forward<'a> {
     /// Sets the header, or removes it if nothing is left for it.
     fn replace(&mut self, name: &'static str, value: String) {
         if value.is_empty() {
-            self.remove.push(name);
+            self.remove.push(name.into());
         } else {
             self.set.push((name, value));
         }

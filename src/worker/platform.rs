@@ -156,7 +156,7 @@ impl Upstreams for WorkerPlatform {
             }
         };
         let set = host::header_lines(&forward.set);
-        let remove = forward.remove.iter().map(|name| (*name).to_owned());
+        let remove = forward.remove.iter().map(|name| name.clone().into_owned());
         let answer = host::forward(
             &service,
             &self.request,

@@ -111,7 +111,7 @@ fn the_documentation_has_every_setting_as_the_table_has_it() {
 }
 
 /// A value of each setting that a route may have. None is the default.
-const OTHER_VALUES: [(&str, &str); 54] = [
+const OTHER_VALUES: [(&str, &str); 56] = [
     ("ALLOWED_ORIGINS", "https://other.example.com"),
     ("ORIGIN_MISSING", "allow"),
     ("REQUIRE_TLS", "false"),
@@ -146,11 +146,13 @@ const OTHER_VALUES: [(&str, &str); 54] = [
     ("SESSION_CLAIM", "session_id"),
     ("TOKEN_MAX_BYTES", "8192"),
     ("TOKEN_SOURCES", "cookie:token"),
+    ("ON_TOKEN_CONFLICT", "first"),
     ("REQUIRED_SCOPES", "a b"),
     ("SESSION_URL", "https://other.example.com/introspect"),
     ("SESSION_URL_AUTH", "Bearer other"),
     ("SESSION_CACHE", "5s"),
     ("TICKET_TTL", "off"),
+    ("TICKET_BINDING", "origin"),
     ("RATE_LIMIT_IP", "off"),
     ("RATE_LIMIT_USER", "5/1m"),
     ("RATE_LIMIT_ROUTE", "5/1m"),
