@@ -20,7 +20,7 @@ use std::rc::Rc;
 
 pub use authentication::{Authenticated, Authentication, Verdict};
 pub use claim_name::ClaimName;
-pub use claims::{Expectations, Identity, IdentityClaims, TrustDomain, is_scope};
+pub use claims::{Claimed, Expectations, Identity, IdentityClaims, TrustDomain, is_scope};
 pub use cookie::without_cookie;
 pub use credential::{Credential, Source, TokenConflict, unchosen_protocol, without_parameter};
 pub use digest::TokenDigest;
