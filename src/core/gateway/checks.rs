@@ -187,8 +187,11 @@ impl<'a, P: Platform> Attempt<'a, P> {
         self.enter(Stage::Token);
         self.is_attempt = true;
         Ok(match claimant {
-            Claimant::Upgrade { found, handshake } => {
-                let bearer = self.identify(&found.route.policy, &handshake).await?;
+            Claimant::Upgrade {
+                found,
+                mut handshake,
+            } => {
+                let bearer = self.identify(found, &mut handshake).await?;
                 if let Bearer::Verified {
                     user: Some(user), ..
                 } = &bearer

@@ -162,9 +162,10 @@ class Relay {
    * @param {Limits} limits
    * @param {ExecutionContext} context
    * @param {(closed: string) => void} onEnd
+   * @param {WebSocket | undefined} near the client's socket, if it is open already
    */
-  constructor(upstream, limits, context, onEnd) {
-    const [client, server] = Object.values(new WebSocketPair());
+  constructor(upstream, limits, context, onEnd, near) {
+    const [client, server] = near ? [undefined, near] : Object.values(new WebSocketPair());
     this.client = client;
     /** @type {PromiseWithResolvers<number>} */
     const { promise, resolve } = Promise.withResolvers();
@@ -183,7 +184,8 @@ class Relay {
     this.#idle = limits.idle ?? Infinity;
     this.#listen(this.#near, this.#far, this.#rate);
     this.#listen(this.#far, this.#near, null);
-    for (const { socket } of [this.#near, this.#far]) socket.accept({ allowHalfOpen: true });
+    if (!near) server.accept({ allowHalfOpen: true });
+    upstream.accept({ allowHalfOpen: true });
     this.#watch();
   }
 
@@ -382,7 +384,11 @@ class Relay {
  * @param {string} limits JSON of the core's `SocketLimits`
  * @param {ExecutionContext} context the request's, which is aborted if a side does not close
  * @param {(closed: string) => void} onEnd is called once, with the core's `Closed` as JSON
+ * @param {ReturnType<import('./first-message.js').awaitFirstMessage> | undefined} awaited the client,
+ *   if its socket is open already
  */
-export function relay(upstream, limits, context, onEnd) {
-  return new Relay(upstream, JSON.parse(limits), context, onEnd);
+export function relay(upstream, limits, context, onEnd, awaited) {
+  const near = typeof awaited === 'object' ? awaited : undefined;
+  const start = () => new Relay(upstream, JSON.parse(limits), context, onEnd, near?.socket);
+  return near ? near.handOver(upstream, start) : start();
 }

@@ -52,6 +52,7 @@ fn the_least_settings_give_the_contracts_defaults() {
         plain_http,
         reject_with,
         relay,
+        first_message,
         registering,
         security_headers,
         one_time,
