@@ -11,7 +11,6 @@ use worker::worker_sys::ext::ResponseExt;
 
 use crate::clock::now;
 use crate::log;
-use crate::platform::WorkerPlatform;
 use crate::sockets::channel::Channel;
 use crate::sockets::first_message::Awaited;
 
@@ -47,10 +46,11 @@ pub fn relay(
     limits: &SocketLimits,
     channels: Vec<Channel>,
     admission: Record,
-    platform: &WorkerPlatform,
+    env: &JsValue,
+    context: &JsValue,
     awaited: Option<&Awaited>,
 ) -> Result<JsValue, JsValue> {
-    let env = platform.env.clone();
+    let env = env.clone();
     let held = Rc::new(RefCell::new(channels));
     let until_end = held.clone();
     let on_end = Closure::once_into_js(move |closed: String| {
@@ -59,7 +59,6 @@ pub fn relay(
         log::closed(&ClosedRecord::of(admission, closed, time), &env);
         until_end.take();
     });
-    let context: &JsValue = platform.context.as_ref().as_ref();
     let socket = JsValue::from(upstream.websocket());
     let relay = start(&socket, &limits.to_json(), context, &on_end, awaited)
         // Nothing will end, so nothing else would let go of them.

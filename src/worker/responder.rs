@@ -9,7 +9,7 @@ use portcullis::response::reason::{Reason, Rejection};
 use wasm_bindgen::prelude::*;
 use web_sys::Response;
 
-use crate::host::{self, header_lines};
+use crate::host::{self, REQUEST_ID, header_lines};
 use crate::isolate::AnswerStamps;
 use crate::platform::WorkerPlatform;
 use crate::relay;
@@ -17,7 +17,6 @@ use crate::sockets::channel::Channel;
 use crate::sockets::first_message::Awaited;
 use crate::sockets::lingering;
 
-pub const REQUEST_ID: &str = "Portcullis-Request-Id";
 /// The close code of a refusal that has none of its own (RFC 6455 §7.4.1).
 const INTERNAL_ERROR: u16 = 1011;
 
@@ -170,13 +169,13 @@ impl Responder<'_> {
         admission: &Record,
         awaited: Option<&Awaited>,
     ) -> Result<JsValue, JsValue> {
-        let admission = admission.clone();
         relay::relay(
             upstream,
             limits,
             channels,
-            admission,
-            self.platform,
+            admission.clone(),
+            &self.platform.env,
+            self.platform.context.as_ref().as_ref(),
             awaited,
         )
     }

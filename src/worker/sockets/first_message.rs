@@ -9,8 +9,7 @@ use portcullis::util::time::millis;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
-use crate::host::header_lines;
-use crate::responder::REQUEST_ID;
+use crate::host::{REQUEST_ID, header_lines};
 
 #[wasm_bindgen(module = "/js/first-message.js")]
 extern "C" {

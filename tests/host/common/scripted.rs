@@ -61,8 +61,6 @@ pub struct Scripted {
     pub first_message: RefCell<Result<FirstText, NoFirstMessage>>,
     /// How such sockets were opened: the subprotocol and the greeting.
     pub opened: RefCell<Vec<(Option<String>, Option<String>)>>,
-    /// What was sent to the server.
-    pub sent: RefCell<Vec<String>>,
     pub provider: RefCell<Result<ProviderAnswer, String>>,
     /// While this holds, no provider answers.
     pub provider_hangs: Cell<bool>,
@@ -204,7 +202,6 @@ impl Scripted {
             })),
             first_message: RefCell::new(Err(NoFirstMessage::TimedOut)),
             opened: RefCell::default(),
-            sent: RefCell::default(),
             provider: RefCell::new(Err("down".into())),
             provider_hangs: Cell::new(false),
             key_sets: RefCell::default(),
