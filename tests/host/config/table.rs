@@ -111,7 +111,7 @@ fn the_documentation_has_every_setting_as_the_table_has_it() {
 }
 
 /// A value of each setting that a route may have. None is the default.
-const OTHER_VALUES: [(&str, &str); 54] = [
+const OTHER_VALUES: [(&str, &str); 55] = [
     ("ALLOWED_ORIGINS", "https://other.example.com"),
     ("ORIGIN_MISSING", "allow"),
     ("REQUIRE_TLS", "false"),
@@ -120,6 +120,7 @@ const OTHER_VALUES: [(&str, &str); 54] = [
     ("UPSTREAM_SERVICE", "CHAT"),
     ("UPSTREAM_OBJECT", "ROOMS/lobby"),
     ("UPSTREAM_CERTIFICATE", "CERTIFICATE"),
+    ("UPSTREAM_HEADERS", r#"{"Cookie":null}"#),
     ("UPSTREAM_PLAINTEXT", "true"),
     ("UPSTREAM_TIMEOUT", "1s"),
     (
