@@ -2,14 +2,15 @@
 
 use super::attempt::{Attempt, Found};
 use super::checks::{Granted, Permitted, TokenHolder, Upgrade};
-use super::limits::Admission;
+use super::limits::{Admission, Lapses};
 use super::one_time::Bearer;
 use super::platform::{LedgerCall, Platform};
 use super::refresh::Refresher;
 use super::route_limit::{RouteCount, in_order};
 use crate::checks::handshake::Handshake;
 use crate::one_time::jti::TokenUse;
-use crate::policy::Counting;
+use crate::one_time::ticket::Ticket;
+use crate::policy::{Counting, Policy};
 use crate::record::Stage;
 use crate::response::reason::Rejection;
 use crate::token::Authenticated;
@@ -76,13 +77,53 @@ impl<'a, P: Platform> Attempt<'a, P> {
             bearer,
         } = upgrade;
         let policy = &found.route.policy;
-        let counters = self.counters(&policy.counting);
+        // What would have been refused before is counted against nobody.
+        if self.finding.is_none() {
+            let counted = self.count(found, &handshake, &bearer).await;
+            self.heed(counted)?;
+        }
+        let authenticated = match bearer {
+            Bearer::Verified { authenticated, .. } => authenticated,
+            Bearer::Ticket(ticket) => {
+                let redeemed = self.redeem(found, &ticket).await;
+                self.heed_or(redeemed, || Authenticated {
+                    credential: Some(ticket.credential()),
+                    ..Authenticated::default()
+                })?
+            }
+            Bearer::Unverified(credential) => Authenticated {
+                credential,
+                ..Authenticated::default()
+            },
+        };
+        if self.finding.is_none() {
+            let used = self.use_once(policy, &authenticated).await;
+            self.heed(used)?;
+        }
+        let registered = self.register(found, &authenticated).await;
+        self.heed(registered)?;
+        Ok(Deed::Forward(Socket {
+            found,
+            handshake,
+            authenticated,
+        }))
+    }
+
+    /// Counts an upgrade by its address, its user if that is known, and its route.
+    async fn count(
+        &mut self,
+        found: Found<'a>,
+        handshake: &Handshake,
+        bearer: &Bearer,
+    ) -> Result<(), Rejection> {
+        let counting = self.counting(&found.route.policy);
+        let counters = self.counters(counting);
         let key = handshake.key;
-        let mut calls = self.address_calls(&policy.counting, Admission::Socket { key });
+        let mut calls = self.address_calls(counting, Admission::Socket { key });
         let ledgers = &mut self.reservations.ledgers;
         if let Bearer::Verified {
             user: Some(user), ..
-        } = &bearer
+        } = bearer
         {
             calls.push(counters.user_call(user.clone(), ledgers));
         }
@@ -93,34 +134,48 @@ impl<'a, P: Platform> Attempt<'a, P> {
         if let RouteCount::Uncounted(failure) = of_route {
             self.record.note_lapses(counters.lapse(failure)?);
         }
+        Ok(())
+    }
 
-        let authenticated = match bearer {
-            Bearer::Verified { authenticated, .. } => authenticated,
-            Bearer::Ticket(ticket) => {
-                let bounds = self.bounds(found);
-                let spent = counters.spend(&ticket, &bounds, self.record).await?;
-                self.permits(found, spent.identity.as_ref())?;
-                self.enter(Stage::Counters);
-                if let Some(user) = policy.counting.user_ledger(&spent)? {
-                    self.check_user(&policy.counting, &user)?;
-                    let ledgers = &mut self.reservations.ledgers;
-                    let call = counters.user_call(user, ledgers);
-                    let lapses = counters.ask(&[call], ledgers).await?;
-                    self.record.note_lapses(lapses);
-                }
-                spent
+    /// Spends a ticket, and does for its owner what was done for the owner of a token before.
+    async fn redeem(
+        &mut self,
+        found: Found<'a>,
+        ticket: &Ticket,
+    ) -> Result<Authenticated, Rejection> {
+        let counting = self.counting(&found.route.policy);
+        let counters = self.counters(counting);
+        let bounds = self.bounds(found);
+        let spent = counters.spend(ticket, &bounds, self.record).await?;
+        let verdict = self.permits(found, spent.identity.as_ref());
+        self.heed(verdict)?;
+        self.enter(Stage::Counters);
+        let user = self.heed_or(counting.user_ledger(&spent), || None)?;
+        if let Some(user) = user {
+            self.check_user(counting, &user)?;
+            if self.finding.is_none() {
+                let ledgers = &mut self.reservations.ledgers;
+                let call = counters.user_call(user, ledgers);
+                let asked = counters.ask(&[call], ledgers).await;
+                let lapses = self.heed_or(asked, Lapses::new)?;
+                self.record.note_lapses(lapses);
             }
-        };
-        if let Some(token_use) = policy.token_use(&authenticated)? {
+        }
+        Ok(spent)
+    }
+
+    /// Uses up the `jti` of a token, where it is admitted once.
+    async fn use_once(
+        &mut self,
+        policy: &'a Policy,
+        authenticated: &Authenticated,
+    ) -> Result<(), Rejection> {
+        if let Some(token_use) = policy.token_use(authenticated)? {
+            let counters = self.counters(self.counting(policy));
             let lapses = counters.admit_once(token_use).await?;
             self.record.note_lapses(lapses);
         }
-        self.register(found, &authenticated).await?;
-        Ok(Deed::Forward(Socket {
-            found,
-            handshake,
-            authenticated,
-        }))
+        Ok(())
     }
 
     /// Counts a request to an endpoint against its address.

@@ -51,7 +51,9 @@ impl<'a, P: Platform> Attempt<'a, P> {
                 Ok(Passage::Socket {
                     upstream,
                     protocol,
-                    limits: policy.limits(&authenticated, self.platform.now()),
+                    limits: policy
+                        .limits(&authenticated, self.platform.now())
+                        .map(|limits| limits.reported(self.only_reports)),
                     channels,
                 })
             }

@@ -62,6 +62,8 @@ pub struct Scripted {
     /// The key sets that there are, by URL.
     pub key_sets: RefCell<BTreeMap<String, String>>,
     pub discarded: Cell<u32>,
+    /// What servers were sent.
+    pub forwarded: RefCell<Vec<Sent>>,
     /// The records of work after responses.
     pub recorded: RefCell<Vec<Record>>,
     /// Every question in its order.
@@ -73,6 +75,14 @@ pub struct Scripted {
     /// The channels that are open.
     open: Rc<Cell<u32>>,
     drawn: Cell<u128>,
+}
+
+/// A request to a server, relative to the one that came.
+#[derive(Debug)]
+pub struct Sent {
+    pub url: String,
+    pub remove: Vec<&'static str>,
+    pub set: Vec<(&'static str, String)>,
 }
 
 /// A channel that is counted while it is open.
@@ -199,6 +209,7 @@ impl Scripted {
             provider_hangs: Cell::new(false),
             key_sets: RefCell::default(),
             discarded: Cell::new(0),
+            forwarded: RefCell::default(),
             recorded: RefCell::default(),
             asked: RefCell::default(),
             background: RefCell::default(),
@@ -514,8 +525,13 @@ impl Registry for Scripted {
 impl Upstreams for Scripted {
     type Upstream = ();
 
-    async fn forward(&self, _: &Forward<'_>) -> Result<(Reply, ()), UpstreamFailure> {
+    async fn forward(&self, forward: &Forward<'_>) -> Result<(Reply, ()), UpstreamFailure> {
         self.note("server".into());
+        self.forwarded.borrow_mut().push(Sent {
+            url: forward.url.clone(),
+            remove: forward.remove.clone(),
+            set: forward.set.clone(),
+        });
         self.upstream.borrow().clone().map(|reply| (reply, ()))
     }
 
