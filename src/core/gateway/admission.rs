@@ -31,6 +31,9 @@ pub(super) struct Socket<'a> {
     pub found: Found<'a>,
     pub handshake: Handshake,
     pub authenticated: Authenticated,
+    /// Whether steps 7 and 9 accepted what the client showed, if it had to show anything. Otherwise
+    /// it is let through only because refusals are reported.
+    pub is_verified: bool,
 }
 
 impl<'a> Admitted<'a> {
@@ -82,19 +85,20 @@ impl<'a, P: Platform> Attempt<'a, P> {
             let counted = self.count(found, &handshake, &bearer).await;
             self.heed(counted)?;
         }
-        let authenticated = match bearer {
-            Bearer::Verified { authenticated, .. } => authenticated,
+        let nobody = |credential| Authenticated {
+            credential,
+            ..Authenticated::default()
+        };
+        let (authenticated, is_verified) = match bearer {
+            Bearer::Verified { authenticated, .. } => (authenticated, true),
             Bearer::Ticket(ticket) => {
-                let redeemed = self.redeem(found, &ticket).await;
-                self.heed_or(redeemed, || Authenticated {
-                    credential: Some(ticket.credential()),
-                    ..Authenticated::default()
-                })?
+                let redeemed = self.redeem(found, &ticket).await.map(Some);
+                match self.heed_or(redeemed, || None)? {
+                    Some(spent) => (spent, true),
+                    None => (nobody(Some(ticket.credential())), false),
+                }
             }
-            Bearer::Unverified(credential) => Authenticated {
-                credential,
-                ..Authenticated::default()
-            },
+            Bearer::Unverified(credential) => (nobody(credential), false),
         };
         if self.finding.is_none() {
             let used = self.use_once(policy, &authenticated).await;
@@ -102,10 +106,16 @@ impl<'a, P: Platform> Attempt<'a, P> {
         }
         let registered = self.register(found, &authenticated).await;
         self.heed(registered)?;
+        // Last of all: nobody whom another check refuses may close somebody's socket.
+        if !self.reservations.ledgers.full.is_empty() {
+            self.enter(Stage::Counters);
+            self.replace_oldest(policy).await?;
+        }
         Ok(Deed::Forward(Socket {
             found,
             handshake,
             authenticated,
+            is_verified,
         }))
     }
 
@@ -147,7 +157,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
         let counters = self.counters(counting);
         let bounds = self.bounds(found);
         let spent = counters.spend(ticket, &bounds, self.record).await?;
-        let verdict = self.permits(found, spent.identity.as_ref());
+        let verdict = self.permits_forwarding(found, &spent);
         self.heed(verdict)?;
         self.enter(Stage::Counters);
         let user = self.heed_or(counting.user_ledger(&spent), || None)?;
@@ -162,6 +172,27 @@ impl<'a, P: Platform> Attempt<'a, P> {
             }
         }
         Ok(spent)
+    }
+
+    /// Takes the slots of the oldest sockets, where `ON_FULL` says so. Where refusals are only
+    /// reported nobody is closed.
+    async fn replace_oldest(&mut self, policy: &'a Policy) -> Result<(), Rejection> {
+        let counters = self.counters(self.counting(policy));
+        let ledgers = &mut self.reservations.ledgers;
+        let lapses = if self.only_reports {
+            let full = ledgers.full.drain(..);
+            full.map(|call| {
+                format!(
+                    "ON_FULL would have closed the oldest socket of {}",
+                    call.scope
+                )
+            })
+            .collect()
+        } else {
+            counters.replace_oldest(ledgers).await?
+        };
+        self.record.note_lapses(lapses);
+        Ok(())
     }
 
     /// Uses up the `jti` of a token, where it is admitted once.

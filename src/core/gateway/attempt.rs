@@ -103,6 +103,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
                 self.record.note_finding(&rejection);
                 // It would have got no further, so it holds nothing.
                 self.reservations.ledgers.channels.clear();
+                self.reservations.ledgers.full.clear();
                 self.finding.get_or_insert(rejection);
                 Ok(otherwise())
             }

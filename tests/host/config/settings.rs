@@ -5,7 +5,7 @@ use portcullis::checks::permission::Permission;
 use portcullis::config::{Settings, Var};
 use portcullis::limits::quota::{Limits, Quota};
 use portcullis::policy::{
-    Counting, FailurePolicy, Judging, LEDGER_BINDING, Mode, PlainHttp, Policy, RejectWith,
+    Counting, FailurePolicy, Judging, LEDGER_BINDING, Mode, OnFull, PlainHttp, Policy, RejectWith,
     ScopeLimits,
 };
 use portcullis::relay::RelayMode;
@@ -50,6 +50,7 @@ fn the_least_settings_give_the_contracts_defaults() {
         permission,
         upstream,
         upstream_timeout,
+        upstream_headers,
         counting,
         mode,
         trial,
@@ -92,6 +93,7 @@ fn the_least_settings_give_the_contracts_defaults() {
     let url = UpstreamUrl::parse("wss://chat.example.com", false).map(Upstream::Url);
     assert_eq!(Ok(upstream), url);
     assert_eq!(upstream_timeout, seconds(10));
+    assert!(upstream_headers.is_empty());
     let defaults = Counting {
         address: ScopeLimits {
             limits: Limits {
@@ -105,6 +107,7 @@ fn the_least_settings_give_the_contracts_defaults() {
         user: ScopeLimits::default(),
         route: None,
         ipv6_prefix: Ipv6Prefix::default(),
+        on_full: OnFull::Refuse,
         on_failure: FailurePolicy::Reject,
         on_registry_failure: FailurePolicy::Reject,
         timeout: seconds(2),
@@ -152,6 +155,9 @@ fn every_setting_takes_its_good_values() {
     };
     assert_eq!(registry("reject"), FailurePolicy::Reject);
     assert_eq!(registry("admit"), FailurePolicy::Admit);
+    let on_full = |value| sound(&[("ON_FULL", value)]).counting.on_full;
+    assert_eq!(on_full("refuse"), OnFull::Refuse);
+    assert_eq!(on_full("close_oldest"), OnFull::CloseOldest);
     let plain = |value| sound(&[("PLAIN_HTTP", value)]).plain_http;
     assert_eq!(
         (plain("reject"), plain("proxy")),

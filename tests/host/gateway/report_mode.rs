@@ -576,3 +576,73 @@ fn a_share_of_admissions_is_logged_and_every_refusal() {
     let reported = reporting(&[]).knock(&Ask::upgrade());
     assert!(logged(reported, false), "what would have been refused");
 }
+
+#[test]
+fn headers_for_the_server_hold_no_secret_of_the_gate_for_who_is_not_known() {
+    let sent = |ask: &Ask| {
+        let gate = reporting(&[
+            (
+                "UPSTREAM_HEADERS",
+                r#"{"X-User":"{claim:sub}","X-Key":"{secret:UPSTREAM_KEY}","X-Plain":"yes"}"#,
+            ),
+            ("UPSTREAM_KEY", "a-secret-of-the-gate"),
+        ]);
+        let answer = gate.knock(ask);
+        assert_eq!(answer.what, "socket", "{answer:?}");
+        let sent = gate.forwarded.take().pop().expect("one");
+        let changes = sent.changes.into_iter();
+        changes
+            .map(|(name, value)| format!("{name}: {}", value.as_deref().unwrap_or("removed")))
+            .collect::<Vec<_>>()
+    };
+    let known = [
+        "X-User: alice",
+        "X-Key: a-secret-of-the-gate",
+        "X-Plain: yes",
+    ];
+    let unknown = ["X-User: removed", "X-Key: removed", "X-Plain: yes"];
+    let evil = |ask: Ask| ask.with("origin", "https://evil.example");
+    let rows = [
+        ("a good token", sent(&good()), known),
+        (
+            "a genuine token of another origin",
+            sent(&evil(good())),
+            known,
+        ),
+        ("a forged token", sent(&with_token(&forged())), unknown),
+        (
+            "no token",
+            sent(&Ask::upgrade().with("origin", ORIGIN)),
+            unknown,
+        ),
+    ];
+    let rows = rows.map(|(name, sent, expected)| {
+        let mut expected = expected.map(str::to_owned).to_vec();
+        let mut sent = sent;
+        expected.sort();
+        sent.sort();
+        (name, sent, expected)
+    });
+    assert_rows(rows);
+}
+
+#[test]
+fn no_socket_is_closed_for_a_newer_one() {
+    let gate = reporting(&[("MAX_SOCKETS_USER", "1"), ("ON_FULL", "close_oldest")]);
+    gate.knock(&upgrade_with_key(ALICE, 'A'));
+    gate.take_asked();
+    let answer = gate.knock(&upgrade_with_key(ALICE, 'B'));
+    assert_eq!(
+        (answer.what.as_str(), answer.record.would_be),
+        ("socket", None)
+    );
+    assert_eq!(
+        answer.cause(),
+        "ON_FULL would have closed the oldest socket of the user's ledger"
+    );
+    let asked = gate.take_asked();
+    assert!(
+        !asked.iter().any(|question| question.contains("replace")),
+        "{asked:?}"
+    );
+}
