@@ -30,6 +30,7 @@ extern "C" {
         limits: &str,
         context: &JsValue,
         on_end: &JsValue,
+        on_report: &JsValue,
     ) -> Result<Relay, JsValue>;
 
     #[wasm_bindgen(method, getter)]
@@ -46,17 +47,28 @@ pub fn relay(
     env: &JsValue,
     context: &JsValue,
 ) -> Result<JsValue, JsValue> {
-    let env = env.clone();
     let held = Rc::new(channels);
     let until_end = held.clone();
+    // Only sockets whose limits are reported pay for it.
+    let on_report = limits.only_reports().then(|| {
+        let (admission, env) = (admission.clone(), env.clone());
+        Closure::<dyn Fn(String)>::new(move |kept: String| {
+            let kept = Closed::from_json(&kept).expect("relay.js writes this JSON");
+            let time = now().to_rfc3339();
+            log::closed(&ClosedRecord::of_kept(admission.clone(), kept, time), &env);
+        })
+    });
+    let report = on_report.as_ref().map(|closure| closure.as_ref().clone());
+    let env = env.clone();
     let on_end = Closure::once_into_js(move |closed: String| {
         let closed = Closed::from_json(&closed).expect("relay.js writes this JSON");
         let time = now().to_rfc3339();
         log::closed(&ClosedRecord::of(admission, closed, time), &env);
-        drop(until_end);
+        drop((until_end, on_report));
     });
     let socket = JsValue::from(upstream.websocket());
-    let relay = start(&socket, &limits.to_json(), context, &on_end)?;
+    let report = report.unwrap_or(JsValue::UNDEFINED);
+    let relay = start(&socket, &limits.to_json(), context, &on_end, &report)?;
     for channel in held.iter() {
         channel.govern(relay.as_ref());
     }
