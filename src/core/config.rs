@@ -126,9 +126,7 @@ impl Policy {
 
 /// The policy of a route, or of a gate without routes; `None` where a part of it is missing.
 fn read_policy(reader: &mut Reader<'_>) -> Option<Policy> {
-    reader.or_default(&settings::MODE, |text| {
-        values::one_of(text, &[("enforce", ())])
-    });
+    let mode = reader.or_default(&settings::MODE, values::mode);
     if !reader.is_of_a_route() {
         names::check(reader);
     }
@@ -146,6 +144,7 @@ fn read_policy(reader: &mut Reader<'_>) -> Option<Policy> {
     let permission = read_permission(reader, auth_is_off);
     let upstream_timeout =
         reader.or_default(&settings::UPSTREAM_TIMEOUT, duration::positive_duration);
+    let upstream_headers = upstream::read_headers(reader, auth_is_off);
     let assertion_key = upstream::read_assertion_key(reader, authentication.present());
     let plain_http = reader.or_default(&settings::PLAIN_HTTP, |text| {
         values::one_of(
@@ -153,6 +152,7 @@ fn read_policy(reader: &mut Reader<'_>) -> Option<Policy> {
             &[("reject", PlainHttp::Reject), ("proxy", PlainHttp::Proxy)],
         )
     });
+    let log_admitted = reader.or_default(&settings::LOG_ADMITTED, values::share);
     let reject_with = reject_with::read(reader);
     let security_headers = read_security_headers(reader);
     let mut policy = Policy {
@@ -163,8 +163,12 @@ fn read_policy(reader: &mut Reader<'_>) -> Option<Policy> {
         permission,
         upstream: upstream?,
         upstream_timeout,
+        upstream_headers,
         assertion_key,
         counting,
+        mode,
+        trial: None,
+        log_admitted,
         relay,
         first_message,
         registering,

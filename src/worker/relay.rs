@@ -32,6 +32,7 @@ extern "C" {
         limits: &str,
         context: &JsValue,
         on_end: &JsValue,
+        on_report: &JsValue,
         awaited: Option<&Awaited>,
     ) -> Result<Relay, JsValue>;
 
@@ -50,17 +51,30 @@ pub fn relay(
     context: &JsValue,
     awaited: Option<&Awaited>,
 ) -> Result<JsValue, JsValue> {
-    let env = env.clone();
     let held = Rc::new(RefCell::new(channels));
     let until_end = held.clone();
+    // Only sockets whose limits are reported pay for it.
+    let on_report = limits.only_reports().then(|| {
+        let (admission, env) = (admission.clone(), env.clone());
+        Closure::<dyn Fn(String)>::new(move |kept: String| {
+            let kept = Closed::from_json(&kept).expect("relay.js writes this JSON");
+            let time = now().to_rfc3339();
+            log::closed(&ClosedRecord::of_kept(admission.clone(), kept, time), &env);
+        })
+    });
+    let report = on_report.as_ref().map(|closure| closure.as_ref().clone());
+    let env = env.clone();
     let on_end = Closure::once_into_js(move |closed: String| {
         let closed = Closed::from_json(&closed).expect("relay.js writes this JSON");
         let time = now().to_rfc3339();
         log::closed(&ClosedRecord::of(admission, closed, time), &env);
         until_end.take();
+        drop(on_report);
     });
     let socket = JsValue::from(upstream.websocket());
-    let relay = start(&socket, &limits.to_json(), context, &on_end, awaited)
+    let report = report.unwrap_or(JsValue::UNDEFINED);
+    let limits = limits.to_json();
+    let relay = start(&socket, &limits, context, &on_end, &report, awaited)
         // Nothing will end, so nothing else would let go of them.
         .inspect_err(|_| drop(held.take()))?;
     for channel in held.borrow().iter() {

@@ -56,6 +56,10 @@ pub enum Form {
     Object,
     /// A JSON array of objects, as text or as an array of tables.
     Array,
+    /// From `0%` to `100%`.
+    Percentage,
+    /// `enforce`, `report`, or `enforce:` and a percentage.
+    Mode,
     /// Any other form, or the word `off`.
     OrOff(&'static Form),
 }
@@ -128,7 +132,8 @@ macro_rules! settings {
 
 use DefaultValue::{Described, Value};
 use Form::{
-    Array, Ban, Binding, Boolean, Choice, Count, Duration, List, Object, OrOff, Quota, Text, Url,
+    Array, Ban, Binding, Boolean, Choice, Count, Duration, List, Mode, Object, OrOff, Percentage,
+    Quota, Text, Url,
 };
 
 const NONE: DefaultValue = Described("none");
@@ -159,6 +164,8 @@ settings! {
         "A Durable Object to forward to: the binding of its namespace and its name, such as ROOMS/lobby.";
     UPSTREAM_CERTIFICATE: Var Route Other, Binding, NONE,
         "A client certificate to show to the server of UPSTREAM_URL: the name of an mTLS binding, declared under [[mtls_certificates]].";
+    UPSTREAM_HEADERS: Var Route Other, Object, Value("{}"),
+        "Changes to the headers that the server gets: a string sets one, null removes one.";
     UPSTREAM_PLAINTEXT: Var Route Other, Boolean, Value("false"),
         "Allows ws:// and http:// to any host.";
     UPSTREAM_TIMEOUT: Var Route Other, Duration, Value("10s"),
@@ -249,6 +256,8 @@ settings! {
         "How many refused attempts ban an address, and for how long.";
     KEY_REPLAY_WINDOW: Var Route Other, OrOff(&Duration), Value("1m"),
         "How long an address may not repeat a Sec-WebSocket-Key.";
+    ON_FULL: Var Route Other, Choice(&["refuse", "close_oldest"]), Value("refuse"),
+        "What happens to a socket that finds no slot left under `MAX_SOCKETS_IP` or `MAX_SOCKETS_USER`: it is refused, or the oldest socket is closed and it takes that one's slot.";
     ON_LIMITER_FAILURE: Var Route Other, Choice(&["reject", "admit"]), Value("reject"),
         "What happens to an attempt when a counter does not answer.";
     ON_REGISTRY_FAILURE: Var Route Other, Choice(&["reject", "admit"]), Value("reject"),
@@ -278,8 +287,10 @@ settings! {
         "How a refused handshake is answered: with a status, or with a WebSocket that is closed at once with a code that scripts can read.";
     SECURITY_HEADERS: Var Route Other, Object, Value("{}"),
         "Changes to the security headers: a string replaces or adds one, null removes one of the defaults.";
-    MODE: Var Route Other, Choice(&["enforce"]), Value("enforce"),
-        "No other value exists in this version.";
+    MODE: Var Route Other, Mode, Value("enforce"),
+        "Whether refusals are carried out, only recorded (report), or carried out for a share of addresses (enforce:10%).";
+    LOG_ADMITTED: Var Route Other, Percentage, Value("100%"),
+        "Which share of admitted attempts leaves a line in the log. Refusals always do.";
 
     // The whole gate
     ROUTES: Var Global Other, Array, Described("none: one route `/*` with the global settings"),

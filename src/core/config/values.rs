@@ -7,11 +7,13 @@ use serde_json::{Map, Value};
 
 use crate::limits::ledger::{MAX_FAILURES, MAX_SOCKETS};
 use crate::limits::quota::{BanRule, Quota};
+use crate::policy::Mode;
 use crate::request::address::Ipv6Prefix;
 use crate::request::syntax;
 use crate::token::{self, Algorithm, ClaimName, Key, Source};
 use crate::upstream::{is_gate_header, is_loopback};
 use crate::util::duration::{duration, positive_duration};
+use crate::util::share::Share;
 
 const MAX_KEYS: usize = 64;
 
@@ -46,6 +48,27 @@ pub(super) fn or_off<T>(
 pub(super) fn whole_number<T: FromStr>(text: &str) -> Option<T> {
     let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|_| is_number)
+}
+
+/// A percentage.
+pub(super) fn share(text: &str) -> Result<Share, String> {
+    Share::parse(text).ok_or_else(|| {
+        format!("{text:?} is not a percentage; write one from \"0%\" to \"100%\", like \"10%\"")
+    })
+}
+
+/// `enforce`, `report`, or `enforce:` and a percentage of addresses.
+pub(super) fn mode(text: &str) -> Result<Mode, String> {
+    let Some(percentage) = text.strip_prefix("enforce:") else {
+        let modes = [("enforce", Mode::Enforce), ("report", Mode::Report)];
+        return one_of(text, &modes).map_err(|problem| format!("{problem}, or \"enforce:10%\""));
+    };
+    let share = share(percentage)?;
+    match share {
+        Share::NONE => Err(format!("{text:?} enforces nothing; write \"report\"")),
+        Share::ALL => Err(format!("{text:?} enforces everything; write \"enforce\"")),
+        share => Ok(Mode::Canary(share)),
+    }
 }
 
 /// `<count>/<duration>`.

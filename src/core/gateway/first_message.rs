@@ -20,8 +20,6 @@ impl<'a, P: Platform> Attempt<'a, P> {
         awaited: &FirstMessage,
     ) -> Result<Option<Credential>, Rejection> {
         let protocol = awaited.choose(&handshake.protocols).cloned();
-        // The server may only choose what the client was told.
-        handshake.protocols = protocol.iter().cloned().collect();
         let opening = Opening {
             route: found.number,
             is_tls: self.request.url.is_tls(),
@@ -33,26 +31,34 @@ impl<'a, P: Platform> Attempt<'a, P> {
             timeout: awaited.timeout,
         };
         let message = self.platform.first_message(&opening).await;
-        let message = message.map_err(|failure| rejection_for(&failure))?;
-        let (credential, fate) = match message {
-            FirstText::Binary => (None, FirstMessageFate::AsSent),
-            FirstText::Text(text) => {
-                let credential = authentication.find_in_message(&text)?;
-                let fate = match (&credential, awaited.passing) {
-                    (None, _) | (Some(_), FirstMessagePassing::Pass) => FirstMessageFate::AsSent,
-                    (Some(_), FirstMessagePassing::Drop) => FirstMessageFate::Dropped,
-                    (Some(credential), FirstMessagePassing::Strip) => {
-                        FirstMessageFate::Replaced(credential.without_token(&text))
-                    }
-                };
-                (credential, fate)
-            }
-        };
-        self.opened = Some(Opened {
+        let is_open = !matches!(
+            message,
+            Err(NoFirstMessage::TooManyOfAddress | NoFirstMessage::TooMany)
+        );
+        // From here on the client has its answer, whatever is decided.
+        if is_open {
+            // The server may only choose what the client was told.
+            handshake.protocols = protocol.iter().cloned().collect();
+        }
+        self.opened = is_open.then(|| Opened {
             protocol,
-            first: fate,
+            first: FirstMessageFate::AsSent,
             drops_upstream_greeting: awaited.greeting.is_some() && awaited.drops_upstream_greeting,
         });
+        let text = match message.map_err(|failure| rejection_for(&failure))? {
+            FirstText::Binary => return Ok(None),
+            FirstText::Text(text) => text,
+        };
+        let credential = authentication.find_in_message(&text)?;
+        if let (Some(opened), Some(credential)) = (&mut self.opened, &credential) {
+            opened.first = match awaited.passing {
+                FirstMessagePassing::Pass => FirstMessageFate::AsSent,
+                FirstMessagePassing::Drop => FirstMessageFate::Dropped,
+                FirstMessagePassing::Strip => {
+                    FirstMessageFate::Replaced(credential.without_token(&text))
+                }
+            };
+        }
         Ok(credential)
     }
 }

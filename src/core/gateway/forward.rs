@@ -12,7 +12,7 @@ use crate::relay::{RelayMode, SocketLimits};
 use crate::response::reason::{Reason, Rejection};
 use crate::token::Authenticated;
 use crate::upstream::assertion::Assertion;
-use crate::upstream::{Forward, Offer};
+use crate::upstream::{Facts, Forward, Offer};
 use crate::util::time::Timestamp;
 
 impl<'a, P: Platform> Attempt<'a, P> {
@@ -22,9 +22,16 @@ impl<'a, P: Platform> Attempt<'a, P> {
             found,
             handshake,
             authenticated,
+            is_verified,
         } = permit.into_inner();
-        let channels = self.commit();
         let policy = &found.route.policy;
+        let changes = match self.upstream_headers(found, &authenticated) {
+            _ if !is_verified => self.unchecked_headers(found)?,
+            // What is lacking was reported before.
+            Err(_) if self.finding.is_some() => self.unchecked_headers(found)?,
+            changes => changes?,
+        };
+        let channels = self.commit();
         let mut offer = Offer::new(handshake, &authenticated);
         let opened = self.opened.take();
         // Only what the client was answered with already.
@@ -47,6 +54,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
             };
             forward.assert(key.sign(&assertion, self.platform.now()));
         }
+        forward.change(changes);
         let sent = self.platform.forward(&forward).await;
         let (reply, upstream) = sent.map_err(|failure| policy.upstream.explain(failure.into()))?;
         let judged = reply.judge(&offer).and_then(|protocol| match &opened {
@@ -64,7 +72,9 @@ impl<'a, P: Platform> Attempt<'a, P> {
                 Ok(Passage::Socket {
                     upstream,
                     protocol,
-                    limits: policy.limits(&authenticated, self.platform.now()),
+                    limits: policy
+                        .limits(&authenticated, self.platform.now())
+                        .map(|limits| limits.reported(self.only_reports)),
                     channels,
                     opened,
                 })
@@ -76,16 +86,46 @@ impl<'a, P: Platform> Attempt<'a, P> {
         }
     }
 
+    /// What `UPSTREAM_HEADERS` makes of a request that passed step 7: names and values, `None` to
+    /// remove a header. A request that lacks what a value needs is refused.
+    pub fn upstream_headers(
+        &self,
+        found: Found<'a>,
+        authenticated: &Authenticated,
+    ) -> Result<Vec<(&'a str, Option<String>)>, Rejection> {
+        let policy = &found.route.policy;
+        if policy.upstream_headers.is_empty() {
+            return Ok(Vec::new());
+        }
+        let to = policy.upstream.destination(&found.parameters);
+        let facts = Facts::of(authenticated, &found.parameters, &to, &self.request.url);
+        policy.upstream_headers.fill(&facts)
+    }
+
+    /// What `UPSTREAM_HEADERS` makes of a request from nobody knows whom: neither claims nor secrets.
+    fn unchecked_headers(
+        &self,
+        found: Found<'a>,
+    ) -> Result<Vec<(&'a str, Option<String>)>, Rejection> {
+        let policy = &found.route.policy;
+        let to = policy.upstream.destination(&found.parameters);
+        let nobody = Authenticated::default();
+        let facts = Facts::of(&nobody, &found.parameters, &to, &self.request.url);
+        policy.upstream_headers.fill_unchecked(&facts)
+    }
+
     /// A plain request on a route that proxies them. No check is made beyond step 4.
-    pub async fn forward_plain(&mut self, found: Found<'_>) -> Result<Passage<P>, Rejection> {
+    pub async fn forward_plain(&mut self, found: Found<'a>) -> Result<Passage<P>, Rejection> {
         self.enter(Stage::Forward);
         let policy = &found.route.policy;
-        let forward = Forward::plain(
+        let changes = self.unchecked_headers(found)?;
+        let mut forward = Forward::plain(
             policy.upstream.destination(&found.parameters),
             policy.upstream_timeout,
             self.request,
             &self.record.request_id,
         );
+        forward.change(changes);
         let sent = self.platform.forward(&forward).await;
         let (_, upstream) = sent.map_err(|failure| policy.upstream.explain(failure.into()))?;
         self.record.outcome = Outcome::Proxied;

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::request::Request;
 use crate::request::address::AddressKey;
 use crate::response::reason::{Reason, Rejection};
-use crate::token::{Credential, Identity, TokenDigest, TrustDomain};
+use crate::token::{Credential, Identity, Source, TokenDigest, TrustDomain};
 use crate::util::time::Timestamp;
 
 /// The query parameter that carries a ticket.
@@ -50,6 +50,11 @@ impl Ticket {
             Ok(decoded) if decoded.len() == 32 => Ok(Some(Self(bytes))),
             _ => Err(Reason::TokenInvalid.because("the ticket is malformed")),
         }
+    }
+
+    /// Where a request carries it.
+    pub fn source() -> Source {
+        Source::Query(PARAMETER.to_owned())
     }
 
     /// The text that the client gets: 43 characters that need no escape in a URL.

@@ -38,6 +38,16 @@ pub struct Authenticated {
     pub credential: Option<Credential>,
 }
 
+impl Authenticated {
+    /// The token, if the client showed it itself. A ticket stands for one that the gate does not
+    /// have.
+    pub fn shown_token(&self) -> Option<&str> {
+        let shown = self.credential.as_ref()?.token();
+        let digest = self.token.as_ref()?;
+        (TokenDigest::of(shown) == *digest).then_some(shown)
+    }
+}
+
 /// What step 7 decides, with what the record says of the token either way.
 #[derive(Debug)]
 pub struct Verdict<T> {

@@ -1,6 +1,7 @@
 //! The places of a request that may hold a token, and its removal from them.
 
 use std::fmt;
+use std::ops::Not;
 
 use super::cookie;
 use super::fault::CredentialFault;
@@ -132,6 +133,24 @@ impl Credential {
             }
         }
         Ok(credential)
+    }
+
+    /// Every place that holds a token, or what can't be read as one. It is not accepted, so its
+    /// text is nobody's.
+    pub fn unaccepted(
+        sources: &[Source],
+        request: &Request<'_>,
+        protocols: &[String],
+    ) -> Option<Self> {
+        let holds_any = |source: &&Source| {
+            let tokens = source.tokens(request, protocols);
+            tokens.is_ok_and(|tokens| tokens.is_empty()).not()
+        };
+        let found: Vec<_> = sources.iter().filter(holds_any).cloned().collect();
+        (!found.is_empty()).then(|| Self {
+            token: String::new(),
+            found,
+        })
     }
 
     /// A credential that was found in the query by other means.

@@ -16,8 +16,9 @@ use portcullis::gateway::platform::{
     Registry, RouteCall, RoutePools, Upstreams, Wait,
 };
 use portcullis::gateway::{Gate, Passage};
-use portcullis::limits::ledger::{Ledger, LedgerResponse, Operation};
+use portcullis::limits::ledger::{Departure, Ledger, LedgerResponse, Operation, Outlook};
 use portcullis::limits::route_pool::{Pool, PoolResponse};
+use portcullis::limits::two_clocks::TwoClocks;
 use portcullis::one_time::store::{self, StoreChange, StoreRequest, StoreResponse, StoredValue};
 use portcullis::policy::{LEDGER_BINDING, ONE_TIME_BINDING, REGISTRY_BINDING, ROUTE_QUOTA_BINDING};
 use portcullis::record::Record;
@@ -67,6 +68,8 @@ pub struct Scripted {
     /// The key sets that there are, by URL.
     pub key_sets: RefCell<BTreeMap<String, String>>,
     pub discarded: Cell<u32>,
+    /// What servers were sent.
+    pub forwarded: RefCell<Vec<Sent>>,
     /// The records of work after responses.
     pub recorded: RefCell<Vec<Record>>,
     /// Every question in its order.
@@ -78,6 +81,15 @@ pub struct Scripted {
     /// The channels that are open.
     open: Rc<Cell<u32>>,
     drawn: Cell<u128>,
+}
+
+/// A request to a server, relative to the one that came.
+#[derive(Debug)]
+pub struct Sent {
+    pub url: String,
+    pub remove: Vec<String>,
+    pub set: Vec<(&'static str, String)>,
+    pub changes: Vec<(String, Option<String>)>,
 }
 
 /// A channel that is counted while it is open.
@@ -206,6 +218,7 @@ impl Scripted {
             provider_hangs: Cell::new(false),
             key_sets: RefCell::default(),
             discarded: Cell::new(0),
+            forwarded: RefCell::default(),
             recorded: RefCell::default(),
             asked: RefCell::default(),
             background: RefCell::default(),
@@ -407,6 +420,8 @@ impl Ledgers for Scripted {
         let what = match call.request.operation {
             Operation::Admit { .. } => "admit",
             Operation::Open { .. } => "open",
+            Operation::Claim { .. } => "claim",
+            Operation::Replace { .. } => "replace",
             Operation::Attach { .. } => "attach",
             Operation::Count { is_failure: false } => "count",
             Operation::Count { is_failure: true } => "count a failure",
@@ -423,7 +438,24 @@ impl Ledgers for Scripted {
         }
         let mut ledgers = self.ledgers.borrow_mut();
         let ledger = ledgers.entry(call.ledger.clone()).or_default();
-        let (answer, _) = ledger.step(&call.request, self.now.get());
+        let (mut answer, _) = ledger.step(&call.request, self.now.get());
+        // Sockets that are replaced close at once.
+        if let Operation::Replace { slot, .. } = call.request.operation
+            && ledger.has_waiting()
+        {
+            let now = self.now.get();
+            let clocks = TwoClocks::new(now, now);
+            for id in ledger.succeed(clocks).0.replaced {
+                self.note(format!("{owner}: one is replaced"));
+                ledger.leave(&id, Departure::SocketOver, now);
+            }
+            let (succession, _) = ledger.succeed(clocks);
+            let outlook = Outlook::default();
+            answer = match succession.granted.contains(&slot.id) {
+                true => LedgerResponse::Counted(outlook),
+                false => LedgerResponse::TooManySockets(outlook),
+            };
+        }
         let has_slot = call.request.operation.slot().is_some();
         let is_granted = matches!(answer, LedgerResponse::Counted(_));
         ObjectReply {
@@ -532,8 +564,18 @@ impl Registry for Scripted {
 impl Upstreams for Scripted {
     type Upstream = ();
 
-    async fn forward(&self, _: &Forward<'_>) -> Result<(Reply, ()), UpstreamFailure> {
+    async fn forward(&self, forward: &Forward<'_>) -> Result<(Reply, ()), UpstreamFailure> {
         self.note("server".into());
+        self.forwarded.borrow_mut().push(Sent {
+            url: forward.url.clone(),
+            remove: forward.remove.iter().map(ToString::to_string).collect(),
+            set: forward.set.clone(),
+            changes: forward
+                .changes
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), value.clone()))
+                .collect(),
+        });
         self.upstream.borrow().clone().map(|reply| (reply, ()))
     }
 

@@ -7,6 +7,7 @@ mod counting;
 mod first_message;
 mod issuers;
 mod keys;
+mod mode;
 mod names;
 mod one_time;
 mod paths;
@@ -21,6 +22,7 @@ mod sessions;
 mod settings;
 mod table;
 mod upstream;
+mod upstream_headers;
 mod values;
 mod warnings;
 

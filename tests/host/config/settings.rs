@@ -5,13 +5,15 @@ use portcullis::checks::permission::Permission;
 use portcullis::config::{Settings, Var};
 use portcullis::limits::quota::{Limits, Quota};
 use portcullis::policy::{
-    Counting, FailurePolicy, Judging, LEDGER_BINDING, PlainHttp, Policy, RejectWith, ScopeLimits,
+    Counting, FailurePolicy, Judging, LEDGER_BINDING, Mode, OnFull, PlainHttp, Policy, RejectWith,
+    ScopeLimits,
 };
 use portcullis::relay::RelayMode;
 use portcullis::request::address::Ipv6Prefix;
 use portcullis::response::security_headers::SecurityHeaders;
 use portcullis::token::{Authentication, ClaimName, Expectations, IdentityClaims, Source};
 use portcullis::upstream::{Upstream, UpstreamUrl};
+use portcullis::util::share::Share;
 
 use crate::common::{
     MINIMAL, assert_rows, minimal_with, ms, object, read, seconds, settings, strings,
@@ -48,7 +50,11 @@ fn the_least_settings_give_the_contracts_defaults() {
         permission,
         upstream,
         upstream_timeout,
+        upstream_headers,
         counting,
+        mode,
+        trial,
+        log_admitted,
         plain_http,
         reject_with,
         relay,
@@ -89,6 +95,7 @@ fn the_least_settings_give_the_contracts_defaults() {
     let url = UpstreamUrl::parse("wss://chat.example.com", false).map(Upstream::Url);
     assert_eq!(Ok(upstream), url);
     assert_eq!(upstream_timeout, seconds(10));
+    assert!(upstream_headers.is_empty());
     let defaults = Counting {
         address: ScopeLimits {
             limits: Limits {
@@ -102,11 +109,15 @@ fn the_least_settings_give_the_contracts_defaults() {
         user: ScopeLimits::default(),
         route: None,
         ipv6_prefix: Ipv6Prefix::default(),
+        on_full: OnFull::Refuse,
         on_failure: FailurePolicy::Reject,
         on_registry_failure: FailurePolicy::Reject,
         timeout: seconds(2),
+        is_trial: false,
     };
     assert_eq!(counting, defaults);
+    assert_eq!((mode, trial), (Mode::Enforce, None));
+    assert_eq!(log_admitted, Share::ALL);
     assert_eq!(plain_http, PlainHttp::Reject);
     assert_eq!(reject_with, RejectWith::Http);
     assert_eq!(relay, RelayMode::Passthrough);
@@ -146,6 +157,9 @@ fn every_setting_takes_its_good_values() {
     };
     assert_eq!(registry("reject"), FailurePolicy::Reject);
     assert_eq!(registry("admit"), FailurePolicy::Admit);
+    let on_full = |value| sound(&[("ON_FULL", value)]).counting.on_full;
+    assert_eq!(on_full("refuse"), OnFull::Refuse);
+    assert_eq!(on_full("close_oldest"), OnFull::CloseOldest);
     let plain = |value| sound(&[("PLAIN_HTTP", value)]).plain_http;
     assert_eq!(
         (plain("reject"), plain("proxy")),
@@ -356,7 +370,7 @@ fn all_errors_are_told_at_once() {
         ("AUTH", "yes"),
         ("JWT_LEEWAY", "5"),
         ("JWT_SECRET", "short"),
-        ("MODE", "report"),
+        ("MODE", "reported"),
         ("RATE_LIMIT_IP", "60"),
         ("REQUIRE_TLS", "no"),
         ("UPSTREAM_URL", "wss://a.test?b"),

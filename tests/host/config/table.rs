@@ -42,6 +42,8 @@ fn form_words(form: Form) -> Vec<String> {
         Form::Url => word("URL"),
         Form::List => word("list"),
         Form::Array => word("array"),
+        Form::Percentage => word("percentage from `0%` to `100%`"),
+        Form::Mode => word("`enforce`, `report`, or `enforce:` and a percentage"),
         Form::Binding | Form::Text | Form::Object => vec![],
         Form::OrOff(form) => [form_words(*form), word("`off`")].concat(),
     }
@@ -111,7 +113,7 @@ fn the_documentation_has_every_setting_as_the_table_has_it() {
 }
 
 /// A value of each setting that a route may have. None is the default.
-const OTHER_VALUES: [(&str, &str); 61] = [
+const OTHER_VALUES: &[(&str, &str)] = &[
     ("ALLOWED_ORIGINS", "https://other.example.com"),
     ("ORIGIN_MISSING", "allow"),
     ("REQUIRE_TLS", "false"),
@@ -120,6 +122,7 @@ const OTHER_VALUES: [(&str, &str); 61] = [
     ("UPSTREAM_SERVICE", "CHAT"),
     ("UPSTREAM_OBJECT", "ROOMS/lobby"),
     ("UPSTREAM_CERTIFICATE", "CERTIFICATE"),
+    ("UPSTREAM_HEADERS", r#"{"Cookie":null}"#),
     ("UPSTREAM_PLAINTEXT", "true"),
     ("UPSTREAM_TIMEOUT", "1s"),
     (
@@ -166,6 +169,7 @@ const OTHER_VALUES: [(&str, &str); 61] = [
     ("IPV6_PREFIX", "56"),
     ("BAN_AFTER", "20/1m for 1h"),
     ("KEY_REPLAY_WINDOW", "off"),
+    ("ON_FULL", "close_oldest"),
     ("ON_LIMITER_FAILURE", "admit"),
     ("ON_REGISTRY_FAILURE", "admit"),
     ("LIMITER_TIMEOUT", "1s"),
@@ -178,7 +182,8 @@ const OTHER_VALUES: [(&str, &str); 61] = [
     ("MAX_BACKLOG_BYTES", "1000"),
     ("REJECT_WITH", "close"),
     ("SECURITY_HEADERS", r#"{"X-Frame-Options":null}"#),
-    ("MODE", "enforce"),
+    ("MODE", "report"),
+    ("LOG_ADMITTED", "10%"),
 ];
 const JWKS: &str =
     r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
@@ -225,19 +230,22 @@ fn a_route_takes_every_setting_that_the_table_has_for_routes() {
     assert!(JWKS.contains(RFC8037_X));
     let names = route_settings();
     assert_eq!(
-        OTHER_VALUES.map(|(name, _)| name).to_vec(),
+        OTHER_VALUES
+            .iter()
+            .map(|(name, _)| *name)
+            .collect::<Vec<_>>(),
         names
             .iter()
             .map(|row| row.setting.name())
             .collect::<Vec<_>>()
     );
-    for (name, value) in OTHER_VALUES {
+    for &(name, value) in OTHER_VALUES {
         let routes = json!([{"path": "/a", name.to_lowercase(): value}, {"path": "/b"}]);
         let is_of_messages = name.starts_with("FIRST_MESSAGE") || name == "UPSTREAM_GREETING";
         let source = [("TOKEN_SOURCES", "message:/token")];
         let all = bound(if is_of_messages { &source } else { &[] });
         let [(own, _), (others, _)] = policies(all, routes).try_into().expect("two");
-        let shows = ["UPSTREAM_PLAINTEXT", "JWT_JWKS_STALE", "MODE"];
+        let shows = ["UPSTREAM_PLAINTEXT", "JWT_JWKS_STALE"];
         assert_eq!(own == others, shows.contains(&name), "{name} shows");
     }
 }

@@ -10,5 +10,6 @@ mod providers;
 mod records;
 mod refresh;
 mod registration;
+mod report_mode;
 mod reservations;
 mod tickets;
