@@ -433,6 +433,7 @@ class Relay {
  */
 export function relay(upstream, limits, context, onEnd, onReport, awaited) {
   const near = typeof awaited === 'object' ? awaited : undefined;
-  const start = () => new Relay(upstream, JSON.parse(limits), context, onEnd, onReport, near?.socket);
+  const start = () =>
+    new Relay(upstream, JSON.parse(limits), context, onEnd, onReport, near?.socket);
   return near ? near.handOver(upstream, start) : start();
 }
