@@ -82,7 +82,7 @@ pub struct Scripted {
 #[derive(Debug)]
 pub struct Sent {
     pub url: String,
-    pub remove: Vec<&'static str>,
+    pub remove: Vec<String>,
     pub set: Vec<(&'static str, String)>,
     pub changes: Vec<(String, Option<String>)>,
 }
@@ -550,7 +550,7 @@ impl Upstreams for Scripted {
         self.note("server".into());
         self.forwarded.borrow_mut().push(Sent {
             url: forward.url.clone(),
-            remove: forward.remove.clone(),
+            remove: forward.remove.iter().map(ToString::to_string).collect(),
             set: forward.set.clone(),
             changes: forward
                 .changes

@@ -375,7 +375,10 @@ fn a_server_learns_only_what_was_verified_and_sees_no_credential() {
             assert!(!whole.contains(secret), "{name}: {whole}");
         }
         if ask.request().headers.get("authorization").is_some() {
-            assert!(sent.remove.contains(&"authorization"), "{name}: {sent:?}");
+            assert!(
+                sent.remove.contains(&"authorization".to_owned()),
+                "{name}: {sent:?}"
+            );
         }
     }
 }
