@@ -13,7 +13,7 @@ use crate::one_time::ticket::Ticket;
 use crate::policy::{Counting, Policy};
 use crate::record::Stage;
 use crate::response::reason::Rejection;
-use crate::token::{Authenticated, Credential};
+use crate::token::Authenticated;
 
 /// Proof of step 9, and of the steps whose proofs it took.
 pub(super) struct Admitted<'a>(Deed<'a>);
@@ -92,10 +92,17 @@ impl<'a, P: Platform> Attempt<'a, P> {
         let (authenticated, is_verified) = match bearer {
             Bearer::Verified { authenticated, .. } => (authenticated, true),
             Bearer::Ticket { ticket, beside } => {
-                let redeemed = self.redeem(found, &ticket, beside).await;
-                match self.heed_or(redeemed.map(Some), || None)? {
-                    Some(spent) => (spent, true),
-                    None => (nobody(policy.unaccepted(self.request, &handshake)), false),
+                let redeemed = self.redeem(found, &ticket).await.map(Some);
+                let credential = Some(ticket.credential().with(beside));
+                match self.heed_or(redeemed, || None)? {
+                    Some(spent) => (
+                        Authenticated {
+                            credential,
+                            ..spent
+                        },
+                        true,
+                    ),
+                    None => (nobody(credential), false),
                 }
             }
             Bearer::Unverified(credential) => (nobody(credential), false),
@@ -152,14 +159,12 @@ impl<'a, P: Platform> Attempt<'a, P> {
         &mut self,
         found: Found<'a>,
         ticket: &Ticket,
-        beside: Option<Credential>,
     ) -> Result<Authenticated, Rejection> {
         let counting = self.counting(&found.route.policy);
         let counters = self.counters(counting);
         let bounds = self.bounds(found);
-        let binding = found.route.policy.one_time.ticket_binding;
-        let bounds = (&bounds, binding);
-        let spent = counters.spend(ticket, beside, bounds, self.record).await?;
+        let bounds = (&bounds, found.route.policy.one_time.ticket_binding);
+        let spent = counters.spend(ticket, bounds, self.record).await?;
         let verdict = self.permits_forwarding(found, &spent);
         self.heed(verdict)?;
         self.enter(Stage::Counters);

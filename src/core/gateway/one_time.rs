@@ -166,7 +166,6 @@ impl<P: Platform> Counters<'_, P> {
     pub async fn spend(
         &self,
         ticket: &Ticket,
-        beside: Option<Credential>,
         (bounds, binding): (&Bounds, Binding),
         record: &mut Record,
     ) -> Result<Authenticated, Rejection> {
@@ -188,7 +187,8 @@ impl<P: Platform> Counters<'_, P> {
         Ok(Authenticated {
             identity: Some(grant.identity),
             token: Some(grant.token),
-            credential: Some(ticket.credential().with(beside)),
+            // The caller knows where it was, and what was beside it.
+            credential: None,
         })
     }
 

@@ -239,7 +239,7 @@ fn a_header_that_is_not_the_tokens_own_is_no_source() {
         ("Sec-WebSocket-Protocol", CONNECTION),
         ("Portcullis-Subject", OWNED),
         ("portcullis_subject", OWNED),
-        ("X-Forwarded-Access-Token", OWNED),
+        ("X-Forwarded-For", OWNED),
         ("X-Real-IP", OWNED),
         ("Forwarded", OWNED),
     ];
