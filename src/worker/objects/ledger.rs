@@ -85,8 +85,6 @@ struct Object {
 const CLOCK_PATH: &str = "/clock";
 const CLOCKS: u64 = 16;
 const CLOCK_TIMEOUT: u64 = 5000;
-/// How long until the next try when no clock answers, in milliseconds.
-const CLOCK_RETRY: u64 = 60_000;
 
 // Not by worker's attribute: that wraps request and response, and returns a promise. Answers here
 // wait for nothing.
@@ -161,8 +159,8 @@ impl Object {
         Ok(slot::refuse(&text, &message.expect("the gate's own code")))
     }
 
-    /// Frees the slots of lost sockets, and empties the storage of an idle ledger. Two clocks have
-    /// to agree on that: a jump of this one must not forget what still counts.
+    /// Frees the slots of lost sockets, and empties the storage of a ledger that has been idle for
+    /// long. Two clocks have to agree on a slot: a jump of this one must not end a lease.
     async fn alarm(&self) -> Result<()> {
         if self.has_unheard_sockets() {
             match self.another_clock().await {
@@ -172,19 +170,8 @@ impl Object {
                 }
             }
         }
-        let by_this_clock = self.sleep(TwoClocks::new(now(), TwoClocks::MAX.caller()));
-        let sleep = match by_this_clock {
-            Ok(None) => match self.another_clock().await {
-                Ok(other) => self.sleep(TwoClocks::new(now(), other)),
-                Err(failure) => {
-                    console_error!("portcullis: a ledger is kept for now: {failure}");
-                    Ok(Some(CLOCK_RETRY))
-                }
-            },
-            known => known,
-        };
         // A ledger that can't be read would refuse its address or user for ever.
-        let sleep = sleep.unwrap_or_else(|error| {
+        let sleep = self.sleep().unwrap_or_else(|error| {
             console_error!("portcullis: a ledger is emptied: {error}");
             None
         });
@@ -270,10 +257,10 @@ impl Object {
         Ok(())
     }
 
-    /// How long anything still matters, in milliseconds.
-    fn sleep(&self, now: TwoClocks) -> Result<Option<u64>> {
+    /// How long until the next look, in milliseconds.
+    fn sleep(&self) -> Result<Option<u64>> {
         let mut memory = self.memory.borrow_mut();
-        Ok(self.load(&mut memory)?.sleep(now).map(millis))
+        Ok(self.load(&mut memory)?.sleep(now()).map(millis))
     }
 
     /// The time of another object, which most likely runs on another machine.
