@@ -280,10 +280,42 @@ fn ban() -> impl Strategy<Value = Option<BanRule>> {
 
 #[test]
 fn one_wrong_clock_at_a_time_admits_nobody_too_many_and_locks_nobody_out() {
-    let wanted = std::env::var("SCHEDULES").ok();
-    let wanted = wanted.map_or(2000, |count| count.parse().expect("SCHEDULES is a number"));
+    run(2000, (spells(), [quota(5), quota(5)], ban()));
+}
+
+/// Where many come at a time, some of their attempts are stored ahead.
+#[test]
+fn what_is_stored_ahead_holds_under_wrong_clocks() {
+    let quota = || {
+        (16..50_u32, 16..LONGEST as u64).prop_map(|(count, window)| Quota::new(count, ms(window)))
+    };
+    let attempt =
+        (0..ISOLATES, prop::bool::weighted(0.2), 0..4_u8).prop_map(|(isolate, is_apart, id)| {
+            Move::Operation {
+                isolate,
+                is_apart,
+                operation: Operation::Admit {
+                    id: (id > 1).then_some([id; 16]),
+                },
+            }
+        });
+    let gap = prop_oneof![20 => Just(0_i64), 4 => 1..3_i64, 1 => 3..LONGEST];
+    let crowd = vec((gap, prop_oneof![15 => attempt, 2 => a_move()]), 0..200);
+    run(
+        1000,
+        (vec((wrong(), crowd), 1..4), [quota(), quota()], ban()),
+    );
+}
+
+fn run(
+    wanted: u32,
+    strategy: impl Strategy<Value = (Vec<Spell>, [Option<Quota>; 2], Option<BanRule>)>,
+) {
+    let chosen = std::env::var("SCHEDULES").ok();
+    let wanted = chosen.map_or(wanted, |count| {
+        count.parse().expect("SCHEDULES is a number")
+    });
     let (schedules, asked) = (Cell::new(0_u64), Cell::new(0_usize));
-    let strategy = (spells(), [quota(5), quota(5)], ban());
     let result = TestRunner::new(cases(wanted)).run(&strategy, |(spells, quotas, ban)| {
         let mut world = World {
             shelf: Shelf::default(),

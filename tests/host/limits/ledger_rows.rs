@@ -26,9 +26,9 @@ fn nothing() -> (Vec<u64>, Vec<u64>) {
     (vec![], vec![])
 }
 
-/// The rows of a ledger that took this many attempts without an id.
+/// The rows of a ledger that took this many attempts without an id, none of them stored ahead.
 fn stored(count: i64) -> Vec<Row> {
-    let mut ledger = TestLedger::new(limits(2000, 10_000, 0));
+    let mut ledger = TestLedger::new(limits(2000, 10_000, 1));
     let mut rows = BTreeMap::new();
     for offset in 0..count {
         let written = ledger.step(offset, None).1.write;
@@ -91,7 +91,7 @@ fn what_is_not_counted_writes_nothing() {
 
 #[test]
 fn more_attempts_than_the_head_holds_rest_in_rows_of_their_own() {
-    let mut ledger = TestLedger::new(limits(2000, 10_000, 0));
+    let mut ledger = TestLedger::new(limits(2000, 10_000, 1));
     let written: Vec<_> = (0..300).map(|n| numbers(ledger.step(n, None))).collect();
     assert_rows([
         ("first", written[0].clone(), head()),
