@@ -101,7 +101,9 @@ impl Ledger {
 
     pub fn fetch(&self, request: web_sys::Request) -> std::result::Result<JsValue, JsValue> {
         let url = request.url();
-        Ok(self.0.answer(RequestUrl::split(&url).path)?)
+        Ok(self
+            .0
+            .answer(RequestUrl::split(&url).path, url.starts_with(BRIEF))?)
     }
 
     pub fn alarm(&self) -> js_sys::Promise {
@@ -134,18 +136,24 @@ impl Ledger {
     }
 }
 
+/// How the URL of a question begins that reads a brief answer.
+const BRIEF: &str = "https://brief/";
+
 /// The code with which an isolate closes a channel that it takes for broken.
 const LOST: u16 = 1011;
 
 impl Object {
-    fn answer(&self, path: &str) -> Result<JsValue> {
+    fn answer(&self, path: &str, is_brief: bool) -> Result<JsValue> {
         if path == CLOCK_PATH {
             return Ok(host::answer_by_header(&now().0.to_string()).into());
         }
         let request = wire::decode_request(path)
             .ok_or_else(|| Error::from("the path of the ledger's URL is not a request"))?;
         let answer = self.step(&request)?;
-        let text = wire::encode_response(&answer);
+        let text = match is_brief {
+            true => wire::encode_briefly(&answer),
+            false => wire::encode_response(&answer),
+        };
         let Some(slot) = request.operation.slot() else {
             return Ok(host::answer_by_header(&text).into());
         };
@@ -176,7 +184,7 @@ impl Object {
             None
         });
         match sleep {
-            Some(milliseconds) => self.store(Vec::new(), Vec::new(), Some(milliseconds))?,
+            Some(milliseconds) => self.store(&[], &[], Some(milliseconds))?,
             None => {
                 self.memory.take();
                 self.state.storage().delete_all().await?;
@@ -252,7 +260,7 @@ impl Object {
             wake_in,
         } = change;
         if !write.is_empty() || !delete.is_empty() || wake_in.is_some() {
-            self.store(write, delete, wake_in.map(millis))?;
+            self.store(&write, &delete, wake_in.map(millis))?;
         }
         Ok(())
     }
@@ -294,18 +302,21 @@ impl Object {
         Ok(memory.insert(loaded))
     }
 
-    fn store(&self, write: Vec<Row>, delete: Vec<u64>, wake_in: Option<u64>) -> Result<()> {
-        let pairs = write.into_iter().flat_map(|row| {
-            let data = js_sys::Uint8Array::from(row.data.as_slice());
-            [JsValue::from(row.number as f64), data.into()]
-        });
-        let delete = delete
-            .into_iter()
-            .map(|number| JsValue::from(number as f64));
+    fn store(&self, write: &[Row], delete: &[u64], wake_in: Option<u64>) -> Result<()> {
+        let mut bytes = Vec::new();
+        let (mut numbers, mut ends) = (Vec::new(), Vec::new());
+        for row in write {
+            bytes.extend(&row.data);
+            numbers.push(row.number as f64);
+            ends.push(bytes.len() as u32);
+        }
+        let delete: Vec<_> = delete.iter().map(|number| *number as f64).collect();
         host::store_rows(
             self.state.storage().as_raw(),
-            pairs.collect(),
-            delete.collect(),
+            &numbers,
+            &ends,
+            &bytes,
+            &delete,
             wake_in.map(|milliseconds| milliseconds as f64),
         )?;
         Ok(())

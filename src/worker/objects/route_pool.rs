@@ -74,8 +74,10 @@ impl DurableObject for RouteQuota {
         match sleep {
             Some(length) => host::store_rows(
                 self.state.storage().as_raw(),
-                Vec::new(),
-                Vec::new(),
+                &[],
+                &[],
+                &[],
+                &[],
                 Some(millis(length) as f64),
             )?,
             None => {
@@ -113,9 +115,9 @@ impl RouteQuota {
 
     /// Stores the one row, and sets the alarm.
     fn store(&self, row: &[u8], wake_in: Option<u64>) -> Result<()> {
-        let pair = vec![JsValue::from(0), js_sys::Uint8Array::from(row).into()];
         let wake_in = wake_in.map(|milliseconds| milliseconds as f64);
-        host::store_rows(self.state.storage().as_raw(), pair, Vec::new(), wake_in)?;
+        let (storage, end) = (self.state.storage(), row.len() as u32);
+        host::store_rows(storage.as_raw(), &[0.0], &[end], row, &[], wake_in)?;
         Ok(())
     }
 }
