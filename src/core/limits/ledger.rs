@@ -6,6 +6,10 @@
 //! journal answer two questions exactly: how many attempts were admitted in the last window, and
 //! whether a key was used in the replay window. Failures, bans and the slots of open sockets hold
 //! for all groups.
+//!
+//! What is stored counts at least as much as what was admitted. Where no key has to be remembered, a
+//! row covers attempts to come, which are then admitted without one
+//! (`docs/decisions/0005-stored-ahead.md`).
 
 mod bans;
 mod journal;

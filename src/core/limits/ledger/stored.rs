@@ -1,5 +1,6 @@
-//! The rows in which a ledger is stored. The head, row 0, is written with every change and holds
-//! everything but the older entries, which have rows of their own, and the slots.
+//! The rows in which a ledger is stored. The head, row 0, holds everything but the older entries,
+//! which have rows of their own, and the slots. It is written with every change, unless that was
+//! stored ahead.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
