@@ -94,7 +94,7 @@ fn what_was_stored_ahead_counts_after_an_eviction_as_late_as_it_may_have_been_ma
 }
 
 proptest! {
-    #![proptest_config(cases(1_500))]
+    #![proptest_config(cases(600))]
 
     /// Without an eviction each answer is that of an exact count. With evictions it may come too
     /// early, by what was stored ahead and not made, and no longer than a window later.
