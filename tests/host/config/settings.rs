@@ -49,6 +49,7 @@ fn the_least_settings_give_the_contracts_defaults() {
         permission,
         upstream,
         upstream_timeout,
+        upstream_headers,
         counting,
         plain_http,
         reject_with,
@@ -88,6 +89,7 @@ fn the_least_settings_give_the_contracts_defaults() {
     let url = UpstreamUrl::parse("wss://chat.example.com", false).map(Upstream::Url);
     assert_eq!(Ok(upstream), url);
     assert_eq!(upstream_timeout, seconds(10));
+    assert!(upstream_headers.is_empty());
     let defaults = Counting {
         address: ScopeLimits {
             limits: Limits {
@@ -248,6 +250,17 @@ fn the_tokens_settings_take_their_good_values() {
             "a colon in a parameter",
             sources("query:a:b"),
             vec![query("a:b")],
+        ),
+        (
+            "of products",
+            sources(
+                "header:Cf-Access-Jwt-Assertion \
+                 subprotocol:base64url.bearer.authorization.k8s.io.",
+            ),
+            vec![
+                Source::NamedHeader("cf-access-jwt-assertion".into()),
+                Source::PrefixedSubprotocol("base64url.bearer.authorization.k8s.io.".into()),
+            ],
         ),
     ]);
 }
