@@ -8,7 +8,6 @@ use portcullis::request::address::ClientAddress;
 use portcullis::request::{HeaderLookup, Headers, Request, RequestUrl, Snapshot};
 use portcullis::util::time::millis;
 use wasm_bindgen::prelude::*;
-use web_sys::Response;
 use worker::Context;
 
 use crate::clock::{now, random};
@@ -29,14 +28,15 @@ pub fn fetch(
         env,
         request,
         context: Rc::new(Context::new(context)),
+        early: Rc::default(),
     };
-    let context = platform.context.clone();
-    at_once_or_promised(&context, async move {
-        answer(&platform).await.map(JsValue::from)
+    let (context, early) = (platform.context.clone(), platform.early.clone());
+    at_once_or_promised(context, move || early.take_response(), async move {
+        answer(&platform).await
     })
 }
 
-async fn answer(platform: &WorkerPlatform) -> Result<Response, JsValue> {
+async fn answer(platform: &WorkerPlatform) -> Result<JsValue, JsValue> {
     let WorkerPlatform {
         request, isolate, ..
     } = platform;
@@ -74,7 +74,13 @@ async fn answer(platform: &WorkerPlatform) -> Result<Response, JsValue> {
         stamps: isolate.stamps(&place, seen.url.is_tls()),
         cors: gate.cors(&seen, &place),
     };
-    let response = responder.respond(result, &mut record)?;
+    let response = match platform.early.take() {
+        None => responder.respond(result, &mut record)?.into(),
+        Some(awaited) => {
+            responder.settle(&awaited, result, &mut record);
+            JsValue::UNDEFINED
+        }
+    };
     if is_attempt {
         record.duration_ms = millis(now().since(started));
         log::attempt(&record, &platform.env);

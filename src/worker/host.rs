@@ -112,6 +112,9 @@ extern "C" {
     ) -> Result<(), JsValue>;
 }
 
+/// The header that says the id of a request on every response.
+pub const REQUEST_ID: &str = "Portcullis-Request-Id";
+
 /// A binding of the environment; undefined if there is none.
 pub fn binding(env: &JsValue, name: &str) -> JsValue {
     js_sys::Reflect::get(env, &name.into()).unwrap_or_default()

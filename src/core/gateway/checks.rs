@@ -189,9 +189,12 @@ impl<'a, P: Platform> Attempt<'a, P> {
         // What would have been refused before is no attempt.
         self.is_attempt = self.finding.is_none();
         Ok(match claimant {
-            Claimant::Upgrade { found, handshake } => {
+            Claimant::Upgrade {
+                found,
+                mut handshake,
+            } => {
                 let policy = &found.route.policy;
-                let identified = self.identify(policy, &handshake).await;
+                let identified = self.identify(found, &mut handshake).await;
                 let request = self.request;
                 let unverified = || Bearer::Unverified(policy.unaccepted(request, &handshake));
                 let bearer = self.heed_or(identified, unverified)?;
