@@ -13,7 +13,7 @@ use worker::Context;
 
 use crate::clock::{now, random};
 use crate::platform::WorkerPlatform;
-use crate::promise::at_once_or_promised;
+use crate::promise::{Work, at_once_or_promised};
 use crate::responder::Responder;
 use crate::{host, isolate, log};
 
@@ -30,10 +30,14 @@ pub fn fetch(
         request,
         context: Rc::new(Context::new(context)),
     };
+    run(platform, |answer| answer)
+}
+
+/// Answers the request of `platform`. `wrap` may lay something around its work.
+pub fn run(platform: WorkerPlatform, wrap: impl FnOnce(Work) -> Work) -> Result<JsValue, JsValue> {
     let context = platform.context.clone();
-    at_once_or_promised(&context, async move {
-        answer(&platform).await.map(JsValue::from)
-    })
+    let work: Work = Box::pin(async move { answer(&platform).await.map(JsValue::from) });
+    at_once_or_promised(&context, wrap(work))
 }
 
 async fn answer(platform: &WorkerPlatform) -> Result<Response, JsValue> {
@@ -71,12 +75,12 @@ async fn answer(platform: &WorkerPlatform) -> Result<Response, JsValue> {
         stamps: isolate.stamps(&place, seen.url.is_tls()),
         cors: gate.cors(&seen, &place),
     };
-    let response = responder.respond(result, &mut record)?;
+    let response = responder.respond(result, &mut record);
     if is_attempt {
         record.duration_ms = millis(now().since(started));
         log::attempt(&record, &platform.env);
     }
-    Ok(response)
+    response
 }
 
 /// 128 random bits in hex.

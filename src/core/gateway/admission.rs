@@ -1,5 +1,6 @@
 //! Step 9: quotas and sockets, what can be used once, and the registry.
 
+use super::apart;
 use super::attempt::{Attempt, Found};
 use super::checks::{Granted, Permitted, TokenHolder, Upgrade};
 use super::limits::Admission;
@@ -44,20 +45,20 @@ impl<'a, P: Platform> Attempt<'a, P> {
         Ok(Admitted(match permitted.into_inner() {
             Granted::Upgrade(upgrade) => self.admit_upgrade(upgrade).await?,
             Granted::Ticket(holder) => {
-                self.admit_request(holder.found).await?;
+                apart(self.admit_request(holder.found)).await?;
                 Deed::IssueTicket(holder)
             }
             Granted::Refresh(refresher) => {
                 let TokenHolder {
                     found, identity, ..
                 } = &refresher.holder;
-                self.admit_request(found).await?;
+                apart(self.admit_request(found)).await?;
                 let policy = &found.route.policy;
                 if policy.one_time.rejects_replay {
                     let until = policy.one_time.accepted_until(identity);
                     let token_use = TokenUse::of(identity, until)?;
                     let counters = self.counters(&policy.counting);
-                    let lapses = counters.admit_once(token_use).await?;
+                    let lapses = apart(counters.admit_once(token_use)).await?;
                     self.record.note_lapses(lapses);
                 }
                 Deed::Refresh(refresher)
@@ -98,29 +99,29 @@ impl<'a, P: Platform> Attempt<'a, P> {
             Bearer::Verified { authenticated, .. } => authenticated,
             Bearer::Ticket(ticket) => {
                 let bounds = self.bounds(found);
-                let spent = counters.spend(&ticket, &bounds, self.record).await?;
+                let spent = apart(counters.spend(&ticket, &bounds, self.record)).await?;
                 self.permits_forwarding(found, &spent)?;
                 self.enter(Stage::Counters);
                 if let Some(user) = policy.counting.user_ledger(&spent)? {
                     self.check_user(&policy.counting, &user)?;
                     let ledgers = &mut self.reservations.ledgers;
                     let call = counters.user_call(user, ledgers);
-                    let lapses = counters.ask(&[call], ledgers).await?;
+                    let lapses = apart(counters.ask(&[call], ledgers)).await?;
                     self.record.note_lapses(lapses);
                 }
                 spent
             }
         };
         if let Some(token_use) = policy.token_use(&authenticated)? {
-            let lapses = counters.admit_once(token_use).await?;
+            let lapses = apart(counters.admit_once(token_use)).await?;
             self.record.note_lapses(lapses);
         }
-        self.register(found, &authenticated).await?;
+        apart(self.register(found, &authenticated)).await?;
         // Last of all: nobody whom another check refuses may close somebody's socket.
         if !self.reservations.ledgers.full.is_empty() {
             self.enter(Stage::Counters);
             let ledgers = &mut self.reservations.ledgers;
-            let lapses = counters.replace_oldest(ledgers).await?;
+            let lapses = apart(counters.replace_oldest(ledgers)).await?;
             self.record.note_lapses(lapses);
         }
         Ok(Deed::Forward(Socket {
