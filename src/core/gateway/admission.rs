@@ -97,9 +97,11 @@ impl<'a, P: Platform> Attempt<'a, P> {
 
         let authenticated = match bearer {
             Bearer::Verified { authenticated, .. } => authenticated,
-            Bearer::Ticket(ticket) => {
+            Bearer::Ticket { ticket, beside } => {
                 let bounds = self.bounds(found);
-                let spent = apart(counters.spend(&ticket, &bounds, self.record)).await?;
+                let binding = (&bounds, policy.one_time.ticket_binding);
+                let spent = counters.spend(&ticket, beside, binding, self.record);
+                let spent = apart(spent).await?;
                 self.permits_forwarding(found, &spent)?;
                 self.enter(Stage::Counters);
                 if let Some(user) = policy.counting.user_ledger(&spent)? {
