@@ -12,10 +12,11 @@ use web_sys::Response;
 use worker::Context;
 
 use crate::clock::{now, random};
+use crate::isolate::Isolate;
 use crate::platform::WorkerPlatform;
 use crate::promise::{Work, at_once_or_promised};
 use crate::responder::Responder;
-use crate::{host, isolate, log};
+use crate::{host, isolate, log, rehearsal};
 
 /// The Worker's handler.
 #[wasm_bindgen]
@@ -33,8 +34,25 @@ pub fn fetch(
     run(platform, |answer| answer)
 }
 
+/// Sends these requests through a gate of their own, which is made from `env` and then forgotten.
+#[wasm_bindgen]
+pub fn rehearse(requests: Vec<web_sys::Request>, env: &JsValue, context: &JsValue) {
+    let isolate = Rc::new(Isolate::new(&host::describe_environment(env)));
+    for request in requests {
+        let platform = WorkerPlatform {
+            isolate: isolate.clone(),
+            env: env.clone(),
+            request,
+            context: Rc::new(Context::new(context.clone().unchecked_into())),
+        };
+        // Each waits for nothing but the made-up objects, so it ends within this turn.
+        // Its end is an error, because module scope makes no socket and no body.
+        let _ = run(platform, rehearsal::marked);
+    }
+}
+
 /// Answers the request of `platform`. `wrap` may lay something around its work.
-pub fn run(platform: WorkerPlatform, wrap: impl FnOnce(Work) -> Work) -> Result<JsValue, JsValue> {
+fn run(platform: WorkerPlatform, wrap: impl FnOnce(Work) -> Work) -> Result<JsValue, JsValue> {
     let context = platform.context.clone();
     let work: Work = Box::pin(async move { answer(&platform).await.map(JsValue::from) });
     at_once_or_promised(&context, wrap(work))
