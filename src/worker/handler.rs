@@ -8,7 +8,6 @@ use portcullis::request::address::ClientAddress;
 use portcullis::request::{HeaderLookup, Headers, Request, RequestUrl, Snapshot};
 use portcullis::util::time::millis;
 use wasm_bindgen::prelude::*;
-use web_sys::Response;
 use worker::Context;
 
 use crate::clock::{now, random};
@@ -30,6 +29,7 @@ pub fn fetch(
         env,
         request,
         context: Rc::new(Context::new(context)),
+        early: Rc::default(),
     };
     run(platform, |answer| answer)
 }
@@ -44,6 +44,7 @@ pub fn rehearse(requests: Vec<web_sys::Request>, env: &JsValue, context: &JsValu
             env: env.clone(),
             request,
             context: Rc::new(Context::new(context.clone().unchecked_into())),
+            early: Rc::default(),
         };
         // Each waits for nothing but the made-up objects, so it ends within this turn.
         // Its end is an error, because module scope makes no socket and no body.
@@ -53,12 +54,13 @@ pub fn rehearse(requests: Vec<web_sys::Request>, env: &JsValue, context: &JsValu
 
 /// Answers the request of `platform`. `wrap` may lay something around its work.
 fn run(platform: WorkerPlatform, wrap: impl FnOnce(Work) -> Work) -> Result<JsValue, JsValue> {
-    let context = platform.context.clone();
-    let work: Work = Box::pin(async move { answer(&platform).await.map(JsValue::from) });
-    at_once_or_promised(&context, wrap(work))
+    let (context, early) = (platform.context.clone(), platform.early.clone());
+    let work: Work = Box::pin(async move { answer(&platform).await });
+    let early = Box::new(move || early.take_response());
+    at_once_or_promised(context, early, wrap(work))
 }
 
-async fn answer(platform: &WorkerPlatform) -> Result<Response, JsValue> {
+async fn answer(platform: &WorkerPlatform) -> Result<JsValue, JsValue> {
     let WorkerPlatform {
         request, isolate, ..
     } = platform;
@@ -77,11 +79,14 @@ async fn answer(platform: &WorkerPlatform) -> Result<Response, JsValue> {
         headers: &headers,
     };
     let place = gate.place(&seen);
+    let id: [u8; 16] = random();
     let mut record = Record::begin(
         gate.address_key(&seen, &place),
-        &request_id(),
+        &request_id(id),
         started.to_rfc3339(),
     );
+    let drawn = id.first_chunk().expect("it has 16 bytes");
+    record.is_sampled = gate.samples(&place, u64::from_be_bytes(*drawn));
 
     record.colo = isolate.colo(request);
     let result = gate.journey(platform, &seen, &place, &mut record).await;
@@ -93,7 +98,13 @@ async fn answer(platform: &WorkerPlatform) -> Result<Response, JsValue> {
         stamps: isolate.stamps(&place, seen.url.is_tls()),
         cors: gate.cors(&seen, &place),
     };
-    let response = responder.respond(result, &mut record);
+    let response = match platform.early.take() {
+        None => responder.respond(result, &mut record).map(JsValue::from),
+        Some(awaited) => {
+            responder.settle(&awaited, result, &mut record);
+            Ok(JsValue::UNDEFINED)
+        }
+    };
     if is_attempt {
         record.duration_ms = millis(now().since(started));
         log::attempt(&record, &platform.env);
@@ -102,8 +113,8 @@ async fn answer(platform: &WorkerPlatform) -> Result<Response, JsValue> {
 }
 
 /// 128 random bits in hex.
-fn request_id() -> String {
-    format!("{:032x}", u128::from_be_bytes(random()))
+fn request_id(id: [u8; 16]) -> String {
+    format!("{:032x}", u128::from_be_bytes(id))
 }
 
 struct WorkerHeaders<'a> {

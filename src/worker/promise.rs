@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
@@ -13,13 +14,58 @@ use worker::worker_sys::Context as JsContext;
 /// A response, or why there is none.
 type Answer = Result<JsValue, JsValue>;
 pub type Work = Pin<Box<dyn Future<Output = Answer>>>;
+/// An answer that the client gets before the work is done, once there is one.
+pub type Early = Box<dyn Fn() -> Option<JsValue>>;
 
 /// Work that waits for something.
 struct Task {
     work: Work,
     waker: Waker,
+    early: Early,
+    context: Rc<worker::Context>,
+    promise: Settle,
+}
+
+impl Task {
+    /// Answers early, if there is an early answer. The context then holds the rest of the work.
+    fn answer_early(&mut self) {
+        if let Some(response) = (self.early)() {
+            let (rest, settle) = promise();
+            let answered = std::mem::replace(&mut self.promise, settle);
+            answered.settle(Ok(response));
+            hold(&self.context, &rest);
+        }
+    }
+}
+
+/// The functions that settle a promise.
+struct Settle {
     resolve: Function,
     reject: Function,
+}
+
+impl Settle {
+    fn settle(self, answer: Answer) {
+        let (function, value) = match answer {
+            Ok(value) => (self.resolve, value),
+            Err(error) => (self.reject, error),
+        };
+        // The functions of a promise throw nothing.
+        let _ = function.call1(&JsValue::UNDEFINED, &value);
+    }
+}
+
+fn promise() -> (Promise, Settle) {
+    let mut settle = None;
+    let promise = Promise::new(&mut |resolve, reject| settle = Some(Settle { resolve, reject }));
+    let settle = settle.expect("a promise calls this before it exists");
+    (promise, settle)
+}
+
+/// Keeps the request's context until the promise settles.
+fn hold(context: &worker::Context, promise: &Promise) {
+    // The context is that of the request, which is under way.
+    let _ = AsRef::<JsContext>::as_ref(context).wait_until(promise);
 }
 
 /// The tasks of this isolate. What wakes one polls it at once, because a promise that settles does
@@ -77,15 +123,13 @@ impl Wake for Wakeup {
 fn poll_woken() {
     while let Some((number, mut task)) = TASKS.with_borrow_mut(Tasks::next) {
         match poll(&mut task.work, &task.waker) {
-            Poll::Pending => TASKS.with_borrow_mut(|tasks| tasks.waiting[number] = Some(task)),
+            Poll::Pending => {
+                task.answer_early();
+                TASKS.with_borrow_mut(|tasks| tasks.waiting[number] = Some(task));
+            }
             Poll::Ready(answer) => {
                 TASKS.with_borrow_mut(|tasks| tasks.free.push(number));
-                let (settle, value) = match answer {
-                    Ok(value) => (task.resolve, value),
-                    Err(error) => (task.reject, error),
-                };
-                // The functions of a promise throw nothing.
-                let _ = settle.call1(&JsValue::UNDEFINED, &value);
+                task.promise.settle(answer);
             }
         }
     }
@@ -103,7 +147,9 @@ fn poll(work: &mut Work, waker: &Waker) -> Poll<Answer> {
 /// The answer itself if nothing is waited for, which spares the runtime a few turns, and otherwise a
 /// promise of it. The context holds such a promise, so that an attempt whose client hangs up is
 /// counted and recorded all the same.
-pub fn at_once_or_promised(context: &worker::Context, mut work: Work) -> Answer {
+///
+/// With an early answer the client has its answer before the work is done. The work then goes on.
+pub fn at_once_or_promised(context: Rc<worker::Context>, early: Early, mut work: Work) -> Answer {
     let number = TASKS.with_borrow_mut(Tasks::take_number);
     let waker = Waker::from(Arc::new(Wakeup(number)));
     if let Poll::Ready(answer) = poll(&mut work, &waker) {
@@ -111,17 +157,17 @@ pub fn at_once_or_promised(context: &worker::Context, mut work: Work) -> Answer 
         poll_woken();
         return answer;
     }
-    let mut functions = None;
-    let promise = Promise::new(&mut |resolve, reject| functions = Some((resolve, reject)));
-    let (resolve, reject) = functions.expect("a promise calls this before it exists");
+    let answer = early();
+    let (whole, settle) = promise();
+    hold(&context, &whole);
     let task = Task {
         work,
         waker,
-        resolve,
-        reject,
+        early,
+        context,
+        promise: settle,
     };
     TASKS.with_borrow_mut(|tasks| tasks.waiting[number] = Some(task));
-    AsRef::<JsContext>::as_ref(context).wait_until(&promise)?;
     poll_woken();
-    Ok(promise.into())
+    Ok(answer.unwrap_or_else(|| whole.into()))
 }
