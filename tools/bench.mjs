@@ -1,13 +1,13 @@
 // npm run bench: what an upgrade costs, in CPU time of the workerd process.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 import { build } from './build.mjs';
+import { readCommandLine, typed } from './commands.mjs';
 import { onNode22 } from './node22.mjs';
 import { entry, Failure, inRoot, say } from './run.mjs';
 import { setup } from './setup.mjs';
 
-const HELP = `npm run bench -- [options]
+const HELP = `${typed('bench')} [options]    measures what an upgrade costs, in CPU time of workerd
 
   --rounds <count>    in each every contender has a turn; 15 without it
   --seconds <length>  of a turn; 1 without it
@@ -17,28 +17,27 @@ const HELP = `npm run bench -- [options]
 const text = { type: 'string' };
 const flag = { type: 'boolean' };
 
-function read() {
-  const options = { rounds: text, seconds: text, out: text, quick: flag, help: flag };
-  const { values } = parseArgs({ options });
+function read(args) {
+  const options = { rounds: text, seconds: text, out: text, quick: flag };
+  const given = readCommandLine(args, { command: typed('bench'), help: HELP, options });
+  if (!given) return undefined;
+  const { values } = given;
   const number = (name, otherwise) => {
     const value = Number(values[name] ?? otherwise);
     if (!(value > 0)) throw new Failure(`--${name} takes a number above 0.`);
     return value;
   };
   return {
-    help: values.help,
     rounds: number('rounds', values.quick ? 2 : 15),
     seconds: number('seconds', values.quick ? 0.1 : 1),
     out: resolve(values.out ?? inRoot('build', 'bench.json')),
   };
 }
 
-await entry(import.meta.url, async () => {
-  const { help, rounds, seconds, out } = read();
-  if (help) {
-    say(HELP);
-    return;
-  }
+await entry(import.meta.url, async (args) => {
+  const given = read(args);
+  if (!given) return;
+  const { rounds, seconds, out } = given;
   if (process.platform !== 'linux') {
     throw new Failure('The CPU time of a process is read from /proc, which only Linux has.');
   }

@@ -3,13 +3,13 @@
 // replaced by its own, so it needs no secret and no network.
 import { existsSync, readFileSync } from 'node:fs';
 import { relative } from 'node:path';
-import { parseArgs } from 'node:util';
+import { readCommandLine, typed } from './commands.mjs';
 import { readRows } from './policy/rows.mjs';
 import { configuration, inProject, ready } from './project.mjs';
 import { entry, Failure, say, seconds } from './run.mjs';
 import { allowedOrigin, firstSource } from './token/settings.mjs';
 
-const HELP = `portcullis test [file] [options]    asks the gate what a table of requests expects
+const HELP = `${typed('policy')} [file] [options]    asks the gate what a table of requests expects
 
 The file is policy.test.json without another. Each row of its array is one request:
   name      what the row says of the policy
@@ -31,17 +31,7 @@ Options:
 const OPTIONS = {
   config: { type: 'string', short: 'c' },
   env: { type: 'string', short: 'e' },
-  help: { type: 'boolean', short: 'h' },
 };
-
-function read(args) {
-  try {
-    const { values, positionals } = parseArgs({ args, options: OPTIONS, allowPositionals: true });
-    return { given: values, file: positionals[0] ?? inProject('policy.test.json') };
-  } catch (error) {
-    throw new Failure(`${error.message.split('. ')[0]}.\n\n${HELP}`);
-  }
-}
 
 /** What the gate decided, in the form of `expect`. */
 const decision = ({ status, record }) => ({
@@ -107,11 +97,11 @@ export async function judge(tested, rows, onRow) {
 }
 
 export async function main(args) {
-  const { given, file } = read(args);
-  if (given.help) {
-    say(HELP);
-    return 0;
-  }
+  const known = { command: typed('policy'), help: HELP, options: OPTIONS, most: 1 };
+  const read = readCommandLine(args, known);
+  if (!read) return 0;
+  const { values: given, positionals } = read;
+  const file = positionals[0] ?? inProject('policy.test.json');
   if (!existsSync(file)) throw new Failure(`There is no file ${relative(process.cwd(), file)}.`);
   const rows = readRows(readFileSync(file, 'utf8'), relative(process.cwd(), file));
   await ready();

@@ -3,9 +3,14 @@
 import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, relative } from 'node:path';
+import { readCommandLine, typed } from './commands.mjs';
 import { packAll } from './pack.mjs';
 import { ready } from './project.mjs';
 import { entry, Failure, inRoot, root, say, step } from './run.mjs';
+
+const HELP = `${typed('release')}    makes the npm packages in target/npm/, checks them and shows their sizes
+
+It publishes nothing. CONTRIBUTING says how a version is published.`;
 
 // Most that a package may take, packed: twice what it takes today would be a mistake.
 const MAX_BYTES = { portcullis: 800 * 1024, 'create-portcullis': 10 * 1024 };
@@ -75,7 +80,8 @@ export const problemsOf = (packages) => [
   ),
 ];
 
-export async function main() {
+export async function main(args) {
+  if (!readCommandLine(args, { command: typed('release'), help: HELP })) return;
   await ready();
   const packages = await step('packages', async () => packAll());
   const problems = problemsOf(packages);

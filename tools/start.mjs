@@ -3,9 +3,16 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, watch } from 'node:fs';
 import { dirname, relative } from 'node:path';
-import { parseArgs } from 'node:util';
+import { readCommandLine, typed } from './commands.mjs';
 import { inProject, isPackaged, ready } from './project.mjs';
 import { entry, Failure, filesIn, inRoot, say, seconds } from './run.mjs';
+
+const HELP = `${typed('start')} [options]    runs the gate on this machine, with a playground
+
+  --port <port>              of the gate; 8787 without it, or PORT
+  --playground-port <port>   of the playground; 8788 without it, or PLAYGROUND_PORT
+
+A port that is taken is replaced by the next free one; 0 takes any.`;
 
 const flags = {
   port: { type: 'string' },
@@ -24,15 +31,7 @@ function readPort(name, text, otherwise) {
   throw new Failure(`${name} is ${text}: write a port, such as ${otherwise}.`);
 }
 
-function readPorts(args) {
-  let given;
-  try {
-    given = parseArgs({ args, options: flags }).values;
-  } catch (error) {
-    throw new Failure(
-      `${error.message}\nnpm start takes --port and --playground-port, behind \`--\`.`,
-    );
-  }
+function readPorts(given) {
   const { PORT, PLAYGROUND_PORT } = process.env;
   return {
     gatePort: readPort('--port', given.port, readPort('PORT', PORT, 8787)),
@@ -170,7 +169,9 @@ const ended = () =>
   });
 
 export async function main(args) {
-  const ports = readPorts(args);
+  const read = readCommandLine(args, { command: typed('start'), help: HELP, options: flags });
+  if (!read) return;
+  const ports = readPorts(read.values);
   await ready();
   const { startDemo } = await import('../playground/demo.mjs');
   const demo = await startDemo({ ...ports, onDecision: report, onLine: logged });

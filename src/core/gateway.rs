@@ -25,6 +25,7 @@ mod undenied;
 
 use crate::checks::origin::Origin;
 use crate::checks::transport;
+use crate::config::ConfigError;
 use crate::record::{Outcome, Record, Stage};
 use crate::request::Request;
 use crate::response::reason::{Reason, Rejection};
@@ -66,7 +67,7 @@ impl<P: Platform> Attempt<'_, P> {
             (Err(_), Place::Endpoint(Endpoint::Health)) => {
                 return Ok(Passage::Health { is_healthy: false });
             }
-            (Err(_), _) => return Err(Reason::Misconfigured.because("see the list in the log")),
+            (Err(errors), _) => return Err(Reason::Misconfigured.because(first_of(errors))),
         };
 
         // 2. transport
@@ -126,5 +127,14 @@ impl<P: Platform> Attempt<'_, P> {
             Permits::Refresh(permit) => self.refresh(permit).await,
             Permits::Administer(permit) => self.administer(permit, site).await,
         }
+    }
+}
+
+/// The first of the errors that make the settings unsound, and how many more the log lists.
+fn first_of(errors: &[ConfigError]) -> String {
+    match errors {
+        [] => "see the list in the log".into(),
+        [only] => only.to_string(),
+        [first, others @ ..] => format!("{first} ({} more in the log)", others.len()),
     }
 }

@@ -5,9 +5,14 @@ import Entrypoint from './index.js';
 
 export * from './index.js';
 
-const { fetch } = Entrypoint.prototype;
+const { fetch, inspectSettings } = Entrypoint.prototype;
+
+/** Under this name tools find out what the settings of a Worker say, as JSON. */
+const INSPECT = Symbol.for('portcullis.inspect');
 
 export default {
+  /** @type {(env: object) => string} */
+  [INSPECT]: (env) => inspectSettings(env),
   /** @type {(request: Request, env: object, ctx: ExecutionContext) => Promise<Response>} */
   fetch: (request, env, ctx) => fetch.call({ env, ctx }, request),
 };
@@ -19,8 +24,22 @@ const OTHER_EVENTS = ['scheduled', 'queue', 'email', 'tail', 'tailStream', 'trac
 
 /**
  * @typedef {(request: Request, env: any, ctx: ExecutionContext) => Response | Promise<Response>} Fetch
- * @typedef {{ fetch: Fetch } & Record<string, (...args: any[]) => unknown>} Handlers
+ * @typedef {{ fetch: Fetch } & Record<string | symbol, (...args: any[]) => unknown>} Handlers
  */
+
+/**
+ * An environment in which the server is a handler.
+ * @param {object} env
+ * @param {object} service
+ */
+function withServer(env, service) {
+  if ('UPSTREAM_SERVICE' in env) {
+    throw new TypeError(
+      'UPSTREAM_SERVICE is set, but guard() sends sockets to the handler it wraps; remove the setting',
+    );
+  }
+  return { ...env, UPSTREAM_SERVICE: GUARDED, [GUARDED]: service };
+}
 
 /**
  * A Worker's handlers behind the gate: what passes the gate reaches the `fetch` of `handlers`, in
@@ -34,20 +53,15 @@ export function guard(handlers) {
   }
   /** @type {Handlers} */
   const guarded = {
+    [INSPECT]: (env) => inspectSettings(withServer(env, handlers)),
     fetch(request, env, ctx) {
-      if ('UPSTREAM_SERVICE' in env) {
-        throw new TypeError(
-          'UPSTREAM_SERVICE is set, but guard() sends sockets to the handler it wraps; remove the setting',
-        );
-      }
       const service = {
         // Only the `cf` of the original request is not in what the gate forwards.
         /** @type {(url: string, init: RequestInit) => Promise<Response>} */
         fetch: async (url, init) =>
           handlers.fetch(new Request(url, { ...init, cf: request.cf }), env, ctx),
       };
-      const inner = { ...env, UPSTREAM_SERVICE: GUARDED, [GUARDED]: service };
-      return fetch.call({ env: inner, ctx }, request);
+      return fetch.call({ env: withServer(env, service), ctx }, request);
     },
   };
   for (const event of OTHER_EVENTS) {

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 mod attribution;
 mod counting;
+mod inspection;
 mod issuers;
 mod keys;
 mod names;

@@ -141,7 +141,7 @@ describe('init --update', () => {
   });
   test('warns of logs that would hold tokens', () => {
     const path = write('wrangler.toml', `${HEAD}\n[observability]\nenabled = true\n`);
-    assert.match(exposedHeaders(path).join(), /invocation logs are on/);
+    assert.match(exposedHeaders(path)[0].message, /invocation logs are on/);
     assert.deepEqual(exposedHeaders(write('wrangler.toml', HEAD)), []);
   });
   test('keeps the migrations of a Worker’s own classes', async () => {
