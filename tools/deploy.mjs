@@ -3,7 +3,7 @@
 import { parseArgs } from 'node:util';
 import { checkBeforeDeployment } from './check.mjs';
 import { typed } from './commands.mjs';
-import { inProject, ready } from './project.mjs';
+import { inProject, ready, wrangler } from './project.mjs';
 import { ask, entry, Failure, say, show, step } from './run.mjs';
 
 const HELP = `${typed('deploy')} [options]    checks the settings, then deploys
@@ -27,35 +27,41 @@ const flags = {
 
 const kebab = (name) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
-/** Refuses options that neither this nor wrangler has, before anything is done. */
-function refuseUnknown(tokens, wrangler, environment) {
-  const listed = ask(process.execPath, [wrangler, 'deploy', '--help'], environment, inProject());
-  const known = new Set(
-    [...(listed ?? '').matchAll(/(?<=^|[\s,])--?([a-z][a-z0-9-]*)/gm)].map(([, name]) => name),
-  );
-  if (known.size === 0) return;
-  const unknown = tokens.find(
-    ({ kind, name }) => kind === 'option' && !known.has(kebab(name).replace(/^no-/, '')),
-  );
-  if (unknown) {
-    throw new Failure(
-      `Unknown option '${unknown.rawName}'. Neither ${typed('deploy')} nor wrangler deploy has it.\n` +
-        `${typed('deploy')} --help lists what there is.`,
-    );
+/** Every option of wrangler deploy; none where it can't be asked. */
+function optionsOfWrangler() {
+  let help;
+  try {
+    help = ask(process.execPath, [wrangler(), 'deploy', '--help'], process.env, inProject());
+  } catch {
+    // Not installed yet.
   }
+  const found = (help ?? '').matchAll(/(?<=^|[\s,])--?([a-z][a-z0-9-]*)/gm);
+  return new Set([...found].map(([, name]) => name));
+}
+
+/** Refuses options that neither this nor wrangler has, before anything is done. */
+function refuseUnknown(tokens) {
+  const known = optionsOfWrangler();
+  const isKnown = (name) => known.has(kebab(name).replace(/^no-/, ''));
+  const unknown = tokens.find(({ kind, name }) => kind === 'option' && !isKnown(name));
+  if (known.size === 0 || !unknown) return;
+  throw new Failure(
+    `Unknown option '${unknown.rawName}'. Neither ${typed('deploy')} nor wrangler deploy has it.\n` +
+      `${typed('deploy')} --help lists what there is.`,
+  );
 }
 
 /** The names of the secrets that the deployed Worker has, or undefined if they can't be known. */
-function secretNames({ config, env }, wrangler, environment) {
-  const args = [wrangler, 'secret', 'list', '--format', 'json'];
+function secretNames({ config, env }, environment) {
+  const args = [wrangler(), 'secret', 'list', '--format', 'json'];
   if (env) args.push('--env', env);
   if (config) args.push('--config', config);
   const answer = ask(process.execPath, args, environment, inProject());
   return answer && JSON.parse(answer).map(({ name }) => name);
 }
 
-async function check(given, wrangler, environment) {
-  const known = given['dry-run'] ? undefined : secretNames(given, wrangler, environment);
+async function check(given, environment) {
+  const known = given['dry-run'] ? undefined : secretNames(given, environment);
   if (!known) {
     say("  The deployed Worker's secrets can't be read here: those that are needed count as set.");
   }
@@ -75,12 +81,10 @@ export async function main(args) {
     say(HELP);
     return 0;
   }
-  const environment = await ready({ built: false });
-  const wrangler = (await import('./trial.mjs')).wrangler();
-  refuseUnknown(tokens, wrangler, environment);
-  await ready();
-  await step('check of the configuration', () => check(values, wrangler, environment));
-  return show(process.execPath, [wrangler, 'deploy', ...args], {
+  refuseUnknown(tokens);
+  const environment = await ready();
+  await step('check of the configuration', () => check(values, environment));
+  return show(process.execPath, [wrangler(), 'deploy', ...args], {
     cwd: inProject(),
     env: environment,
   });

@@ -1,7 +1,8 @@
 // Where the tools work. In this repository: on its own wrangler.toml, with a Worker built from
 // source. In the npm package: on the folder they are called in, with the Worker of the package.
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import { Failure, inRoot, root } from './run.mjs';
 
 const MIN_NODE = 22;
@@ -24,6 +25,10 @@ export function configuration(given) {
       : 'There is no wrangler.toml in this folder. `npx portcullis init` writes one.',
   );
 }
+
+/** The path of wrangler's command. Throws where wrangler is not installed. */
+export const wrangler = () =>
+  join(dirname(createRequire(import.meta.url).resolve('wrangler/package.json')), 'bin/wrangler.js');
 
 /**
  * Resolves to the environment for other programs, once the Worker is built and this is a Node that

@@ -1,12 +1,11 @@
 // A gate to ask: it runs with the given settings, a stub stands behind it, and each request is
 // answered with what the gate recorded.
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { dirname, extname, join } from 'node:path';
+import { extname, join } from 'node:path';
 import { describe, startGate } from './gate.mjs';
 import { knock } from './knock.mjs';
-import { inProject, isPackaged } from './project.mjs';
+import { inProject, isPackaged, wrangler } from './project.mjs';
 import { Failure, run } from './run.mjs';
 import { withStub } from './stub.mjs';
 
@@ -20,10 +19,6 @@ const TYPES = {
   '.sql': 'Text',
   '.bin': 'Data',
 };
-
-/** The path of wrangler's command. */
-export const wrangler = () =>
-  join(dirname(createRequire(import.meta.url).resolve('wrangler/package.json')), 'bin/wrangler.js');
 
 /** The Worker of a folder of one's own, bundled by wrangler; undefined in this repository. */
 function bundle(path, environment) {

@@ -17,9 +17,9 @@ function parts(name) {
 }
 
 /** The line of a setting of wrangler's configuration; that of the variables if it is not there. */
-function lineIn(places, name, environment) {
+function lineIn(places, name, environment, inner) {
   const vars = environment ? ['env', environment, 'vars'] : ['vars'];
-  const { setting, route, member } = parts(name);
+  const { setting, route, member = inner } = parts(name);
   if (setting) return places.at(...vars, setting);
   let { number } = route;
   for (let at = 0; number === undefined && places.at(...vars, 'ROUTES', String(at)); at += 1) {
@@ -44,8 +44,8 @@ export function locator(path, { environment, local, given = {} } = {}) {
   return {
     /** The place of a path in the configuration. */
     at: (...keys) => inFile(places.at(...keys)),
-    /** The place of a setting, as the gate names it. */
-    of(name) {
+    /** The place of a setting, as the gate names it; `inner`: a member of a route. */
+    of(name, inner) {
       const setting = /^ROUTES\b/.test(name) ? 'ROUTES' : name;
       if (setting in given) return '--var';
       if (local && setting in local.vars) {
@@ -58,7 +58,7 @@ export function locator(path, { environment, local, given = {} } = {}) {
         );
         return `${basename(local.path)}${at < 0 ? '' : `:${at + 1}`}`;
       }
-      return inFile(lineIn(places, name, environment) ?? places.at(...vars));
+      return inFile(lineIn(places, name, environment, inner) ?? places.at(...vars));
     },
   };
 }
@@ -71,7 +71,11 @@ const located = (where, remark) => {
 
 /** The errors and warnings that the gate found, as lines. */
 export const ofGate = ({ errors, warnings }, where) => ({
-  errors: errors.map(({ setting, problem }) => `${where.of(setting)}: ${setting}: ${problem}`),
+  errors: errors.map(({ setting, problem }) => {
+    // A route's own error begins with the member that it is about.
+    const [, inner] = /^"(\w+)"/.exec(problem) ?? [];
+    return `${where.of(setting, inner)}: ${setting}: ${problem}`;
+  }),
   warnings: warnings.map((warning) => located(where, warning)),
 });
 

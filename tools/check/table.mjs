@@ -125,8 +125,11 @@ function wrap(text, width) {
   const lines = [];
   let rest = String(text);
   while (rest.length > width) {
-    const at = Math.max(rest.lastIndexOf(' ', width), rest.lastIndexOf('/', width - 1) + 1);
-    const end = at > width / 3 ? at : width;
+    const separators = [
+      rest.trimStart().lastIndexOf(' ', width),
+      rest.lastIndexOf('/', width - 1) + 1,
+    ];
+    const end = separators.find((at) => at > width / 3) ?? width;
     lines.push(rest.slice(0, end).trimEnd());
     rest = `  ${rest.slice(end).trimStart()}`;
   }
@@ -149,7 +152,7 @@ function widths(table, most) {
  * The table, as text no wider than `most` where that can be.
  * @param {{ routes: any[], guarded: boolean }} inspected
  */
-export function policyTable(inspected, most = process.stdout.columns ?? 120) {
+export function policyTable(inspected, most = process.stdout.columns ?? 160) {
   const table = rows(inspected);
   const wide = widths(table, most);
   const line = (cells) =>
