@@ -118,8 +118,11 @@ export function readCommandLine(args, { command, help, options = {}, most = 0 })
   }
   if (read.positionals.length > most) {
     const [first] = read.positionals.slice(most);
-    const takes = most === 0 ? 'only options' : `${most} argument${most > 1 ? 's' : ''}`;
-    throw refuse(`${JSON.stringify(first)} is too much: ${name} takes ${takes}.`);
+    throw refuse(
+      most === 0
+        ? `${JSON.stringify(first)} belongs to no option.`
+        : `${JSON.stringify(first)} is one argument too many.`,
+    );
   }
   return read;
 }

@@ -44,17 +44,18 @@ const decision = ({ status, record }) => ({
 });
 
 /** Sends a row's request as often as it says; resolves to the last answer. */
-async function ask(trial, identities, settings, row) {
+async function ask(trial, identities, row) {
+  const realm = identities.of(await trial.routeOf(row.path));
   const request = {
     path: row.path,
     address: row.address,
-    origin: row.origin === null ? undefined : (row.origin ?? allowedOrigin(settings)),
-    source: row.source ?? firstSource(settings),
+    origin: row.origin === null ? undefined : (row.origin ?? allowedOrigin(realm.settings)),
+    source: row.source ?? firstSource(realm.settings),
     headers: row.headers,
   };
   let answer;
   for (let time = 0; time < row.times; time += 1) {
-    answer = await trial.ask({ ...request, token: await identities.token(row) });
+    answer = await trial.ask({ ...request, token: await realm.token(row) });
   }
   return answer;
 }
@@ -77,23 +78,37 @@ function differences(row, answer) {
  * for it.
  */
 export async function judge(tested, rows, onRow) {
-  const [{ startTrial }, { makeIdentities }] = await Promise.all([
+  const [{ startTrial }, { makeIdentities }, { inspect }] = await Promise.all([
     import('./trial.mjs'),
     import('./policy/identities.mjs'),
+    import('./check/inspection.mjs'),
   ]);
   const settings = tested.described.bindings;
-  const identities = await makeIdentities(settings);
+  const routes = 'ROUTES' in settings ? (await inspect(tested)).routes : [];
+  const identities = await makeIdentities(settings, routes);
   const trial = await startTrial(tested, { vars: identities.vars, outside: identities.answer });
   try {
     for (const row of rows) {
-      const answer = await ask(trial, identities, settings, row);
-      const problem = trial.remarks.find((remark) => remark.includes('every request is refused'));
-      if (problem) throw new Failure(problem);
+      const answer = await ask(trial, identities, row);
+      if (answer.record.reason === 'misconfigured') throw await misconfigured(tested, identities);
       onRow(row, differences(row, answer));
     }
   } finally {
     await trial.stop();
   }
+}
+
+/** The configuration errors of a subject, each with its place. */
+async function misconfigured(tested, identities) {
+  const [{ inspect }, { locator, ofGate }] = await Promise.all([
+    import('./check/inspection.mjs'),
+    import('./check/findings.mjs'),
+  ]);
+  const { path, environment } = tested;
+  const found = ofGate(await inspect(tested, identities.vars), locator(path, { environment }));
+  return new Failure(
+    `Every request is refused until these settings are right:\n  ${found.errors.join('\n  ')}`,
+  );
 }
 
 export async function main(args) {

@@ -48,9 +48,12 @@ function read(args) {
   const command = args[0] === 'inspect' ? 'inspect' : 'mint';
   const rest = command === 'inspect' ? args.slice(1) : args;
   const known = { command: COMMAND, help: HELP, options: OPTIONS[command] };
-  const parsed = readCommandLine(rest, { ...known, most: command === 'inspect' ? 1 : 0 });
-  if (parsed && command === 'inspect' && parsed.positionals.length === 0) {
-    throw new Failure(`inspect takes one token.\n${COMMAND} --help lists what there is.`);
+  const parsed = readCommandLine(rest, { ...known, most: command === 'inspect' ? Infinity : 0 });
+  const count = parsed?.positionals.length;
+  if (parsed && command === 'inspect' && count !== 1) {
+    const hint = `${COMMAND} --help lists what there is.`;
+    throw new Failure(`inspect takes one token, and ${count} are given.
+${hint}`);
   }
   return parsed && { command, options: parsed.values, token: parsed.positionals[0] };
 }

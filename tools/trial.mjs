@@ -78,18 +78,33 @@ export async function startTrial({ path, environment, described, modules }, { va
       if (record.outcome !== 'closed') recordOf(record.request_id).resolve(record);
     },
   });
+  async function ask(request) {
+    const { status, id } = await knock(gate.url, request);
+    const recorded = recordOf(id);
+    const late = setTimeout(() => recorded.resolve(), PATIENCE);
+    const record = await recorded.promise;
+    clearTimeout(late);
+    records.delete(id);
+    if (!record) throw new Failure('The gate recorded nothing within a minute.');
+    return { status, record };
+  }
+  const routes = new Map();
   return {
     remarks,
+    ask,
     stop: () => gate.stop(),
-    async ask(request) {
-      const { status, id } = await knock(gate.url, request);
-      const recorded = recordOf(id);
-      const late = setTimeout(() => recorded.resolve(), PATIENCE);
-      const record = await recorded.promise;
-      clearTimeout(late);
-      records.delete(id);
-      if (!record) throw new Failure('The gate recorded nothing within a minute.');
-      return { status, record };
+    /** The pattern of the route that a path leads to, undefined for none. */
+    async routeOf(path) {
+      if (!routes.has(path)) {
+        // Refused for its handshake before anything is counted, but behind the choice of the route.
+        const { record } = await ask({
+          path,
+          headers: { 'Sec-WebSocket-Key': undefined },
+          address: '198.19.255.255',
+        });
+        routes.set(path, record.route ?? undefined);
+      }
+      return routes.get(path);
     },
   };
 }

@@ -75,26 +75,29 @@ function show(record, status) {
 export async function explain(subject, vars, options) {
   const { method, path } = readRequest(options.explain);
   const settings = { ...subject.described.bindings, ...vars };
-  const [{ startTrial }, { makeIdentities }] = await Promise.all([
+  const [{ startTrial }, { makeIdentities }, { inspect }] = await Promise.all([
     import('../trial.mjs'),
     import('../policy/identities.mjs'),
+    import('./inspection.mjs'),
   ]);
+  const { routes } = await inspect(subject, vars);
   // With claims the gate gets keys of this run, which sign for every route, and needs no network.
-  const identities = options.claims && (await makeIdentities(settings));
-  const origin = options.origin ?? allowedOrigin(settings);
-  const source = options.source ?? firstSource(settings);
-  const token = identities
-    ? await identities.token({ number: 1, path, token: readClaims(options.claims) })
-    : options.token?.trim().replace(/^Bearer\s+/i, '');
-  const from = origin === 'none' ? 'no page' : origin;
-  say(
-    `\n${method} ${path} from ${from}, ${token ? `with a token in ${source}` : 'without a token'}\n`,
-  );
+  const claims = options.claims && readClaims(options.claims);
+  const identities = await makeIdentities(settings, routes);
   const trial = await startTrial(subject, {
-    vars: { ...vars, ...identities?.vars },
-    outside: identities && identities.answer,
+    vars: { ...vars, ...(claims && identities.vars) },
+    outside: claims && identities.answer,
   });
   try {
+    const realm = identities.of(await trial.routeOf(path));
+    const origin = options.origin ?? allowedOrigin(realm.settings);
+    const source = options.source ?? firstSource(realm.settings);
+    const token = claims
+      ? await realm.token({ number: 1, token: claims })
+      : options.token?.trim().replace(/^Bearer\s+/i, '');
+    const from = origin === 'none' ? 'no page' : origin;
+    const what = token ? `with a token in ${source}` : 'without a token';
+    say(`\n${method} ${path} from ${from}, ${what}\n`);
     const { record, status } = await trial.ask({
       method,
       path,

@@ -42,6 +42,16 @@ function withQuestion({ modulesRoot, modules }) {
   return { modulesRoot, modules: [question, ...modules, ...gate] };
 }
 
+/** What the settings of a subject say, with the given variables over them. */
+export async function inspect(tested, vars) {
+  const inspection = await startInspection(tested);
+  try {
+    return await inspection.ask(vars);
+  } finally {
+    await inspection.stop();
+  }
+}
+
 /**
  * Starts the inspection of a subject. Resolves to `ask`, which resolves to what the settings say
  * with the given variables over them: `{ errors, warnings, routes, guarded }`; and to `stop`.

@@ -63,13 +63,14 @@ function tokens(value) {
 }
 
 function permission(value, claims) {
-  const rules = Object.entries(claims ?? {});
-  const needed = [
-    ...list(value('REQUIRED_SCOPES')).map((scope) => `scope ${scope}`),
-    ...rules.map(
-      ([name, rule]) => `${name}: ${typeof rule === 'string' ? rule : JSON.stringify(rule)}`,
-    ),
-  ];
+  const rules = Object.entries(claims ?? {}).map(([name, rule]) => {
+    if (rule === null || typeof rule !== 'object') return `${name} ${rule}`;
+    const conditions = Object.entries(rule).map(
+      ([kind, value]) => `${kind} ${[value].flat().join(', ')}`,
+    );
+    return `${name} ${conditions.join(' ')}`;
+  });
+  const needed = [...list(value('REQUIRED_SCOPES')).map((scope) => `scope ${scope}`), ...rules];
   return needed.length > 0 ? needed : ['–'];
 }
 

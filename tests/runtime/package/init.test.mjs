@@ -237,6 +237,32 @@ describe('the test of a policy', () => {
     ];
     assert.deepEqual(await differing(vars, rows), {});
   });
+  test('signs for routes with keys of their own', async () => {
+    const ROUTES = [
+      { path: '/partners/*', jwt_secret: '{secret:PARTNERS_KEY}', jwt_audience: 'partners' },
+      {
+        path: '/staff/{name}',
+        jwt_jwks_url: 'https://staff.example/jwks',
+        jwt_issuer: 'https://staff.example',
+        token_sources: 'query:t',
+      },
+      { path: '/others', allowed_origins: 'https://others.example' },
+    ];
+    const vars = { JWT_JWKS_URL: 'https://id.example/jwks', JWT_AUDIENCE: 'chat', ROUTES };
+    const on = (path, name, token = {}) => ({ ...admitted(name, token), path });
+    const rows = [
+      on('/partners/a/b', 'a partner'),
+      on('/staff/ada', 'one of the staff'),
+      on('/others', 'the others'),
+      {
+        name: 'no partner with another audience',
+        path: '/partners/x',
+        token: { aud: 'chat' },
+        expect: { outcome: 'refused', reason: 'token_invalid', route: '/partners/*' },
+      },
+    ];
+    assert.deepEqual(await differing(vars, rows), {});
+  });
   test('says what differs, and why', async () => {
     const JWT_JWKS_URL = 'https://id.example/jwks';
     const rows = [{ name: 'wrong', origin: null, expect: { outcome: 'admitted', status: 403 } }];

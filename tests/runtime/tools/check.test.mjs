@@ -106,7 +106,7 @@ required_scopes = "chat"
 rate_limit_user = "5/1m"
 
 [vars.ROUTES.claims]
-rooms = "{room}"
+rooms = { contains = "{room}" }
 `);
     const text = readFileSync(path, 'utf8').replace('workers_dev = false', '');
     writeFileSync(path, text.replace('invocation_logs = false', 'invocation_logs = true'));
@@ -134,7 +134,7 @@ rooms = "{room}"
     const [lobby, rooms] = ['/lobby', '/rooms/{room}'].map((one) => table.indexOf(`\n${one} `));
     assert.ok(0 < lobby && lobby < rooms, table);
     assert.match(table.slice(lobby, rooms), /none needed/);
-    for (const part of ['scope chat', 'rooms: {room}', 'RATE_LIMIT_USER 5/1m']) {
+    for (const part of ['scope chat', 'rooms contains {room}', 'RATE_LIMIT_USER 5/1m']) {
       assert.ok(table.slice(rooms).includes(part), `${part}\n${table}`);
     }
   });
@@ -149,7 +149,7 @@ JWT_AUDIENCE = "chat"
 
 [[vars.ROUTES]]
 path = "/rooms/{room}"
-claims = { rooms = "{room}" }
+claims = { rooms = { contains = "{room}" } }
 `,
       'asked.toml',
     );
