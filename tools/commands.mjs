@@ -102,9 +102,8 @@ export function listed() {
  */
 export function readCommandLine(args, { command, help, options = {}, most = 0 }) {
   const all = { ...options, help: { type: 'boolean', short: 'h' } };
-  const name = command.replace(/ --$/, '');
   const refuse = (problem) =>
-    new Failure(`${problem}\n${[command, '--help'].join(' ')} lists what there is.`);
+    new Failure(`${problem}\n${command} --help lists what there is.`);
   let read;
   try {
     read = parseArgs({ args, options: /** @type {any} */ (all), allowPositionals: true });

@@ -43,7 +43,8 @@ impl<'a, P: Platform> Attempt<'a, P> {
             };
             forward.assert(key.sign(&assertion, self.platform.now()));
         }
-        let (reply, upstream) = self.platform.forward(&forward).await?;
+        let sent = self.platform.forward(&forward).await;
+        let (reply, upstream) = sent.map_err(|failure| policy.upstream.explain(failure.into()))?;
         match reply.judge(&offer) {
             Ok(protocol) => {
                 self.record.outcome = Outcome::Admitted;
@@ -56,7 +57,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
             }
             Err(rejection) => {
                 self.platform.discard(upstream);
-                Err(rejection)
+                Err(policy.upstream.explain(rejection))
             }
         }
     }
@@ -71,7 +72,8 @@ impl<'a, P: Platform> Attempt<'a, P> {
             self.request,
             &self.record.request_id,
         );
-        let (_, upstream) = self.platform.forward(&forward).await?;
+        let sent = self.platform.forward(&forward).await;
+        let (_, upstream) = sent.map_err(|failure| policy.upstream.explain(failure.into()))?;
         self.record.outcome = Outcome::Proxied;
         Ok(Passage::Plain { upstream })
     }
