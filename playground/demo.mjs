@@ -38,21 +38,37 @@ function settings({ key, origin, upstream }) {
   };
 }
 
-/** In place of other Workers that wrangler.toml binds: the demo has a server of its own. */
-function others() {
-  const { services, workers, gate } = withStub(describe());
-  return { services, workers, gate: { durableObjects: gate.durableObjects } };
+/**
+ * The Worker that runs, with a stub in place of the other Workers that wrangler.toml binds. `own`:
+ * one in place of the gate as built.
+ */
+function worker(own) {
+  const isBundled = own?.modules !== undefined;
+  const { services, workers, gate } = withStub(describe(), { isBundled });
+  return {
+    ...(isBundled && { modules: own.modules }),
+    services,
+    workers,
+    gate: { durableObjects: gate.durableObjects },
+  };
 }
+
+/** What else holds where the gate guards handlers: these are the server, and show their pages. */
+const guarding = (own) =>
+  own?.isGuarded
+    ? { UPSTREAM_URL: undefined, PLAIN_HTTP: describe().bindings?.PLAIN_HTTP ?? 'reject' }
+    : {};
 
 /**
  * Starts all three. `gatePort` and `playgroundPort`: the ports to try first, 0 for any. `vars`:
- * settings over the demo's own. `onDecision` and `onLine` get what the gate decides and what
+ * settings over the demo's own. `own`: a Worker that has the gate in it. `onDecision` and `onLine` get what the gate decides and what
  * else it logs. Resolves to where things are, `tell` to inform open pages of the gate,
  * `restartGate`, and `stop`.
  * @param {{
  *   gatePort?: number,
  *   playgroundPort?: number,
  *   vars?: Record<string, unknown>,
+ *   own?: { modules?: any, isGuarded: boolean },
  *   onDecision?: (decision: any) => void,
  *   onLine?: (line: any) => void,
  * }} [options]
@@ -61,6 +77,7 @@ export async function startDemo({
   gatePort = 0,
   playgroundPort = 0,
   vars,
+  own,
   onDecision,
   onLine,
 } = {}) {
@@ -78,10 +95,15 @@ export async function startDemo({
       playground.tell('decision', decision);
       onDecision?.(decision);
     };
+    const settled = (own) => ({
+      ...settings({ key, origin: playground.origin, upstream }),
+      ...guarding(own),
+      ...vars,
+    });
     const gate = await startGate({
       port: gatePort && (await firstFree(gatePort, playground.port)),
-      vars: { ...settings({ key, origin: playground.origin, upstream }), ...vars },
-      ...others(),
+      vars: settled(own),
+      ...worker(own),
       front: {
         name: 'witness',
         modules: true,
@@ -102,7 +124,7 @@ export async function startDemo({
       gateUrl,
       healthUrl: new URL('/_portcullis/health', gate.url),
       tell,
-      restartGate: () => gate.setOptions(others()),
+      restartGate: (changed) => gate.setOptions({ vars: settled(changed), ...worker(changed) }),
       stop,
     };
   } catch (error) {

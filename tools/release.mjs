@@ -10,7 +10,11 @@ import { entry, Failure, inRoot, root, say, step } from './run.mjs';
 
 const HELP = `${typed('release')}    makes the npm packages in target/npm/, checks them and shows their sizes
 
+  --publish    also fails if CHANGELOG.md is not ready for this version
+
 It publishes nothing. CONTRIBUTING says how a version is published.`;
+
+const OPTIONS = { publish: { type: 'boolean' } };
 
 // Most that a package may take, packed: twice what it takes today would be a mistake.
 const MAX_BYTES = { portcullis: 800 * 1024, 'create-portcullis': 10 * 1024 };
@@ -51,28 +55,35 @@ function manifestProblems({ manifest, name, size }) {
   ];
 }
 
-/** The versions of CHANGELOG.md, newest first. */
-const released = () =>
-  [...readFileSync(inRoot('CHANGELOG.md'), 'utf8').matchAll(/^## \[(\d+\.\d+\.\d+)\]/gm)].map(
-    ([, version]) => version,
-  );
+const changelog = () => readFileSync(inRoot('CHANGELOG.md'), 'utf8');
 
-const isNewer = (one, other) => one.localeCompare(other, 'en', { numeric: true }) > 0;
+/** The newest version of a changelog; undefined where nothing was released. */
+export const released = (text) => /^## \[(\d+\.\d+\.\d+)\] - \d{4}-\d\d-\d\d$/m.exec(text)?.[1];
 
-function versionProblems(version) {
-  const [newest] = released();
-  const client = JSON.parse(readFileSync(inRoot('client/package.json'), 'utf8')).version;
+/** Whether something is written under `[Unreleased]`. */
+const hasUnreleased = (text) => /^## \[Unreleased\]\n+(?!## )\S/m.test(text);
+
+/**
+ * What is wrong with a version. The changelog says which one is released; what the Worker says of
+ * itself is that of Cargo.toml.
+ * @param {string} version
+ * @param {{ text?: string, isToBePublished?: boolean }} [options]
+ */
+export function versionProblems(version, { text = changelog(), isToBePublished = false } = {}) {
+  const newest = released(text);
+  if (newest && newest !== version) {
+    return [`CHANGELOG.md has ${newest}, and Cargo.toml ${version}: give both the same version`];
+  }
+  if (!isToBePublished) return [];
   return [
-    ...(newest && isNewer(newest, version)
-      ? [`CHANGELOG.md has ${newest}, and Cargo.toml ${version}`]
-      : []),
-    ...(client !== version ? [`client/package.json has ${client}, and Cargo.toml ${version}`] : []),
+    ...(newest ? [] : [`CHANGELOG.md has no section ## [${version}] - YYYY-MM-DD`]),
+    ...(hasUnreleased(text) ? ['CHANGELOG.md has changes under [Unreleased]'] : []),
   ];
 }
 
 /** What is wrong with packages, as a list of texts. */
-export const problemsOf = (packages) => [
-  ...versionProblems(packages[0].manifest.version),
+export const problemsOf = (packages, options) => [
+  ...versionProblems(packages[0].manifest.version, options),
   ...packages.flatMap((one) =>
     [...fileProblems(one), ...importProblems(one), ...manifestProblems(one)].map(
       (problem) => `${one.name}: ${problem}`,
@@ -81,20 +92,22 @@ export const problemsOf = (packages) => [
 ];
 
 export async function main(args) {
-  if (!readCommandLine(args, { command: typed('release'), help: HELP })) return;
+  const read = readCommandLine(args, { command: typed('release'), help: HELP, options: OPTIONS });
+  if (!read) return;
   await ready();
   const packages = await step('packages', async () => packAll());
-  const problems = problemsOf(packages);
+  const isToBePublished = Boolean(read.values.publish);
+  const problems = problemsOf(packages, { isToBePublished });
   if (problems.length > 0) throw new Failure(problems.join('\n'));
   for (const { path, size, unpackedSize, files } of packages) {
     say(
       `  ${relative(root, path)}: ${kilobytes(size)}, unpacked ${kilobytes(unpackedSize)} in ${files.length} files`,
     );
   }
+  if (isToBePublished) return;
   const { version } = packages[0].manifest;
-  if (!released().includes(version)) {
-    say(`  CHANGELOG.md has no section for ${version} yet: write it before you publish.`);
-  }
+  const missing = versionProblems(version, { isToBePublished: true });
+  if (missing.length > 0) say(`  Before ${version} is published: ${missing.join('; ')}.`);
 }
 
 await entry(import.meta.url, main);

@@ -1,10 +1,10 @@
 // npm start: the gate on workerd, a server behind it and a page to try it with. A change in the
 // source rebuilds the gate and restarts it on the same port.
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, watch } from 'node:fs';
-import { dirname, relative } from 'node:path';
+import { existsSync, readdirSync, readFileSync, watch } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
 import { readCommandLine, typed } from './commands.mjs';
-import { inProject, isPackaged, ready } from './project.mjs';
+import { configuration, inProject, isPackaged, ready } from './project.mjs';
 import { entry, Failure, filesIn, inRoot, say, seconds } from './run.mjs';
 
 const HELP = `${typed('start')} [options]    runs the gate on this machine, with a playground
@@ -18,11 +18,33 @@ const flags = {
   port: { type: 'string' },
   'playground-port': { type: 'string' },
 };
-// In the package nothing is built, and a change of the settings alone restarts the gate.
+// In the package a change of the settings or of one's own scripts restarts the gate.
 const watched = isPackaged
   ? ['wrangler.toml', 'wrangler.json', 'wrangler.jsonc']
   : ['Cargo.toml', 'Cargo.lock', 'wrangler.toml'];
-const sourceFiles = () => (isPackaged ? [] : [...filesIn(inRoot('src'))]);
+const sourceFiles = () => (isPackaged ? [...ownSources(inProject())] : [...filesIn(inRoot('src'))]);
+
+/** What a Worker of one's own may be made of: all files but those of packages and tools. */
+function* ownSources(folder) {
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.name === 'node_modules' || entry.name.startsWith('.')) continue;
+    if (entry.isDirectory()) yield* ownSources(path);
+    else if (/\.(m?[jt]s|[jt]sx)$/.test(entry.name)) yield path;
+  }
+}
+
+/** The Worker of a folder of one's own, and whether the gate guards handlers in it. */
+async function ownWorker() {
+  if (!isPackaged) return undefined;
+  const [{ subject }, { inspect }] = await Promise.all([
+    import('./trial.mjs'),
+    import('./check/inspection.mjs'),
+  ]);
+  const own = await subject(configuration());
+  const { guarded } = await inspect(own);
+  return { modules: own.modules, isGuarded: guarded };
+}
 
 function readPort(name, text, otherwise) {
   if (text === undefined || text === '') return otherwise;
@@ -58,7 +80,7 @@ From a command line, with a token that lasts 15 minutes:
   npx wscat -c ${gateUrl}/ -o ${origin} -H "Authorization: Bearer $token"
 Without -H, or with another origin behind -o, the gate refuses.
 
-A change in ${isPackaged ? 'wrangler.toml' : 'src/, Cargo.toml, Cargo.lock or wrangler.toml'} restarts the gate. Ctrl-C ends all.
+A change in ${isPackaged ? 'wrangler.toml or your scripts' : 'src/, Cargo.toml, Cargo.lock or wrangler.toml'} restarts the gate. Ctrl-C ends all.
 `);
 }
 
@@ -106,7 +128,7 @@ function keepUpToDate(demo) {
     demo.tell('building');
     try {
       await ready();
-      await demo.restartGate();
+      await demo.restartGate(await ownWorker());
       demo.tell('running');
       say(
         `✓ The gate runs with it on the same port (${seconds(began)}); open sockets were closed.\n`,
@@ -174,7 +196,12 @@ export async function main(args) {
   const ports = readPorts(read.values);
   await ready();
   const { startDemo } = await import('../playground/demo.mjs');
-  const demo = await startDemo({ ...ports, onDecision: report, onLine: logged });
+  const demo = await startDemo({
+    ...ports,
+    own: await ownWorker(),
+    onDecision: report,
+    onLine: logged,
+  });
   const updates = keepUpToDate(demo);
   explain(demo, ports);
   await ended();

@@ -253,6 +253,84 @@ describe('a machine with Node and npm alone', { timeout: 900_000 }, () => {
     const { code, output } = await run('npx', ['portcullis', 'test'], other);
     assert.equal(code, 0, output);
   });
+  test('start runs the handlers of a Worker that the gate guards', async () => {
+    const own = join(folder, 'own');
+    mkdirSync(own);
+    const script = (greeting) => `
+      import { guard } from 'portcullis/worker';
+      export { Ledger, OneTime, Registry, RouteQuota } from 'portcullis/worker';
+      export default guard({
+        fetch(request) {
+          if (request.headers.get('upgrade') !== 'websocket') return new Response('a page');
+          const [client, server] = Object.values(new WebSocketPair());
+          server.accept();
+          server.send('${greeting} ' + request.headers.get('portcullis-subject'));
+          return new Response(null, { status: 101, webSocket: client });
+        },
+      });`;
+    writeFileSync(join(own, 'worker.mjs'), script('hello'));
+    writeFileSync(
+      join(own, 'wrangler.toml'),
+      `name = "own"
+       main = "worker.mjs"
+       compatibility_date = "2026-07-15"
+       workers_dev = false
+       preview_urls = false
+       [vars]
+       ALLOWED_ORIGINS = "${ORIGIN}"
+       JWT_JWKS_URL = "https://id.example.com/jwks"
+       JWT_AUDIENCE = "chat"
+       PLAIN_HTTP = "proxy"
+       SESSION_NAME = "a variable of its own"\n`,
+    );
+    const updated = await run('npx', ['portcullis', 'init', '--update'], own);
+    assert.equal(updated.code, 0, updated.output);
+    const checked = await run('npx', ['portcullis', 'check'], own);
+    assert.equal(checked.code, 0, checked.output);
+    assert.match(checked.output, /wrangler\.toml:\d+: SESSION_NAME: [^]*the guarded handler/);
+    const ports = ['--port', '0', '--playground-port', '0'];
+    const child = start('npx', ['portcullis', 'start', ...ports], own);
+    const [, playground] = await printed(child, /^Playground +(\S+)$/m);
+    const [, url] = await printed(child, /^Gate +(\S+)$/m);
+    const origin = new URL(playground).origin;
+    const token = await (await fetch(`${playground}token`, { method: 'POST' })).text();
+    const greeted = async () => {
+      const socket = await connect(url, { Authorization: `Bearer ${token}` }, origin);
+      const [greeting] = await once(socket, 'message');
+      socket.terminate();
+      return String(greeting);
+    };
+    assert.equal(await greeted(), 'hello ada');
+    assert.equal(await connect(url, {}, origin), 401);
+    assert.equal(await (await fetch(url.replace('ws:', 'http:'))).text(), 'a page');
+    writeFileSync(join(own, 'worker.mjs'), script('goodbye'));
+    await printed(child, /The gate runs with it/);
+    assert.equal(await greeted(), 'goodbye ada');
+    await stop(child);
+    const refused = await run(
+      'npx',
+      ['portcullis', 'deploy', '--dry-run', '--no-such-option'],
+      own,
+    );
+    assert.match(refused.output, /Unknown option '--no-such-option'/);
+  });
+  test('the command line lists its commands, and each explains itself', async () => {
+    const { output } = await run('npx', ['portcullis', '--help']);
+    for (const name of ['init', 'start', 'check', 'test', 'token', 'deploy']) {
+      assert.match(output, new RegExp(`^ {2}portcullis ${name} +\\w`, 'm'));
+      const help = await run('npx', ['portcullis', name, '--help']);
+      assert.deepEqual(
+        [
+          help.code,
+          help.output
+            .split(/ {2}|\n/)[0]
+            .split(' ')
+            .slice(0, 2),
+        ],
+        [0, ['portcullis', name]],
+      );
+    }
+  });
   test('the types are found by both names', () => {
     rmSync(join(folder, '.wrangler'), { recursive: true, force: true });
     const script = join(folder, 'use.mts');

@@ -1,5 +1,5 @@
-// `guard` of portcullis/worker: the gate in front of the handlers of one's own Worker, with hono and
-// PartyServer as they are on npm.
+// `guard` of portcullis/worker: the gate in front of the handlers of one's own Worker, with hono,
+// PartyServer and agents as they are on npm.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
@@ -30,7 +30,7 @@ function bundle(entryPoint, folder) {
     conditions: ['workerd', 'worker', 'browser'],
     alias: { 'portcullis/worker': inRoot('build/main.js') },
     nodePaths: [inRoot('node_modules')],
-    external: ['cloudflare:*', '*.wasm'],
+    external: ['cloudflare:*', 'node:*', '*.wasm'],
   });
   const wasm = join(folder, 'index_bg.wasm');
   copyFileSync(inRoot('build/index_bg.wasm'), wasm);
@@ -108,6 +108,54 @@ describe('hono and PartyServer in one Worker', () => {
   test('counts users over all rooms', async () => {
     const { status } = await repeatedly(31, () => enter('limits', 'dora'));
     assert.equal(status, 429);
+  });
+});
+
+describe('agents in one Worker', () => {
+  const folder = useFolder();
+  const settings = join(folder, 'wrangler.toml');
+  copyFileSync(join(EXAMPLE, 'agents.toml'), settings);
+  const key = makeKey('ES256');
+  const gate = useGate(async () => {
+    await update(settings);
+    const { bindings } = described(undefined, settings);
+    return {
+      path: settings,
+      modules: bundle(join(EXAMPLE, 'agents.mjs'), folder),
+      vars: { AUTH: undefined, ...bindings },
+      gate: { outboundService: () => Response.json({ keys: [key.jwk] }) },
+    };
+  });
+  const target = '/agents/counter/hall';
+  const enter = async (sub) => {
+    const token = await sign(key, { aud: 'https://chat.example.com', sub });
+    const socket = await gate.connect({ target, headers: bearer(token, { Origin: APP }) });
+    const seen = [];
+    socket.on('message', (text) => seen.push(JSON.parse(text)));
+    return { socket, state: (isRight) => until(() => stateIn(seen), isRight, { every: 10 }) };
+  };
+  const stateIn = (seen) => seen.findLast(({ type }) => type === 'cf_agent_state')?.state;
+
+  test('keep their state, and learn whose sockets they have', async () => {
+    const [alice, bob] = [await enter('alice'), await enter('b\u00f8b')];
+    alice.socket.send('count');
+    for (const one of [alice, bob]) {
+      assert.deepEqual(await one.state((state) => state?.count === 1), { count: 1, by: 'alice' });
+    }
+    bob.socket.send('count');
+    assert.deepEqual(await alice.state((state) => state?.count === 2), {
+      count: 2,
+      by: 'b\u00f8b',
+    });
+  });
+  test('are reached by nobody whom the gate refuses', async () => {
+    assertRefused(await gate.knock({ Origin: APP }, { target }), 'token_missing');
+    const { body } = await gate.call('GET', target);
+    assert.equal(JSON.parse(body).reason, 'upgrade_required');
+  });
+  test('are shown on their page as they are', () => {
+    const page = readFileSync(inRoot('docs/package.md'), 'utf8');
+    assert.ok(page.includes(`\n${readFileSync(join(EXAMPLE, 'agents.mjs'), 'utf8')}\`\`\`\n`));
   });
 });
 
@@ -198,6 +246,21 @@ describe('guard()', () => {
   test('does not go on where the settings name another service', async () => {
     const { status } = await start(folder, OWN, { UPSTREAM_SERVICE: 'CHAT' });
     assert.equal(status, 500);
+  });
+  test('does not take variables of the Worker for settings, but a misspelt one', async () => {
+    const own = {
+      SESSION_SECRET: 'x',
+      MAX_UPLOAD_BYTES: '5',
+      TOKEN_ENDPOINT: 'x',
+      DATABASE_URL: 'x',
+    };
+    const sound = await start(folder, OWN, own);
+    assert.equal(sound.status, 200, sound.log);
+    assert.match(sound.log, /SESSION_SECRET: there is no such setting; did you mean/);
+    assert.doesNotMatch(sound.log, /DATABASE_URL/);
+    const misspelt = await start(folder, OWN, { ...own, RATE_LIMT_IP: 'x' });
+    assert.equal(misspelt.status, 503);
+    assert.match(misspelt.log, /RATE_LIMT_IP: .*did you mean RATE_LIMIT_IP/);
   });
   test('is misconfigured where the settings name another server', async () => {
     const { status, log } = await start(folder, OWN, { UPSTREAM_URL: 'wss://chat.example' });
