@@ -2,10 +2,10 @@
 // answered with what the gate recorded.
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { extname, join } from 'node:path';
+import { dirname, extname, join, resolve } from 'node:path';
 import { describe, startGate } from './gate.mjs';
 import { knock } from './knock.mjs';
-import { inProject, isPackaged, wrangler } from './project.mjs';
+import { isPackaged, wrangler } from './project.mjs';
 import { Failure, run } from './run.mjs';
 import { withStub } from './stub.mjs';
 
@@ -20,15 +20,14 @@ const TYPES = {
   '.bin': 'Data',
 };
 
-/** The Worker of a folder of one's own, bundled by wrangler; undefined in this repository. */
-function bundle(path, environment) {
-  if (!isPackaged) return undefined;
+/** A Worker's modules, the main one first, as wrangler bundles them for a configuration. */
+export function bundle(path, environment) {
   const modulesRoot = mkdtempSync(join(tmpdir(), 'portcullis-'));
   const remove = () => rmSync(modulesRoot, { recursive: true, force: true });
   process.once('exit', remove);
   const args = [wrangler(), 'deploy', '--dry-run', '--outdir', modulesRoot, '--config', path];
   const work = run('wrangler', process.execPath, [...args, '--env', environment ?? ''], {
-    cwd: inProject(),
+    cwd: dirname(path),
   });
   return work.then(() => {
     const files = readdirSync(modulesRoot).filter((name) => TYPES[extname(name)]);
@@ -48,7 +47,9 @@ function bundle(path, environment) {
  */
 export async function subject(path, environment) {
   const described = describe(environment, path);
-  return { path, environment, described, modules: await bundle(path, environment) };
+  // In this repository the Worker is built, and not bundled.
+  const modules = isPackaged ? await bundle(resolve(path), environment) : undefined;
+  return { path, environment, described, modules };
 }
 
 /**

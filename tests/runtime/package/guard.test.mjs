@@ -2,13 +2,14 @@
 // PartyServer and agents as they are on npm.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { buildSync } from 'esbuild';
 import { describe as described, NAME } from '../../../tools/gate.mjs';
 import { missing, update } from '../../../tools/init/update.mjs';
 import { inRoot } from '../../../tools/run.mjs';
+import { bundle as bundleByWrangler } from '../../../tools/trial.mjs';
 import { assertRefused } from '../../support/answers.mjs';
 import { ask, useFolder, useGate, withGate } from '../../support/gate.mjs';
 import { makeKey, sign } from '../../support/keys.mjs';
@@ -115,13 +116,19 @@ describe('agents in one Worker', () => {
   const folder = useFolder();
   const settings = join(folder, 'wrangler.toml');
   copyFileSync(join(EXAMPLE, 'agents.toml'), settings);
+  copyFileSync(join(EXAMPLE, 'agents.mjs'), join(folder, 'agents.mjs'));
+  symlinkSync(inRoot('node_modules'), join(folder, 'node_modules'));
   const key = makeKey('ES256');
   const gate = useGate(async () => {
     await update(settings);
     const { bindings } = described(undefined, settings);
+    const withAlias = join(folder, 'bundled.toml');
+    const alias = `[alias]\n"portcullis/worker" = "${inRoot('build/main.js')}"\n`;
+    writeFileSync(withAlias, `${readFileSync(settings, 'utf8')}\n${alias}`);
     return {
       path: settings,
-      modules: bundle(join(EXAMPLE, 'agents.mjs'), folder),
+      // Their packages need what wrangler does for modules of Node.
+      modules: await bundleByWrangler(withAlias),
       vars: { AUTH: undefined, ...bindings },
       gate: { outboundService: () => Response.json({ keys: [key.jwk] }) },
     };
