@@ -6,25 +6,7 @@ import { MODULES, startGate } from '../gate.mjs';
 import { inRoot } from '../run.mjs';
 import { withStub } from '../stub.mjs';
 
-// What `guard` or the gate exports under this symbol inspects; a Worker that wraps either of them
-// once more is judged by the gate alone.
-const script = (main) => `
-import * as own from './${main}';
-import gate from './portcullis/main.js';
-export * from './${main}';
-
-const INSPECT = Symbol.for('portcullis.inspect');
-const inspect = own.default?.[INSPECT] ?? gate[INSPECT];
-export default {
-  async fetch(request, env) {
-    try {
-      return new Response(inspect({ ...env, ...(await request.json()) }));
-    } catch (error) {
-      const errors = [{ setting: 'guard()', problem: error.message }];
-      return Response.json({ errors, warnings: [], routes: [], guarded: true });
-    }
-  },
-};`;
+const QUESTION = readFileSync(inRoot('tools/check/question.js'), 'utf8');
 
 /** The modules of a Worker with the one that asks it in front. */
 function withQuestion({ modulesRoot, modules }) {
@@ -37,7 +19,7 @@ function withQuestion({ modulesRoot, modules }) {
   const question = {
     type: 'ESModule',
     path: join(modulesRoot, 'portcullis-question.mjs'),
-    contents: script(basename(main.path)),
+    contents: QUESTION.replaceAll('./worker.js', `./${basename(main.path)}`),
   };
   return { modulesRoot, modules: [question, ...modules, ...gate] };
 }

@@ -1,49 +1,19 @@
 // From the tarballs, in an empty folder, with a PATH that has Node, npm and a shell alone: from
 // `npm create portcullis` to an accepted socket, a refused one and a dry run of the deployment.
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
-import { delimiter, join, relative } from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { before, describe, test } from 'node:test';
 import { parseEnv } from 'node:util';
-import { WebSocket, WebSocketServer } from 'ws';
+import { WebSocketServer } from 'ws';
 import { TEMPLATE, template } from '../../../tools/init/template.mjs';
-import { packAll } from '../../../tools/pack.mjs';
 import { problemsOf } from '../../../tools/release.mjs';
-import { useFolder } from '../../support/gate.mjs';
+import { find, NPM, ORIGIN, useMachine } from '../../support/machine.mjs';
 
-const ORIGIN = 'https://app.example.com';
 const RUST = ['cargo', 'rustc', 'rustup', 'cc', 'git'];
-const NPM = ['--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'];
 const kilobytes = (bytes) => `${(bytes / 1024).toFixed(0)} KiB`;
-
-/** The first program of this name on the PATH. */
-const find = (name) =>
-  realpathSync(
-    process.env.PATH.split(delimiter)
-      .map((folder) => join(folder, name))
-      .find((path) => existsSync(path)),
-  );
-
-/** A folder that serves as the whole PATH. */
-function makePath(folder) {
-  const bin = join(folder, 'bin');
-  mkdirSync(bin);
-  symlinkSync(process.execPath, join(bin, 'node'));
-  for (const name of ['npm', 'npx', 'sh']) symlinkSync(find(name), join(bin, name));
-  return bin;
-}
 
 const bytesIn = (folder) =>
   readdirSync(folder, { recursive: true, withFileTypes: true })
@@ -52,73 +22,9 @@ const bytesIn = (folder) =>
 
 // Each of its tests starts npm and programs that start others, one after the other.
 describe('a machine with Node and npm alone', { timeout: 900_000 }, () => {
-  const home = useFolder();
-  const folder = join(home, 'gate');
-  const packages = packAll();
+  const machine = useMachine();
+  const { home, folder, bin, packages, start, run, printed, connect, stop } = machine;
   const [portcullis, creator] = packages;
-  const bin = makePath(home);
-  // All but what npm itself hands on to the scripts that it runs.
-  const inherited = Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name));
-  const env = {
-    ...Object.fromEntries(inherited),
-    PATH: bin,
-    WRANGLER_SEND_METRICS: 'false',
-    NO_COLOR: '1',
-  };
-  const running = new Set();
-  after(() => {
-    for (const child of running) end(child);
-  });
-
-  // As Ctrl-C does: npm, its shell and what that runs are one group.
-  const end = (child) => process.kill(-child.pid, 'SIGTERM');
-
-  function start(command, args, cwd) {
-    const stdio = ['ignore', 'pipe', 'pipe'];
-    const child = spawn(join(bin, command), args, { cwd, env, stdio, detached: true });
-    running.add(child);
-    child.output = '';
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding('utf8').on('data', (text) => {
-        child.output += text;
-        child.emit('output');
-      });
-    }
-    child.once('close', () => running.delete(child));
-    return child;
-  }
-  /** Runs a command to its end; resolves to its exit code, its output and its seconds. */
-  async function run(command, args, cwd = folder) {
-    const began = performance.now();
-    const child = start(command, args, cwd);
-    const [code] = await once(child, 'close');
-    return { code, output: child.output, took: (performance.now() - began) / 1000 };
-  }
-  /** Resolves to the match of a text that a program prints. */
-  async function printed(child, pattern) {
-    for (;;) {
-      const found = child.output.match(pattern);
-      if (found) return found;
-      const [event] = await Promise.race([
-        once(child, 'output').then(() => ['output']),
-        once(child, 'close').then(() => ['close']),
-      ]);
-      assert.equal(event, 'output', child.output);
-    }
-  }
-  /** Resolves to an open socket, or to the status of a refusal. */
-  const connect = (url, headers, origin = ORIGIN) =>
-    new Promise((resolve, reject) => {
-      const socket = new WebSocket(url, { headers, origin });
-      socket.once('open', () => resolve(socket));
-      socket.once('unexpected-response', (request, { statusCode }) => resolve(statusCode));
-      socket.once('error', reject);
-    });
-  const stop = async (child) => {
-    const closed = once(child, 'close');
-    end(child);
-    await closed;
-  };
 
   before(() => {
     for (const name of RUST) assert.ok(!existsSync(join(bin, name)), name);
@@ -252,84 +158,6 @@ describe('a machine with Node and npm alone', { timeout: 900_000 }, () => {
     await stop(child);
     const { code, output } = await run('npx', ['portcullis', 'test'], other);
     assert.equal(code, 0, output);
-  });
-  test('start runs the handlers of a Worker that the gate guards', async () => {
-    const own = join(folder, 'own');
-    mkdirSync(own);
-    const script = (greeting) => `
-      import { guard } from 'portcullis/worker';
-      export { Ledger, OneTime, Registry, RouteQuota } from 'portcullis/worker';
-      export default guard({
-        fetch(request) {
-          if (request.headers.get('upgrade') !== 'websocket') return new Response('a page');
-          const [client, server] = Object.values(new WebSocketPair());
-          server.accept();
-          server.send('${greeting} ' + request.headers.get('portcullis-subject'));
-          return new Response(null, { status: 101, webSocket: client });
-        },
-      });`;
-    writeFileSync(join(own, 'worker.mjs'), script('hello'));
-    writeFileSync(
-      join(own, 'wrangler.toml'),
-      `name = "own"
-       main = "worker.mjs"
-       compatibility_date = "2026-07-15"
-       workers_dev = false
-       preview_urls = false
-       [vars]
-       ALLOWED_ORIGINS = "${ORIGIN}"
-       JWT_JWKS_URL = "https://id.example.com/jwks"
-       JWT_AUDIENCE = "chat"
-       PLAIN_HTTP = "proxy"
-       SESSION_NAME = "a variable of its own"\n`,
-    );
-    const updated = await run('npx', ['portcullis', 'init', '--update'], own);
-    assert.equal(updated.code, 0, updated.output);
-    const checked = await run('npx', ['portcullis', 'check'], own);
-    assert.equal(checked.code, 0, checked.output);
-    assert.match(checked.output, /wrangler\.toml:\d+: SESSION_NAME: [^]*the guarded handler/);
-    const ports = ['--port', '0', '--playground-port', '0'];
-    const child = start('npx', ['portcullis', 'start', ...ports], own);
-    const [, playground] = await printed(child, /^Playground +(\S+)$/m);
-    const [, url] = await printed(child, /^Gate +(\S+)$/m);
-    const origin = new URL(playground).origin;
-    const token = await (await fetch(`${playground}token`, { method: 'POST' })).text();
-    const greeted = async () => {
-      const socket = await connect(url, { Authorization: `Bearer ${token}` }, origin);
-      const [greeting] = await once(socket, 'message');
-      socket.terminate();
-      return String(greeting);
-    };
-    assert.equal(await greeted(), 'hello ada');
-    assert.equal(await connect(url, {}, origin), 401);
-    assert.equal(await (await fetch(url.replace('ws:', 'http:'))).text(), 'a page');
-    writeFileSync(join(own, 'worker.mjs'), script('goodbye'));
-    await printed(child, /The gate runs with it/);
-    assert.equal(await greeted(), 'goodbye ada');
-    await stop(child);
-    const refused = await run(
-      'npx',
-      ['portcullis', 'deploy', '--dry-run', '--no-such-option'],
-      own,
-    );
-    assert.match(refused.output, /Unknown option '--no-such-option'/);
-  });
-  test('the command line lists its commands, and each explains itself', async () => {
-    const { output } = await run('npx', ['portcullis', '--help']);
-    for (const name of ['init', 'start', 'check', 'test', 'token', 'deploy']) {
-      assert.match(output, new RegExp(`^ {2}portcullis ${name} +\\w`, 'm'));
-      const help = await run('npx', ['portcullis', name, '--help']);
-      assert.deepEqual(
-        [
-          help.code,
-          help.output
-            .split(/ {2}|\n/)[0]
-            .split(' ')
-            .slice(0, 2),
-        ],
-        [0, ['portcullis', name]],
-      );
-    }
   });
   test('the types are found by both names', () => {
     rmSync(join(folder, '.wrangler'), { recursive: true, force: true });
