@@ -9,14 +9,15 @@ use crate::admin::AdminToken;
 use crate::checks::origin::OriginRule;
 use crate::checks::permission::Permission;
 use crate::limits::quota::{Limits, Quota};
+use crate::one_time::ticket::Binding;
 use crate::relay::RelayMode;
 use crate::request::address::Ipv6Prefix;
 use crate::request::parameters::Parameters;
 use crate::response::security_headers::SecurityHeaders;
 use crate::routing::table::{self, Table};
 use crate::token::{Authentication, Identity};
-use crate::upstream::Upstream;
 use crate::upstream::assertion::AssertionKey;
+use crate::upstream::{Upstream, UpstreamHeaders};
 use crate::util::time::Timestamp;
 
 /// A configuration without errors.
@@ -87,6 +88,7 @@ pub struct Policy {
     pub permission: Permission,
     pub upstream: Upstream,
     pub upstream_timeout: Duration,
+    pub upstream_headers: UpstreamHeaders,
     /// Signs the assertion that the server gets with each upgrade.
     pub assertion_key: Option<AssertionKey>,
     pub counting: Counting,
@@ -112,6 +114,15 @@ pub enum FailurePolicy {
     Admit,
 }
 
+/// What happens to a socket that finds all slots taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnFull {
+    #[default]
+    Refuse,
+    /// It takes the slot of the oldest, which is closed.
+    CloseOldest,
+}
+
 /// How attempts are counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Counting {
@@ -120,6 +131,7 @@ pub struct Counting {
     /// Admissions of each route, all clients together.
     pub route: Option<Quota>,
     pub ipv6_prefix: Ipv6Prefix,
+    pub on_full: OnFull,
     /// When a counter does not answer.
     pub on_failure: FailurePolicy,
     /// When revocations, bans or used tokens can't be looked up.
@@ -154,6 +166,9 @@ pub const ONE_TIME_BINDING: &str = "ONE_TIME";
 pub struct OneTime {
     /// `None` where there are no tickets. The query parameter is then the server's own.
     pub ticket_ttl: Option<Duration>,
+    pub ticket_binding: Binding,
+    /// Equal for routes on which a ticket may be used that is not bound to one.
+    pub(crate) ticket_rules: String,
     /// `JWT_REPLAY=reject`.
     pub rejects_replay: bool,
     pub(crate) leeway: Duration,

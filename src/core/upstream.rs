@@ -1,10 +1,14 @@
 //! The server behind the gate: where it is, what is sent to it, and which answers count.
 
 pub mod assertion;
+mod headers;
 mod object;
 mod reply;
+mod template;
+mod trusted;
 mod url;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -14,32 +18,12 @@ use crate::request::parameters::Parameters;
 use crate::request::{Request, RequestUrl, syntax};
 use crate::response::reason::{Reason, Rejection};
 use crate::token::{Authenticated, Identity, Source, without_cookie, without_parameter};
+pub use headers::{Facts, UpstreamHeaders};
 pub use object::ObjectUpstream;
 pub use reply::{Offer, Reply, UpstreamFailure};
+pub use trusted::{PLATFORM_HEADERS, Setter, TRUSTED_HEADERS, is_gate_header};
 pub use url::UpstreamUrl;
 pub(crate) use url::is_loopback;
-
-/// Headers that no client may send to a server, since servers trust them: exact names, and prefixes
-/// that end in a dash. A name counts however it is spelt: case and all characters but letters and
-/// digits make no difference, as for servers that make variables of names (RFC 3875 §4.1.18).
-pub const GATE_HEADERS: [&str; 10] = [
-    "portcullis-",
-    // Who the client is, and what it asked for.
-    "forwarded",
-    "x-forwarded-",
-    "x-real-ip",
-    "true-client-ip",
-    "x-client-ip",
-    // Another path than the one that was judged.
-    "x-original-url",
-    "x-rewrite-url",
-    // Internal headers of PartyServer and Next.js.
-    "x-partykit-",
-    "x-middleware-",
-];
-
-/// Headers that Cloudflare sets. They pass in its own spelling alone, which no client can forge.
-pub const PLATFORM_HEADERS: [&str; 1] = ["cf-"];
 
 /// Where accepted sockets go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,6 +97,16 @@ impl Upstream {
 }
 
 impl Destination<'_> {
+    /// The origin of the URL that the server gets, which a page of its own would have.
+    fn origin(&self, url: &RequestUrl<'_>) -> String {
+        match self.server {
+            Server::Url(base) => base.origin(),
+            Server::Service(_) | Server::Object { .. } => {
+                format!("{}://{}", url.scheme, url.authority)
+            }
+        }
+    }
+
     /// The URL to fetch, with this query.
     fn target(&self, url: &RequestUrl<'_>, query: Option<&str>) -> String {
         let mut target = match self.server {
@@ -134,20 +128,24 @@ impl Destination<'_> {
 pub struct Forward<'a> {
     pub to: Destination<'a>,
     pub url: String,
-    /// Headers to remove, in addition to [`GATE_HEADERS`] and those that `Connection` names.
-    pub remove: Vec<&'static str>,
+    /// Headers to remove, in addition to [`TRUSTED_HEADERS`] and those that `Connection` names.
+    pub remove: Vec<Cow<'static, str>>,
     pub set: Vec<(&'static str, String)>,
+    /// What `UPSTREAM_HEADERS` sets after that; `None` removes a header.
+    pub changes: Vec<(&'a str, Option<String>)>,
     pub timeout: Duration,
 }
 
 impl fmt::Debug for Forward<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.set.iter().map(|(name, _)| name).collect();
+        let changed: Vec<_> = self.changes.iter().map(|(name, _)| name).collect();
         f.debug_struct("Forward")
             .field("to", &self.to)
             .field("url", &RequestUrl::split(&self.url))
             .field("remove", &self.remove)
             .field("set", &names)
+            .field("changes", &changed)
             .field("timeout", &self.timeout)
             .finish()
     }
@@ -174,6 +172,7 @@ impl<'a> Forward<'a> {
             to,
             remove: Vec::new(),
             set,
+            changes: Vec::new(),
             timeout,
         }
     }
@@ -199,10 +198,10 @@ impl<'a> Forward<'a> {
         let mut cookie = None;
         for source in found.into_iter().flatten() {
             match source {
-                Source::Header => forward.remove.push("authorization"),
-                Source::Subprotocol => {
-                    forward.replace("sec-websocket-protocol", offer.protocols.join(", "));
-                }
+                Source::Header => forward.remove.push("authorization".into()),
+                Source::NamedHeader(name) => forward.remove.push(name.clone().into()),
+                // All of them at once, below.
+                Source::Subprotocol | Source::PrefixedSubprotocol(_) => {}
                 Source::Cookie(name) => {
                     let before = cookie.or_else(|| request.headers.get("cookie"));
                     cookie = before.map(|header| without_cookie(&header, name));
@@ -213,6 +212,9 @@ impl<'a> Forward<'a> {
                         .filter(|query| !query.is_empty());
                 }
             }
+        }
+        if offer.is_changed {
+            forward.replace("sec-websocket-protocol", offer.protocols.join(", "));
         }
         if let Some(cookie) = cookie {
             forward.replace("cookie", cookie);
@@ -227,11 +229,20 @@ impl<'a> Forward<'a> {
         self.set.push(("Portcullis-Assertion", assertion));
     }
 
+    /// Lays `UPSTREAM_HEADERS` over what is sent: `None` removes a header.
+    pub fn change(&mut self, changes: Vec<(&'a str, Option<String>)>) {
+        for (name, _) in &changes {
+            self.set
+                .retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+        }
+        self.changes = changes;
+    }
+
     /// Takes the empty elements out of the handshake's lists, since some servers refuse them.
     fn fill_lists(&mut self, request: &Request<'_>) {
         for name in ["sec-websocket-protocol", "sec-websocket-extensions"] {
-            let is_decided =
-                self.remove.contains(&name) || self.set.iter().any(|(known, _)| *known == name);
+            let is_decided = self.remove.iter().any(|removed| removed == name)
+                || self.set.iter().any(|(known, _)| *known == name);
             let sent = request.headers.get(name).filter(|_| !is_decided);
             let filled = sent.and_then(|sent| syntax::without_empty_elements(&sent));
             self.set.extend(filled.map(|filled| (name, filled)));
@@ -241,7 +252,7 @@ impl<'a> Forward<'a> {
     /// Sets the header, or removes it if nothing is left for it.
     fn replace(&mut self, name: &'static str, value: String) {
         if value.is_empty() {
-            self.remove.push(name);
+            self.remove.push(name.into());
         } else {
             self.set.push((name, value));
         }

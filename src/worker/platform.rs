@@ -155,14 +155,20 @@ impl Upstreams for WorkerPlatform {
                     .map_err(|error| UpstreamFailure::Unreachable(host::describe(&error)))?
             }
         };
-        let set = host::header_lines(&forward.set);
-        let remove = forward.remove.iter().map(|name| (*name).to_owned());
+        let mut set = host::header_lines(&forward.set);
+        let mut remove: Vec<_> = forward.remove.iter().map(|name| name.to_string()).collect();
+        for (name, value) in &forward.changes {
+            match value {
+                Some(value) => set.push_str(&format!("\n{name}: {value}")),
+                None => remove.push((*name).into()),
+            }
+        }
         let answer = host::forward(
             &service,
             &self.request,
             &forward.url,
             &self.isolate.owned,
-            remove.collect(),
+            remove,
             &set,
             millis(forward.timeout) as f64,
         );

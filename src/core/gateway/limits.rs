@@ -11,10 +11,10 @@ use super::gate::Gate;
 use super::platform::{LedgerCall, ObjectReply, Platform};
 use crate::checks::handshake::Nonce;
 use crate::limits::deny_cache::WaitKind;
-use crate::limits::ledger::{LedgerRequest, LedgerResponse, Operation, Slot};
-use crate::limits::quota::Quota;
+use crate::limits::ledger::{EntryId, LedgerRequest, LedgerResponse, Operation, Slot};
+use crate::limits::quota::{Limits, Quota};
 use crate::limits::scope::{LimitScope, ledger_of_address, ledger_of_user};
-use crate::policy::{Counting, FailurePolicy, ScopeLimits};
+use crate::policy::{Counting, FailurePolicy, OnFull, ScopeLimits};
 use crate::request::address::AddressKey;
 use crate::response::reason::{Reason, Rejection};
 use crate::token::Authenticated;
@@ -36,6 +36,9 @@ pub(super) struct LedgerReservations<C> {
     pub user: Option<LedgerCall>,
     /// The channels of its slots and of its registration.
     pub channels: Vec<C>,
+    /// What the ledgers without a free slot are to be asked once all other checks have passed: to
+    /// replace their oldest sockets.
+    pub full: Vec<LedgerCall>,
 }
 
 impl<C> Default for LedgerReservations<C> {
@@ -43,6 +46,7 @@ impl<C> Default for LedgerReservations<C> {
         Self {
             user: None,
             channels: Vec::new(),
+            full: Vec::new(),
         }
     }
 }
@@ -107,9 +111,8 @@ impl Gate {
         let (exhausted_for, banned_for) = match *answer {
             LedgerResponse::Counted(outlook)
             | LedgerResponse::Replayed(outlook)
-            | LedgerResponse::TooManySockets(outlook) => {
-                (Some(outlook.exhausted_for), outlook.banned_for)
-            }
+            | LedgerResponse::TooManySockets(outlook)
+            | LedgerResponse::Full(outlook) => (Some(outlook.exhausted_for), outlook.banned_for),
             LedgerResponse::Limited { wait } => (Some(wait), Duration::ZERO),
             LedgerResponse::Banned { left } => (None, left),
         };
@@ -150,14 +153,13 @@ impl<P: Platform> Counters<'_, P> {
         is_asked.then(|| {
             let operation = match max {
                 None => Operation::Admit { id: key },
-                Some(max) => Operation::Open {
-                    id: key,
-                    slot: Slot {
+                Some(max) => {
+                    let slot = Slot {
                         id: platform.random(),
                         max,
-                    },
-                    counts_if_full: true,
-                },
+                    };
+                    counting.on_full.operation(key, slot, true)
+                }
             };
             counting.call_address(address, operation, platform.now())
         })
@@ -182,11 +184,10 @@ impl<P: Platform> Counters<'_, P> {
         }
         let operation = match counted.max_sockets {
             None => Operation::Admit { id: Some(id) },
-            Some(max) => Operation::Open {
-                id: Some(id),
-                slot: Slot { id, max },
-                counts_if_full: false,
-            },
+            Some(max) => {
+                let slot = Slot { id, max };
+                self.counting.on_full.operation(Some(id), slot, false)
+            }
         };
         call(operation, ledger)
     }
@@ -208,16 +209,33 @@ impl<P: Platform> Counters<'_, P> {
                 Ok(answer) => {
                     self.gate.learn(call, &answer, self.platform.now());
                     let verdict = call.judge(answer);
-                    if verdict.is_err() && call.scope == LimitScope::User {
+                    // One that replaces another was counted before.
+                    let is_first = !matches!(call.request.operation, Operation::Replace { .. });
+                    if verdict.is_err() && call.scope == LimitScope::User && is_first {
                         held.user = None;
                     }
                     verdict?;
+                    held.full.extend(call.replacing(answer));
                 }
                 Err(failure) => {
                     let failure = format!("{}: {failure}", call.scope);
                     lapses.extend(self.lapse(failure)?);
                 }
             }
+        }
+        Ok(lapses)
+    }
+
+    /// Asks the ledgers without a free slot to replace their oldest sockets: the user's first, whose
+    /// oldest socket may hold a slot of the address as well.
+    pub async fn replace_oldest(
+        &self,
+        held: &mut LedgerReservations<P::Channel>,
+    ) -> Result<Lapses, Rejection> {
+        let mut lapses = Lapses::default();
+        while let Some(mut call) = held.full.pop() {
+            call.request.now = self.platform.now();
+            lapses.extend(self.ask(&[call], held).await?);
         }
         Ok(lapses)
     }
@@ -287,7 +305,7 @@ impl LedgerCall {
     fn judge(&self, answer: LedgerResponse) -> Result<(), Rejection> {
         let scope = self.scope;
         match (answer, self.request.limits.quota) {
-            (LedgerResponse::Counted(_), _) => Ok(()),
+            (LedgerResponse::Counted(_) | LedgerResponse::Full(_), _) => Ok(()),
             (LedgerResponse::Replayed(_), _) => {
                 Err(Reason::ReplayedKey.because("the address used this key before"))
             }
@@ -297,11 +315,18 @@ impl LedgerCall {
                     .operation
                     .slot()
                     .map(|slot| slot.max.to_string());
-                let rejection = Reason::TooManySockets { scope }.because(answer_of(scope));
-                Err(rejection.with(|evidence| {
-                    evidence.detail = max;
-                    evidence.party = Some(scope.name().into());
-                }))
+                let cause = match self.request.operation {
+                    Operation::Replace { .. } => {
+                        format!("the answer of {scope}: its oldest socket did not close in time")
+                    }
+                    _ => answer_of(scope),
+                };
+                Err(Reason::TooManySockets { scope }
+                    .because(cause)
+                    .with(|evidence| {
+                        evidence.detail = max;
+                        evidence.party = Some(scope.name().into());
+                    }))
             }
             (LedgerResponse::Limited { wait }, Some(quota)) => Err(limited(
                 scope,
@@ -318,6 +343,42 @@ impl LedgerCall {
             (LedgerResponse::Banned { left }, _) => {
                 Err(banned(answer_of(scope), self.request.now + left))
             }
+        }
+    }
+}
+
+impl LedgerCall {
+    /// The question that follows the answer to this one, where a socket may replace another.
+    fn replacing(&self, answer: LedgerResponse) -> Option<Self> {
+        let (LedgerResponse::Full(_), Operation::Claim { slot, .. }) =
+            (answer, self.request.operation)
+        else {
+            return None;
+        };
+        // Half of the time is for the way there and back.
+        let patience = self.timeout / 2;
+        Some(Self {
+            request: LedgerRequest {
+                group: String::new(),
+                limits: Limits::default(),
+                operation: Operation::Replace { slot, patience },
+                now: self.request.now,
+            },
+            ..self.clone()
+        })
+    }
+}
+
+impl OnFull {
+    /// How an attempt asks for a slot. `counts`: it is counted even if it is refused for want of one.
+    fn operation(self, id: Option<EntryId>, slot: Slot, counts: bool) -> Operation {
+        match self {
+            Self::Refuse => Operation::Open {
+                id,
+                slot,
+                counts_if_full: counts,
+            },
+            Self::CloseOldest => Operation::Claim { id, slot },
         }
     }
 }

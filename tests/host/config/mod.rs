@@ -21,6 +21,7 @@ mod sessions;
 mod settings;
 mod table;
 mod upstream;
+mod upstream_headers;
 mod values;
 mod warnings;
 
