@@ -2,6 +2,7 @@
 // npm start and for the tests. Needs Node 22 and a build.
 import { readFileSync } from 'node:fs';
 import { describe, NAME, startGate } from '../tools/gate.mjs';
+import { configuration, isPackaged } from '../tools/project.mjs';
 import { inRoot } from '../tools/run.mjs';
 import { withStub } from '../tools/stub.mjs';
 import { readDecisions } from './decisions.mjs';
@@ -38,13 +39,16 @@ function settings({ key, origin, upstream }) {
   };
 }
 
+/** In a folder of one's own its configuration counts; this repository's is about a deployment. */
+const path = () => (isPackaged ? configuration() : undefined);
+
 /**
  * The Worker that runs, with a stub in place of the other Workers that wrangler.toml binds. `own`:
  * one in place of the gate as built.
  */
 function worker(own) {
   const isBundled = own?.modules !== undefined;
-  const { services, workers, gate } = withStub(describe(), { isBundled });
+  const { services, workers, gate } = withStub(describe(undefined, path()), { isBundled });
   return {
     ...(isBundled && { modules: own.modules }),
     services,
@@ -56,7 +60,10 @@ function worker(own) {
 /** What else holds where the gate guards handlers: these are the server, and show their pages. */
 const guarding = (own) =>
   own?.isGuarded
-    ? { UPSTREAM_URL: undefined, PLAIN_HTTP: describe().bindings?.PLAIN_HTTP ?? 'reject' }
+    ? {
+        UPSTREAM_URL: undefined,
+        PLAIN_HTTP: describe(undefined, path()).bindings?.PLAIN_HTTP ?? 'reject',
+      }
     : {};
 
 /**
@@ -101,6 +108,7 @@ export async function startDemo({
       ...vars,
     });
     const gate = await startGate({
+      path: path(),
       port: gatePort && (await firstFree(gatePort, playground.port)),
       vars: settled(own),
       ...worker(own),

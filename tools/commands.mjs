@@ -103,6 +103,7 @@ export function listed() {
 export function readCommandLine(args, { command, help, options = {}, most = 0 }) {
   const all = { ...options, help: { type: 'boolean', short: 'h' } };
   const refuse = (problem) => new Failure(`${problem}\n${command} --help lists what there is.`);
+  /** @type {any} */
   let read;
   try {
     read = parseArgs({ args, options: /** @type {any} */ (all), allowPositionals: true });

@@ -12,6 +12,8 @@ All are run, also after one has failed. npm run format mends formatting.`;
 const worker = [
   '-p',
   'portcullis-worker',
+  '-p',
+  'portcullis-example',
   '--target',
   'wasm32-unknown-unknown',
   '--release',
@@ -49,7 +51,7 @@ await entry(import.meta.url, async (args) => {
       ['clippy', '--all-targets', '--locked', '--', '-D', 'warnings'],
       env,
     ],
-    'clippy of the Worker': await clippyForWasm(env),
+    'clippy of the Worker and of the example in Rust': await clippyForWasm(env),
   };
   const failed = [];
   for (const [name, [command, args, environment]] of Object.entries(checks)) {

@@ -12,6 +12,12 @@ export const CONFIGURATIONS = ['wrangler.json', 'wrangler.jsonc', 'wrangler.toml
 /** Whether this is the npm package, which holds no source. */
 export const isPackaged = !existsSync(inRoot('Cargo.toml'));
 
+/**
+ * The configuration of the gate itself, without any settings: what it binds. Tests, benchmarks and
+ * the playground run it, whatever wrangler.toml deploys.
+ */
+export const OWN_CONFIGURATION = inRoot(isPackaged ? 'wrangler.toml' : 'package/wrangler.toml');
+
 /** A path in the folder with the settings. */
 export const inProject = (...parts) => join(isPackaged ? process.cwd() : root, ...parts);
 
