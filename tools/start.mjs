@@ -24,13 +24,17 @@ const watched = isPackaged
   : ['Cargo.toml', 'Cargo.lock', 'wrangler.toml'];
 const sourceFiles = () => (isPackaged ? [...ownSources(inProject())] : [...filesIn(inRoot('src'))]);
 
+const SOURCE = /\.(m?[jt]s|[jt]sx)$/;
+/** Whether a change of this file in the project's folder may restart the gate. */
+const isWatched = (name) => watched.includes(name) || (isPackaged && SOURCE.test(name));
+
 /** What a Worker of one's own may be made of: all files but those of packages and tools. */
 function* ownSources(folder) {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     const path = join(folder, entry.name);
     if (entry.name === 'node_modules' || entry.name.startsWith('.')) continue;
     if (entry.isDirectory()) yield* ownSources(path);
-    else if (/\.(m?[jt]s|[jt]sx)$/.test(entry.name)) yield path;
+    else if (SOURCE.test(entry.name)) yield path;
   }
 }
 
@@ -155,7 +159,7 @@ function keepUpToDate(demo) {
   };
   // Folder by folder: Node's recursive watching loses a file that an editor replaced by a new one.
   const watchers = new Map([
-    [inProject(), watch(inProject(), (_, name) => watched.includes(name) && soon())],
+    [inProject(), watch(inProject(), (_, name) => isWatched(name) && soon())],
   ]);
   function watchFolders() {
     const found = new Set(sourceFiles().map((path) => dirname(path)));
