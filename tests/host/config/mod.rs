@@ -4,9 +4,11 @@ use serde_json::Value;
 
 mod attribution;
 mod counting;
+mod first_message;
 mod inspection;
 mod issuers;
 mod keys;
+mod mode;
 mod names;
 mod one_time;
 mod paths;
