@@ -225,6 +225,6 @@ await entry(import.meta.url, async (args) => {
   if (!given) return;
   const { rounds = 25, seconds = 0.5, slow = 60 } = given.values;
   await onNode22(await setup());
-  await build();
+  await build({ isQuick: false });
   await measure({ rounds: Number(rounds), seconds: Number(seconds), slow: Number(slow) });
 });

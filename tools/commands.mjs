@@ -53,6 +53,11 @@ export const COMMANDS = {
     meaning: 'installs what the others need; each does so by itself',
     direct: true,
   },
+  names: {
+    file: './names.mjs',
+    meaning: 'names the WASM functions of a stack trace',
+    direct: true,
+  },
   'init/template': {
     file: './init/template.mjs',
     meaning: 'writes create-portcullis/template again',

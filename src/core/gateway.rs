@@ -24,6 +24,8 @@ mod tickets;
 mod token;
 mod undenied;
 
+use std::pin::Pin;
+
 use crate::checks::origin::Origin;
 use crate::checks::transport;
 use crate::config::ConfigError;
@@ -54,6 +56,13 @@ impl Gate {
         attempt.conclude(&result);
         result
     }
+}
+
+/// A future in a place of its own. What few requests wait for is kept out of the future of all,
+/// whose code is compiled by the first and whose memory is moved by each.
+#[inline(never)]
+fn apart<'a, T>(work: impl Future<Output = T> + 'a) -> Pin<Box<dyn Future<Output = T> + 'a>> {
+    Box::pin(work)
 }
 
 impl<P: Platform> Attempt<'_, P> {
@@ -99,7 +108,7 @@ impl<P: Platform> Attempt<'_, P> {
         // 4. handshake
         let form = self.check_form(purpose)?;
         if let Form::Plain(found) = form {
-            return self.forward_plain(found).await;
+            return apart(self.forward_plain(found)).await;
         }
 
         // 5. origin
@@ -124,9 +133,9 @@ impl<P: Platform> Attempt<'_, P> {
         // 10. forward, or what an endpoint does
         match Permits::new(origin, known, admitted) {
             Permits::Forward(permit) => self.forward(permit).await,
-            Permits::IssueTicket(permit) => self.issue_ticket(permit).await,
-            Permits::Refresh(permit) => self.refresh(permit).await,
-            Permits::Administer(permit) => self.administer(permit, site).await,
+            Permits::IssueTicket(permit) => apart(self.issue_ticket(permit)).await,
+            Permits::Refresh(permit) => apart(self.refresh(permit)).await,
+            Permits::Administer(permit) => apart(self.administer(permit, site)).await,
         }
     }
 }

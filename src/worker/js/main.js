@@ -1,11 +1,21 @@
 // The Worker's main module. The default export of worker-build makes a class instance, two proxies
 // and a copy of its hooks for each request, to renew the WASM instance after a panic; the exported
 // functions of wasm-bindgen do that by themselves.
-import Entrypoint from './index.js';
+import { env as environment } from 'cloudflare:workers';
+import Entrypoint, { Ledger } from './index.js';
+import { rehearse } from './rehearsal.js';
 
 export * from './index.js';
 
-const { fetch, inspectSettings } = Entrypoint.prototype;
+const { fetch, inspectSettings, prepare, rehearse: run } = Entrypoint.prototype;
+
+try {
+  rehearse(run, Ledger);
+  prepare(environment);
+} catch (error) {
+  // The first request does without.
+  console.warn(`portcullis: the rehearsal failed: ${error}`);
+}
 
 /** Under this name tools find out what the settings of a Worker say, as JSON. */
 const INSPECT = Symbol.for('portcullis.inspect');
@@ -28,11 +38,11 @@ const OTHER_EVENTS = ['scheduled', 'queue', 'email', 'tail', 'tailStream', 'trac
  */
 
 /**
- * An environment in which the server is a handler.
+ * The environment of a guarded handler as the gate reads it.
  * @param {object} env
- * @param {object} service
+ * @param {object} service what the gate sends requests to
  */
-function withServer(env, service) {
+function guardedEnvironment(env, service) {
   if ('UPSTREAM_SERVICE' in env) {
     throw new TypeError(
       'UPSTREAM_SERVICE is set, but guard() sends sockets to the handler it wraps; remove the setting',
@@ -51,9 +61,10 @@ export function guard(handlers) {
   if (typeof handlers?.fetch !== 'function') {
     throw new TypeError('guard() takes an object with a fetch function, such as { fetch }');
   }
+  if (!('UPSTREAM_SERVICE' in environment)) prepare(guardedEnvironment(environment, handlers));
   /** @type {Handlers} */
   const guarded = {
-    [INSPECT]: (env) => inspectSettings(withServer(env, handlers)),
+    [INSPECT]: (env) => inspectSettings(guardedEnvironment(env, handlers)),
     fetch(request, env, ctx) {
       const service = {
         // Only the `cf` of the original request is not in what the gate forwards.
@@ -61,7 +72,7 @@ export function guard(handlers) {
         fetch: async (url, init) =>
           handlers.fetch(new Request(url, { ...init, cf: request.cf }), env, ctx),
       };
-      return fetch.call({ env: withServer(env, service), ctx }, request);
+      return fetch.call({ env: guardedEnvironment(env, service), ctx }, request);
     },
   };
   for (const event of OTHER_EVENTS) {
