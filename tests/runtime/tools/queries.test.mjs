@@ -61,10 +61,10 @@ describe('a query of the documentation', () => {
       const marks = ['?', '?', ...values.map(() => '?')].join();
       table.prepare(`INSERT INTO portcullis VALUES (${marks})`).run(blobs[0], 1, ...values);
     }
-    // The examples' ids and users are those of the points.
+    // The examples' ids and users are those of the points, and one of them is only reported.
     table
       .prepare(
-        "UPDATE portcullis SET blob2 = 'c98cb13caa417605430f34bff3bcc870', blob10 = 'alice' WHERE blob4 = 'token_expired'",
+        "UPDATE portcullis SET blob2 = 'c98cb13caa417605430f34bff3bcc870', blob10 = 'alice', blob20 = 'token_expired' WHERE blob4 = 'token_expired'",
       )
       .run();
   });
