@@ -2,11 +2,13 @@
 //! says.
 
 mod command;
+mod explained;
 mod responses;
 mod revocation;
 mod token;
 
 pub use command::{Command, Filter, MAX_BODY_BYTES, Target};
+pub use explained::{BanView, CountView, CountedBy, Explained, Findings};
 pub use responses::{
     Banned, Bans, Disconnected, Lifted, LiftedRevocation, Revocations, Revoked, Sockets,
 };

@@ -7,6 +7,7 @@ mod attempt;
 mod background;
 mod checks;
 mod dispatch;
+mod explain;
 mod forward;
 mod gate;
 mod limits;

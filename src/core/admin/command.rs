@@ -41,6 +41,12 @@ pub enum Command {
     ListRevocations,
     /// Lifts the revocation with this id.
     LiftRevocation(String),
+    /// Says everything that is known of a client. `issuer`: that of its tokens, where the settings
+    /// name none.
+    Explain {
+        target: Target,
+        issuer: Option<String>,
+    },
 }
 
 /// The sockets that a command is about.
@@ -145,6 +151,10 @@ impl Command {
                 },
                 _ => Err(wrong_method("GET, HEAD, DELETE")),
             },
+            ("explain", None) => match request.method {
+                "GET" | "HEAD" => query.explained(prefix),
+                _ => Err(wrong_method("GET, HEAD")),
+            },
             ("bans", None) => match request.method {
                 "GET" | "HEAD" => query.nothing().map(|()| Self::ListBans),
                 _ => Err(wrong_method("GET, HEAD")),
@@ -229,6 +239,19 @@ impl<'a> Query<'a> {
         self.only(&[])
     }
 
+    fn explained(&self, prefix: Ipv6Prefix) -> Result<Command, Rejection> {
+        self.only(&["sub", "ip", "iss"])?;
+        let issuer = self.get("iss").map(str::to_owned);
+        let target = match (self.get("sub"), self.get("ip")) {
+            (Some(subject), None) => Target::Subject(subject.to_owned()),
+            (None, Some(ip)) if issuer.is_none() => query_address(ip, prefix)?,
+            (None, Some(_)) => return Err(bad("iss goes with sub; remove one")),
+            (None, None) => return Err(bad("name the client: sub or ip in the query")),
+            (Some(_), Some(_)) => return Err(bad("write one of sub and ip")),
+        };
+        Ok(Command::Explain { target, issuer })
+    }
+
     fn filter(&self, prefix: Ipv6Prefix) -> Result<Option<Filter>, Rejection> {
         self.only(&["sub", "ip", "id"])?;
         match self.0.as_slice() {
@@ -236,15 +259,17 @@ impl<'a> Query<'a> {
             [(name, value)] => Ok(Some(match name.as_ref() {
                 "sub" => Filter::Of(Target::Subject(value.to_string())),
                 "id" => Filter::Id(value.to_string()),
-                _ => {
-                    let address = read_address(value, prefix);
-                    let wrong = || bad(format!("ip: {value:?} is no IP address"));
-                    Filter::Of(Target::counted(address.ok_or_else(wrong)?, prefix))
-                }
+                _ => Filter::Of(query_address(value, prefix)?),
             })),
             _ => Err(bad("write one of sub, ip and id")),
         }
     }
+}
+
+fn query_address(value: &str, prefix: Ipv6Prefix) -> Result<Target, Rejection> {
+    let address = read_address(value, prefix);
+    let wrong = || bad(format!("ip: {value:?} is no IP address"));
+    Ok(Target::counted(address.ok_or_else(wrong)?, prefix))
 }
 
 /// Reads an address, or the network it is counted by, as records and lists write it.

@@ -49,7 +49,13 @@ impl<P: Platform> Attempt<'_, P> {
         if let Command::Lift(Target::Address { address, .. }) = &command {
             self.lift(site, *address).await?;
         }
-        let (json, done) = objects.obey(command).await?;
+        let (json, done) = match &command {
+            Command::Explain { target, issuer } => {
+                let explained = self.explain(&objects, site, target, issuer.as_deref());
+                (json(&explained.await?), format!("explained {target}"))
+            }
+            _ => objects.obey(command).await?,
+        };
         self.record.note_administered(done);
         Ok(Passage::Json { json })
     }
@@ -74,7 +80,7 @@ impl<P: Platform> Attempt<'_, P> {
 }
 
 /// All objects of the registry.
-struct Objects<'a, P> {
+pub(super) struct Objects<'a, P> {
     platform: &'a P,
     timeout: Duration,
 }
@@ -114,12 +120,12 @@ impl<P: Platform> Objects<'_, P> {
                 Ok((json(&Lifted::new(&target)), done))
             }
             Command::ListBans => {
-                let (bans, truncated) = self.denials(DenialKind::Ban).await?;
+                let (bans, truncated) = self.denials(DenialKind::Ban, None).await?;
                 let done = format!("listed {} bans", bans.len());
                 Ok((json(&Bans::new(bans, truncated)), done))
             }
             Command::ListRevocations => {
-                let (revocations, truncated) = self.denials(DenialKind::Revoke).await?;
+                let (revocations, truncated) = self.denials(DenialKind::Revoke, None).await?;
                 let done = format!("listed {} revocations", revocations.len());
                 Ok((json(&Revocations::new(revocations, truncated)), done))
             }
@@ -136,6 +142,7 @@ impl<P: Platform> Objects<'_, P> {
                 Ok((json(&lifted), done))
             }
             Command::Revoke(revocation) => self.revoke(revocation, now).await,
+            Command::Explain { .. } => unreachable!("explained with the ledgers"),
         }
     }
 
@@ -254,12 +261,17 @@ impl<P: Platform> Objects<'_, P> {
         Ok(any)
     }
 
-    /// The denials of one kind, the newest first, and whether there are more. Each is in every
+    /// The denials of one kind, all or about some keys, the newest first, and whether there are more. Each is in every
     /// object, unless it was carried out in part.
-    async fn denials(&self, kind: DenialKind) -> Result<(Vec<ListedDenial>, bool), Rejection> {
+    pub(super) async fn denials(
+        &self,
+        kind: DenialKind,
+        about: Option<Vec<RegistryKey>>,
+    ) -> Result<(Vec<ListedDenial>, bool), Rejection> {
         let question = RegistryRequest::ListDenials {
             kind,
             max: MAX_LISTED,
+            about,
         };
         let mut found = Vec::new();
         let mut truncated = false;
@@ -280,6 +292,15 @@ impl<P: Platform> Objects<'_, P> {
     }
 
     async fn list(&self, key: Option<RegistryKey>) -> Result<Sockets, Rejection> {
+        let (sockets, truncated) = self.sockets(key).await?;
+        Ok(Sockets::new(sockets, truncated))
+    }
+
+    /// The live sockets with a key, or all, oldest first, and whether there are more.
+    pub(super) async fn sockets(
+        &self,
+        key: Option<RegistryKey>,
+    ) -> Result<(Vec<Socket>, bool), Rejection> {
         let question = RegistryRequest::List {
             key,
             max: MAX_LISTED,
@@ -299,7 +320,7 @@ impl<P: Platform> Objects<'_, P> {
             }
         }
         let (sockets, are_more) = oldest(found, MAX_LISTED);
-        Ok(Sockets::new(sockets, truncated || are_more))
+        Ok((sockets, truncated || are_more))
     }
 
     /// The answers of all these objects, or an error that names those without an answer.
@@ -329,7 +350,7 @@ fn nonsense(answer: &RegistryResponse) -> Rejection {
     not_done(format!("an object answered {answer:?}"))
 }
 
-fn not_done(detail: String) -> Rejection {
+pub(super) fn not_done(detail: String) -> Rejection {
     let cause = detail.clone();
     Reason::NotDone { detail }.because(cause)
 }

@@ -108,6 +108,9 @@ impl Gate {
             }
             LedgerResponse::Limited { wait } => (Some(wait), Duration::ZERO),
             LedgerResponse::Banned { left } => (None, left),
+            LedgerResponse::Explained(known) => {
+                (Some(known.outlook.exhausted_for), known.outlook.banned_for)
+            }
         };
         let LedgerCall {
             ledger, request, ..
@@ -255,7 +258,7 @@ impl LedgerCall {
     fn judge(&self, answer: LedgerResponse) -> Result<(), Rejection> {
         let scope = self.scope;
         match (answer, self.request.limits.quota) {
-            (LedgerResponse::Counted(_), _) => Ok(()),
+            (LedgerResponse::Counted(_) | LedgerResponse::Explained(_), _) => Ok(()),
             (LedgerResponse::Replayed(_), _) => {
                 Err(Reason::ReplayedKey.because("the address used this key before"))
             }
@@ -310,7 +313,7 @@ impl Counting {
         })
     }
 
-    fn call(
+    pub(super) fn call(
         &self,
         scope: LimitScope,
         counted: &ScopeLimits,

@@ -1,8 +1,10 @@
 //! Quotas and the other limits of one address or user.
 
+use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use crate::util::duration;
 use crate::util::time::millis;
 
 /// The most admissions in any half-open interval of a length.
@@ -28,11 +30,25 @@ impl Quota {
     }
 }
 
+/// As settings write it.
+impl fmt::Display for Quota {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.count, duration::text(self.window))
+    }
+}
+
 /// `BAN_AFTER`: how many failures bring a ban, and how long it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BanRule {
     pub failures: Quota,
     pub length: Duration,
+}
+
+/// As settings write it.
+impl fmt::Display for BanRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} for {}", self.failures, duration::text(self.length))
+    }
 }
 
 /// What a ledger counts: `RATE_LIMIT_IP`, `KEY_REPLAY_WINDOW` and `BAN_AFTER` for an address,

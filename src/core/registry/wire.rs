@@ -26,8 +26,14 @@ pub enum RegistryRequest {
     },
     /// Deletes the denial with this kind and id.
     Lift { kind: DenialKind, id: String },
-    /// The denials of one kind that still apply, the newest first.
-    ListDenials { kind: DenialKind, max: usize },
+    /// The denials of one kind that still apply, the newest first: all, or those about any of these
+    /// keys.
+    ListDenials {
+        kind: DenialKind,
+        max: usize,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        about: Option<Vec<RegistryKey>>,
+    },
     /// The live sockets of a key, or all.
     List {
         key: Option<RegistryKey>,

@@ -181,9 +181,13 @@ impl Sessions {
         } else {
             self.fresh
         };
-        let key_source = || hex_digest([Some("session"), Some(self.url.as_str())]);
         self.expectations
-            .check(claims, Some(since + life), key_source, now)
+            .check(claims, Some(since + life), || self.key_source(), now)
+    }
+
+    /// Names the provider in the trust domain of sessions without `iss`.
+    pub(super) fn key_source(&self) -> String {
+        hex_digest([Some("session"), Some(self.url.as_str())])
     }
 }
 

@@ -386,6 +386,7 @@ impl Ledgers for Scripted {
             Operation::Fail => "fail",
             Operation::GiveBack { .. } => "give back",
             Operation::Lift => "lift",
+            Operation::Explain => "explain",
         };
         self.note(format!("{owner}: {what}"));
         if self.is_down(part) {

@@ -103,12 +103,13 @@ impl World {
                 assert!(wait <= quota.window(), "{wait:?}");
             }
             LedgerResponse::Replayed(_) => panic!("nothing is replayed"),
+            LedgerResponse::Explained(_) => panic!("nothing is explained"),
             LedgerResponse::TooManySockets(_) => panic!("no slot is asked for"),
             LedgerResponse::Counted(_) => match operation {
                 Operation::Admit { id } => self.admitted.push((is_apart, now, id)),
                 Operation::Count { .. } => self.admitted.push((is_apart, now, None)),
                 Operation::Open { .. } | Operation::Attach { .. } => panic!("no slot is asked for"),
-                Operation::Fail | Operation::Lift => {}
+                Operation::Fail | Operation::Lift | Operation::Explain => {}
                 Operation::GiveBack { id } => {
                     let mut all = self.admitted.iter();
                     let of = |entry: &(bool, i64, Option<EntryId>)| {
