@@ -1,5 +1,6 @@
 // The whole demonstration: a server, the gate in front of it, and the playground page. For
 // npm start and for the tests. Needs Node 22 and a build.
+import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, NAME, startGate } from '../tools/gate.mjs';
 import { inRoot } from '../tools/run.mjs';
@@ -10,7 +11,7 @@ import { AUDIENCE, developmentKey, ISSUER } from './token.mjs';
 import { startUpstream } from './upstream.mjs';
 
 /** Every setting that the page relies on, so that wrangler.toml can be about a real deployment. */
-function settings({ key, origin, upstream }) {
+function settings({ key, origin, upstream, adminToken }) {
   return {
     ALLOWED_ORIGINS: origin,
     ORIGIN_MISSING: 'reject',
@@ -34,6 +35,10 @@ function settings({ key, origin, upstream }) {
     JWT_ISSUER: ISSUER,
     JWT_AUDIENCE: AUDIENCE,
     RATE_LIMIT_IP: '20/30s',
+    // The dashboard shows live sockets only where they are inspected.
+    RELAY: 'inspect',
+    ADMIN_TOKEN: adminToken,
+    METRICS: 'true',
     PLAIN_HTTP: 'reject',
   };
 }
@@ -65,6 +70,7 @@ export async function startDemo({
   onLine,
 } = {}) {
   const key = developmentKey();
+  const adminToken = randomBytes(24).toString('base64url');
   const running = [];
   const stop = async () => {
     for (const part of running.splice(0).reverse()) await part.stop();
@@ -72,7 +78,7 @@ export async function startDemo({
   try {
     const upstream = await startUpstream();
     running.push(upstream);
-    const playground = await startServer({ port: playgroundPort, key });
+    const playground = await startServer({ port: playgroundPort, key, adminToken });
     running.push(playground);
     const decided = (decision) => {
       playground.tell('decision', decision);
@@ -80,7 +86,7 @@ export async function startDemo({
     };
     const gate = await startGate({
       port: gatePort && (await firstFree(gatePort, playground.port)),
-      vars: { ...settings({ key, origin: playground.origin, upstream }), ...vars },
+      vars: { ...settings({ key, origin: playground.origin, upstream, adminToken }), ...vars },
       ...others(),
       front: {
         name: 'witness',
@@ -101,6 +107,8 @@ export async function startDemo({
       origin: playground.origin,
       gateUrl,
       healthUrl: new URL('/_portcullis/health', gate.url),
+      dashboardUrl: new URL('/_portcullis/admin/', gate.url).href,
+      adminToken,
       tell,
       restartGate: () => gate.setOptions(others()),
       stop,

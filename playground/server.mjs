@@ -113,7 +113,7 @@ function securityHeaders({ sources, frames, ancestors }) {
  * Resolves to its `port` and `origin`, `allowConnectionsTo` for the gate's address, `tell` to
  * send an event to all open pages (`keep`: and to those opened later), and `stop`.
  */
-export async function startServer({ port: wanted, key }) {
+export async function startServer({ port: wanted, key, adminToken }) {
   const streams = new Set();
   const kept = new Map();
   const server = createServer();

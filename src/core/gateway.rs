@@ -11,6 +11,8 @@ mod explain;
 mod forward;
 mod gate;
 mod limits;
+mod metrics;
+mod observation;
 mod one_time;
 mod passage;
 mod permit;
@@ -85,8 +87,9 @@ impl<P: Platform> Attempt<'_, P> {
             Place::Route(found) => Purpose::Upgrade(found),
             Place::Ticket(found) => Purpose::Ticket(found),
             Place::Refresh(found) => Purpose::Refresh(found),
-            Place::Admin(token) => Purpose::Administration(token),
+            Place::Admin(all) => Purpose::Administration(all),
             Place::Endpoint(Endpoint::Health) => return Ok(Passage::Health { is_healthy: true }),
+            Place::Endpoint(Endpoint::Dashboard) => return Ok(Passage::Dashboard),
             Place::Endpoint(Endpoint::KeySet) => {
                 let json = site.key_set();
                 return Ok(Passage::KeySet { json });

@@ -62,7 +62,13 @@ async fn answer(platform: &WorkerPlatform) -> Result<Response, JsValue> {
     );
 
     let result = gate.journey(platform, &seen, &place, &mut record).await;
-    let is_attempt = !matches!(result, Ok(Passage::Health { .. } | Passage::KeySet { .. }));
+    let is_attempt = !matches!(
+        result,
+        Ok(Passage::Health { .. }
+            | Passage::KeySet { .. }
+            | Passage::Dashboard
+            | Passage::Unrecorded { .. })
+    );
     if is_attempt {
         record.colo = isolate.colo(request);
     }
@@ -77,6 +83,7 @@ async fn answer(platform: &WorkerPlatform) -> Result<Response, JsValue> {
     if is_attempt {
         record.duration_ms = millis(now().since(started));
         log::attempt(&record, &platform.env);
+        gate.count_decision(platform, &record);
     }
     Ok(response)
 }

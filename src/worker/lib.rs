@@ -9,6 +9,7 @@
 
 mod background;
 mod clock;
+mod dashboard;
 mod handler;
 mod host;
 mod isolate;

@@ -9,7 +9,6 @@ use web_sys::Response;
 use worker::worker_sys::ext::ResponseExt;
 
 use crate::clock::now;
-use crate::log;
 use crate::sockets::channel::Channel;
 
 #[wasm_bindgen(module = "/js/backlog.js")]
@@ -37,22 +36,22 @@ extern "C" {
 }
 
 /// Starts a relay, and returns the socket for the response to the client. `channels` are held while
-/// the socket lives; `admission` becomes the record of its end.
+/// the socket lives; `admission` becomes the record of its end, which
+/// `on_closed` gets.
 pub fn relay(
     upstream: &Response,
     limits: &SocketLimits,
     channels: Vec<Channel>,
     admission: Record,
-    env: &JsValue,
+    on_closed: impl FnOnce(ClosedRecord) + 'static,
     context: &JsValue,
 ) -> Result<JsValue, JsValue> {
-    let env = env.clone();
     let held = Rc::new(channels);
     let until_end = held.clone();
     let on_end = Closure::once_into_js(move |closed: String| {
         let closed = Closed::from_json(&closed).expect("relay.js writes this JSON");
         let time = now().to_rfc3339();
-        log::closed(&ClosedRecord::of(admission, closed, time), &env);
+        on_closed(ClosedRecord::of(admission, closed, time));
         drop(until_end);
     });
     let socket = JsValue::from(upstream.websocket());

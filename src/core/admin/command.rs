@@ -5,9 +5,11 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
 use super::PREFIX;
+use super::responses::name;
 use super::revocation::{Revocation, read_id, revocation};
 use crate::registry::{About, Claim, RegistryKey};
 use crate::request::Request;
@@ -41,6 +43,12 @@ pub enum Command {
     ListRevocations,
     /// Lifts the revocation with this id.
     LiftRevocation(String),
+    /// Returns the metrics as OpenMetrics text.
+    Metrics,
+    /// Returns what the dashboard shows, with or without the lists of bans and revocations.
+    Overview {
+        with_lists: bool,
+    },
     /// Says everything that is known of a client. `issuer`: that of its tokens, where the settings
     /// name none.
     Explain {
@@ -128,6 +136,37 @@ impl Command {
         request.method == "PUT"
     }
 
+    /// Whether it changes anything, in contrast to a question.
+    pub fn is_change(&self) -> bool {
+        match self {
+            Self::Disconnect(_)
+            | Self::Ban { .. }
+            | Self::Lift(_)
+            | Self::Revoke(_)
+            | Self::LiftRevocation(_) => true,
+            Self::List(_)
+            | Self::ListBans
+            | Self::ListRevocations
+            | Self::Metrics
+            | Self::Overview { .. }
+            | Self::Explain { .. } => false,
+        }
+    }
+
+    /// The method and the path, after the prefix, of the request that undoes it; `None` if nothing
+    /// does.
+    pub fn undo(&self) -> Option<(String, String)> {
+        let path = match self {
+            Self::Ban { target, .. } => {
+                let name = name(target);
+                format!("bans/{}", utf8_percent_encode(&name, NON_ALPHANUMERIC))
+            }
+            Self::Revoke(revocation) => format!("revocations/{}", revocation.id()),
+            _ => return None,
+        };
+        Some(("DELETE".into(), path))
+    }
+
     /// Reads a command at the time `now`. `body` is empty if there is none; `prefix` says how many
     /// bits of an IPv6 address count.
     pub fn read(
@@ -150,6 +189,14 @@ impl Command {
                     None => Err(bad("name the sockets: one of sub, ip and id in the query")),
                 },
                 _ => Err(wrong_method("GET, HEAD, DELETE")),
+            },
+            ("metrics", None) => match request.method {
+                "GET" | "HEAD" => query.nothing().map(|()| Self::Metrics),
+                _ => Err(wrong_method("GET, HEAD")),
+            },
+            ("overview", None) => match request.method {
+                "GET" | "HEAD" => query.overview(),
+                _ => Err(wrong_method("GET, HEAD")),
             },
             ("explain", None) => match request.method {
                 "GET" | "HEAD" => query.explained(prefix),
@@ -237,6 +284,15 @@ impl<'a> Query<'a> {
 
     fn nothing(&self) -> Result<(), Rejection> {
         self.only(&[])
+    }
+
+    fn overview(&self) -> Result<Command, Rejection> {
+        self.only(&["lists"])?;
+        match self.get("lists") {
+            None | Some("false") => Ok(Command::Overview { with_lists: false }),
+            Some("true") => Ok(Command::Overview { with_lists: true }),
+            Some(other) => Err(bad(format!("lists: {other:?} is neither true nor false"))),
+        }
     }
 
     fn explained(&self, prefix: Ipv6Prefix) -> Result<Command, Rejection> {

@@ -13,7 +13,9 @@ use crate::admin::{
     Banned, Bans, Command, Disconnected, Lifted, LiftedRevocation, MAX_BODY_BYTES, Revocation,
     Revocations, Revoked, Sockets, Target,
 };
+use crate::metrics::{Action, CONTENT_TYPE, MetricsRequest};
 use crate::policy::Site;
+use crate::record::Outcome;
 use crate::registry::{
     About, DISCONNECT_LASTS, Denial, DenialKind, DenialTarget, ListedDenial, MAX_DENIALS,
     MAX_DENIALS_OF_SUBJECT, MAX_LISTED, RegistryKey, RegistryRequest, RegistryResponse, SHARDS,
@@ -54,10 +56,43 @@ impl<P: Platform> Attempt<'_, P> {
                 let explained = self.explain(&objects, site, target, issuer.as_deref());
                 (json(&explained.await?), format!("explained {target}"))
             }
-            _ => objects.obey(command).await?,
+            Command::Metrics => {
+                let text = self.open_metrics(&objects, site).await?;
+                return Ok(self.unrecorded(CONTENT_TYPE, text));
+            }
+            Command::Overview { with_lists } => {
+                let overview = self.overview(&objects, site, *with_lists).await?;
+                return Ok(self.unrecorded("application/json", json(&overview)));
+            }
+            _ => {
+                let (is_change, undo) = (command.is_change(), command.undo());
+                let (json, done) = objects.obey(command).await?;
+                if is_change {
+                    self.note_action(done.clone(), undo, counting.timeout).await;
+                }
+                (json, done)
+            }
         };
         self.record.note_administered(done);
         Ok(Passage::Json { json })
+    }
+
+    /// An answer that is asked for every few seconds, and tells of no change: it leaves no record.
+    fn unrecorded(&mut self, content_type: &'static str, text: String) -> Passage<P> {
+        self.record.outcome = Outcome::Administered;
+        Passage::Unrecorded { content_type, text }
+    }
+
+    /// Keeps what was done, for the dashboard. The record has it in any case.
+    async fn note_action(&self, what: String, undo: Option<(String, String)>, timeout: Duration) {
+        let action = MetricsRequest::Act(Action {
+            at: self.platform.now(),
+            by: self.administrator.clone().unwrap_or_default(),
+            what,
+            undo,
+        });
+        // Done is done: who asked must not be told otherwise.
+        let _ = self.platform.ask_metrics(&action, timeout).await;
     }
 
     /// Lifts the bans that an address's own failures brought: one for each `IPV6_PREFIX` that
@@ -81,8 +116,8 @@ impl<P: Platform> Attempt<'_, P> {
 
 /// All objects of the registry.
 pub(super) struct Objects<'a, P> {
-    platform: &'a P,
-    timeout: Duration,
+    pub platform: &'a P,
+    pub timeout: Duration,
 }
 
 impl<P: Platform> Objects<'_, P> {
@@ -142,7 +177,9 @@ impl<P: Platform> Objects<'_, P> {
                 Ok((json(&lifted), done))
             }
             Command::Revoke(revocation) => self.revoke(revocation, now).await,
-            Command::Explain { .. } => unreachable!("explained with the ledgers"),
+            Command::Explain { .. } | Command::Metrics | Command::Overview { .. } => {
+                unreachable!("answered with more than the registry")
+            }
         }
     }
 
@@ -156,10 +193,7 @@ impl<P: Platform> Objects<'_, P> {
             before: revocation.before,
             until: now + revocation.lasts,
         };
-        let target = DenialTarget {
-            kind: DenialKind::Revoke,
-            key: revocation.key,
-        };
+        let target = revocation.target();
         let id = target.id();
         let (denial, disconnected) = self.deny(target, revocation.about, denial).await?;
         Ok((
@@ -324,7 +358,7 @@ impl<P: Platform> Objects<'_, P> {
     }
 
     /// The answers of all these objects, or an error that names those without an answer.
-    async fn ask(
+    pub(super) async fn ask(
         &self,
         shards: Range<u8>,
         question: &RegistryRequest,
@@ -346,7 +380,7 @@ impl<P: Platform> Objects<'_, P> {
     }
 }
 
-fn nonsense(answer: &RegistryResponse) -> Rejection {
+pub(super) fn nonsense(answer: &RegistryResponse) -> Rejection {
     not_done(format!("an object answered {answer:?}"))
 }
 
@@ -355,6 +389,6 @@ pub(super) fn not_done(detail: String) -> Rejection {
     Reason::NotDone { detail }.because(cause)
 }
 
-fn json(answer: &impl Serialize) -> String {
+pub(super) fn json(answer: &impl Serialize) -> String {
     serde_json::to_string(answer).expect("texts and numbers")
 }

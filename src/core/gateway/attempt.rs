@@ -3,6 +3,7 @@
 use super::dispatch::Place;
 use super::gate::Gate;
 use super::limits::{Counters, LedgerReservations};
+use super::metrics::Stopwatch;
 use super::platform::{BackgroundTask, Channels, Platform};
 use super::route_limit::RouteReservation;
 use crate::limits::ledger::Operation;
@@ -29,6 +30,10 @@ pub(super) struct Attempt<'a, P: Platform> {
     pub is_attempt: bool,
     /// Whether the ledger of its address was asked to admit it, and counted it then.
     pub is_counted: bool,
+    /// Where `METRICS` is on.
+    stopwatch: Option<Stopwatch>,
+    /// Who asks, once an administrator is known.
+    pub administrator: Option<String>,
 }
 
 /// What objects hold for an attempt until it is decided. It is committed when the attempt goes on
@@ -72,11 +77,16 @@ impl<'a, P: Platform> Attempt<'a, P> {
             reservations: Reservations::default(),
             is_attempt: false,
             is_counted: false,
+            stopwatch: gate.counts().then(|| Stopwatch::start(platform.now())),
+            administrator: None,
         }
     }
 
     /// Notes for the log which step the attempt reached.
     pub fn enter(&mut self, stage: Stage) {
+        if let Some(stopwatch) = &mut self.stopwatch {
+            stopwatch.leave(self.record.stage, self.platform.now());
+        }
         self.record.stage = stage;
     }
 
@@ -102,6 +112,12 @@ impl<'a, P: Platform> Attempt<'a, P> {
     /// Ends the attempt: gives back what was reserved and not committed, and tells the ledger of
     /// the address what it does not know yet, after the response.
     pub fn conclude<T>(mut self, result: &Result<T, Rejection>) {
+        if let Some(mut stopwatch) = self.stopwatch.take()
+            && self.administrator.is_none()
+        {
+            stopwatch.leave(self.record.stage, self.platform.now());
+            self.gate.count_stages(stopwatch);
+        }
         let Reservations { ledgers, route } = std::mem::take(&mut self.reservations);
         self.gate.give_back_route(self.platform, route);
         if let Some(call) = ledgers.user {

@@ -1,7 +1,7 @@
 //! Work after the response: what every [`BackgroundTask`] does.
 
 use super::gate::Gate;
-use super::platform::{BackgroundTask, LedgerCall, Ledgers, RouteCall, RoutePools, Wait};
+use super::platform::{BackgroundTask, LedgerCall, Ledgers, Metrics, RouteCall, RoutePools, Wait};
 use crate::limits::ledger::Operation;
 use crate::token::Providers;
 use crate::util::time::Clock;
@@ -10,7 +10,7 @@ impl Gate {
     /// Runs a task that no response waits for. The error is a line for the log.
     pub async fn perform<P>(&self, platform: &P, task: BackgroundTask) -> Result<(), String>
     where
-        P: Clock + Wait + Ledgers + RoutePools + Providers,
+        P: Clock + Wait + Ledgers + RoutePools + Providers + Metrics,
     {
         match task {
             BackgroundTask::Ledger(call) => self.settle_with_ledger(platform, &call).await,
@@ -27,6 +27,7 @@ impl Gate {
                     None => Ok(()),
                 }
             }
+            BackgroundTask::Report => self.report(platform).await,
             BackgroundTask::FetchKeys(keys) => {
                 platform.fetch_keys(&keys, false).await;
                 Ok(())

@@ -149,7 +149,7 @@ impl<S: Sql> Denials<S> {
             RegistryRequest::ListDenials { kind, max, about } => {
                 stored.listed = self.list(*kind, *max, about.as_deref(), now)?;
             }
-            RegistryRequest::List { .. } => {}
+            RegistryRequest::List { .. } | RegistryRequest::Count => {}
         }
         Ok(stored)
     }

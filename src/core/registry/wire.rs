@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    About, Denial, DenialKind, DenialReason, DenialTarget, ListedDenial, RegistryKey, Socket,
-    SocketEntry, TokenRenewal,
+    About, Census, Denial, DenialKind, DenialReason, DenialTarget, ListedDenial, RegistryKey,
+    Socket, SocketEntry, TokenRenewal,
 };
 use crate::token::TokenDigest;
 use crate::util::time::Timestamp;
@@ -39,6 +39,8 @@ pub enum RegistryRequest {
         key: Option<RegistryKey>,
         max: usize,
     },
+    /// How many live sockets there are.
+    Count,
     /// Moves the expiry of some of a subject's sockets ahead to that of `entry`, which must be one
     /// that would be admitted, under equal rules.
     Extend {
@@ -92,6 +94,7 @@ pub enum RegistryResponse {
         sockets: Vec<Socket>,
         truncated: bool,
     },
+    Count(Census),
     /// `sockets`: how many now live until then, or longer.
     Extended {
         sockets: u64,

@@ -111,6 +111,11 @@ impl Authentication {
         }
     }
 
+    /// Verifies a token that was found elsewhere than in its sources.
+    pub async fn check_token<R: Runtime>(&self, runtime: &R, token: &str) -> Verdict<Identity> {
+        self.identify(runtime, token, false).await
+    }
+
     /// The trust domains that the settings name. A token whose issuer is not checked may be of
     /// another one, which only the token names.
     pub fn domains(&self) -> Vec<TrustDomain> {

@@ -6,11 +6,13 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use portcullis::gateway::platform::{
-    Background, BackgroundTask, Body, Channels, LedgerCall, Ledgers, ObjectReply, OneTimeCall,
-    OneTimeObjects, Random, Registration, Registry, RouteCall, RoutePools, Upstreams, Wait,
+    Background, BackgroundTask, Body, Channels, LedgerCall, Ledgers, Metrics, ObjectReply,
+    OneTimeCall, OneTimeObjects, Random, Registration, Registry, RouteCall, RoutePools, Upstreams,
+    Wait,
 };
 use portcullis::limits::ledger::LedgerResponse;
 use portcullis::limits::route_pool::PoolResponse;
+use portcullis::metrics::{MetricsRequest, MetricsResponse};
 use portcullis::one_time::store::StoreResponse;
 use portcullis::registry::{RegistryRequest, RegistryResponse};
 use portcullis::token::{
@@ -108,6 +110,16 @@ impl<T: Counters> RoutePools for Counting<'_, T> {
 impl<T: Counters> OneTimeObjects for Counting<'_, T> {
     async fn ask_one_time(&self, _: &OneTimeCall) -> Result<StoreResponse, String> {
         Err(absent("store"))
+    }
+}
+
+impl<T: Counters> Metrics for Counting<'_, T> {
+    async fn ask_metrics(
+        &self,
+        _: &MetricsRequest,
+        _: Duration,
+    ) -> Result<MetricsResponse, String> {
+        panic!("nothing is counted")
     }
 }
 

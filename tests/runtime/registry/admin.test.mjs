@@ -24,7 +24,9 @@ const ENDPOINTS = [
   ['GET', 'revocations'],
   ['DELETE', `revocations/${'0'.repeat(32)}`],
   ['GET', 'metrics'],
-  ['GET', ''],
+  ['GET', 'overview'],
+  ['GET', 'explain?sub=a'],
+  ['PUT', ''],
   ['GET', 'nothing'],
 ];
 
