@@ -15,8 +15,8 @@ use crate::request::parameters::Parameters;
 use crate::response::security_headers::SecurityHeaders;
 use crate::routing::table::{self, Table};
 use crate::token::{Authentication, Identity};
-use crate::upstream::Upstream;
 use crate::upstream::assertion::AssertionKey;
+use crate::upstream::{Upstream, UpstreamHeaders};
 use crate::util::time::Timestamp;
 
 /// A configuration without errors.
@@ -89,6 +89,7 @@ pub struct Policy {
     pub permission: Permission,
     pub upstream: Upstream,
     pub upstream_timeout: Duration,
+    pub upstream_headers: UpstreamHeaders,
     /// Signs the assertion that the server gets with each upgrade.
     pub assertion_key: Option<AssertionKey>,
     pub counting: Counting,
@@ -114,6 +115,15 @@ pub enum FailurePolicy {
     Admit,
 }
 
+/// What happens to a socket that finds all slots taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnFull {
+    #[default]
+    Refuse,
+    /// It takes the slot of the oldest, which is closed.
+    CloseOldest,
+}
+
 /// How attempts are counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Counting {
@@ -122,6 +132,7 @@ pub struct Counting {
     /// Admissions of each route, all clients together.
     pub route: Option<Quota>,
     pub ipv6_prefix: Ipv6Prefix,
+    pub on_full: OnFull,
     /// When a counter does not answer.
     pub on_failure: FailurePolicy,
     /// When revocations, bans or used tokens can't be looked up.

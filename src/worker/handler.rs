@@ -61,6 +61,7 @@ async fn answer(platform: &WorkerPlatform) -> Result<Response, JsValue> {
         started.to_rfc3339(),
     );
 
+    record.colo = isolate.colo(request);
     let result = gate.journey(platform, &seen, &place, &mut record).await;
     let is_attempt = !matches!(
         result,
@@ -69,9 +70,6 @@ async fn answer(platform: &WorkerPlatform) -> Result<Response, JsValue> {
             | Passage::Dashboard
             | Passage::Unrecorded { .. })
     );
-    if is_attempt {
-        record.colo = isolate.colo(request);
-    }
     let responder = Responder {
         platform,
         request: &seen,

@@ -99,7 +99,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
             Bearer::Ticket(ticket) => {
                 let bounds = self.bounds(found);
                 let spent = counters.spend(&ticket, &bounds, self.record).await?;
-                self.permits(found, spent.identity.as_ref())?;
+                self.permits_forwarding(found, &spent)?;
                 self.enter(Stage::Counters);
                 if let Some(user) = policy.counting.user_ledger(&spent)? {
                     self.check_user(&policy.counting, &user)?;
@@ -116,6 +116,13 @@ impl<'a, P: Platform> Attempt<'a, P> {
             self.record.note_lapses(lapses);
         }
         self.register(found, &authenticated).await?;
+        // Last of all: nobody whom another check refuses may close somebody's socket.
+        if !self.reservations.ledgers.full.is_empty() {
+            self.enter(Stage::Counters);
+            let ledgers = &mut self.reservations.ledgers;
+            let lapses = counters.replace_oldest(ledgers).await?;
+            self.record.note_lapses(lapses);
+        }
         Ok(Deed::Forward(Socket {
             found,
             handshake,

@@ -96,7 +96,7 @@ impl Family<'_> {
 impl EncodeMetric for Histogram {
     fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
         let bounds = BOUNDS.iter().map(|bound| *bound as f64 / 1000.0);
-        let bounds = bounds.chain([f64::MAX]);
+        let bounds = bounds.chain([f64::INFINITY]);
         let buckets: Vec<_> = bounds.zip(self.counts().iter().copied()).collect();
         let sum = self.sum() as f64 / 1000.0;
         encoder.encode_histogram::<NoLabelSet>(sum, self.count(), &buckets, None)

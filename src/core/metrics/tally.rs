@@ -169,7 +169,7 @@ impl Tally {
             reason: record.reason.unwrap_or_default().into(),
             route: record.route.clone().unwrap_or_default().into(),
             mode: record.mode.into(),
-            would_be: Name::default(),
+            would_be: record.would_be.unwrap_or_default().into(),
         };
         *self.decisions.entry(decision).or_default() += 1;
         self.durations.note(record.duration_ms);

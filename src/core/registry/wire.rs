@@ -68,8 +68,11 @@ pub enum RegistryResponse {
     Admitted {
         denials_exist: bool,
     },
+    /// `by`: the denial that decided.
     Refused {
         end: DenialReason,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<DeniedBy>,
     },
     /// As many sockets of its owner are registered as may be.
     TooManySockets,
@@ -99,6 +102,17 @@ pub enum RegistryResponse {
     Extended {
         sockets: u64,
     },
+}
+
+/// The denial that refused a socket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeniedBy {
+    /// As an administrator names it.
+    pub id: String,
+    /// What it is about: `ip`, the name of a claim, or `all`.
+    pub about: String,
+    pub until: Timestamp,
 }
 
 /// A request for a channel. It travels in the query of the URL, since a request for a socket has

@@ -5,7 +5,8 @@ use portcullis::checks::permission::Permission;
 use portcullis::config::{Settings, Var};
 use portcullis::limits::quota::{Limits, Quota};
 use portcullis::policy::{
-    Counting, FailurePolicy, Judging, LEDGER_BINDING, PlainHttp, Policy, RejectWith, ScopeLimits,
+    Counting, FailurePolicy, Judging, LEDGER_BINDING, OnFull, PlainHttp, Policy, RejectWith,
+    ScopeLimits,
 };
 use portcullis::relay::RelayMode;
 use portcullis::request::address::Ipv6Prefix;
@@ -48,6 +49,7 @@ fn the_least_settings_give_the_contracts_defaults() {
         permission,
         upstream,
         upstream_timeout,
+        upstream_headers,
         counting,
         plain_http,
         reject_with,
@@ -87,6 +89,7 @@ fn the_least_settings_give_the_contracts_defaults() {
     let url = UpstreamUrl::parse("wss://chat.example.com", false).map(Upstream::Url);
     assert_eq!(Ok(upstream), url);
     assert_eq!(upstream_timeout, seconds(10));
+    assert!(upstream_headers.is_empty());
     let defaults = Counting {
         address: ScopeLimits {
             limits: Limits {
@@ -100,6 +103,7 @@ fn the_least_settings_give_the_contracts_defaults() {
         user: ScopeLimits::default(),
         route: None,
         ipv6_prefix: Ipv6Prefix::default(),
+        on_full: OnFull::Refuse,
         on_failure: FailurePolicy::Reject,
         on_registry_failure: FailurePolicy::Reject,
         timeout: seconds(2),
@@ -144,6 +148,9 @@ fn every_setting_takes_its_good_values() {
     };
     assert_eq!(registry("reject"), FailurePolicy::Reject);
     assert_eq!(registry("admit"), FailurePolicy::Admit);
+    let on_full = |value| sound(&[("ON_FULL", value)]).counting.on_full;
+    assert_eq!(on_full("refuse"), OnFull::Refuse);
+    assert_eq!(on_full("close_oldest"), OnFull::CloseOldest);
     let plain = |value| sound(&[("PLAIN_HTTP", value)]).plain_http;
     assert_eq!(
         (plain("reject"), plain("proxy")),
