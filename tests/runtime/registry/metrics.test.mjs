@@ -1,6 +1,8 @@
 // What isolates count, added up and read by an administrator.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
+import { inRoot } from '../../../tools/run.mjs';
 import { ADMIN_TOKEN, administer, done, live, WATCHED } from '../../support/admin.mjs';
 import { reasonOf } from '../../support/answers.mjs';
 import { from, useGate, withGate } from '../../support/gate.mjs';
@@ -19,6 +21,14 @@ function valueOf(text, name, labels = {}) {
   const found = lines.filter((line) => wanted.every((label) => line.includes(label)));
   return found.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
 }
+
+/** The metrics that a file speaks of, without the suffixes of their samples. */
+const named = (text) =>
+  new Set(
+    [...text.matchAll(/portcullis_[a-z_]+/g)].map(([name]) =>
+      name.replace(/_(total|bucket|sum|count)$/, ''),
+    ),
+  );
 
 describe('metrics', () => {
   const upstream = useUpstream();
@@ -41,6 +51,24 @@ describe('metrics', () => {
     assert.match(answer.body, /^# HELP portcullis_decisions /m);
     assert.match(answer.body, /^# EOF\n$/m);
     assert.equal(gate.log.records?.length, before);
+  });
+
+  test('are those that the alerts, the dashboard and the documentation speak of', async () => {
+    const { body } = await read();
+    const known = new Set([...body.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name));
+    for (const path of [
+      'examples/prometheus/alerts.yml',
+      'examples/prometheus/grafana.json',
+      'docs/metrics.md',
+    ]) {
+      const spoken = named(readFileSync(inRoot(path), 'utf8'));
+      assert.ok(spoken.size > 0);
+      assert.deepEqual(
+        [...spoken].filter((name) => !known.has(name)),
+        [],
+        path,
+      );
+    }
   });
 
   test('of two isolates are one count, ends of sockets and calls included', async () => {
