@@ -149,9 +149,7 @@ impl Policy {
 
 /// The policy of a route, or of a gate without routes; `None` where a part of it is missing.
 fn read_policy(reader: &mut Reader<'_>) -> Option<Policy> {
-    reader.or_default(&settings::MODE, |text| {
-        values::one_of(text, &[("enforce", ())])
-    });
+    let mode = reader.or_default(&settings::MODE, values::mode);
     if !reader.is_of_a_route() {
         names::check(reader);
     }
@@ -176,6 +174,7 @@ fn read_policy(reader: &mut Reader<'_>) -> Option<Policy> {
             &[("reject", PlainHttp::Reject), ("proxy", PlainHttp::Proxy)],
         )
     });
+    let log_admitted = reader.or_default(&settings::LOG_ADMITTED, values::share);
     let reject_with = reject_with::read(reader);
     let security_headers = read_security_headers(reader);
     let mut policy = Policy {
@@ -189,6 +188,9 @@ fn read_policy(reader: &mut Reader<'_>) -> Option<Policy> {
         upstream_headers,
         assertion_key,
         counting,
+        mode,
+        trial: None,
+        log_admitted,
         relay,
         registering,
         plain_http,

@@ -55,11 +55,14 @@ async fn answer(platform: &WorkerPlatform) -> Result<Response, JsValue> {
         headers: &headers,
     };
     let place = gate.place(&seen);
+    let id: [u8; 16] = random();
     let mut record = Record::begin(
         gate.address_key(&seen, &place),
-        &request_id(),
+        &request_id(id),
         started.to_rfc3339(),
     );
+    let [a, b, c, d, e, f, g, h, ..] = id;
+    record.is_sampled = gate.samples(&place, u64::from_be_bytes([a, b, c, d, e, f, g, h]));
 
     record.colo = isolate.colo(request);
     let result = gate.journey(platform, &seen, &place, &mut record).await;
@@ -87,8 +90,8 @@ async fn answer(platform: &WorkerPlatform) -> Result<Response, JsValue> {
 }
 
 /// 128 random bits in hex.
-fn request_id() -> String {
-    format!("{:032x}", u128::from_be_bytes(random()))
+fn request_id(id: [u8; 16]) -> String {
+    format!("{:032x}", u128::from_be_bytes(id))
 }
 
 struct WorkerHeaders<'a> {

@@ -29,6 +29,7 @@ extern "C" {
         limits: &str,
         context: &JsValue,
         on_end: &JsValue,
+        on_report: &JsValue,
     ) -> Result<Relay, JsValue>;
 
     #[wasm_bindgen(method, getter)]
@@ -36,26 +37,38 @@ extern "C" {
 }
 
 /// Starts a relay, and returns the socket for the response to the client. `channels` are held while
-/// the socket lives; `admission` becomes the record of its end, which
-/// `on_closed` gets.
+/// the socket lives; `admission` becomes the record of its end, and of what a limit that is only
+/// reported would have ended. `note` gets both.
 pub fn relay(
     upstream: &Response,
     limits: &SocketLimits,
     channels: Vec<Channel>,
     admission: Record,
-    on_closed: impl FnOnce(ClosedRecord) + 'static,
+    note: impl Fn(&ClosedRecord) + 'static,
     context: &JsValue,
 ) -> Result<JsValue, JsValue> {
     let held = Rc::new(channels);
     let until_end = held.clone();
+    let note = Rc::new(note);
+    // Only sockets whose limits are reported pay for it.
+    let on_report = limits.only_reports().then(|| {
+        let (admission, note) = (admission.clone(), note.clone());
+        Closure::<dyn Fn(String)>::new(move |kept: String| {
+            let kept = Closed::from_json(&kept).expect("relay.js writes this JSON");
+            let time = now().to_rfc3339();
+            note(&ClosedRecord::of_kept(admission.clone(), kept, time));
+        })
+    });
+    let report = on_report.as_ref().map(|closure| closure.as_ref().clone());
     let on_end = Closure::once_into_js(move |closed: String| {
         let closed = Closed::from_json(&closed).expect("relay.js writes this JSON");
         let time = now().to_rfc3339();
-        on_closed(ClosedRecord::of(admission, closed, time));
-        drop(until_end);
+        note(&ClosedRecord::of(admission, closed, time));
+        drop((until_end, on_report));
     });
     let socket = JsValue::from(upstream.websocket());
-    let relay = start(&socket, &limits.to_json(), context, &on_end)?;
+    let report = report.unwrap_or(JsValue::UNDEFINED);
+    let relay = start(&socket, &limits.to_json(), context, &on_end, &report)?;
     for channel in held.iter() {
         channel.govern(relay.as_ref());
     }

@@ -152,7 +152,7 @@ impl Responder<'_> {
             limits,
             channels,
             admission.clone(),
-            self.on_closed(),
+            self.note_closed(),
             context,
         )
     }
@@ -161,14 +161,14 @@ impl Responder<'_> {
 impl Responder<'_> {
     /// Records the end of a socket, and counts it where anything is counted. Otherwise the socket
     /// keeps nothing of its request but the environment.
-    fn on_closed(&self) -> impl FnOnce(ClosedRecord) + 'static {
+    fn note_closed(&self) -> impl Fn(&ClosedRecord) + 'static {
         let platform = self.platform;
         let env = platform.env.clone();
         let counting = platform.isolate.gate.counts().then(|| platform.clone());
         move |closed| {
-            log::closed(&closed, &env);
-            if let Some(platform) = counting {
-                platform.isolate.gate.count_closed(&platform, &closed);
+            log::closed(closed, &env);
+            if let Some(platform) = &counting {
+                platform.isolate.gate.count_closed(platform, closed);
             }
         }
     }

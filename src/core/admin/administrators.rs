@@ -18,28 +18,20 @@ pub struct Administrators {
 /// What a request shows to prove that it is an administrator's.
 pub enum Proof<'a> {
     Token,
-    Assertion {
-        authentication: &'a Authentication,
-        assertion: String,
-    },
+    /// An assertion, and how it is verified.
+    Assertion(&'a Authentication),
 }
 
 impl Administrators {
     /// What a request shows. `Authorization` goes before an assertion.
     pub fn proof(&self, request: &Request<'_>) -> Result<Proof<'_>, Rejection> {
-        let assertion = || request.headers.get(ASSERTION);
         match &self.access {
-            Some(authentication) if request.headers.get("authorization").is_none() => {
-                match assertion() {
-                    Some(assertion) => {
-                        is_of_the_dashboard(request)?;
-                        Ok(Proof::Assertion {
-                            authentication,
-                            assertion,
-                        })
-                    }
-                    None => Ok(Proof::Token),
-                }
+            Some(access)
+                if request.headers.get("authorization").is_none()
+                    && request.headers.get(ASSERTION).is_some() =>
+            {
+                is_of_the_dashboard(request)?;
+                Ok(Proof::Assertion(access))
             }
             _ => Ok(Proof::Token),
         }

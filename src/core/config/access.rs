@@ -5,8 +5,9 @@ use std::time::Duration;
 use super::reader::Reader;
 use super::settings::{ADMIN_ACCESS_AUDIENCE, ADMIN_ACCESS_TEAM, ADMIN_TOKEN};
 use super::values;
+use crate::admin::ASSERTION;
 use crate::token::{
-    Algorithm, Authentication, Expectations, Issuer, KeySources, RemoteKeys, Source,
+    Algorithm, Authentication, Expectations, Issuer, KeySources, RemoteKeys, Source, TokenConflict,
 };
 
 /// Where a team publishes its keys.
@@ -47,7 +48,8 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Authentication> {
     let keys = RemoteKeys::new(format!("{team}{KEYS}"), vec![Algorithm::Rs256], STALE);
     Some(Authentication {
         required: true,
-        sources: vec![Source::Header],
+        sources: vec![Source::NamedHeader(ASSERTION.to_owned())],
+        on_conflict: TokenConflict::Refuse,
         issuers: vec![Issuer {
             keys: KeySources::remote(keys),
             expectations: Expectations {

@@ -56,6 +56,10 @@ pub enum Form {
     Object,
     /// A JSON array of objects, as text or as an array of tables.
     Array,
+    /// From `0%` to `100%`.
+    Percentage,
+    /// `enforce`, `report`, or `enforce:` and a percentage.
+    Mode,
     /// Any other form, or the word `off`.
     OrOff(&'static Form),
 }
@@ -128,7 +132,8 @@ macro_rules! settings {
 
 use DefaultValue::{Described, Value};
 use Form::{
-    Array, Ban, Binding, Boolean, Choice, Count, Duration, List, Object, OrOff, Quota, Text, Url,
+    Array, Ban, Binding, Boolean, Choice, Count, Duration, List, Mode, Object, OrOff, Percentage,
+    Quota, Text, Url,
 };
 
 const NONE: DefaultValue = Described("none");
@@ -207,6 +212,8 @@ settings! {
         "Size of the longest token.";
     TOKEN_SOURCES: Var Route Other, List, Value("header,subprotocol"),
         "Where the gate looks for a token.";
+    ON_TOKEN_CONFLICT: Var Route Other, Choice(&["refuse", "first"]), Value("refuse"),
+        "Whether a request with different tokens in two places is refused, or the first of TOKEN_SOURCES decides.";
     REQUIRED_SCOPES: Var Route Decide, List, NONE,
         "Scopes that the token must hold, all of them.";
 
@@ -219,6 +226,8 @@ settings! {
         "How long an answer of that endpoint is reused, at most until its exp.";
     TICKET_TTL: Var Route Other, OrOff(&Duration), Value("15s"),
         "Life of a one-time ticket.";
+    TICKET_BINDING: Var Route Other, List, Value("address,origin,route"),
+        "What must be the same where a ticket is used as where it was issued.";
 
     // Limits
     RATE_LIMIT_IP: Var Route Other, OrOff(&Quota), Value("60/1m"),
@@ -268,8 +277,10 @@ settings! {
         "How a refused handshake is answered: with a status, or with a WebSocket that is closed at once with a code that scripts can read.";
     SECURITY_HEADERS: Var Route Other, Object, Value("{}"),
         "Changes to the security headers: a string replaces or adds one, null removes one of the defaults.";
-    MODE: Var Route Other, Choice(&["enforce"]), Value("enforce"),
-        "No other value exists in this version.";
+    MODE: Var Route Other, Mode, Value("enforce"),
+        "Whether refusals are carried out, only recorded (report), or carried out for a share of addresses (enforce:10%).";
+    LOG_ADMITTED: Var Route Other, Percentage, Value("100%"),
+        "Which share of admitted attempts leaves a line in the log. Refusals always do.";
 
     // The whole gate
     ROUTES: Var Global Other, Array, Described("none: one route `/*` with the global settings"),

@@ -9,6 +9,7 @@ use super::one_time::Bearer;
 use super::passage::Passage;
 use super::platform::Platform;
 use super::refresh::Refresher;
+use super::token::{CountRule, TokenRuntime};
 use crate::admin::{Administrators, Proof, name_of};
 use crate::checks::handshake::Handshake;
 use crate::one_time::jti::TokenUse;
@@ -121,7 +122,8 @@ impl<'a, P: Platform> Attempt<'a, P> {
                     PlainHttp::Proxy => Form::Plain(found),
                     PlainHttp::Reject => {
                         let cause = "Upgrade does not name websocket";
-                        return Err(Reason::UpgradeRequired.because(cause));
+                        self.heed(Err(Reason::UpgradeRequired.because(cause)))?;
+                        Form::Plain(found)
                     }
                 }
             }
@@ -149,7 +151,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
         if let Some(found) = form.found() {
             self.enter(Stage::Origin);
             let origin = self.request.headers.get("origin");
-            found.route.policy.origins.check(origin.as_deref())?;
+            self.heed(found.route.policy.origins.check(origin.as_deref()))?;
         }
         Ok(OriginChecked(()))
     }
@@ -171,13 +173,13 @@ impl<'a, P: Platform> Attempt<'a, P> {
                 Claimant::Upgrade { found, .. }
                 | Claimant::Ticket(found)
                 | Claimant::Refresh(found),
-            ) => &found.route.policy.counting,
+            ) => self.counting(&found.route.policy),
         };
         let address = self.address(counting);
         let now = self.platform.now();
-        self.gate.check_address(counting, address, now)?;
+        self.heed(self.gate.check_address(counting, address, now))?;
         if let Form::Credential(Claimant::Upgrade { found, .. }) = form {
-            self.gate.check_route(counting, &found.route.pattern, now)?;
+            self.heed(self.gate.check_route(counting, &found.route.pattern, now))?;
         }
         Ok(KnownChecked(()))
     }
@@ -185,15 +187,20 @@ impl<'a, P: Platform> Attempt<'a, P> {
     /// Step 7: the token, or what is shown in its place.
     pub async fn check_token(&mut self, claimant: Claimant<'a>) -> Result<Caller<'a>, Rejection> {
         self.enter(Stage::Token);
-        self.is_attempt = true;
+        // What would have been refused before is no attempt.
+        self.is_attempt = self.finding.is_none();
         Ok(match claimant {
             Claimant::Upgrade { found, handshake } => {
-                let bearer = self.identify(&found.route.policy, &handshake).await?;
+                let policy = &found.route.policy;
+                let identified = self.identify(policy, &handshake).await;
+                let request = self.request;
+                let unverified = || Bearer::unverified(policy, request, &handshake);
+                let bearer = self.heed_or(identified, unverified)?;
                 if let Bearer::Verified {
                     user: Some(user), ..
                 } = &bearer
                 {
-                    self.check_user(&found.route.policy.counting, user)?;
+                    self.check_user(self.counting(policy), user)?;
                 }
                 Caller::Upgrade(Upgrade {
                     found,
@@ -223,16 +230,13 @@ impl<'a, P: Platform> Attempt<'a, P> {
     ) -> Result<String, Rejection> {
         let counting = self.gate.counting(self.place);
         match (administrators.proof(self.request)?, counting) {
-            (
-                Proof::Assertion {
-                    authentication,
-                    assertion,
-                },
-                Some(counting),
-            ) => {
-                let runtime = self.token_runtime(counting, Admission::Request);
-                let verdict = authentication.check_token(&runtime, &assertion).await;
-                let identity = self.take_verdict(verdict, runtime.into_progress())?;
+            (Proof::Assertion(access), Some(counting)) => {
+                let counters = self.counters(counting);
+                let address = self.address(counting);
+                let (admission, rule) = (Admission::Request, CountRule::Enforced);
+                let runtime = TokenRuntime::new(counters, address, admission, rule);
+                let verdict = access.check_plain(&runtime, self.request, false).await;
+                let (identity, _) = self.take_verdict(verdict, runtime.into_progress())?;
                 let name = name_of(&identity);
                 self.record.note_administrator(&name);
                 Ok(name)
@@ -248,8 +252,8 @@ impl<'a, P: Platform> Attempt<'a, P> {
     pub fn check_user(&mut self, counting: &Counting, ledger: &str) -> Result<(), Rejection> {
         let reached = self.record.stage;
         self.enter(Stage::Known);
-        self.gate
-            .check_user(counting, ledger, self.platform.now())?;
+        let known = self.gate.check_user(counting, ledger, self.platform.now());
+        self.heed(known)?;
         self.enter(reached);
         Ok(())
     }
@@ -264,7 +268,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
         let Some(authentication) = &policy.authentication else {
             return Err(Reason::NoRoute.because("the route has no tokens"));
         };
-        let runtime = self.token_runtime(&policy.counting, Admission::Request);
+        let runtime = self.token_runtime(policy, Admission::Request);
         let afresh = freshness == Freshness::Current;
         let verdict = authentication
             .check_plain(&runtime, self.request, afresh)
@@ -291,7 +295,8 @@ impl<'a, P: Platform> Attempt<'a, P> {
         Ok(Permitted(match caller {
             Caller::Upgrade(upgrade) => {
                 if let Bearer::Verified { authenticated, .. } = &upgrade.bearer {
-                    self.permits_forwarding(upgrade.found, authenticated)?;
+                    let verdict = self.permits_forwarding(upgrade.found, authenticated);
+                    self.heed(verdict)?;
                 }
                 Granted::Upgrade(upgrade)
             }

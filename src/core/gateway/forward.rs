@@ -21,9 +21,15 @@ impl<'a, P: Platform> Attempt<'a, P> {
             found,
             handshake,
             authenticated,
+            is_verified,
         } = permit.into_inner();
         let policy = &found.route.policy;
-        let changes = self.upstream_headers(found, &authenticated)?;
+        let changes = match self.upstream_headers(found, &authenticated) {
+            _ if !is_verified => self.unchecked_headers(found)?,
+            // What is lacking was reported before.
+            Err(_) if self.finding.is_some() => self.unchecked_headers(found)?,
+            changes => changes?,
+        };
         let channels = self.commit();
         let offer = Offer::new(handshake, &authenticated);
         let mut forward = Forward::upgrade(
@@ -53,7 +59,9 @@ impl<'a, P: Platform> Attempt<'a, P> {
                 Ok(Passage::Socket {
                     upstream,
                     protocol,
-                    limits: policy.limits(&authenticated, self.platform.now()),
+                    limits: policy
+                        .limits(&authenticated, self.platform.now())
+                        .map(|limits| limits.reported(self.only_reports)),
                     channels,
                 })
             }
@@ -80,14 +88,23 @@ impl<'a, P: Platform> Attempt<'a, P> {
         policy.upstream_headers.fill(&facts)
     }
 
-    /// A plain request on a route that proxies them. No check is made beyond step 4.
-    pub async fn forward_plain(&mut self, found: Found<'_>) -> Result<Passage<P>, Rejection> {
-        self.enter(Stage::Forward);
+    /// What `UPSTREAM_HEADERS` makes of a request from nobody knows whom: neither claims nor secrets.
+    fn unchecked_headers(
+        &self,
+        found: Found<'a>,
+    ) -> Result<Vec<(&'a str, Option<String>)>, Rejection> {
         let policy = &found.route.policy;
         let to = policy.upstream.destination(&found.parameters);
         let nobody = Authenticated::default();
         let facts = Facts::of(&nobody, &found.parameters, &to, &self.request.url);
-        let changes = policy.upstream_headers.fill_unchecked(&facts)?;
+        policy.upstream_headers.fill_unchecked(&facts)
+    }
+
+    /// A plain request on a route that proxies them. No check is made beyond step 4.
+    pub async fn forward_plain(&mut self, found: Found<'a>) -> Result<Passage<P>, Rejection> {
+        self.enter(Stage::Forward);
+        let policy = &found.route.policy;
+        let changes = self.unchecked_headers(found)?;
         let mut forward = Forward::plain(
             policy.upstream.destination(&found.parameters),
             policy.upstream_timeout,

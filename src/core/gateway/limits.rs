@@ -68,7 +68,7 @@ impl Gate {
         address: AddressKey,
         now: Timestamp,
     ) -> Result<(), Rejection> {
-        let ledger = ledger_of_address(address);
+        let ledger = counting.object_name(ledger_of_address(address));
         let known = self.known.borrow();
         if counting.address.limits.ban.is_some()
             && let Some(left) = known.ban(&ledger, now)
@@ -396,7 +396,7 @@ impl Counting {
         operation: Operation,
         now: Timestamp,
     ) -> LedgerCall {
-        let ledger = ledger_of_address(address);
+        let ledger = self.object_name(ledger_of_address(address));
         self.call(LimitScope::Address, &self.address, ledger, operation, now)
     }
 
@@ -416,7 +416,8 @@ impl Counting {
         let Some(identity) = identity.filter(|_| self.user.needs_a_ledger()) else {
             return Ok(None);
         };
-        ledger_of_user(identity).map(Some).ok_or_else(|| {
+        let ledger = ledger_of_user(identity).map(|ledger| self.object_name(ledger));
+        ledger.map(Some).ok_or_else(|| {
             Reason::TokenUnusable.because("the token names no subject, by which users are counted")
         })
     }
@@ -440,7 +441,7 @@ impl Counting {
                 now,
             },
             timeout: self.timeout,
-            ends_when_lost: self.on_failure == FailurePolicy::Reject,
+            ends_when_lost: self.on_failure == FailurePolicy::Reject && !self.is_trial,
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::metrics::{
     CallResult, KeySetAge, KeySetHealth, MetricsRequest, ObjectKind, REPORT_EVERY, Tally,
 };
 use crate::policy::Site;
-use crate::record::{ClosedRecord, Record, Stage};
+use crate::record::{ClosedRecord, Outcome, Record, Stage};
 use crate::token::RemoteKeys;
 use crate::util::time::{Clock, Timestamp, millis};
 
@@ -63,7 +63,9 @@ impl Gate {
 
     /// Counts the end of a live socket, and plans to report it.
     pub fn count_closed(&self, platform: &(impl Clock + Background), closed: &ClosedRecord) {
-        if let Some(counter) = &self.counter {
+        if let Some(counter) = &self.counter
+            && closed.record().outcome == Outcome::Closed
+        {
             counter.tally.borrow_mut().note_closed(closed);
             counter.plan(platform);
         }

@@ -3,16 +3,17 @@
 use super::attempt::{Attempt, Found};
 use super::limits::{Admission, Counters, Lapses};
 use super::platform::{OneTimeCall, Platform};
-use super::token::{Obstacle, Progress, TokenRuntime};
+use super::token::{CountRule, Obstacle, Progress, TokenRuntime};
 use crate::checks::handshake::Handshake;
 use crate::checks::origin::Origin;
 use crate::one_time::jti::TokenUse;
 use crate::one_time::store::{StoreRequest, StoreResponse};
-use crate::one_time::ticket::{Bounds, Grant, Ticket};
-use crate::policy::{Counting, Policy};
+use crate::one_time::ticket::{Binding, Bounds, Grant, Ticket};
+use crate::policy::Policy;
 use crate::record::{Record, Stage};
+use crate::request::Request;
 use crate::response::reason::{Reason, Rejection};
-use crate::token::{Authenticated, Credential, Verdict};
+use crate::token::{Authenticated, Credential, TokenConflict, Verdict};
 use crate::util::time::Timestamp;
 
 /// Who asks for a socket, as far as step 7 knows.
@@ -23,12 +24,33 @@ pub(super) enum Bearer {
         user: Option<String>,
     },
     /// Its owner is known when it is spent.
-    Ticket(Ticket),
+    Ticket {
+        ticket: Ticket,
+        /// A token that was sent along and does not count.
+        beside: Option<Credential>,
+    },
+    /// Nobody is known, which is only reported. No server may see what was shown.
+    Unverified(Option<Credential>),
+}
+
+impl Bearer {
+    /// The bearer of an upgrade whose token or ticket is not accepted.
+    pub fn unverified(policy: &Policy, request: &Request<'_>, handshake: &Handshake) -> Self {
+        let sources = policy.authentication.iter().flat_map(|it| &it.sources);
+        let ticket = policy.one_time.ticket_ttl.map(|_| Ticket::source());
+        let sources: Vec<_> = sources.cloned().chain(ticket).collect();
+        Self::Unverified(Credential::unaccepted(
+            &sources,
+            request,
+            &handshake.protocols,
+        ))
+    }
 }
 
 impl<'a, P: Platform> Attempt<'a, P> {
     /// Step 7 of an upgrade: verifies the token, or reads the ticket in its place. A ticket next to
-    /// a token is refused: it could be somebody else's.
+    /// a token could be somebody else's: it is refused, unless the settings let the first credential
+    /// decide. A ticket comes before all tokens then: no browser sends it by itself.
     pub async fn identify(
         &mut self,
         policy: &'a Policy,
@@ -44,23 +66,24 @@ impl<'a, P: Platform> Attempt<'a, P> {
         if policy.one_time.ticket_ttl.is_some()
             && let Some(ticket) = Ticket::find(self.request)?
         {
-            return match Credential::find(&authentication.sources, self.request, protocols)? {
-                None => Ok(Bearer::Ticket(ticket)),
-                Some(_) => Err(Reason::AmbiguousToken.because("a ticket and a token")),
-            };
+            let beside = authentication.find(self.request, protocols)?;
+            if beside.is_some() && authentication.on_conflict == TokenConflict::Refuse {
+                return Err(Reason::AmbiguousToken.because("a ticket and a token"));
+            }
+            return Ok(Bearer::Ticket { ticket, beside });
         }
         let key = handshake.key;
-        let runtime = self.token_runtime(&policy.counting, Admission::Socket { key });
-        let verdict = authentication
-            .check(&runtime, self.request, protocols)
-            .await;
+        let runtime = self.token_runtime(policy, Admission::Socket { key });
+        let credential = authentication.find(self.request, protocols);
+        let verdict = authentication.check(&runtime, credential).await;
         let authenticated = self.take_verdict(verdict, runtime.into_progress())?;
         if let Some(identity) = &authenticated.identity {
             self.record.note_identity(identity);
         }
         // A token that can't be admitted at all is refused before any object is asked.
-        policy.token_use(&authenticated)?;
-        let user = policy.counting.user_ledger(&authenticated)?;
+        self.heed(policy.token_use(&authenticated).map(drop))?;
+        let user = self.counting(policy).user_ledger(&authenticated);
+        let user = self.heed_or(user, || None)?;
         Ok(Bearer::Verified {
             authenticated,
             user,
@@ -68,12 +91,15 @@ impl<'a, P: Platform> Attempt<'a, P> {
     }
 
     /// The runtime that verifies the token of this attempt.
-    pub fn token_runtime(
-        &self,
-        counting: &'a Counting,
-        admission: Admission,
-    ) -> TokenRuntime<'a, P> {
-        TokenRuntime::new(self.counters(counting), self.address(counting), admission)
+    pub fn token_runtime(&self, policy: &'a Policy, admission: Admission) -> TokenRuntime<'a, P> {
+        let counting = self.counting(policy);
+        let rule = match (self.only_reports, &self.finding) {
+            (false, _) => CountRule::Enforced,
+            (true, None) => CountRule::Reported,
+            (true, Some(_)) => CountRule::Waived,
+        };
+        let counters = self.counters(counting);
+        TokenRuntime::new(counters, self.address(counting), admission, rule)
     }
 
     /// Takes what verification found, and what was done on the way to a provider.
@@ -86,11 +112,18 @@ impl<'a, P: Platform> Attempt<'a, P> {
             is_counted,
             held,
             lapses,
+            reported,
             obstacle,
         } = progress;
         self.is_counted |= is_counted;
         self.reservations.ledgers.channels.extend(held.channels);
         self.record.note_lapses(lapses);
+        if let Some(rejection) = reported {
+            let reached = self.record.stage;
+            self.enter(Stage::Counters);
+            self.heed(Err(rejection))?;
+            self.enter(reached);
+        }
         let result = self.record.note_verdict(verdict);
         match (obstacle, result) {
             (Obstacle::Refused(rejection), _) => {
@@ -110,6 +143,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
             address: self.address(&found.route.policy.counting),
             origin: origin.as_deref().and_then(Origin::canonical),
             route: found.route.pattern.clone(),
+            rules: found.route.policy.one_time.ticket_rules.clone(),
         }
     }
 }
@@ -134,7 +168,7 @@ impl<P: Platform> Counters<'_, P> {
     pub async fn spend(
         &self,
         ticket: &Ticket,
-        bounds: &Bounds,
+        (bounds, binding): (&Bounds, Binding),
         record: &mut Record,
     ) -> Result<Authenticated, Rejection> {
         let call = OneTimeCall {
@@ -143,7 +177,7 @@ impl<P: Platform> Counters<'_, P> {
             timeout: self.counting.timeout,
         };
         let grant = match self.platform.ask_one_time(&call).await {
-            Ok(StoreResponse::Given(content)) => Grant::redeem(&content, bounds)?,
+            Ok(StoreResponse::Given(content)) => Grant::redeem(&content, bounds, binding)?,
             Ok(_) => {
                 let unknown = "the ticket is unknown, spent or expired";
                 return Err(Reason::TokenUnusable.because(unknown).by("TICKET_TTL"));
@@ -155,14 +189,15 @@ impl<P: Platform> Counters<'_, P> {
         Ok(Authenticated {
             identity: Some(grant.identity),
             token: Some(grant.token),
-            credential: Some(ticket.credential()),
+            // The caller knows where it was, and what was beside it.
+            credential: None,
         })
     }
 
     /// Admits a `jti` once, or does what the failure policy says.
     pub async fn admit_once(&self, token_use: TokenUse) -> Result<Lapses, Rejection> {
         let call = OneTimeCall {
-            name: token_use.name,
+            name: self.counting.object_name(token_use.name),
             request: StoreRequest::keep(token_use.until, String::new()),
             timeout: self.counting.timeout,
         };

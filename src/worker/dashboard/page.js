@@ -9,7 +9,7 @@
   const FAILED = /^(misconfigured|limiter_unavailable|provider_unavailable|upstream_\w+|not_done)$/;
   const PASSED = /^(admitted|proxied|issued|refreshed|preflight)$/;
   // What the dashboard itself does, and what is no decision.
-  const IGNORED = /^(administered|closed|banned)$/;
+  const IGNORED = /^(administered|closed|kept|banned)$/;
   let token;
   let timer;
   let round = 0;

@@ -66,6 +66,8 @@ pub struct Scripted {
     /// The key sets that there are, by URL.
     pub key_sets: RefCell<BTreeMap<String, String>>,
     pub discarded: Cell<u32>,
+    /// What servers were sent.
+    pub forwarded: RefCell<Vec<Sent>>,
     /// The records of work after responses.
     pub recorded: RefCell<Vec<Record>>,
     /// Every question in its order.
@@ -80,6 +82,15 @@ pub struct Scripted {
     /// The channels that are open.
     open: Rc<Cell<u32>>,
     drawn: Cell<u128>,
+}
+
+/// A request to a server, relative to the one that came.
+#[derive(Debug)]
+pub struct Sent {
+    pub url: String,
+    pub remove: Vec<String>,
+    pub set: Vec<(&'static str, String)>,
+    pub changes: Vec<(String, Option<String>)>,
 }
 
 /// A channel that is counted while it is open.
@@ -206,6 +217,7 @@ impl Scripted {
             provider_hangs: Cell::new(false),
             key_sets: RefCell::default(),
             discarded: Cell::new(0),
+            forwarded: RefCell::default(),
             recorded: RefCell::default(),
             asked: RefCell::default(),
             background: RefCell::default(),
@@ -564,8 +576,18 @@ impl Metrics for Scripted {
 impl Upstreams for Scripted {
     type Upstream = ();
 
-    async fn forward(&self, _: &Forward<'_>) -> Result<(Reply, ()), UpstreamFailure> {
+    async fn forward(&self, forward: &Forward<'_>) -> Result<(Reply, ()), UpstreamFailure> {
         self.note("server".into());
+        self.forwarded.borrow_mut().push(Sent {
+            url: forward.url.clone(),
+            remove: forward.remove.iter().map(ToString::to_string).collect(),
+            set: forward.set.clone(),
+            changes: forward
+                .changes
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), value.clone()))
+                .collect(),
+        });
         self.upstream.borrow().clone().map(|reply| (reply, ()))
     }
 

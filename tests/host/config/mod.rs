@@ -6,6 +6,7 @@ mod attribution;
 mod counting;
 mod issuers;
 mod keys;
+mod mode;
 mod names;
 mod one_time;
 mod paths;

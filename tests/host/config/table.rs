@@ -42,6 +42,8 @@ fn form_words(form: Form) -> Vec<String> {
         Form::Url => word("URL"),
         Form::List => word("list"),
         Form::Array => word("array"),
+        Form::Percentage => word("percentage from `0%` to `100%`"),
+        Form::Mode => word("`enforce`, `report`, or `enforce:` and a percentage"),
         Form::Binding | Form::Text | Form::Object => vec![],
         Form::OrOff(form) => [form_words(*form), word("`off`")].concat(),
     }
@@ -147,11 +149,13 @@ const OTHER_VALUES: &[(&str, &str)] = &[
     ("SESSION_CLAIM", "session_id"),
     ("TOKEN_MAX_BYTES", "8192"),
     ("TOKEN_SOURCES", "cookie:token"),
+    ("ON_TOKEN_CONFLICT", "first"),
     ("REQUIRED_SCOPES", "a b"),
     ("SESSION_URL", "https://other.example.com/introspect"),
     ("SESSION_URL_AUTH", "Bearer other"),
     ("SESSION_CACHE", "5s"),
     ("TICKET_TTL", "off"),
+    ("TICKET_BINDING", "origin"),
     ("RATE_LIMIT_IP", "off"),
     ("RATE_LIMIT_USER", "5/1m"),
     ("RATE_LIMIT_ROUTE", "5/1m"),
@@ -173,7 +177,8 @@ const OTHER_VALUES: &[(&str, &str)] = &[
     ("MAX_BACKLOG_BYTES", "1000"),
     ("REJECT_WITH", "close"),
     ("SECURITY_HEADERS", r#"{"X-Frame-Options":null}"#),
-    ("MODE", "enforce"),
+    ("MODE", "report"),
+    ("LOG_ADMITTED", "10%"),
 ];
 const JWKS: &str =
     r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
@@ -232,7 +237,7 @@ fn a_route_takes_every_setting_that_the_table_has_for_routes() {
     for &(name, value) in OTHER_VALUES {
         let routes = json!([{"path": "/a", name.to_lowercase(): value}, {"path": "/b"}]);
         let [(own, _), (others, _)] = policies(bound(&[]), routes).try_into().expect("two");
-        let shows = ["UPSTREAM_PLAINTEXT", "JWT_JWKS_STALE", "MODE"];
+        let shows = ["UPSTREAM_PLAINTEXT", "JWT_JWKS_STALE"];
         assert_eq!(own == others, shows.contains(&name), "{name} shows");
     }
 }

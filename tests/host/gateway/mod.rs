@@ -9,5 +9,6 @@ mod providers;
 mod records;
 mod refresh;
 mod registration;
+mod report_mode;
 mod reservations;
 mod tickets;
