@@ -126,6 +126,18 @@ describe('metrics', () => {
     assert.deepEqual(after.bans.bans, []);
     assert.equal(after.actions[0].what, 'lifted the ban of sub "carol x"');
   });
+
+  test('beside them, the context of a client’s trace reaches the server as it was sent', async () => {
+    const trace = {
+      traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
+      tracestate: 'vendor=opaque,other=1',
+    };
+    const socket = await live(gate, { sub: 'traced' }, { headers: trace });
+    const { headers } = upstream.seen.at(-1);
+    const sent = new Map(Array.isArray(headers) ? headers : Object.entries(headers));
+    for (const [name, value] of Object.entries(trace)) assert.equal(sent.get(name), value);
+    socket.terminate();
+  });
 });
 
 test('metrics that are off are a request with its remedy, and the overview still answers', async () => {
