@@ -112,8 +112,9 @@ impl Mode {
 
 /// The place of an address among all, by a digest: neighbours are spread evenly.
 fn place_of(address: AddressKey) -> u64 {
-    let [a, b, c, d, e, f, g, h, ..] = digest([Some("canary"), Some(&address.to_string())]);
-    u64::from_be_bytes([a, b, c, d, e, f, g, h])
+    let digest = digest([Some("canary"), Some(&address.to_string())]);
+    let first = digest.first_chunk().expect("a digest has 32 bytes");
+    u64::from_be_bytes(*first)
 }
 
 /// The checked settings of one route.

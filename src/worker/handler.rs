@@ -61,8 +61,8 @@ async fn answer(platform: &WorkerPlatform) -> Result<Response, JsValue> {
         &request_id(id),
         started.to_rfc3339(),
     );
-    let [a, b, c, d, e, f, g, h, ..] = id;
-    record.is_sampled = gate.samples(&place, u64::from_be_bytes([a, b, c, d, e, f, g, h]));
+    let drawn = id.first_chunk().expect("it has 16 bytes");
+    record.is_sampled = gate.samples(&place, u64::from_be_bytes(*drawn));
 
     record.colo = isolate.colo(request);
     let result = gate.journey(platform, &seen, &place, &mut record).await;

@@ -47,8 +47,10 @@ extern "C" {
     #[wasm_bindgen(catch, js_name = storeRows)]
     pub fn store_rows(
         storage: &JsValue,
-        write: Vec<JsValue>,
-        delete: Vec<JsValue>,
+        write: &[f64],
+        ends: &[u32],
+        bytes: &[u8],
+        delete: &[f64],
         wake_in: Option<f64>,
     ) -> Result<(), JsValue>;
 

@@ -194,7 +194,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
                 let policy = &found.route.policy;
                 let identified = self.identify(policy, &handshake).await;
                 let request = self.request;
-                let unverified = || Bearer::unverified(policy, request, &handshake);
+                let unverified = || Bearer::Unverified(policy.unaccepted(request, &handshake));
                 let bearer = self.heed_or(identified, unverified)?;
                 if let Bearer::Verified {
                     user: Some(user), ..

@@ -2,10 +2,11 @@
 //! step 9, and what their answers mean.
 
 use std::borrow::Cow;
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use futures_util::stream::FuturesOrdered;
+use futures_util::future::maybe_done;
 
 use super::gate::Gate;
 use super::platform::{LedgerCall, ObjectReply, Platform};
@@ -204,9 +205,19 @@ impl<P: Platform> Counters<'_, P> {
     ) -> Result<Lapses, Rejection> {
         let mut lapses = Lapses::default();
         let questions = calls.iter().map(|call| self.platform.ask_ledger(call));
-        let mut answers: FuturesOrdered<_> = questions.collect();
-        for call in calls {
-            let ObjectReply { answer, channel } = answers.next().await.expect("one for each call");
+        let mut questions: Vec<_> = questions.map(|one| Box::pin(maybe_done(one))).collect();
+        for (at, call) in calls.iter().enumerate() {
+            let ObjectReply { answer, channel } = poll_fn(|task| {
+                for question in &mut questions[at..] {
+                    // Those behind the awaited one go on meanwhile, and keep their answers.
+                    let _ = question.as_mut().poll(task);
+                }
+                questions[at]
+                    .as_mut()
+                    .take_output()
+                    .map_or(Poll::Pending, Poll::Ready)
+            })
+            .await;
             held.channels.extend(channel);
             match answer {
                 Ok(answer) => {

@@ -33,20 +33,6 @@ pub(super) enum Bearer {
     Unverified(Option<Credential>),
 }
 
-impl Bearer {
-    /// The bearer of an upgrade whose token or ticket is not accepted.
-    pub fn unverified(policy: &Policy, request: &Request<'_>, handshake: &Handshake) -> Self {
-        let sources = policy.authentication.iter().flat_map(|it| &it.sources);
-        let ticket = policy.one_time.ticket_ttl.map(|_| Ticket::source());
-        let sources: Vec<_> = sources.cloned().chain(ticket).collect();
-        Self::Unverified(Credential::unaccepted(
-            &sources,
-            request,
-            &handshake.protocols,
-        ))
-    }
-}
-
 impl<'a, P: Platform> Attempt<'a, P> {
     /// Step 7 of an upgrade: verifies the token, or reads the ticket in its place. A ticket next to
     /// a token could be somebody else's: it is refused, unless the settings let the first credential
@@ -149,6 +135,18 @@ impl<'a, P: Platform> Attempt<'a, P> {
 }
 
 impl Policy {
+    /// What an upgrade showed whose token or ticket is not accepted, with every place of it.
+    pub(super) fn unaccepted(
+        &self,
+        request: &Request<'_>,
+        handshake: &Handshake,
+    ) -> Option<Credential> {
+        let sources = self.authentication.iter().flat_map(|it| &it.sources);
+        let ticket = self.one_time.ticket_ttl.map(|_| Ticket::source());
+        let sources: Vec<_> = sources.cloned().chain(ticket).collect();
+        Credential::unaccepted(&sources, request, &handshake.protocols)
+    }
+
     /// The one admission of a token, where `jti`s are admitted once.
     pub(super) fn token_use(
         &self,

@@ -165,9 +165,10 @@ impl Grant {
     /// Reads a stored grant for a request from these bounds, of which those of `binding` count.
     pub fn redeem(text: &str, bounds: &Bounds, binding: Binding) -> Result<Self, Rejection> {
         let unusable =
-            |cause: &'static str| Err(Reason::TokenUnusable.because(cause).by("TICKET_TTL"));
+            |cause: &'static str| Err(Reason::TokenUnusable.because(cause).by("TICKET_BINDING"));
         let Ok(stored) = serde_json::from_str::<StoredGrant>(text) else {
-            return unusable("the stored grant of the ticket can't be read");
+            let unreadable = "the stored grant of the ticket can't be read";
+            return Err(Reason::TokenUnusable.because(unreadable).by("TICKET_TTL"));
         };
         if binding.address && stored.address != bounds.address.to_string() {
             return unusable("the ticket was issued to another address");

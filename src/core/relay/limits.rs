@@ -73,6 +73,7 @@ pub struct SocketLimits {
 
 impl SocketLimits {
     /// The same limits, whose excess may be reported in place of ending the socket.
+    #[must_use]
     pub fn reported(self, only_reports: bool) -> Self {
         Self {
             only_reports,

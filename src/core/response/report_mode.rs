@@ -25,16 +25,20 @@ impl Reason {
             | Self::Revoked
             | Self::LimiterUnavailable { .. } => true,
             // No socket can be opened, and a credential may be where it can't be removed.
-            Self::MethodNotAllowed { .. } | Self::UnsupportedVersion | Self::BadHandshake => false,
+            Self::MethodNotAllowed { .. }
+            | Self::UnsupportedVersion
+            | Self::BadHandshake
             // No server is known, or it is the server that fails.
-            Self::Misconfigured
+            | Self::Misconfigured
             | Self::NoRoute
             | Self::AmbiguousPath
             | Self::UpstreamUnreachable
             | Self::UpstreamRefused
-            | Self::UpstreamTimeout => false,
+            | Self::UpstreamTimeout
             // Endpoints.
-            Self::BadRequest { .. } | Self::NotDone { .. } | Self::RegistryFull { .. } => false,
+            | Self::BadRequest { .. }
+            | Self::NotDone { .. }
+            | Self::RegistryFull { .. } => false,
         }
     }
 }

@@ -174,6 +174,8 @@ fn length(text: &str) -> Option<Duration> {
     text.parse().ok().map(Duration::from_millis)
 }
 
+const BRIEF: &str = "counted";
+
 /// Writes an answer as `<word> <ms>` or `<word> <ms exhausted> <ms banned>`. To `explained` it adds
 /// the attempts counted, the failures, when the ban began, and the slots.
 pub fn encode_response(response: &LedgerResponse) -> String {
@@ -199,7 +201,19 @@ pub fn encode_response(response: &LedgerResponse) -> String {
     }
 }
 
+/// The same, but `counted` alone while nothing is exhausted and nobody banned: the answer that most
+/// questions get.
+pub fn encode_briefly(response: &LedgerResponse) -> String {
+    match response {
+        LedgerResponse::Counted(known) if *known == Outlook::default() => BRIEF.into(),
+        other => encode_response(other),
+    }
+}
+
 pub fn decode_response(text: &str) -> Option<LedgerResponse> {
+    if text == BRIEF {
+        return Some(LedgerResponse::Counted(Outlook::default()));
+    }
     let mut words = text.split(' ');
     let word = words.next()?;
     let first = length(words.next()?)?;
