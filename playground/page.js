@@ -171,8 +171,8 @@ const withTicket = async () => {
 async function renew() {
   const words = $('refreshed');
   try {
-    const { refreshed } = await refresh(gate, await getToken('valid'), path());
-    words.textContent = `The socket now lives as long as the newer token (${refreshed} refreshed).`;
+    const { sockets } = await refresh(gate, await getToken('valid'), path());
+    words.textContent = `Refreshed: ${sockets === 1 ? 'the socket lives' : `${sockets} sockets live`} as long as the newer token now.`;
   } catch (error) {
     words.textContent = `Not refreshed: ${error.message}`;
   }
