@@ -6,9 +6,9 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use portcullis::gateway::platform::{
-    Background, BackgroundTask, Body, Channels, LedgerCall, Ledgers, Metrics, ObjectReply,
-    OneTimeCall, OneTimeObjects, Random, Registration, Registry, RouteCall, RoutePools, Upstreams,
-    Wait,
+    Background, BackgroundTask, Body, Channels, FirstMessages, FirstText, LedgerCall, Ledgers,
+    Metrics, NoFirstMessage, ObjectReply, OneTimeCall, OneTimeObjects, Opening, Random,
+    Registration, Registry, RouteCall, RoutePools, Upstreams, Wait,
 };
 use portcullis::limits::ledger::LedgerResponse;
 use portcullis::limits::route_pool::PoolResponse;
@@ -155,6 +155,12 @@ impl<T: Counters> Upstreams for Counting<'_, T> {
     }
 
     fn discard(&self, (): ()) {}
+}
+
+impl<T: Counters> FirstMessages for Counting<'_, T> {
+    async fn first_message(&self, _: &Opening<'_>) -> Result<FirstText, NoFirstMessage> {
+        Err(NoFirstMessage::TimedOut)
+    }
 }
 
 impl<T: Counters> Body for Counting<'_, T> {
