@@ -69,7 +69,7 @@ function readPorts(given) {
   };
 }
 
-function explain({ gateUrl, playgroundUrl, origin }, wanted) {
+function explain({ gateUrl, playgroundUrl, origin, dashboardUrl, adminToken }, wanted) {
   const taken = (name, port, url) =>
     port !== 0 && port !== Number(new URL(url).port || 80)
       ? `Port ${port} is taken, so the ${name} has the next free one.\n`
@@ -78,6 +78,7 @@ function explain({ gateUrl, playgroundUrl, origin }, wanted) {
 ${taken('gate', wanted.gatePort, gateUrl)}${taken('playground', wanted.playgroundPort, playgroundUrl)}\
 Playground   ${playgroundUrl}
 Gate         ${gateUrl}/
+Dashboard    ${dashboardUrl} (token ${adminToken})
 
 From a command line, with a token that lasts 15 minutes:
   token=$(curl -s -X POST ${playgroundUrl}token)

@@ -7,10 +7,13 @@ mod attempt;
 mod background;
 mod checks;
 mod dispatch;
+mod explain;
 mod first_message;
 mod forward;
 mod gate;
 mod limits;
+mod metrics;
+mod observation;
 mod one_time;
 mod passage;
 mod permit;
@@ -95,8 +98,9 @@ impl<P: Platform> Attempt<'_, P> {
             Place::Route(found) => Purpose::Upgrade(found),
             Place::Ticket(found) => Purpose::Ticket(found),
             Place::Refresh(found) => Purpose::Refresh(found),
-            Place::Admin(token) => Purpose::Administration(token),
+            Place::Admin(all) => Purpose::Administration(all),
             Place::Endpoint(Endpoint::Health) => return Ok(Passage::Health { is_healthy: true }),
+            Place::Endpoint(Endpoint::Dashboard) => return Ok(Passage::Dashboard),
             Place::Endpoint(Endpoint::KeySet) => {
                 let json = site.key_set();
                 return Ok(Passage::KeySet { json });

@@ -10,6 +10,7 @@
 
 mod background;
 mod clock;
+mod dashboard;
 mod handler;
 mod host;
 mod inspection;

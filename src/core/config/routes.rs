@@ -56,14 +56,16 @@ impl Site {
             reject_with: super::reject_with::read(&mut reader),
             security_headers: super::read_security_headers(&mut reader),
         };
-        let admin_token = registry::read_admin_token(&mut reader);
+        let administrators = registry::read_administrators(&mut reader);
+        let metrics = registry::read_metrics(&mut reader);
         let warnings = warnings(&mut reader, &routes);
         errors.extend(reader.finish(Some(())).err().into_iter().flatten());
         if errors.is_empty() {
             return Ok(Self {
                 routes,
                 elsewhere,
-                admin_token,
+                administrators,
+                metrics,
                 warnings,
             });
         }
