@@ -62,16 +62,19 @@ pub async fn check(request: &worker::Request, env: &Env) -> Result<Admitted, Rej
     let identity = match &policy.authentication {
         None => None,
         Some(authentication) => {
-            let verdict = authentication.check(&Runtime, &seen, &handshake.protocols);
+            let credential = authentication.find(&seen, &handshake.protocols);
+            let verdict = authentication.check(&Runtime, credential);
             verdict.await.result?.identity
         }
     };
     policy
         .permission
         .check(identity.as_ref(), &found.parameters)?;
+    let sources = policy.authentication.iter().flat_map(|it| &it.sources);
+    let sources: Vec<_> = sources.cloned().collect();
     Ok(Admitted {
         subject: identity.and_then(|one| one.subject).unwrap_or_default(),
-        protocol: unchosen_protocol(&handshake.protocols),
+        protocol: unchosen_protocol(&handshake.protocols, &sources),
     })
 }
 
