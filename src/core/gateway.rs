@@ -28,6 +28,7 @@ use std::pin::Pin;
 
 use crate::checks::origin::Origin;
 use crate::checks::transport;
+use crate::config::ConfigError;
 use crate::record::{Outcome, Record, Stage};
 use crate::request::Request;
 use crate::response::reason::{Reason, Rejection};
@@ -76,11 +77,7 @@ impl<P: Platform> Attempt<'_, P> {
             (Err(_), Place::Endpoint(Endpoint::Health)) => {
                 return Ok(Passage::Health { is_healthy: false });
             }
-            (Err(errors), _) => {
-                let first = errors.first().map(ToString::to_string);
-                let cause = Reason::Misconfigured.because("see the list in the log");
-                return Err(cause.with(|evidence| evidence.detail = first));
-            }
+            (Err(errors), _) => return Err(Reason::Misconfigured.because(first_of(errors))),
         };
 
         // 2. transport
@@ -140,5 +137,14 @@ impl<P: Platform> Attempt<'_, P> {
             Permits::Refresh(permit) => apart(self.refresh(permit)).await,
             Permits::Administer(permit) => apart(self.administer(permit, site)).await,
         }
+    }
+}
+
+/// The first of the errors that make the settings unsound, and how many more the log lists.
+fn first_of(errors: &[ConfigError]) -> String {
+    match errors {
+        [] => "see the list in the log".into(),
+        [only] => only.to_string(),
+        [first, others @ ..] => format!("{first} ({} more in the log)", others.len()),
     }
 }
