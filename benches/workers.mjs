@@ -74,7 +74,7 @@ export async function startWorker(worker, more = []) {
   for (const path of worker.modules) copyFileSync(path, join(folder, basename(path)));
   writeFileSync(file, configuration(worker, storage));
   const child = spawn(workerd.default, ['serve', file, '--control-fd=3', ...more], {
-    stdio: ['ignore', process.env.SHOW ? 'inherit' : 'ignore', 'inherit', 'pipe'],
+    stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
   });
   const ended = new Promise((resolve) => child.on('exit', resolve));
   const end = () => {
