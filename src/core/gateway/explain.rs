@@ -12,7 +12,7 @@ use crate::policy::{Counting, ScopeLimits, Site};
 use crate::registry::{Claim, DenialKind, RegistryKey};
 use crate::request::address::ClientAddress;
 use crate::response::reason::Rejection;
-use crate::token::TrustDomain;
+use crate::token::{Authentication, TrustDomain};
 
 /// A ledger to ask, and the limits that it is asked under.
 struct Question<'a> {
@@ -83,7 +83,7 @@ impl<P: Platform> Attempt<'_, P> {
 fn domains(site: &Site, issuer: Option<&str>) -> Vec<TrustDomain> {
     let routes = site.routes.iter();
     let authentications = routes.filter_map(|route| route.policy.authentication.as_ref());
-    let known = authentications.flat_map(|authentication| authentication.domains());
+    let known = authentications.flat_map(Authentication::domains);
     let named = issuer.map(|issuer| TrustDomain::Issuer(issuer.to_owned()));
     let mut domains = Vec::new();
     for domain in known.chain(named.clone()) {
