@@ -13,6 +13,7 @@ mod limits;
 mod one_time;
 mod passage;
 mod permit;
+mod plain;
 pub mod platform;
 mod questions;
 mod refresh;
@@ -96,7 +97,7 @@ impl<P: Platform> Attempt<'_, P> {
 
         // 4. handshake
         let form = self.check_form(purpose)?;
-        if let Form::Plain(found) = form {
+        if let Form::Unchecked(found) = form {
             return self.forward_plain(found).await;
         }
 
@@ -105,9 +106,13 @@ impl<P: Platform> Attempt<'_, P> {
 
         // 6. bans and exhausted quotas already known here
         let known = self.check_known(&form, site)?;
-        let Form::Credential(claimant) = form else {
-            self.record.outcome = Outcome::Preflight;
-            return Ok(Passage::Preflight);
+        let claimant = match form {
+            Form::Credential(claimant) => claimant,
+            Form::ServersPreflight(found) => return self.forward_preflight(found).await,
+            Form::Preflight(_) | Form::Unchecked(_) => {
+                self.record.outcome = Outcome::Preflight;
+                return Ok(Passage::Preflight);
+            }
         };
 
         // 7. token
@@ -122,6 +127,7 @@ impl<P: Platform> Attempt<'_, P> {
         // 10. forward, or what an endpoint does
         match Permits::new(origin, known, admitted) {
             Permits::Forward(permit) => self.forward(permit).await,
+            Permits::ForwardPlain(permit) => self.forward_guarded(permit).await,
             Permits::IssueTicket(permit) => self.issue_ticket(permit).await,
             Permits::Refresh(permit) => self.refresh(permit).await,
             Permits::Administer(permit) => self.administer(permit, site).await,

@@ -74,6 +74,8 @@ impl Site {
 pub enum PlainHttp {
     Reject,
     Proxy,
+    /// Under the checks of an upgrade, but for the handshake.
+    Guard,
 }
 
 /// The checked settings of one route.

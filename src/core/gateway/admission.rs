@@ -4,6 +4,7 @@ use super::attempt::{Attempt, Found};
 use super::checks::{Granted, Permitted, TokenHolder, Upgrade};
 use super::limits::Admission;
 use super::one_time::Bearer;
+use super::plain::PlainRequest;
 use super::platform::{LedgerCall, Platform};
 use super::refresh::Refresher;
 use super::route_limit::{RouteCount, in_order};
@@ -20,6 +21,7 @@ pub(super) struct Admitted<'a>(Deed<'a>);
 /// What was admitted.
 pub(super) enum Deed<'a> {
     Forward(Socket<'a>),
+    ForwardPlain(PlainRequest<'a>),
     IssueTicket(TokenHolder<'a>),
     Refresh(Refresher<'a>),
     Administer,
@@ -43,6 +45,10 @@ impl<'a, P: Platform> Attempt<'a, P> {
         self.enter(Stage::Counters);
         Ok(Admitted(match permitted.into_inner() {
             Granted::Upgrade(upgrade) => self.admit_upgrade(upgrade).await?,
+            Granted::Plain(mut plain) => {
+                self.admit_plain(&mut plain).await?;
+                Deed::ForwardPlain(plain)
+            }
             Granted::Ticket(holder) => {
                 self.admit_request(holder.found).await?;
                 Deed::IssueTicket(holder)
@@ -84,7 +90,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
             user: Some(user), ..
         } = &bearer
         {
-            calls.push(counters.user_call(user.clone(), ledgers));
+            calls.push(counters.user_call(user.clone(), Admission::Socket { key }, ledgers));
         }
         let of_client = counters.ask(&calls, ledgers);
         let of_route = counters.admit_route(found.route, &mut self.reservations.route);
@@ -104,7 +110,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
                 if let Some(user) = policy.counting.user_ledger(&spent)? {
                     self.check_user(&policy.counting, &user)?;
                     let ledgers = &mut self.reservations.ledgers;
-                    let call = counters.user_call(user, ledgers);
+                    let call = counters.user_call(user, Admission::Socket { key }, ledgers);
                     let lapses = counters.ask(&[call], ledgers).await?;
                     self.record.note_lapses(lapses);
                 }
@@ -124,7 +130,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
     }
 
     /// Counts a request to an endpoint against its address.
-    async fn admit_request(&mut self, found: Found<'a>) -> Result<(), Rejection> {
+    pub async fn admit_request(&mut self, found: Found<'a>) -> Result<(), Rejection> {
         let counting = &found.route.policy.counting;
         let calls = self.address_calls(counting, Admission::Request);
         let counters = self.counters(counting);
@@ -136,7 +142,11 @@ impl<'a, P: Platform> Attempt<'a, P> {
 
     /// The question to the ledger of the address, unless it was asked at step 7 already or nothing
     /// is counted by address.
-    fn address_calls(&mut self, counting: &'a Counting, admission: Admission) -> Vec<LedgerCall> {
+    pub fn address_calls(
+        &mut self,
+        counting: &'a Counting,
+        admission: Admission,
+    ) -> Vec<LedgerCall> {
         if self.is_counted {
             return Vec::new();
         }

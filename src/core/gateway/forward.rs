@@ -34,16 +34,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
             &authenticated,
             &offer,
         );
-        if let Some(key) = &policy.assertion_key {
-            let assertion = Assertion {
-                audience: &policy.upstream.audience(),
-                identity: authenticated.identity.as_ref(),
-                address: self.request.address.ip(),
-                route: self.record.route.as_deref(),
-                request_id: &self.record.request_id,
-            };
-            forward.assert(key.sign(&assertion, self.platform.now()));
-        }
+        self.assert(found, &authenticated, &mut forward);
         forward.change(changes);
         let (reply, upstream) = self.platform.forward(&forward).await?;
         match reply.judge(&offer) {
@@ -79,24 +70,24 @@ impl<'a, P: Platform> Attempt<'a, P> {
         policy.upstream_headers.fill(&facts)
     }
 
-    /// A plain request on a route that proxies them. No check is made beyond step 4.
-    pub async fn forward_plain(&mut self, found: Found<'_>) -> Result<Passage<P>, Rejection> {
-        self.enter(Stage::Forward);
+    /// Adds the assertion, if the route signs any.
+    pub fn assert(
+        &self,
+        found: Found<'_>,
+        authenticated: &Authenticated,
+        forward: &mut Forward<'_>,
+    ) {
         let policy = &found.route.policy;
-        let to = policy.upstream.destination(&found.parameters);
-        let nobody = Authenticated::default();
-        let facts = Facts::of(&nobody, &found.parameters, &to, &self.request.url);
-        let changes = policy.upstream_headers.fill_unchecked(&facts)?;
-        let mut forward = Forward::plain(
-            policy.upstream.destination(&found.parameters),
-            policy.upstream_timeout,
-            self.request,
-            &self.record.request_id,
-        );
-        forward.change(changes);
-        let (_, upstream) = self.platform.forward(&forward).await?;
-        self.record.outcome = Outcome::Proxied;
-        Ok(Passage::Plain { upstream })
+        if let Some(key) = &policy.assertion_key {
+            let assertion = Assertion {
+                audience: &policy.upstream.audience(),
+                identity: authenticated.identity.as_ref(),
+                address: self.request.address.ip(),
+                route: self.record.route.as_deref(),
+                request_id: &self.record.request_id,
+            };
+            forward.assert(key.sign(&assertion, self.platform.now()));
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::one_time::ticket::{Bounds, Grant, Ticket};
 use crate::policy::{Counting, Policy};
 use crate::record::{Record, Stage};
 use crate::response::reason::{Reason, Rejection};
-use crate::token::{Authenticated, Credential, Verdict};
+use crate::token::{Authenticated, Authentication, Credential, Verdict};
 use crate::util::time::Timestamp;
 
 /// Who asks for a socket, as far as step 7 knows.
@@ -50,7 +50,20 @@ impl<'a, P: Platform> Attempt<'a, P> {
             };
         }
         let key = handshake.key;
-        let runtime = self.token_runtime(&policy.counting, Admission::Socket { key });
+        let admission = Admission::Socket { key };
+        self.verify(policy, authentication, protocols, admission)
+            .await
+    }
+
+    /// Verifies the token of a request that goes on to the server.
+    pub async fn verify(
+        &mut self,
+        policy: &'a Policy,
+        authentication: &Authentication,
+        protocols: &[String],
+        admission: Admission,
+    ) -> Result<Bearer, Rejection> {
+        let runtime = self.token_runtime(&policy.counting, admission);
         let verdict = authentication
             .check(&runtime, self.request, protocols)
             .await;

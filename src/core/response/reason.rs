@@ -93,6 +93,8 @@ pub enum Reason {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AllowedMethods {
     Handshake,
+    /// Those of plain requests that go on to the server.
+    Plain,
     Ticket,
     Refresh,
     /// Those of an administrator's endpoint, as `Allow` lists them.
@@ -104,6 +106,7 @@ impl AllowedMethods {
     pub fn list(self) -> &'static str {
         match self {
             Self::Handshake => "GET",
+            Self::Plain => "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
             Self::Ticket | Self::Refresh => "POST, OPTIONS",
             Self::Administration(list) => list,
         }
@@ -114,7 +117,7 @@ impl AllowedMethods {
             Self::Handshake => "A WebSocket handshake is a GET request.",
             Self::Ticket => "Request a ticket with POST.",
             Self::Refresh => "Request a refresh with POST.",
-            Self::Administration(_) => "Use a method that Allow lists.",
+            Self::Plain | Self::Administration(_) => "Use a method that Allow lists.",
         }
     }
 }

@@ -73,6 +73,8 @@ pub const TRUSTED_HEADERS: &[(&str, Setter)] = &[
     ("x-sendfile-type", Operator),
     ("x-accel-mapping", Operator),
     ("ms-aspnetcore-", Operator),
+    // The connection to the gate, which has answered it already.
+    ("expect", Gate),
     // Variables of the process, for servers that make variables of headers.
     ("proxy", Operator),
     // Users and certificates that another proxy has verified.
@@ -96,8 +98,9 @@ pub const TRUSTED_HEADERS: &[(&str, Setter)] = &[
     ("x-ssl-client-", Operator),
 ];
 
-/// Headers that Cloudflare sets. They pass in its own spelling alone, which no client can forge.
-pub const PLATFORM_HEADERS: [&str; 1] = ["cf-"];
+/// Headers that pass in their own spelling alone: there Cloudflare sets them, or the platform frames
+/// the request by them. In any other they could be forged.
+pub const EXACT_HEADERS: [&str; 4] = ["cf-", "content-length", "transfer-encoding", "host"];
 
 /// Whether a header of this name belongs to the gate, so that no setting may change it.
 pub(super) fn is_the_gates(name: &str) -> bool {
@@ -105,7 +108,7 @@ pub(super) fn is_the_gates(name: &str) -> bool {
     TRUSTED_HEADERS
         .iter()
         .any(|(known, setter)| *setter == Gate && is_of(&folded, known))
-        || PLATFORM_HEADERS.iter().any(|known| is_of(&folded, known))
+        || EXACT_HEADERS.iter().any(|known| is_of(&folded, known))
 }
 
 fn is_of(folded: &str, known: &str) -> bool {

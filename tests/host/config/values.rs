@@ -60,7 +60,7 @@ fn a_word_that_is_none_of_a_settings_is_an_error() {
         ("AUTH", "\"required\" or \"optional\" or \"off\""),
         ("ON_LIMITER_FAILURE", "\"reject\" or \"admit\""),
         ("ON_REGISTRY_FAILURE", "\"reject\" or \"admit\""),
-        ("PLAIN_HTTP", "\"reject\" or \"proxy\""),
+        ("PLAIN_HTTP", "\"reject\" or \"proxy\" or \"guard\""),
         ("REJECT_WITH", "\"http\" or \"close\""),
     ];
     for (setting, choices) in words {

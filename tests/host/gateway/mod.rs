@@ -5,6 +5,7 @@ mod counting;
 mod endpoints;
 mod limiter_properties;
 mod one_time;
+mod plain;
 mod providers;
 mod refresh;
 mod registration;

@@ -1,0 +1,184 @@
+//! Requests that are not upgrades, where `PLAIN_HTTP` lets them through: unchecked, or under the
+//! checks of an upgrade.
+
+use super::attempt::{Attempt, Found};
+use super::limits::Admission;
+use super::one_time::Bearer;
+use super::passage::Passage;
+use super::permit::Permit;
+use super::platform::Platform;
+use super::route_limit::{RouteCount, in_order};
+use crate::checks::plain_origin;
+use crate::one_time::ticket;
+use crate::record::{Outcome, Stage};
+use crate::request::Request;
+use crate::response::reason::Rejection;
+use crate::token::{Authenticated, Authentication};
+use crate::upstream::{Facts, Forward};
+
+/// A plain request that is guarded, from step 7 on.
+pub(super) struct PlainRequest<'a> {
+    pub found: Found<'a>,
+    pub authenticated: Authenticated,
+    /// The ledger that counts the user, if users are counted.
+    pub user: Option<String>,
+}
+
+/// Whether a browser asks what a page of another origin may send (Fetch §4.8). No credential comes
+/// with such a question, so that only the server's own answer can say.
+pub(super) fn is_preflight(request: &Request<'_>) -> bool {
+    request.method == "OPTIONS"
+        && request.headers.get("origin").is_some()
+        && request
+            .headers
+            .get("access-control-request-method")
+            .is_some()
+}
+
+impl<'a, P: Platform> Attempt<'a, P> {
+    /// Step 5 for a guarded request.
+    pub fn check_plain_origin(&self, found: Found<'_>) -> Result<(), Rejection> {
+        let policy = &found.route.policy;
+        let authentication = policy.authentication.as_ref();
+        let has_cookies = authentication.is_some_and(Authentication::takes_cookies)
+            && self.request.headers.get("cookie").is_some();
+        plain_origin::check(&policy.origins, self.request, has_cookies)
+    }
+
+    /// Step 7 for a guarded request: its token. A ticket opens a socket and nothing else.
+    pub async fn identify_plain(
+        &mut self,
+        found: Found<'a>,
+    ) -> Result<PlainRequest<'a>, Rejection> {
+        let policy = &found.route.policy;
+        let (authenticated, user) = match &policy.authentication {
+            None => (Authenticated::default(), None),
+            Some(authentication) => {
+                let bearer = self
+                    .verify(policy, authentication, &[], Admission::Request)
+                    .await?;
+                let Bearer::Verified {
+                    authenticated,
+                    user,
+                } = bearer
+                else {
+                    unreachable!("only a look for tickets finds one");
+                };
+                (authenticated, user)
+            }
+        };
+        Ok(PlainRequest {
+            found,
+            authenticated,
+            user,
+        })
+    }
+
+    /// Step 9 for a guarded request: the counters and the registry. It takes no slot.
+    pub async fn admit_plain(&mut self, request: &mut PlainRequest<'a>) -> Result<(), Rejection> {
+        let found = request.found;
+        let counting = &found.route.policy.counting;
+        let counters = self.counters(counting);
+        let mut calls = self.address_calls(counting, Admission::Request);
+        let ledgers = &mut self.reservations.ledgers;
+        if let Some(user) = request.user.take()
+            && counting.user.limits.quota.is_some()
+        {
+            calls.push(counters.user_call(user, Admission::Request, ledgers));
+        }
+        let of_client = counters.ask(&calls, ledgers);
+        let of_route = counters.admit_route(found.route, &mut self.reservations.route);
+        let (lapses, of_route) = in_order(of_client, of_route).await?;
+        self.record.note_lapses(lapses);
+        if let RouteCount::Uncounted(failure) = of_route {
+            self.record.note_lapses(counters.lapse(failure)?);
+        }
+        self.judge(found, &request.authenticated).await
+    }
+
+    /// Step 10 for a guarded request.
+    pub async fn forward_guarded(
+        &mut self,
+        permit: Permit<PlainRequest<'a>>,
+    ) -> Result<Passage<P>, Rejection> {
+        self.enter(Stage::Forward);
+        let PlainRequest {
+            found,
+            authenticated,
+            ..
+        } = permit.into_inner();
+        let changes = self.upstream_headers(found, &authenticated)?;
+        self.commit();
+        let policy = &found.route.policy;
+        let mut forward = Forward::guarded(
+            policy.upstream.destination(&found.parameters),
+            policy.upstream_timeout,
+            self.request,
+            &self.record.request_id,
+            &authenticated,
+        );
+        self.keep_ticket_back(found, &mut forward);
+        self.assert(found, &authenticated, &mut forward);
+        forward.change(changes);
+        self.pass_plain(&forward).await
+    }
+
+    /// Counts a preflight against its address and passes it on, without anything that could
+    /// authenticate it.
+    pub async fn forward_preflight(&mut self, found: Found<'a>) -> Result<Passage<P>, Rejection> {
+        self.enter(Stage::Counters);
+        self.admit_request(found).await?;
+        self.enter(Stage::Forward);
+        let policy = &found.route.policy;
+        let sources = policy.authentication.as_ref().map(|own| &own.sources[..]);
+        let mut forward = Forward::preflight(
+            policy.upstream.destination(&found.parameters),
+            policy.upstream_timeout,
+            self.request,
+            &self.record.request_id,
+            sources.unwrap_or_default(),
+        );
+        self.keep_ticket_back(found, &mut forward);
+        forward.change(self.unchecked_headers(found)?);
+        self.pass_plain(&forward).await
+    }
+
+    /// A plain request on a route that proxies them. No check is made beyond step 4.
+    pub async fn forward_plain(&mut self, found: Found<'a>) -> Result<Passage<P>, Rejection> {
+        self.enter(Stage::Forward);
+        let policy = &found.route.policy;
+        let mut forward = Forward::plain(
+            policy.upstream.destination(&found.parameters),
+            policy.upstream_timeout,
+            self.request,
+            &self.record.request_id,
+        );
+        forward.change(self.unchecked_headers(found)?);
+        self.pass_plain(&forward).await
+    }
+
+    /// What `UPSTREAM_HEADERS` makes of a request that nobody checked.
+    fn unchecked_headers(
+        &self,
+        found: Found<'a>,
+    ) -> Result<Vec<(&'a str, Option<String>)>, Rejection> {
+        let policy = &found.route.policy;
+        let to = policy.upstream.destination(&found.parameters);
+        let nobody = Authenticated::default();
+        let facts = Facts::of(&nobody, &found.parameters, &to, &self.request.url);
+        policy.upstream_headers.fill_unchecked(&facts)
+    }
+
+    /// No server sees a ticket, which only an upgrade spends.
+    fn keep_ticket_back(&self, found: Found<'_>, forward: &mut Forward<'_>) {
+        if found.route.policy.one_time.ticket_ttl.is_some() {
+            forward.drop_parameter(ticket::PARAMETER);
+        }
+    }
+
+    async fn pass_plain(&mut self, forward: &Forward<'_>) -> Result<Passage<P>, Rejection> {
+        let (_, upstream) = self.platform.forward(forward).await?;
+        self.record.outcome = Outcome::Proxied;
+        Ok(Passage::Plain { upstream })
+    }
+}
