@@ -115,6 +115,15 @@ pub enum FailurePolicy {
     Admit,
 }
 
+/// What happens to a socket that finds all slots taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnFull {
+    #[default]
+    Refuse,
+    /// It takes the slot of the oldest, which is closed.
+    CloseOldest,
+}
+
 /// How attempts are counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Counting {
@@ -123,6 +132,7 @@ pub struct Counting {
     /// Admissions of each route, all clients together.
     pub route: Option<Quota>,
     pub ipv6_prefix: Ipv6Prefix,
+    pub on_full: OnFull,
     /// When a counter does not answer.
     pub on_failure: FailurePolicy,
     /// When revocations, bans or used tokens can't be looked up.

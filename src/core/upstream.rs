@@ -15,6 +15,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::request::parameters::Parameters;
 use crate::request::{Request, RequestUrl, syntax};
+use crate::response::reason::{Reason, Rejection};
 use crate::token::{Authenticated, Identity, Source, without_cookie, without_parameter};
 pub use headers::{Facts, UpstreamHeaders};
 pub use object::ObjectUpstream;
@@ -61,6 +62,20 @@ impl Upstream {
             Self::Service(name) => format!("service:{name}"),
             Self::Object(object) => format!("object:{}", object.binding),
         }
+    }
+
+    /// Adds to a refusal that the server caused which server it was.
+    pub fn explain(&self, rejection: Rejection) -> Rejection {
+        let setting = match self {
+            Self::Url(_) => None,
+            Self::Service(_) => Some("UPSTREAM_SERVICE"),
+            Self::Object(_) => Some("UPSTREAM_OBJECT"),
+        };
+        let is_unreachable = rejection.reason == Reason::UpstreamUnreachable;
+        rejection.with(|evidence| {
+            evidence.upstream = Some(self.audience());
+            evidence.setting = setting.filter(|_| is_unreachable);
+        })
     }
 
     /// Where a request goes whose path a route matched.

@@ -5,3 +5,4 @@ mod object_sql;
 pub mod one_time;
 pub mod registry;
 pub mod route_pool;
+mod waiters;

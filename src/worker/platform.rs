@@ -25,7 +25,7 @@ use worker::{Context, Delay};
 use crate::isolate::Isolate;
 use crate::objects::{ledger, one_time, registry, route_pool};
 use crate::sockets::channel::Channel;
-use crate::{background, clock, host, provider};
+use crate::{background, clock, host, log, provider};
 
 /// The runtime around one request. A background task has a copy of its own.
 #[derive(Clone)]
@@ -205,8 +205,10 @@ impl Background for WorkerPlatform {
     fn run_in_background(&self, task: BackgroundTask) {
         let platform = self.clone();
         background::hold(&self.context, async move {
-            if let Err(line) = platform.isolate.gate.perform(&platform, task).await {
-                console::warn_1(&format!("portcullis: {line}").into());
+            match platform.isolate.gate.perform(&platform, task).await {
+                Ok(Some(record)) => log::attempt(&record, &platform.env),
+                Ok(None) => {}
+                Err(line) => console::warn_1(&format!("portcullis: {line}").into()),
             }
         });
     }

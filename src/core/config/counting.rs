@@ -3,12 +3,14 @@
 use super::reader::Reader;
 use super::settings::{
     AUTH, BAN_AFTER, IPV6_PREFIX, KEY_REPLAY_WINDOW, LIMITER_TIMEOUT, MAX_SOCKETS_IP,
-    MAX_SOCKETS_USER, ON_LIMITER_FAILURE, ON_REGISTRY_FAILURE, RATE_LIMIT_IP, RATE_LIMIT_ROUTE,
-    RATE_LIMIT_USER,
+    MAX_SOCKETS_USER, ON_FULL, ON_LIMITER_FAILURE, ON_REGISTRY_FAILURE, RATE_LIMIT_IP,
+    RATE_LIMIT_ROUTE, RATE_LIMIT_USER,
 };
 use super::values;
 use crate::limits::quota::{BanRule, Limits, Quota};
-use crate::policy::{Counting, FailurePolicy, LEDGER_BINDING, ROUTE_QUOTA_BINDING, ScopeLimits};
+use crate::policy::{
+    Counting, FailurePolicy, LEDGER_BINDING, OnFull, ROUTE_QUOTA_BINDING, ScopeLimits,
+};
 use crate::util::duration;
 use crate::util::time::millis;
 
@@ -59,6 +61,15 @@ pub(super) fn read(reader: &mut Reader<'_>, auth_is_off: bool) -> Counting {
         user,
         route,
         ipv6_prefix: reader.or_default(&IPV6_PREFIX, values::ipv6_prefix),
+        on_full: reader.or_default(&ON_FULL, |text| {
+            values::one_of(
+                text,
+                &[
+                    ("refuse", OnFull::Refuse),
+                    ("close_oldest", OnFull::CloseOldest),
+                ],
+            )
+        }),
         on_failure: reader.or_default(&ON_LIMITER_FAILURE, failure_policy),
         on_registry_failure: reader.or_default(&ON_REGISTRY_FAILURE, failure_policy),
         timeout: reader.or_default(&LIMITER_TIMEOUT, duration::positive_duration),

@@ -237,6 +237,8 @@ settings! {
         "How many refused attempts ban an address, and for how long.";
     KEY_REPLAY_WINDOW: Var Route Other, OrOff(&Duration), Value("1m"),
         "How long an address may not repeat a Sec-WebSocket-Key.";
+    ON_FULL: Var Route Other, Choice(&["refuse", "close_oldest"]), Value("refuse"),
+        "What happens to a socket that finds no slot left under `MAX_SOCKETS_IP` or `MAX_SOCKETS_USER`: it is refused, or the oldest socket is closed and it takes that one's slot.";
     ON_LIMITER_FAILURE: Var Route Other, Choice(&["reject", "admit"]), Value("reject"),
         "What happens to an attempt when a counter does not answer.";
     ON_REGISTRY_FAILURE: Var Route Other, Choice(&["reject", "admit"]), Value("reject"),

@@ -122,6 +122,13 @@ impl<'a, P: Platform> Attempt<'a, P> {
             self.record.note_lapses(lapses);
         }
         self.register(found, &authenticated).await?;
+        // Last of all: nobody whom another check refuses may close somebody's socket.
+        if !self.reservations.ledgers.full.is_empty() {
+            self.enter(Stage::Counters);
+            let ledgers = &mut self.reservations.ledgers;
+            let lapses = counters.replace_oldest(ledgers).await?;
+            self.record.note_lapses(lapses);
+        }
         Ok(Deed::Forward(Socket {
             found,
             handshake,

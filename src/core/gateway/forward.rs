@@ -36,7 +36,8 @@ impl<'a, P: Platform> Attempt<'a, P> {
         );
         self.assert(found, &authenticated, &mut forward);
         forward.change(changes);
-        let (reply, upstream) = self.platform.forward(&forward).await?;
+        let sent = self.platform.forward(&forward).await;
+        let (reply, upstream) = sent.map_err(|failure| policy.upstream.explain(failure.into()))?;
         match reply.judge(&offer) {
             Ok(protocol) => {
                 self.record.outcome = Outcome::Admitted;
@@ -49,7 +50,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
             }
             Err(rejection) => {
                 self.platform.discard(upstream);
-                Err(rejection)
+                Err(policy.upstream.explain(rejection))
             }
         }
     }

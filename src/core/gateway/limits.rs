@@ -1,6 +1,7 @@
 //! The ledgers of addresses and users: what is known of them at step 6, what they are asked at
 //! step 9, and what their answers mean.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -10,9 +11,10 @@ use super::gate::Gate;
 use super::platform::{LedgerCall, ObjectReply, Platform};
 use crate::checks::handshake::Nonce;
 use crate::limits::deny_cache::WaitKind;
-use crate::limits::ledger::{LedgerRequest, LedgerResponse, Operation, Slot};
+use crate::limits::ledger::{EntryId, LedgerRequest, LedgerResponse, Operation, Slot};
+use crate::limits::quota::{Limits, Quota};
 use crate::limits::scope::{LimitScope, ledger_of_address, ledger_of_user};
-use crate::policy::{Counting, FailurePolicy, ScopeLimits};
+use crate::policy::{Counting, FailurePolicy, OnFull, ScopeLimits};
 use crate::request::address::AddressKey;
 use crate::response::reason::{Reason, Rejection};
 use crate::token::Authenticated;
@@ -34,6 +36,9 @@ pub(super) struct LedgerReservations<C> {
     pub user: Option<LedgerCall>,
     /// The channels of its slots and of its registration.
     pub channels: Vec<C>,
+    /// What the ledgers without a free slot are to be asked once all other checks have passed: to
+    /// replace their oldest sockets.
+    pub full: Vec<LedgerCall>,
 }
 
 impl<C> Default for LedgerReservations<C> {
@@ -41,6 +46,7 @@ impl<C> Default for LedgerReservations<C> {
         Self {
             user: None,
             channels: Vec::new(),
+            full: Vec::new(),
         }
     }
 }
@@ -64,8 +70,10 @@ impl Gate {
     ) -> Result<(), Rejection> {
         let ledger = ledger_of_address(address);
         let known = self.known.borrow();
-        if counting.address.limits.ban.is_some() && known.ban(&ledger, now).is_some() {
-            return Err(Reason::Banned.because(KNOWN));
+        if counting.address.limits.ban.is_some()
+            && let Some(left) = known.ban(&ledger, now)
+        {
+            return Err(banned(KNOWN, now + left));
         }
         drop(known);
         self.check_quota(LimitScope::Address, &counting.address, &ledger, now)
@@ -93,7 +101,7 @@ impl Gate {
             return Ok(());
         };
         match self.known.borrow().limit(ledger, &counted.group, now) {
-            Some(wait) => Err(Reason::RateLimited { scope, quota, wait }.because(KNOWN)),
+            Some(wait) => Err(limited(scope, quota, wait, now, KNOWN)),
             None => Ok(()),
         }
     }
@@ -103,9 +111,8 @@ impl Gate {
         let (exhausted_for, banned_for) = match *answer {
             LedgerResponse::Counted(outlook)
             | LedgerResponse::Replayed(outlook)
-            | LedgerResponse::TooManySockets(outlook) => {
-                (Some(outlook.exhausted_for), outlook.banned_for)
-            }
+            | LedgerResponse::TooManySockets(outlook)
+            | LedgerResponse::Full(outlook) => (Some(outlook.exhausted_for), outlook.banned_for),
             LedgerResponse::Limited { wait } => (Some(wait), Duration::ZERO),
             LedgerResponse::Banned { left } => (None, left),
         };
@@ -146,14 +153,13 @@ impl<P: Platform> Counters<'_, P> {
         is_asked.then(|| {
             let operation = match max {
                 None => Operation::Admit { id: key },
-                Some(max) => Operation::Open {
-                    id: key,
-                    slot: Slot {
+                Some(max) => {
+                    let slot = Slot {
                         id: platform.random(),
                         max,
-                    },
-                    counts_if_full: true,
-                },
+                    };
+                    counting.on_full.operation(key, slot, true)
+                }
             };
             counting.call_address(address, operation, platform.now())
         })
@@ -179,11 +185,10 @@ impl<P: Platform> Counters<'_, P> {
         }
         let operation = match (counted.max_sockets, admission) {
             (None, _) | (_, Admission::Request) => Operation::Admit { id: Some(id) },
-            (Some(max), Admission::Socket { .. }) => Operation::Open {
-                id: Some(id),
-                slot: Slot { id, max },
-                counts_if_full: false,
-            },
+            (Some(max), Admission::Socket { .. }) => {
+                let slot = Slot { id, max };
+                self.counting.on_full.operation(Some(id), slot, false)
+            }
         };
         call(operation, ledger)
     }
@@ -205,16 +210,33 @@ impl<P: Platform> Counters<'_, P> {
                 Ok(answer) => {
                     self.gate.learn(call, &answer, self.platform.now());
                     let verdict = call.judge(answer);
-                    if verdict.is_err() && call.scope == LimitScope::User {
+                    // One that replaces another was counted before.
+                    let is_first = !matches!(call.request.operation, Operation::Replace { .. });
+                    if verdict.is_err() && call.scope == LimitScope::User && is_first {
                         held.user = None;
                     }
                     verdict?;
+                    held.full.extend(call.replacing(answer));
                 }
                 Err(failure) => {
                     let failure = format!("{}: {failure}", call.scope);
                     lapses.extend(self.lapse(failure)?);
                 }
             }
+        }
+        Ok(lapses)
+    }
+
+    /// Asks the ledgers without a free slot to replace their oldest sockets: the user's first, whose
+    /// oldest socket may hold a slot of the address as well.
+    pub async fn replace_oldest(
+        &self,
+        held: &mut LedgerReservations<P::Channel>,
+    ) -> Result<Lapses, Rejection> {
+        let mut lapses = Lapses::default();
+        while let Some(mut call) = held.full.pop() {
+            call.request.now = self.platform.now();
+            lapses.extend(self.ask(&[call], held).await?);
         }
         Ok(lapses)
     }
@@ -229,6 +251,7 @@ impl<P: Platform> Counters<'_, P> {
     /// refused, or admitted `without` that.
     pub fn registry_lapse(&self, without: &str, failure: String) -> Result<Lapses, Rejection> {
         self.by_policy(self.counting.on_registry_failure, without, failure)
+            .map_err(|rejection| rejection.by("ON_REGISTRY_FAILURE"))
     }
 
     fn by_policy(
@@ -250,31 +273,113 @@ impl<P: Platform> Counters<'_, P> {
     }
 }
 
-const KNOWN: &str = "known in this isolate";
+pub(super) const KNOWN: &str = "known in this isolate";
+
+/// The refusal where a quota is used up.
+pub(super) fn limited(
+    scope: LimitScope,
+    quota: Quota,
+    wait: Duration,
+    now: Timestamp,
+    cause: impl Into<Cow<'static, str>>,
+) -> Rejection {
+    let rejection = Reason::RateLimited { scope, quota, wait }.because(cause);
+    rejection.with(|evidence| {
+        evidence.detail = Some(quota.to_string());
+        evidence.party = Some(scope.name().into());
+        evidence.until = Some(now + wait);
+    })
+}
+
+fn banned(cause: impl Into<Cow<'static, str>>, until: Timestamp) -> Rejection {
+    Reason::Banned.because(cause).with(|evidence| {
+        evidence.party = Some(LimitScope::Address.name().into());
+        evidence.until = Some(until);
+    })
+}
+
+fn answer_of(scope: LimitScope) -> String {
+    format!("the answer of {scope}")
+}
 
 impl LedgerCall {
     fn judge(&self, answer: LedgerResponse) -> Result<(), Rejection> {
         let scope = self.scope;
         match (answer, self.request.limits.quota) {
-            (LedgerResponse::Counted(_), _) => Ok(()),
+            (LedgerResponse::Counted(_) | LedgerResponse::Full(_), _) => Ok(()),
             (LedgerResponse::Replayed(_), _) => {
                 Err(Reason::ReplayedKey.because("the address used this key before"))
             }
             (LedgerResponse::TooManySockets(_), _) => {
-                Err(Reason::TooManySockets { scope }.because(format!("the answer of {scope}")))
+                let max = self
+                    .request
+                    .operation
+                    .slot()
+                    .map(|slot| slot.max.to_string());
+                let cause = match self.request.operation {
+                    Operation::Replace { .. } => {
+                        format!("the answer of {scope}: its oldest socket did not close in time")
+                    }
+                    _ => answer_of(scope),
+                };
+                Err(Reason::TooManySockets { scope }
+                    .because(cause)
+                    .with(|evidence| {
+                        evidence.detail = max;
+                        evidence.party = Some(scope.name().into());
+                    }))
             }
-            (LedgerResponse::Limited { wait }, Some(quota)) => {
-                Err(Reason::RateLimited { scope, quota, wait }
-                    .because(format!("the answer of {scope}")))
-            }
+            (LedgerResponse::Limited { wait }, Some(quota)) => Err(limited(
+                scope,
+                quota,
+                wait,
+                self.request.now,
+                answer_of(scope),
+            )),
             // Without a quota only a full ledger limits.
             (LedgerResponse::Limited { wait }, None) => {
                 Err(Reason::LimiterUnavailable { retry_after: wait }
                     .because(format!("{scope} is full")))
             }
-            (LedgerResponse::Banned { .. }, _) => {
-                Err(Reason::Banned.because(format!("the answer of {scope}")))
+            (LedgerResponse::Banned { left }, _) => {
+                Err(banned(answer_of(scope), self.request.now + left))
             }
+        }
+    }
+}
+
+impl LedgerCall {
+    /// The question that follows the answer to this one, where a socket may replace another.
+    fn replacing(&self, answer: LedgerResponse) -> Option<Self> {
+        let (LedgerResponse::Full(_), Operation::Claim { slot, .. }) =
+            (answer, self.request.operation)
+        else {
+            return None;
+        };
+        // Half of the time is for the way there and back.
+        let patience = self.timeout / 2;
+        Some(Self {
+            request: LedgerRequest {
+                group: String::new(),
+                limits: Limits::default(),
+                operation: Operation::Replace { slot, patience },
+                now: self.request.now,
+            },
+            ..self.clone()
+        })
+    }
+}
+
+impl OnFull {
+    /// How an attempt asks for a slot. `counts`: it is counted even if it is refused for want of one.
+    fn operation(self, id: Option<EntryId>, slot: Slot, counts: bool) -> Operation {
+        match self {
+            Self::Refuse => Operation::Open {
+                id,
+                slot,
+                counts_if_full: counts,
+            },
+            Self::CloseOldest => Operation::Claim { id, slot },
         }
     }
 }

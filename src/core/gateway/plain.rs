@@ -120,7 +120,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
         self.keep_ticket_back(found, &mut forward);
         self.assert(found, &authenticated, &mut forward);
         forward.change(changes);
-        self.pass_plain(&forward).await
+        self.pass_plain(found, &forward).await
     }
 
     /// Counts a preflight against its address and passes it on, without anything that could
@@ -140,7 +140,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
         );
         self.keep_ticket_back(found, &mut forward);
         forward.change(self.unchecked_headers(found)?);
-        self.pass_plain(&forward).await
+        self.pass_plain(found, &forward).await
     }
 
     /// A plain request on a route that proxies them. No check is made beyond step 4.
@@ -154,7 +154,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
             &self.record.request_id,
         );
         forward.change(self.unchecked_headers(found)?);
-        self.pass_plain(&forward).await
+        self.pass_plain(found, &forward).await
     }
 
     /// What `UPSTREAM_HEADERS` makes of a request that nobody checked.
@@ -176,8 +176,14 @@ impl<'a, P: Platform> Attempt<'a, P> {
         }
     }
 
-    async fn pass_plain(&mut self, forward: &Forward<'_>) -> Result<Passage<P>, Rejection> {
-        let (_, upstream) = self.platform.forward(forward).await?;
+    async fn pass_plain(
+        &mut self,
+        found: Found<'_>,
+        forward: &Forward<'_>,
+    ) -> Result<Passage<P>, Rejection> {
+        let upstream = &found.route.policy.upstream;
+        let sent = self.platform.forward(forward).await;
+        let (_, upstream) = sent.map_err(|failure| upstream.explain(failure.into()))?;
         self.record.outcome = Outcome::Proxied;
         Ok(Passage::Plain { upstream })
     }

@@ -9,6 +9,7 @@
 
 mod bans;
 mod journal;
+mod replacing;
 mod slots;
 mod step;
 mod stored;
@@ -25,6 +26,7 @@ use journal::Journal;
 use slots::Slots;
 
 pub use bans::MAX_FAILURES;
+pub use replacing::{CLOSE_WAIT, Succession};
 pub use slots::{ChannelState, Departure, LEASE, MAX_SOCKETS, Slot};
 pub use stored::{CorruptRow, Row};
 
@@ -60,6 +62,11 @@ pub enum Operation {
         slot: Slot,
         counts_if_full: bool,
     },
+    /// Admit an attempt that needs a slot, and may replace the oldest socket to get one: where all
+    /// slots are taken, it counts, and [`Operation::Replace`] is to follow.
+    Claim { id: Option<EntryId>, slot: Slot },
+    /// Close the oldest socket, and take its slot once it is closed; not after `patience`.
+    Replace { slot: Slot, patience: Duration },
     /// Give a socket that has or had a slot a new channel.
     Attach { slot: Slot },
     /// Count an attempt that was refused elsewhere. `is_failure`: it also counts towards a ban.
@@ -76,7 +83,10 @@ impl Operation {
     /// The slot that the operation asks for. If it is granted, it gets a channel.
     pub fn slot(self) -> Option<Slot> {
         match self {
-            Self::Open { slot, .. } | Self::Attach { slot } => Some(slot),
+            Self::Open { slot, .. }
+            | Self::Claim { slot, .. }
+            | Self::Replace { slot, .. }
+            | Self::Attach { slot } => Some(slot),
             Self::Admit { .. }
             | Self::Count { .. }
             | Self::Fail
@@ -95,6 +105,8 @@ pub enum LedgerResponse {
     Replayed(Outlook),
     /// Refused: all slots are taken.
     TooManySockets(Outlook),
+    /// Counted as requested, but all slots are taken by sockets that may be replaced.
+    Full(Outlook),
     /// Refused and not counted. The next attempt after `wait` will be admitted.
     Limited { wait: Duration },
     /// Refused and not counted. No attempt is admitted while the ban holds.

@@ -269,7 +269,7 @@ impl FactSource {
             Self::Claim(_) | Self::Token => Reason::InsufficientScope { scopes: Vec::new() },
             Self::Parameter(_) | Self::UpstreamOrigin => Reason::NoRoute,
         };
-        reason.because(cause)
+        reason.because(cause).by("UPSTREAM_HEADERS")
     }
 }
 

@@ -90,6 +90,22 @@ export function left(state, gone) {
 }
 
 /**
+ * Sends a message through the channels with this id.
+ * @param {DurableObjectState} state
+ * @param {string} id
+ * @param {string} message
+ */
+export function tellChannels(state, id, message) {
+  for (const socket of state.getWebSockets(id)) {
+    try {
+      socket.send(message);
+    } catch {
+      // It is closed already.
+    }
+  }
+}
+
+/**
  * Closes the channels with this id.
  * @param {DurableObjectState} state
  * @param {string} id

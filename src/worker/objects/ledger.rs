@@ -2,11 +2,12 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use portcullis::gateway::platform::{LedgerCall, ObjectReply};
 use portcullis::limits::ledger::{
-    ChannelState, Departure, Ledger as LedgerState, LedgerChange, LedgerRequest, LedgerResponse,
-    Row, wire,
+    ChannelState, Departure, EntryId, Ledger as LedgerState, LedgerChange, LedgerRequest,
+    LedgerResponse, Operation, Outlook, Row, wire,
 };
 use portcullis::limits::two_clocks::TwoClocks;
 use portcullis::policy::LEDGER_BINDING;
@@ -20,6 +21,7 @@ use worker::{Context, Env, Error, Result, State, console_error};
 
 use crate::clock::now;
 use crate::host;
+use crate::objects::waiters::Waiters;
 use crate::sockets::channel::Channel;
 use crate::sockets::slot::{self, SlotRequest};
 
@@ -79,7 +81,14 @@ struct Object {
     state: State,
     env: Env,
     memory: RefCell<Option<LedgerState>>,
+    waiters: Waiters,
 }
+
+/// The answer to a socket that waited for a slot in vain.
+const TOO_MANY: LedgerResponse = LedgerResponse::TooManySockets(Outlook {
+    exhausted_for: Duration::ZERO,
+    banned_for: Duration::ZERO,
+});
 
 /// The path by which an object returns its time, and how many objects are there to be asked.
 const CLOCK_PATH: &str = "/clock";
@@ -98,12 +107,13 @@ impl Ledger {
             state: state.into(),
             env,
             memory: RefCell::default(),
+            waiters: Waiters::default(),
         }))
     }
 
     pub fn fetch(&self, request: web_sys::Request) -> std::result::Result<JsValue, JsValue> {
         let url = request.url();
-        Ok(self.0.answer(RequestUrl::split(&url).path)?)
+        Ok(answer(&self.0, RequestUrl::split(&url).path)?)
     }
 
     pub fn alarm(&self) -> js_sys::Promise {
@@ -139,26 +149,76 @@ impl Ledger {
 /// The code with which an isolate closes a channel that it takes for broken.
 const LOST: u16 = 1011;
 
-impl Object {
-    fn answer(&self, path: &str) -> Result<JsValue> {
-        if path == CLOCK_PATH {
-            return Ok(host::answer_by_header(&now().0.to_string()).into());
-        }
-        let request = wire::decode_request(path)
-            .ok_or_else(|| Error::from("the path of the ledger's URL is not a request"))?;
-        let answer = self.step(&request)?;
+/// Answers a request. One that waits for a slot is answered by a promise.
+fn answer(object: &Rc<Object>, path: &str) -> Result<JsValue> {
+    if path == CLOCK_PATH {
+        return Ok(host::answer_by_header(&now().0.to_string()).into());
+    }
+    let request = wire::decode_request(path)
+        .ok_or_else(|| Error::from("the path of the ledger's URL is not a request"))?;
+    let answer = object.step(&request)?;
+    let Some(slot) = request.operation.slot() else {
         let text = wire::encode_response(&answer);
-        let Some(slot) = request.operation.slot() else {
-            return Ok(host::answer_by_header(&text).into());
-        };
+        return Ok(host::answer_by_header(&text).into());
+    };
+    let response = match (answer, request.operation) {
         // Nothing waits between the step and this, so no slot is without its channel.
-        if matches!(answer, LedgerResponse::Counted(_)) {
-            let id = wire::hex(slot.id);
-            return Ok(slot::accept(self.state.as_raw(), &id, &text)?);
+        (LedgerResponse::Counted(_), _) => object.accept(slot.id, &answer)?,
+        (LedgerResponse::Full(_), Operation::Replace { patience, .. }) => {
+            let waits = object.clone();
+            let give_up = move || waits.give_up(slot.id);
+            object.waiters.promise(slot.id, patience, give_up).into()
         }
-        // For a socket that attaches again and finds its slot taken.
-        let message = CloseReason::LimiterUnavailable.message();
-        Ok(slot::refuse(&text, &message.expect("the gate's own code")))
+        _ => refuse(&answer),
+    };
+    object.succeed(TwoClocks::new(now(), request.now))?;
+    Ok(response)
+}
+
+/// The answer to a request that gets no slot.
+fn refuse(answer: &LedgerResponse) -> JsValue {
+    // For a socket that attaches again and finds its slot taken.
+    let message = CloseReason::LimiterUnavailable.message();
+    let text = wire::encode_response(answer);
+    slot::refuse(&text, &message.expect("the gate's own code"))
+}
+
+impl Object {
+    fn accept(&self, id: EntryId, answer: &LedgerResponse) -> Result<JsValue> {
+        let text = wire::encode_response(answer);
+        Ok(slot::accept(self.state.as_raw(), &wire::hex(id), &text)?)
+    }
+
+    /// Hands over slots to sockets that wait for them, and has the oldest ones closed for others.
+    fn succeed(&self, now: TwoClocks) -> Result<()> {
+        let mut memory = self.memory.borrow_mut();
+        let memory = self.load(&mut memory)?;
+        if !memory.has_waiting() {
+            return Ok(());
+        }
+        let (succession, change) = memory.succeed(now);
+        self.apply(change)?;
+        for id in succession.granted {
+            let granted = LedgerResponse::Counted(Outlook::default());
+            self.waiters.answer(&id, &self.accept(id, &granted)?);
+        }
+        for id in succession.beaten {
+            self.waiters.answer(&id, &refuse(&TOO_MANY));
+        }
+        let message = CloseReason::Replaced.message();
+        let message = message.expect("the gate's own code");
+        for id in succession.replaced {
+            slot::tell(self.state.as_raw(), &wire::hex(id), &message);
+        }
+        Ok(())
+    }
+
+    /// Refuses a socket that has waited long enough.
+    fn give_up(&self, id: EntryId) {
+        if let Some(memory) = self.memory.borrow_mut().as_mut() {
+            memory.give_up(&id);
+        }
+        self.waiters.answer(&id, &refuse(&TOO_MANY));
     }
 
     /// Frees the slots of lost sockets, and empties the storage of an idle ledger. Two clocks have
@@ -206,7 +266,9 @@ impl Object {
         let id = wire::parse_id(&id).ok_or_else(|| Error::from("a channel has another name"))?;
         let mut memory = self.memory.borrow_mut();
         let change = self.load(&mut memory)?.leave(&id, how, now());
-        self.apply(change)
+        drop(memory);
+        self.apply(change)?;
+        self.succeed(TwoClocks::new(now(), now()))
     }
 
     fn has_unheard_sockets(&self) -> bool {
@@ -219,7 +281,9 @@ impl Object {
     fn reconcile(&self, now: TwoClocks) -> Result<()> {
         let mut memory = self.memory.borrow_mut();
         let change = self.reconcile_slots(self.load(&mut memory)?, now);
-        self.apply(change)
+        drop(memory);
+        self.apply(change)?;
+        self.succeed(now)
     }
 
     fn reconcile_slots(&self, memory: &mut LedgerState, now: TwoClocks) -> LedgerChange {

@@ -41,6 +41,10 @@ extern "C" {
     #[wasm_bindgen(js_name = left)]
     pub fn left(state: &JsValue, gone: &JsValue) -> Option<String>;
 
+    /// Sends a message through the channels of a socket.
+    #[wasm_bindgen(js_name = tellChannels)]
+    pub fn tell(state: &JsValue, id: &str, message: &str);
+
     #[wasm_bindgen(js_name = closeChannels)]
     pub fn close_channels(state: &JsValue, id: &str);
 }

@@ -15,8 +15,9 @@ use portcullis::gateway::platform::{
     OneTimeObjects, Random, Registration, Registry, RouteCall, RoutePools, Upstreams, Wait,
 };
 use portcullis::gateway::{Gate, Passage};
-use portcullis::limits::ledger::{Ledger, LedgerResponse, Operation};
+use portcullis::limits::ledger::{Departure, Ledger, LedgerResponse, Operation, Outlook};
 use portcullis::limits::route_pool::{Pool, PoolResponse};
+use portcullis::limits::two_clocks::TwoClocks;
 use portcullis::one_time::store::{self, StoreChange, StoreRequest, StoreResponse, StoredValue};
 use portcullis::policy::{LEDGER_BINDING, ONE_TIME_BINDING, REGISTRY_BINDING, ROUTE_QUOTA_BINDING};
 use portcullis::record::Record;
@@ -62,6 +63,8 @@ pub struct Scripted {
     /// The key sets that there are, by URL.
     pub key_sets: RefCell<BTreeMap<String, String>>,
     pub discarded: Cell<u32>,
+    /// The records of work after responses.
+    pub recorded: RefCell<Vec<Record>>,
     /// Every question in its order.
     asked: RefCell<Vec<String>>,
     background: RefCell<VecDeque<BackgroundTask>>,
@@ -197,6 +200,7 @@ impl Scripted {
             provider_hangs: Cell::new(false),
             key_sets: RefCell::default(),
             discarded: Cell::new(0),
+            recorded: RefCell::default(),
             asked: RefCell::default(),
             background: RefCell::default(),
             ledgers: RefCell::default(),
@@ -248,7 +252,13 @@ impl Scripted {
         loop {
             let next = self.background.borrow_mut().pop_front();
             let Some(task) = next else { return lines };
-            lines.extend(ready(self.gate.perform(self, task)).err());
+            match ready(self.gate.perform(self, task)) {
+                Ok(record) => self
+                    .recorded
+                    .borrow_mut()
+                    .extend(record.map(|record| *record)),
+                Err(line) => lines.push(line),
+            }
         }
     }
 
@@ -380,6 +390,8 @@ impl Ledgers for Scripted {
         let what = match call.request.operation {
             Operation::Admit { .. } => "admit",
             Operation::Open { .. } => "open",
+            Operation::Claim { .. } => "claim",
+            Operation::Replace { .. } => "replace",
             Operation::Attach { .. } => "attach",
             Operation::Count { is_failure: false } => "count",
             Operation::Count { is_failure: true } => "count a failure",
@@ -396,7 +408,24 @@ impl Ledgers for Scripted {
         }
         let mut ledgers = self.ledgers.borrow_mut();
         let ledger = ledgers.entry(call.ledger.clone()).or_default();
-        let (answer, _) = ledger.step(&call.request, self.now.get());
+        let (mut answer, _) = ledger.step(&call.request, self.now.get());
+        // Sockets that are replaced close at once.
+        if let Operation::Replace { slot, .. } = call.request.operation
+            && ledger.has_waiting()
+        {
+            let now = self.now.get();
+            let clocks = TwoClocks::new(now, now);
+            for id in ledger.succeed(clocks).0.replaced {
+                self.note(format!("{owner}: one is replaced"));
+                ledger.leave(&id, Departure::SocketOver, now);
+            }
+            let (succession, _) = ledger.succeed(clocks);
+            let outlook = Outlook::default();
+            answer = match succession.granted.contains(&slot.id) {
+                true => LedgerResponse::Counted(outlook),
+                false => LedgerResponse::TooManySockets(outlook),
+            };
+        }
         let has_slot = call.request.operation.slot().is_some();
         let is_granted = matches!(answer, LedgerResponse::Counted(_));
         ObjectReply {

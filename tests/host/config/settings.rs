@@ -5,7 +5,8 @@ use portcullis::checks::permission::Permission;
 use portcullis::config::{Settings, Var};
 use portcullis::limits::quota::{Limits, Quota};
 use portcullis::policy::{
-    Counting, FailurePolicy, Judging, LEDGER_BINDING, PlainHttp, Policy, RejectWith, ScopeLimits,
+    Counting, FailurePolicy, Judging, LEDGER_BINDING, OnFull, PlainHttp, Policy, RejectWith,
+    ScopeLimits,
 };
 use portcullis::relay::RelayMode;
 use portcullis::request::address::Ipv6Prefix;
@@ -102,6 +103,7 @@ fn the_least_settings_give_the_contracts_defaults() {
         user: ScopeLimits::default(),
         route: None,
         ipv6_prefix: Ipv6Prefix::default(),
+        on_full: OnFull::Refuse,
         on_failure: FailurePolicy::Reject,
         on_registry_failure: FailurePolicy::Reject,
         timeout: seconds(2),
@@ -146,6 +148,9 @@ fn every_setting_takes_its_good_values() {
     };
     assert_eq!(registry("reject"), FailurePolicy::Reject);
     assert_eq!(registry("admit"), FailurePolicy::Admit);
+    let on_full = |value| sound(&[("ON_FULL", value)]).counting.on_full;
+    assert_eq!(on_full("refuse"), OnFull::Refuse);
+    assert_eq!(on_full("close_oldest"), OnFull::CloseOldest);
     let plain = |value| sound(&[("PLAIN_HTTP", value)]).plain_http;
     assert_eq!(
         [plain("reject"), plain("proxy"), plain("guard")],

@@ -111,7 +111,7 @@ fn the_documentation_has_every_setting_as_the_table_has_it() {
 }
 
 /// A value of each setting that a route may have. None is the default.
-const OTHER_VALUES: [(&str, &str); 55] = [
+const OTHER_VALUES: [(&str, &str); 56] = [
     ("ALLOWED_ORIGINS", "https://other.example.com"),
     ("ORIGIN_MISSING", "allow"),
     ("REQUIRE_TLS", "false"),
@@ -160,6 +160,7 @@ const OTHER_VALUES: [(&str, &str); 55] = [
     ("IPV6_PREFIX", "56"),
     ("BAN_AFTER", "20/1m for 1h"),
     ("KEY_REPLAY_WINDOW", "off"),
+    ("ON_FULL", "close_oldest"),
     ("ON_LIMITER_FAILURE", "admit"),
     ("ON_REGISTRY_FAILURE", "admit"),
     ("LIMITER_TIMEOUT", "1s"),

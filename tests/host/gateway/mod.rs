@@ -7,6 +7,7 @@ mod limiter_properties;
 mod one_time;
 mod plain;
 mod providers;
+mod records;
 mod refresh;
 mod registration;
 mod reservations;

@@ -98,7 +98,7 @@ fn a_request_is_counted_and_takes_no_slot_and_is_not_registered() {
 fn what_is_revoked_holds_for_plain_requests() {
     let gate = gate(&[("ADMIN_TOKEN", ADMIN)]);
     let end = DenialReason::Revoked;
-    let refused = RegistryResponse::Refused { end };
+    let refused = RegistryResponse::Refused { end, by: None };
     gate.registry.borrow_mut().push_back(refused);
     assert_eq!(
         gate.knock(&get(ALICE)).line(),

@@ -21,7 +21,7 @@ fn revoked(gate: &Scripted) {
     let end = DenialReason::Revoked;
     gate.registry
         .borrow_mut()
-        .push_back(RegistryResponse::Refused { end });
+        .push_back(RegistryResponse::Refused { end, by: None });
 }
 
 #[test]
@@ -38,6 +38,41 @@ fn a_refusal_at_the_registry_gives_back_user_route_and_slot() {
     gate.pass(seconds(5));
     let answer = gate.knock(&upgrade_with_key(ALICE, 'B'));
     assert_eq!(answer.what, "socket", "{answer:?}");
+}
+
+#[test]
+fn the_oldest_socket_is_replaced_last_of_all() {
+    let gate = Scripted::with(&[
+        ("ADMIN_TOKEN", ADMIN),
+        ("RATE_LIMIT_IP", "off"),
+        ("KEY_REPLAY_WINDOW", "off"),
+        ("MAX_SOCKETS_IP", "2"),
+        ("MAX_SOCKETS_USER", "1"),
+        ("RATE_LIMIT_USER", "2/1m"),
+        ("ON_FULL", "close_oldest"),
+    ]);
+    let knock = |key| gate.knock(&upgrade_with_key(ALICE, key)).what;
+    let first = ["address: claim", "user: claim", "registry: register"];
+    assert_eq!(knock('A'), "socket");
+    assert_eq!(gate.take_asked(), [&first[..], &["server"]].concat());
+    // One that the registry refuses closes nobody's socket, and is given back.
+    revoked(&gate);
+    assert_eq!(knock('B'), "revoked");
+    assert_eq!(
+        gate.take_asked(),
+        [&first[..], &["user: give back"]].concat()
+    );
+    gate.pass(seconds(6));
+    assert_eq!(knock('C'), "socket");
+    // The user's first: it may make room at the address as well.
+    let then = [
+        "user: replace",
+        "user: one is replaced",
+        "address: replace",
+        "address: one is replaced",
+        "server",
+    ];
+    assert_eq!(gate.take_asked(), [&first[..], &then].concat());
 }
 
 #[test]

@@ -103,11 +103,16 @@ impl World {
                 assert!(wait <= quota.window(), "{wait:?}");
             }
             LedgerResponse::Replayed(_) => panic!("nothing is replayed"),
-            LedgerResponse::TooManySockets(_) => panic!("no slot is asked for"),
+            LedgerResponse::TooManySockets(_) | LedgerResponse::Full(_) => {
+                panic!("no slot is asked for")
+            }
             LedgerResponse::Counted(_) => match operation {
                 Operation::Admit { id } => self.admitted.push((is_apart, now, id)),
                 Operation::Count { .. } => self.admitted.push((is_apart, now, None)),
-                Operation::Open { .. } | Operation::Attach { .. } => panic!("no slot is asked for"),
+                Operation::Open { .. }
+                | Operation::Claim { .. }
+                | Operation::Replace { .. }
+                | Operation::Attach { .. } => panic!("no slot is asked for"),
                 Operation::Fail | Operation::Lift => {}
                 Operation::GiveBack { id } => {
                     let mut all = self.admitted.iter();

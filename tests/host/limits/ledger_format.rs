@@ -145,6 +145,20 @@ fn a_question_travels_as_a_path() {
             format!("/open.{hex}.10//0/0/0/0/0/0/0/"),
         ),
         (
+            bare(Operation::Claim { id: None, slot }),
+            format!("/claim.{hex}.10//0/0/0/0/0/0/0/"),
+        ),
+        (
+            LedgerRequest {
+                now: Timestamp(AT),
+                ..bare(Operation::Replace {
+                    slot,
+                    patience: ms(1000),
+                })
+            },
+            format!("/replace/{hex}/10/1000/{AT}"),
+        ),
+        (
             LedgerRequest {
                 now: Timestamp(AT),
                 ..bare(Operation::Attach { slot })
@@ -219,6 +233,10 @@ fn what_is_no_question_is_not_read_as_one() {
         "/attach/00/1/x",
         "/attach/00/1/1/",
         "/attach//1/1",
+        "/claim.00//0/0/0/0/0/0/0/",
+        "/replace/00/1/1",
+        "/replace/00/1/1/x",
+        "/replace/00/1/1/1/",
     ];
     assert_rows(paths.map(|path| (path, wire::decode_request(path), None)));
 }
@@ -243,6 +261,7 @@ fn an_answer_travels_as_a_word_and_numbers() {
             LedgerResponse::TooManySockets(outlook(2, 3)),
             "too-many 2 3",
         ),
+        (LedgerResponse::Full(outlook(0, 3)), "full 0 3"),
         (
             LedgerResponse::Limited { wait: ms(12_345) },
             "limited 12345",

@@ -90,7 +90,10 @@ impl Oracle {
                     self.entries.push((now, group.clone(), None));
                 }
             }
-            Operation::Open { .. } | Operation::Attach { .. } => {
+            Operation::Open { .. }
+            | Operation::Claim { .. }
+            | Operation::Replace { .. }
+            | Operation::Attach { .. } => {
                 unreachable!("slots have tests of their own")
             }
             Operation::Fail => self.fail(limits.ban, now),

@@ -1,7 +1,7 @@
 //! The slots of open sockets. A slot is a lease: the channel between a socket's isolate and the
 //! object renews it, and without a channel it lapses.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::stored::SLOTS;
@@ -48,6 +48,12 @@ pub enum Departure {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Slots {
     pub taken: BTreeMap<EntryId, SlotLease>,
+    /// How many sockets were admitted since these were loaded, and were there then.
+    pub admitted: u64,
+    /// Sockets that wait for the slots of older ones, in the order in which they came.
+    pub waiting: VecDeque<Slot>,
+    /// Those that waited when too many newer ones came.
+    pub beaten: Vec<EntryId>,
     /// Whether the channels were compared with the slots since these were loaded.
     pub is_reconciled: bool,
 }
@@ -66,6 +72,11 @@ pub struct SlotLease {
     pub held: Held,
     /// It took the last slot that was left under its cap.
     pub is_last: bool,
+    /// The order in which sockets were admitted.
+    pub number: u64,
+    /// When it was told that a newer socket replaces it, by the object's clock. Not stored: an object
+    /// that restarts has nobody waiting.
+    pub told: Option<Timestamp>,
     /// The last ping that was seen.
     pinged: Timestamp,
 }
@@ -76,12 +87,18 @@ impl SlotLease {
             since,
             held,
             is_last,
+            number: 0,
+            told: None,
             pinged: Timestamp::default(),
         }
     }
 
     fn lose(&mut self, now: TwoClocks) {
-        *self = Self::new(now, Held::Lost, self.is_last);
+        let number = self.number;
+        *self = Self {
+            number,
+            ..Self::new(now, Held::Lost, self.is_last)
+        };
     }
 
     /// Renews the lease by a ping that was not seen before.
@@ -109,11 +126,9 @@ impl Slots {
         for channel in channels {
             let pinged = present.entry(channel.id).or_insert(channel.pinged);
             *pinged = channel.pinged.max(*pinged);
-            if self.taken.len() < MAX_SOCKETS as usize {
-                self.taken.entry(channel.id).or_insert_with(|| {
-                    is_changed = true;
-                    SlotLease::new(now, Held::ByChannel, false)
-                });
+            if self.taken.len() < MAX_SOCKETS as usize && !self.taken.contains_key(&channel.id) {
+                is_changed = true;
+                self.insert(channel.id, SlotLease::new(now, Held::ByChannel, false));
             }
         }
         let mut lapsed = Vec::new();
@@ -146,9 +161,16 @@ impl Slots {
         let has_room = holds_it || others < max;
         if has_room {
             let lease = SlotLease::new(now, Held::ByChannel, others + 1 >= max);
-            self.taken.insert(slot.id, lease);
+            self.insert(slot.id, lease);
         }
         has_room
+    }
+
+    /// Adds a slot, as the newest one unless this socket holds it already.
+    pub fn insert(&mut self, id: EntryId, lease: SlotLease) {
+        let number = self.taken.get(&id).map_or(self.admitted, |old| old.number);
+        self.admitted += 1;
+        self.taken.insert(id, SlotLease { number, ..lease });
     }
 
     /// Notes that the channel of a slot ended, and returns whether that changed anything.
@@ -241,14 +263,18 @@ impl Ledger {
             return change;
         }
         self.store_slots(&mut change);
+        self.wake_for_slots(now, &mut change);
+        change
+    }
+
+    pub(super) fn wake_for_slots(&mut self, now: TwoClocks, change: &mut LedgerChange) {
         match self.idle_in(now) {
-            Some(_) => self.wake(now, &mut change),
+            Some(_) => self.wake(now, change),
             None => change.wake_in = Some(Duration::ZERO),
         }
         if change.wake_in.is_some() {
             change.write.push(self.head(now));
         }
-        change
     }
 
     pub(super) fn take_slot(
@@ -264,7 +290,7 @@ impl Ledger {
         has_room
     }
 
-    fn store_slots(&self, change: &mut LedgerChange) {
+    pub(super) fn store_slots(&self, change: &mut LedgerChange) {
         match self.slots.taken.is_empty() {
             true => change.delete.push(SLOTS),
             false => change.write.push(self.slots_row()),

@@ -38,6 +38,8 @@ impl Ledger {
                 slot,
                 counts_if_full,
             } => self.open(id, slot, counts_if_full, &mut step),
+            Operation::Claim { id, slot } => self.claim(id, slot, &mut step),
+            Operation::Replace { slot, .. } => self.replace(slot, &mut step),
             Operation::Attach { slot } => self.attach(slot, &mut step),
             Operation::Count { is_failure } => self.count(is_failure, &mut step),
             Operation::Fail => self.count_failure(&mut step),
@@ -49,8 +51,11 @@ impl Ledger {
 
     fn begin<'a>(&mut self, request: &'a LedgerRequest, now: TwoClocks) -> Step<'a> {
         let LedgerRequest { group, limits, .. } = request;
-        // A socket that attaches again names no group and no limits.
-        let names_limits = !matches!(request.operation, Operation::Attach { .. });
+        // A socket that was admitted before names no group and no limits.
+        let names_limits = !matches!(
+            request.operation,
+            Operation::Attach { .. } | Operation::Replace { .. }
+        );
         if let Some(journal) = self.journals.get_mut(group)
             && names_limits
         {
@@ -109,6 +114,27 @@ impl Ledger {
             true => LedgerResponse::Counted(self.outlook(step)),
             false => LedgerResponse::TooManySockets(self.outlook(step)),
         }
+    }
+
+    fn claim(&mut self, id: Option<EntryId>, slot: Slot, step: &mut Step<'_>) -> LedgerResponse {
+        if let Some(refusal) = self.refusal(id, step) {
+            return refusal;
+        }
+        step.slot_taken = self.take_slot(slot, step.now, &mut step.change);
+        self.enter(id, step);
+        match step.slot_taken {
+            true => LedgerResponse::Counted(self.outlook(step)),
+            false => LedgerResponse::Full(self.outlook(step)),
+        }
+    }
+
+    fn replace(&mut self, slot: Slot, step: &mut Step<'_>) -> LedgerResponse {
+        step.slot_taken = self.take_slot(slot, step.now, &mut step.change);
+        if step.slot_taken {
+            return LedgerResponse::Counted(self.outlook(step));
+        }
+        self.slots.line_up(slot);
+        LedgerResponse::Full(self.outlook(step))
     }
 
     fn attach(&mut self, slot: Slot, step: &mut Step<'_>) -> LedgerResponse {

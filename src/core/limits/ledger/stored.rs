@@ -117,10 +117,13 @@ impl Ledger {
         Row { number: HEAD, data }
     }
 
-    /// The slots as they are now: for each its id, and when it was taken or lost.
+    /// The slots as they are now, oldest socket first: for each its id, and when it was taken or
+    /// lost.
     pub(super) fn slots_row(&self) -> Row {
         let mut data = Vec::new();
-        for (id, lease) in &self.slots.taken {
+        let mut leases: Vec<_> = self.slots.taken.iter().collect();
+        leases.sort_unstable_by_key(|(_, lease)| lease.number);
+        for (id, lease) in leases {
             data.extend(id);
             put(&mut data, lease.since.object().0);
             let lost = match lease.held {
@@ -227,14 +230,10 @@ impl Reader<'_> {
                 _ => Held::Lost,
             };
             let lease = SlotLease::new(since, held, caller & LAST != 0);
-            let is_next = slots
-                .taken
-                .last_key_value()
-                .is_none_or(|(last, _)| *last < id);
-            if !is_next || slots.taken.len() >= MAX_SOCKETS as usize {
+            if slots.taken.contains_key(&id) || slots.taken.len() >= MAX_SOCKETS as usize {
                 return None;
             }
-            slots.taken.insert(id, lease);
+            slots.insert(id, lease);
         }
         Some(slots)
     }

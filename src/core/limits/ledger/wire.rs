@@ -12,10 +12,18 @@ use crate::util::time::{Timestamp, millis};
 /// Writes a request as `/<operation>/<id in hex>/<now>/<count>/<window>/<replay window>/<failures>/
 /// <their window>/<length of the ban>/<group>`. Times are in milliseconds; zero or nothing is
 /// absent. The operation that asks for a slot is `open.<slot>.<max>` or, if it counts when there is
-/// none, `open-counted.<slot>.<max>`. A socket attaches again by `/attach/<slot>/<max>/<now>`.
+/// none, `open-counted.<slot>.<max>`, or, if it may replace another, `claim.<slot>.<max>`. It then
+/// does by `/replace/<slot>/<max>/<patience>/<now>`. A socket attaches again by
+/// `/attach/<slot>/<max>/<now>`.
 pub fn encode_request(request: &LedgerRequest) -> String {
-    if let Operation::Attach { slot } = request.operation {
-        return format!("{}{}", attach_prefix(slot), request.now.0);
+    let now = request.now.0;
+    match request.operation {
+        Operation::Attach { slot } => return format!("{}{now}", attach_prefix(slot)),
+        Operation::Replace { slot, patience } => {
+            let Slot { id, max } = slot;
+            return format!("/{REPLACE}/{}/{max}/{}/{now}", hex(id), millis(patience));
+        }
+        _ => {}
     }
     let Limits {
         quota,
@@ -32,7 +40,11 @@ pub fn encode_request(request: &LedgerRequest) -> String {
             let word = if counts_if_full { OPEN_COUNTED } else { OPEN };
             (format!("{word}.{}.{max}", hex(slot)), id.map(hex))
         }
-        Operation::Attach { .. } => unreachable!("written above"),
+        Operation::Claim {
+            id,
+            slot: Slot { id: slot, max },
+        } => (format!("{CLAIM}.{}.{max}", hex(slot)), id.map(hex)),
+        Operation::Attach { .. } | Operation::Replace { .. } => unreachable!("written above"),
         Operation::Count { is_failure: false } => ("count".to_owned(), None),
         Operation::Count { is_failure: true } => ("count-failure".to_owned(), None),
         Operation::Fail => ("fail".to_owned(), None),
@@ -59,6 +71,8 @@ pub fn attach_prefix(Slot { id, max }: Slot) -> String {
 
 const OPEN: &str = "open";
 const OPEN_COUNTED: &str = "open-counted";
+const CLAIM: &str = "claim";
+const REPLACE: &str = "replace";
 const ATTACH: &str = "attach";
 
 /// An id in hexadecimal.
@@ -81,9 +95,15 @@ fn slot<'a>(mut parts: impl Iterator<Item = &'a str>) -> Option<Slot> {
 pub fn decode_request(path: &str) -> Option<LedgerRequest> {
     let mut parts = path.strip_prefix('/')?.split('/');
     let operation = parts.next()?;
-    if operation == ATTACH {
-        let operation = Operation::Attach {
-            slot: slot(&mut parts)?,
+    if [ATTACH, REPLACE].contains(&operation) {
+        let is_attached = operation == ATTACH;
+        let slot = slot(&mut parts)?;
+        let operation = match is_attached {
+            true => Operation::Attach { slot },
+            false => Operation::Replace {
+                slot,
+                patience: length(parts.next()?)?,
+            },
         };
         let now = Timestamp(parts.next()?.parse().ok()?);
         return parts.next().is_none().then(|| LedgerRequest {
@@ -106,17 +126,20 @@ pub fn decode_request(path: &str) -> Option<LedgerRequest> {
         ("lift", None) => Operation::Lift,
         (operation, id) => {
             let mut words = operation.split('.');
-            let counts_if_full = match words.next()? {
-                OPEN => false,
-                OPEN_COUNTED => true,
-                _ => return None,
-            };
+            let word = words.next()?;
             let slot = slot(&mut words)?;
-            words.next().is_none().then_some(Operation::Open {
-                id,
-                slot,
-                counts_if_full,
-            })?
+            if words.next().is_some() {
+                return None;
+            }
+            match word {
+                OPEN | OPEN_COUNTED => Operation::Open {
+                    id,
+                    slot,
+                    counts_if_full: word == OPEN_COUNTED,
+                },
+                CLAIM => Operation::Claim { id, slot },
+                _ => return None,
+            }
         }
     };
     let now = Timestamp(parts.next()?.parse().ok()?);
@@ -159,6 +182,7 @@ pub fn encode_response(response: &LedgerResponse) -> String {
         LedgerResponse::Counted(known) => outlook("counted", known),
         LedgerResponse::Replayed(known) => outlook("replayed", known),
         LedgerResponse::TooManySockets(known) => outlook("too-many", known),
+        LedgerResponse::Full(known) => outlook("full", known),
         LedgerResponse::Limited { wait } => format!("limited {}", millis(*wait)),
         LedgerResponse::Banned { left } => format!("banned {}", millis(*left)),
     }
@@ -179,6 +203,7 @@ pub fn decode_response(text: &str) -> Option<LedgerResponse> {
         "counted" => LedgerResponse::Counted(outlook()?),
         "replayed" => LedgerResponse::Replayed(outlook()?),
         "too-many" => LedgerResponse::TooManySockets(outlook()?),
+        "full" => LedgerResponse::Full(outlook()?),
         "limited" if second.is_none() => LedgerResponse::Limited { wait: first },
         "banned" if second.is_none() => LedgerResponse::Banned { left: first },
         _ => return None,

@@ -1,0 +1,57 @@
+//! Requests to a ledger that are answered later: those of sockets that wait for the slot of an older
+//! one.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures_util::future::{AbortHandle, abortable};
+use js_sys::{Function, Promise};
+use portcullis::limits::ledger::EntryId;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::spawn_local;
+use worker::Delay;
+
+/// What answers a request, and its timer.
+struct Waiter {
+    resolve: Function,
+    timer: AbortHandle,
+}
+
+/// The requests by the ids of their sockets.
+#[derive(Default)]
+pub struct Waiters(RefCell<BTreeMap<EntryId, Waiter>>);
+
+impl Waiters {
+    /// The promise of an answer. If none is given in time, `give_up` is called.
+    pub fn promise(
+        &self,
+        id: EntryId,
+        patience: Duration,
+        give_up: impl FnOnce() + 'static,
+    ) -> Promise {
+        let (task, timer) = abortable(async move {
+            Delay::from(patience).await;
+            give_up();
+        });
+        spawn_local(async {
+            // Aborted, it has nothing left to do.
+            let _ = task.await;
+        });
+        Promise::new(&mut |resolve, _| {
+            let timer = timer.clone();
+            self.0.borrow_mut().insert(id, Waiter { resolve, timer });
+        })
+    }
+
+    /// Answers a request, unless it was answered before.
+    pub fn answer(&self, id: &EntryId, answer: &JsValue) {
+        let waiter = self.0.borrow_mut().remove(id);
+        if let Some(Waiter { resolve, timer }) = waiter {
+            // A timer that is left would keep the object from sleeping.
+            timer.abort();
+            // Resolving a promise does not fail.
+            let _ = resolve.call1(&JsValue::UNDEFINED, answer);
+        }
+    }
+}
