@@ -27,6 +27,8 @@ const AUDIENCE = 'https://chat.example.com';
 const DEADLINE = 20_000;
 
 const NODE_RECIPES = ['graphql-ws', 'mqtt', 'signalr', 'socket-io', 'socket-io-polling', 'ws'];
+// Their servers are run by upstream/foreign_servers.test.mjs.
+const FOREIGN_RECIPES = ['aiohttp', 'gorilla', 'python-websockets'];
 const read = (...path) => readFileSync(inRoot(...path), 'utf8');
 
 // A page has it from its browser, which names the page's origin.
@@ -297,7 +299,7 @@ describe('the pages of recipes', () => {
   // The readers of assertions are shown by docs/headers.md, and tested with it.
   const names = readdirSync(inRoot('examples')).filter((name) => name !== 'assertion');
   test('are those of the examples', () => {
-    assert.deepEqual(names.sort(), [...NODE_RECIPES, 'partyserver'].sort());
+    assert.deepEqual(names.sort(), [...NODE_RECIPES, ...FOREIGN_RECIPES, 'partyserver'].sort());
     const pages = readdirSync(inRoot('docs/recipes')).map((page) => basename(page, '.md'));
     assert.deepEqual(pages.sort(), names.sort());
   });

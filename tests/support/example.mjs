@@ -1,5 +1,4 @@
 // A recipe's server as a process of its own.
-import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { after, before } from 'node:test';
@@ -18,15 +17,17 @@ export function useExample(name, env = () => ({}), command = defaultCommand) {
       env: { ...process.env, PORT: '0', ...env() },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
-    let output = '';
-    for await (const text of child.stdout.setEncoding('utf8')) {
-      output += text;
-      const [, port] = output.match(/^listening on port (\d+)$/m) ?? [];
-      if (!port) continue;
-      example.url = `http://127.0.0.1:${port}`;
-      return;
-    }
-    assert.fail(`the server ended: ${output}`);
+    // Read to the end: a server that can't write any more would fail.
+    const port = await new Promise((resolve, reject) => {
+      let output = '';
+      child.stdout.setEncoding('utf8').on('data', (text) => {
+        output += text;
+        const [, found] = output.match(/^listening on port (\d+)\r?\n/m) ?? [];
+        if (found) resolve(found);
+      });
+      child.stdout.once('end', () => reject(new Error(`the server ended: ${output}`)));
+    });
+    example.url = `http://127.0.0.1:${port}`;
   });
   after(async () => {
     if (!child || child.exitCode !== null) return;
