@@ -8,6 +8,7 @@ mod template;
 mod trusted;
 mod url;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use crate::token::{Authenticated, Identity, Source, without_cookie, without_para
 pub use headers::{Facts, UpstreamHeaders};
 pub use object::ObjectUpstream;
 pub use reply::{Offer, Reply, UpstreamFailure};
-pub use trusted::{EXACT_HEADERS, Setter, TRUSTED_HEADERS};
+pub use trusted::{EXACT_HEADERS, Setter, TRUSTED_HEADERS, is_gate_header};
 pub use url::UpstreamUrl;
 pub(crate) use url::is_loopback;
 
@@ -150,7 +151,7 @@ pub struct Forward<'a> {
     pub to: Destination<'a>,
     pub url: String,
     /// Headers to remove, in addition to [`TRUSTED_HEADERS`] and those that `Connection` names.
-    pub remove: Vec<&'static str>,
+    pub remove: Vec<Cow<'static, str>>,
     pub set: Vec<(&'static str, String)>,
     /// What `UPSTREAM_HEADERS` sets after that; `None` removes a header.
     pub changes: Vec<(&'a str, Option<String>)>,
@@ -210,7 +211,7 @@ impl<'a> Forward<'a> {
     ) -> Self {
         let mut forward = Self::plain(to, timeout, request, request_id);
         forward.manner = Manner::Private;
-        forward.identify(request, authenticated, &[]);
+        forward.identify(request, authenticated, None);
         forward
     }
 
@@ -242,17 +243,17 @@ impl<'a> Forward<'a> {
         offer: &Offer,
     ) -> Self {
         let mut forward = Self::plain(to, timeout, request, request_id);
-        forward.identify(request, authenticated, &offer.protocols);
+        forward.identify(request, authenticated, Some(offer));
         forward.fill_lists(request);
         forward
     }
 
-    /// Takes the credential out and puts in whose it is. `protocols`: the subprotocols without it.
+    /// Takes the credential out and puts in whose it is. `offer`: that of an upgrade, without it.
     fn identify(
         &mut self,
         request: &Request<'_>,
         authenticated: &Authenticated,
-        protocols: &[String],
+        offer: Option<&Offer>,
     ) {
         if let Some(identity) = &authenticated.identity {
             self.set.extend(identity_headers(identity));
@@ -265,10 +266,10 @@ impl<'a> Forward<'a> {
         let mut cookie = None;
         for source in found.into_iter().flatten() {
             match source {
-                Source::Header => self.remove.push("authorization"),
-                Source::Subprotocol => {
-                    self.replace("sec-websocket-protocol", protocols.join(", "));
-                }
+                Source::Header => self.remove.push("authorization".into()),
+                Source::NamedHeader(name) => self.remove.push(name.clone().into()),
+                // All of them at once, below.
+                Source::Subprotocol | Source::PrefixedSubprotocol(_) => {}
                 Source::Cookie(name) => {
                     let before = cookie.or_else(|| request.headers.get("cookie"));
                     cookie = before.map(|header| without_cookie(&header, name));
@@ -279,6 +280,9 @@ impl<'a> Forward<'a> {
                         .filter(|query| !query.is_empty());
                 }
             }
+        }
+        if let Some(offer) = offer.filter(|offer| offer.is_changed) {
+            self.replace("sec-websocket-protocol", offer.protocols.join(", "));
         }
         if let Some(cookie) = cookie {
             self.replace("cookie", cookie);
@@ -314,8 +318,8 @@ impl<'a> Forward<'a> {
     /// Takes the empty elements out of the handshake's lists, since some servers refuse them.
     fn fill_lists(&mut self, request: &Request<'_>) {
         for name in ["sec-websocket-protocol", "sec-websocket-extensions"] {
-            let is_decided =
-                self.remove.contains(&name) || self.set.iter().any(|(known, _)| *known == name);
+            let is_decided = self.remove.iter().any(|removed| removed == name)
+                || self.set.iter().any(|(known, _)| *known == name);
             let sent = request.headers.get(name).filter(|_| !is_decided);
             let filled = sent.and_then(|sent| syntax::without_empty_elements(&sent));
             self.set.extend(filled.map(|filled| (name, filled)));
@@ -325,7 +329,7 @@ impl<'a> Forward<'a> {
     /// Sets the header, or removes it if nothing is left for it.
     fn replace(&mut self, name: &'static str, value: String) {
         if value.is_empty() {
-            self.remove.push(name);
+            self.remove.push(name.into());
         } else {
             self.set.push((name, value));
         }

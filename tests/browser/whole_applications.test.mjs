@@ -20,6 +20,7 @@ afterEach(() => context.close());
 
 const LIBRARIES = {
   '/socket.io.js': 'node_modules/socket.io-client/dist/socket.io.js',
+  '/phoenix.js': 'node_modules/phoenix/priv/static/phoenix.js',
   '/signalr.js': 'node_modules/@microsoft/signalr/dist/browser/signalr.js',
 };
 // The application's page, which is of another origin than the gate.
@@ -184,5 +185,77 @@ describe('SignalR behind PLAIN_HTTP=guard', () => {
   test('learns at the negotiation that its token is not valid', async () => {
     const page = await visit('/signalr.js');
     assert.match(await run(page, 'forged'), /Status code '401'/);
+  });
+});
+
+describe('the long poll of Phoenix behind PLAIN_HTTP=guard', () => {
+  // Phoenix' own answers, in their form: a session that waits for messages, and takes them.
+  const waiting = [];
+  const messages = [];
+  const deliver = () => {
+    if (waiting.length === 0 || messages.length === 0) return;
+    const answer = { status: 200, token: 'session', messages: messages.splice(0) };
+    waiting.shift().end(JSON.stringify(answer));
+  };
+  const upstream = useUpstream({
+    onRequest: async (request, response) => {
+      response.setHeader('Access-Control-Allow-Origin', `http://localhost:${pages.port}`);
+      response.setHeader('Access-Control-Allow-Headers', 'content-type');
+      if (request.method === 'OPTIONS') return response.writeHead(204).end();
+      const user = request.headers['portcullis-subject'];
+      const { searchParams } = new URL(request.url, 'http://here');
+      assert.ok(!searchParams.has('access_token'));
+      if (!searchParams.has('token')) {
+        return response.end(JSON.stringify({ status: 410, token: 'session', messages: [] }));
+      }
+      if (request.method === 'GET') {
+        waiting.push(response);
+        return deliver();
+      }
+      const body = Buffer.concat(await request.toArray()).toString();
+      for (const line of body.split('\n').filter(Boolean)) {
+        const [join, reference, topic] = JSON.parse(line);
+        const reply = { status: 'ok', response: { user } };
+        messages.push(JSON.stringify([join, reference, topic, 'phx_reply', reply]));
+      }
+      response.end(JSON.stringify({ status: 200 }));
+      return deliver();
+    },
+  });
+  const gate = useGate({
+    upstream,
+    vars: {
+      ...REQUIRED,
+      ALLOWED_ORIGINS: 'http://localhost:*',
+      PLAIN_HTTP: 'guard',
+      TOKEN_SOURCES: 'query:access_token',
+    },
+  });
+  // What the client sends has the header of `authToken` only when it polls, so its token is a
+  // parameter, which every request has.
+  const join = (page, token) =>
+    page.evaluate(
+      async ([url, given]) => {
+        const { LongPoll, Socket } = globalThis.Phoenix;
+        const params = { access_token: given };
+        const socket = new Socket(`${url}socket`, { transport: LongPoll, params });
+        socket.connect();
+        const result = await new Promise((resolve) => {
+          globalThis.addEventListener('error', ({ message }) => resolve(message));
+          socket.channel('room:lobby').join().receive('ok', resolve);
+        });
+        socket.disconnect();
+        return result;
+      },
+      [gate.url.href, token],
+    );
+
+  test('shows its token with each request, and joins as its user', async () => {
+    const page = await visit('/phoenix.js');
+    assert.deepEqual(await join(page, mint({ sub: 'alan' })), { user: 'alan' });
+  });
+  test('is refused with another', async () => {
+    const page = await visit('/phoenix.js');
+    assert.match(await join(page, 'forged'), /unhandled poll status 401/);
   });
 });

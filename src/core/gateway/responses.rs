@@ -8,7 +8,7 @@ use crate::request::Request;
 use crate::response::answer::{Closing, closing};
 use crate::response::reason::Reason;
 use crate::response::security_headers::SecurityHeaders;
-use crate::token::unchosen_protocol;
+use crate::token::{Source, unchosen_protocol};
 
 impl Gate {
     /// The headers that step 11 sets: where no route matches, and then for each route by its number.
@@ -22,6 +22,19 @@ impl Gate {
                 )
             }
             Err(_) => (SecurityHeaders::default(), Vec::new()),
+        }
+    }
+
+    /// Where tokens are looked for at that place; where it has no rule of its own, on any route.
+    fn sources(&self, place: &Place<'_>) -> Vec<Source> {
+        let of_route = |route: &Route| {
+            let authentication = route.policy.authentication.as_ref();
+            authentication.map_or_else(Vec::new, |authentication| authentication.sources.clone())
+        };
+        match (&self.site, place.route()) {
+            (_, Some((_, route))) => of_route(route),
+            (Ok(site), None) => site.routes.iter().flat_map(of_route).collect(),
+            (Err(_), None) => Vec::new(),
         }
     }
 
@@ -42,6 +55,7 @@ impl Gate {
             return None;
         }
         let handshake = Handshake::read(request).ok()?;
-        closing(reason, unchosen_protocol(&handshake.protocols))
+        let sources = self.sources(place);
+        closing(reason, unchosen_protocol(&handshake.protocols, &sources))
     }
 }

@@ -3,33 +3,37 @@
 use crate::checks::handshake::Handshake;
 use crate::request::syntax;
 use crate::response::reason::{Reason, Rejection};
-use crate::token::{Authenticated, Source, offered_bearer, without_bearer};
+use crate::token::Authenticated;
 
 /// The subprotocols and extensions that the upstream may choose from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offer {
     pub protocols: Vec<String>,
     pub extensions: Vec<String>,
+    /// Whether the client offered other subprotocols.
+    pub is_changed: bool,
     /// `bearer` as it was offered: a browser fails a socket whose answer names no subprotocol.
     bearer: Option<String>,
 }
 
 impl Offer {
     pub fn new(handshake: Handshake, authenticated: &Authenticated) -> Self {
-        let has_token = authenticated
-            .credential
-            .as_ref()
-            .is_some_and(|credential| credential.found.contains(&Source::Subprotocol));
-        let (protocols, bearer) = if has_token {
-            let bearer = offered_bearer(&handshake.protocols).map(str::to_owned);
-            (without_bearer(&handshake.protocols), bearer)
-        } else {
-            (handshake.protocols, None)
-        };
-        Self {
+        let Handshake {
             protocols,
-            extensions: handshake.extensions,
-            bearer,
+            extensions,
+            ..
+        } = handshake;
+        let credential = authenticated.credential.as_ref();
+        let left = credential.and_then(|credential| {
+            let left = credential.protocols_left(&protocols)?;
+            Some(left.into_iter().map(str::to_owned).collect())
+        });
+        let bearer = credential.and_then(|credential| credential.bearer(&protocols));
+        Self {
+            extensions,
+            is_changed: left.is_some(),
+            bearer: bearer.map(str::to_owned),
+            protocols: left.unwrap_or(protocols),
         }
     }
 }
