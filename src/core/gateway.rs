@@ -7,6 +7,7 @@ mod attempt;
 mod background;
 mod checks;
 mod dispatch;
+mod first_message;
 mod forward;
 mod gate;
 mod limits;
@@ -80,7 +81,7 @@ impl<P: Platform> Attempt<'_, P> {
             Some((_, route)) => route.policy.require_tls,
             None => site.elsewhere.require_tls,
         };
-        transport::check(require_tls, self.request)?;
+        self.heed(transport::check(require_tls, self.request))?;
 
         // 3. route
         self.enter(Stage::Route);

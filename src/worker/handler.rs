@@ -8,7 +8,6 @@ use portcullis::request::address::ClientAddress;
 use portcullis::request::{HeaderLookup, Headers, Request, RequestUrl, Snapshot};
 use portcullis::util::time::millis;
 use wasm_bindgen::prelude::*;
-use web_sys::Response;
 use worker::Context;
 
 use crate::clock::{now, random};
@@ -29,14 +28,15 @@ pub fn fetch(
         env,
         request,
         context: Rc::new(Context::new(context)),
+        early: Rc::default(),
     };
-    let context = platform.context.clone();
-    at_once_or_promised(&context, async move {
-        answer(&platform).await.map(JsValue::from)
+    let (context, early) = (platform.context.clone(), platform.early.clone());
+    at_once_or_promised(context, move || early.take_response(), async move {
+        answer(&platform).await
     })
 }
 
-async fn answer(platform: &WorkerPlatform) -> Result<Response, JsValue> {
+async fn answer(platform: &WorkerPlatform) -> Result<JsValue, JsValue> {
     let WorkerPlatform {
         request, isolate, ..
     } = platform;
@@ -55,11 +55,14 @@ async fn answer(platform: &WorkerPlatform) -> Result<Response, JsValue> {
         headers: &headers,
     };
     let place = gate.place(&seen);
+    let id: [u8; 16] = random();
     let mut record = Record::begin(
         gate.address_key(&seen, &place),
-        &request_id(),
+        &request_id(id),
         started.to_rfc3339(),
     );
+    let drawn = id.first_chunk().expect("it has 16 bytes");
+    record.is_sampled = gate.samples(&place, u64::from_be_bytes(*drawn));
 
     record.colo = isolate.colo(request);
     let result = gate.journey(platform, &seen, &place, &mut record).await;
@@ -71,7 +74,13 @@ async fn answer(platform: &WorkerPlatform) -> Result<Response, JsValue> {
         stamps: isolate.stamps(&place, seen.url.is_tls()),
         cors: gate.cors(&seen, &place),
     };
-    let response = responder.respond(result, &mut record)?;
+    let response = match platform.early.take() {
+        None => responder.respond(result, &mut record)?.into(),
+        Some(awaited) => {
+            responder.settle(&awaited, result, &mut record);
+            JsValue::UNDEFINED
+        }
+    };
     if is_attempt {
         record.duration_ms = millis(now().since(started));
         log::attempt(&record, &platform.env);
@@ -80,8 +89,8 @@ async fn answer(platform: &WorkerPlatform) -> Result<Response, JsValue> {
 }
 
 /// 128 random bits in hex.
-fn request_id() -> String {
-    format!("{:032x}", u128::from_be_bytes(random()))
+fn request_id(id: [u8; 16]) -> String {
+    format!("{:032x}", u128::from_be_bytes(id))
 }
 
 struct WorkerHeaders<'a> {

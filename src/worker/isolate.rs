@@ -16,7 +16,7 @@ use web_sys::console;
 
 use crate::host::{self, header_lines};
 use crate::relay::configure_backlog;
-use crate::sockets::{channel, lingering};
+use crate::sockets::{channel, first_message, lingering};
 
 /// The gate, and constants that live on the JavaScript side so that they cross once.
 pub struct Isolate {
@@ -76,6 +76,7 @@ impl Isolate {
         let (elsewhere, of_routes) = gate.security_headers();
         channel::configure(&relay::channel::settings_json());
         lingering::configure(&relay::lingering::settings_json());
+        first_message::configure(&relay::first_message::settings_json());
         configure_backlog(&relay::backlog::settings_json());
         Self {
             gate,
@@ -98,8 +99,13 @@ impl Isolate {
 impl Isolate {
     /// The security headers to stamp on an answer there.
     pub fn stamps(&self, place: &Place<'_>, is_tls: bool) -> &AnswerStamps {
-        let stamps = match place.route() {
-            Some((number, _)) => &self.route_stamps[number],
+        self.stamps_of(place.route().map(|(number, _)| number), is_tls)
+    }
+
+    /// The security headers of the route with this number, or where no route matches.
+    pub fn stamps_of(&self, route: Option<usize>, is_tls: bool) -> &AnswerStamps {
+        let stamps = match route {
+            Some(number) => &self.route_stamps[number],
             None => &self.stamps,
         };
         if is_tls { &stamps.https } else { &stamps.http }

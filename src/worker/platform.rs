@@ -4,8 +4,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use portcullis::gateway::platform::{
-    Background, BackgroundTask, Body, Channels, LedgerCall, Ledgers, ObjectReply, OneTimeCall,
-    OneTimeObjects, Random, Registration, Registry, RouteCall, RoutePools, Upstreams, Wait,
+    Background, BackgroundTask, Body, Channels, FirstMessages, FirstText, LedgerCall, Ledgers,
+    NoFirstMessage, ObjectReply, OneTimeCall, OneTimeObjects, Opening, Random, Registration,
+    Registry, RouteCall, RoutePools, Upstreams, Wait,
 };
 use portcullis::limits::ledger::LedgerResponse;
 use portcullis::limits::route_pool::PoolResponse;
@@ -25,6 +26,7 @@ use worker::{Context, Delay};
 use crate::isolate::Isolate;
 use crate::objects::{ledger, one_time, registry, route_pool};
 use crate::sockets::channel::Channel;
+use crate::sockets::first_message::EarlySocket;
 use crate::{background, clock, host, log, provider};
 
 /// The runtime around one request. A background task has a copy of its own.
@@ -34,6 +36,8 @@ pub struct WorkerPlatform {
     pub request: web_sys::Request,
     pub isolate: Rc<Isolate>,
     pub context: Rc<Context>,
+    /// The client's socket, where it is opened before the journey ends.
+    pub early: Rc<EarlySocket>,
 }
 
 impl Clock for WorkerPlatform {
@@ -192,6 +196,14 @@ impl Upstreams for WorkerPlatform {
 
     fn discard(&self, upstream: Response) {
         host::discard(&upstream);
+    }
+}
+
+impl FirstMessages for WorkerPlatform {
+    async fn first_message(&self, opening: &Opening<'_>) -> Result<FirstText, NoFirstMessage> {
+        let stamps = self.isolate.stamps_of(Some(opening.route), opening.is_tls);
+        let context = self.context.as_ref().as_ref();
+        self.early.open(context, opening, &stamps.own).await
     }
 }
 

@@ -3,7 +3,6 @@
 
 use super::attempt::{Attempt, Found};
 use super::limits::Admission;
-use super::one_time::Bearer;
 use super::passage::Passage;
 use super::permit::Permit;
 use super::platform::Platform;
@@ -20,6 +19,8 @@ use crate::upstream::{Facts, Forward};
 pub(super) struct PlainRequest<'a> {
     pub found: Found<'a>,
     pub authenticated: Authenticated,
+    /// Not where nobody is known, which is only reported.
+    pub is_verified: bool,
     /// The ledger that counts the user, if users are counted.
     pub user: Option<String>,
 }
@@ -51,33 +52,50 @@ impl<'a, P: Platform> Attempt<'a, P> {
         found: Found<'a>,
     ) -> Result<PlainRequest<'a>, Rejection> {
         let policy = &found.route.policy;
-        let (authenticated, user) = match &policy.authentication {
-            None => (Authenticated::default(), None),
+        let identified = match &policy.authentication {
+            None => Ok((Authenticated::default(), None)),
             Some(authentication) => {
-                let bearer = self
-                    .verify(policy, authentication, &[], Admission::Request)
-                    .await?;
-                let Bearer::Verified {
-                    authenticated,
-                    user,
-                } = bearer
-                else {
-                    unreachable!("only a look for tickets finds one");
-                };
-                (authenticated, user)
+                let runtime = self.token_runtime(policy, Admission::Request);
+                let credential = authentication.find(self.request, &[]);
+                let verdict = authentication.check(&runtime, credential).await;
+                self.accept(policy, verdict, runtime.into_progress())
             }
         };
+        let is_verified = identified.is_ok();
+        let request = self.request;
+        let (authenticated, user) = self.heed_or(identified, || {
+            let found = policy.authentication.as_ref();
+            let credential = found.and_then(|own| own.find(request, &[]).ok().flatten());
+            // No server may see what was shown.
+            let nobody = Authenticated {
+                credential,
+                ..Authenticated::default()
+            };
+            (nobody, None)
+        })?;
         Ok(PlainRequest {
             found,
             authenticated,
+            is_verified,
             user,
         })
     }
 
     /// Step 9 for a guarded request: the counters and the registry. It takes no slot.
     pub async fn admit_plain(&mut self, request: &mut PlainRequest<'a>) -> Result<(), Rejection> {
+        // What would have been refused before is counted against nobody.
+        if self.finding.is_none() {
+            let counted = self.count_plain(request).await;
+            self.heed(counted)?;
+        }
+        let judged = self.judge(request.found, &request.authenticated).await;
+        self.heed(judged)
+    }
+
+    /// Counts a guarded request by its address, its user if that is known, and its route.
+    async fn count_plain(&mut self, request: &mut PlainRequest<'a>) -> Result<(), Rejection> {
         let found = request.found;
-        let counting = &found.route.policy.counting;
+        let counting = self.counting(&found.route.policy);
         let counters = self.counters(counting);
         let mut calls = self.address_calls(counting, Admission::Request);
         let ledgers = &mut self.reservations.ledgers;
@@ -93,7 +111,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
         if let RouteCount::Uncounted(failure) = of_route {
             self.record.note_lapses(counters.lapse(failure)?);
         }
-        self.judge(found, &request.authenticated).await
+        Ok(())
     }
 
     /// Step 10 for a guarded request.
@@ -105,9 +123,15 @@ impl<'a, P: Platform> Attempt<'a, P> {
         let PlainRequest {
             found,
             authenticated,
+            is_verified,
             ..
         } = permit.into_inner();
-        let changes = self.upstream_headers(found, &authenticated)?;
+        let changes = match self.upstream_headers(found, &authenticated) {
+            _ if !is_verified => self.unchecked_headers(found)?,
+            // What is lacking was reported before.
+            Err(_) if self.finding.is_some() => self.unchecked_headers(found)?,
+            changes => changes?,
+        };
         self.commit();
         let policy = &found.route.policy;
         let mut forward = Forward::guarded(
@@ -127,7 +151,8 @@ impl<'a, P: Platform> Attempt<'a, P> {
     /// authenticate it.
     pub async fn forward_preflight(&mut self, found: Found<'a>) -> Result<Passage<P>, Rejection> {
         self.enter(Stage::Counters);
-        self.admit_request(found).await?;
+        let counted = self.admit_request(found).await;
+        self.heed(counted)?;
         self.enter(Stage::Forward);
         let policy = &found.route.policy;
         let sources = policy.authentication.as_ref().map(|own| &own.sources[..]);
@@ -158,7 +183,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
     }
 
     /// What `UPSTREAM_HEADERS` makes of a request that nobody checked.
-    fn unchecked_headers(
+    pub fn unchecked_headers(
         &self,
         found: Found<'a>,
     ) -> Result<Vec<(&'a str, Option<String>)>, Rejection> {

@@ -13,7 +13,7 @@ use crate::response::reason::{Reason, Rejection};
 use crate::token::{Authenticated, Identity, TokenDigest};
 use crate::util::time::Timestamp;
 
-impl<P: Platform> Attempt<'_, P> {
+impl<'a, P: Platform> Attempt<'a, P> {
     /// A socket as the registry knows it.
     pub fn socket_entry(
         &self,
@@ -48,7 +48,7 @@ impl<P: Platform> Attempt<'_, P> {
     /// Asks the registry about an upgrade, where that is needed, and registers its socket.
     pub async fn register(
         &mut self,
-        found: Found<'_>,
+        found: Found<'a>,
         authenticated: &Authenticated,
     ) -> Result<(), Rejection> {
         let is_held = found.route.policy.registering.is_held;
@@ -58,7 +58,7 @@ impl<P: Platform> Attempt<'_, P> {
     /// Asks the registry about a plain request, where that is needed. There is nothing to register.
     pub async fn judge(
         &mut self,
-        found: Found<'_>,
+        found: Found<'a>,
         authenticated: &Authenticated,
     ) -> Result<(), Rejection> {
         self.ask_registry(found, authenticated, false).await
@@ -66,7 +66,7 @@ impl<P: Platform> Attempt<'_, P> {
 
     async fn ask_registry(
         &mut self,
-        found: Found<'_>,
+        found: Found<'a>,
         authenticated: &Authenticated,
         is_held: bool,
     ) -> Result<(), Rejection> {
@@ -85,12 +85,13 @@ impl<P: Platform> Attempt<'_, P> {
             return Ok(());
         }
         self.enter(Stage::Registry);
-        let counters = self.counters(&policy.counting);
+        let counters = self.counters(self.counting(policy));
         let registration = Registration {
             shard,
             entry: self.socket_entry(found, identity, authenticated.token.as_ref()),
             with_channel: is_held && (registering.judging == Judging::Always || may_expire),
-            ends_when_lost: policy.counting.on_registry_failure == FailurePolicy::Reject,
+            ends_when_lost: policy.counting.on_registry_failure == FailurePolicy::Reject
+                && !self.only_reports,
             timeout: policy.counting.timeout,
         };
         let ObjectReply { answer, channel } = self.platform.register(&registration).await;
