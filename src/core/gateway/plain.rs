@@ -141,7 +141,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
             &self.record.request_id,
             &authenticated,
         );
-        self.keep_ticket_back(found, &mut forward);
+        keep_ticket_back(found, &mut forward);
         self.assert(found, &authenticated, &mut forward);
         forward.change(changes);
         self.pass_plain(found, &forward).await
@@ -163,7 +163,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
             &self.record.request_id,
             sources.unwrap_or_default(),
         );
-        self.keep_ticket_back(found, &mut forward);
+        keep_ticket_back(found, &mut forward);
         forward.change(self.unchecked_headers(found)?);
         self.pass_plain(found, &forward).await
     }
@@ -194,13 +194,6 @@ impl<'a, P: Platform> Attempt<'a, P> {
         policy.upstream_headers.fill_unchecked(&facts)
     }
 
-    /// No server sees a ticket, which only an upgrade spends.
-    fn keep_ticket_back(&self, found: Found<'_>, forward: &mut Forward<'_>) {
-        if found.route.policy.one_time.ticket_ttl.is_some() {
-            forward.drop_parameter(ticket::PARAMETER);
-        }
-    }
-
     async fn pass_plain(
         &mut self,
         found: Found<'_>,
@@ -211,5 +204,12 @@ impl<'a, P: Platform> Attempt<'a, P> {
         let (_, upstream) = sent.map_err(|failure| upstream.explain(failure.into()))?;
         self.record.outcome = Outcome::Proxied;
         Ok(Passage::Plain { upstream })
+    }
+}
+
+/// No server sees a ticket, which only an upgrade spends.
+fn keep_ticket_back(found: Found<'_>, forward: &mut Forward<'_>) {
+    if found.route.policy.one_time.ticket_ttl.is_some() {
+        forward.drop_parameter(ticket::PARAMETER);
     }
 }

@@ -94,7 +94,7 @@ impl UpstreamHeaders {
             let value = match value {
                 _ if is_repeated => Err("it stands twice; remove one".into()),
                 Value::Null => Ok(None),
-                Value::String(text) => Template::parse(text, &secret).map(Some),
+                Value::String(text) => Template::parse(text, secret).map(Some),
                 _ => Err("write a string, or null to remove the header".into()),
             };
             match check_name(name).and(value) {
