@@ -2,6 +2,7 @@
 // npm start and for the tests. Needs Node 22 and a build.
 import { readFileSync } from 'node:fs';
 import { describe, NAME, startGate } from '../tools/gate.mjs';
+import { configuration, isPackaged } from '../tools/project.mjs';
 import { inRoot } from '../tools/run.mjs';
 import { withStub } from '../tools/stub.mjs';
 import { readDecisions } from './decisions.mjs';
@@ -38,21 +39,43 @@ function settings({ key, origin, upstream }) {
   };
 }
 
-/** In place of other Workers that wrangler.toml binds: the demo has a server of its own. */
-function others() {
-  const { services, workers, gate } = withStub(describe());
-  return { services, workers, gate: { durableObjects: gate.durableObjects } };
+/** In a folder of one's own its configuration counts; this repository's is about a deployment. */
+const path = () => (isPackaged ? configuration() : undefined);
+
+/**
+ * The Worker that runs, with a stub in place of the other Workers that wrangler.toml binds. `own`:
+ * one in place of the gate as built.
+ */
+function worker(own) {
+  const isBundled = own?.modules !== undefined;
+  const { services, workers, gate } = withStub(describe(undefined, path()), { isBundled });
+  return {
+    ...(isBundled && { modules: own.modules }),
+    services,
+    workers,
+    gate: { durableObjects: gate.durableObjects },
+  };
 }
+
+/** What else holds where the gate guards handlers: these are the server, and show their pages. */
+const guarding = (own) =>
+  own?.isGuarded
+    ? {
+        UPSTREAM_URL: undefined,
+        PLAIN_HTTP: describe(undefined, path()).bindings?.PLAIN_HTTP ?? 'reject',
+      }
+    : {};
 
 /**
  * Starts all three. `gatePort` and `playgroundPort`: the ports to try first, 0 for any. `vars`:
- * settings over the demo's own. `onDecision` and `onLine` get what the gate decides and what
+ * settings over the demo's own. `own`: a Worker that has the gate in it. `onDecision` and `onLine` get what the gate decides and what
  * else it logs. Resolves to where things are, `tell` to inform open pages of the gate,
  * `restartGate`, and `stop`.
  * @param {{
  *   gatePort?: number,
  *   playgroundPort?: number,
  *   vars?: Record<string, unknown>,
+ *   own?: { modules?: any, isGuarded: boolean },
  *   onDecision?: (decision: any) => void,
  *   onLine?: (line: any) => void,
  * }} [options]
@@ -61,6 +84,7 @@ export async function startDemo({
   gatePort = 0,
   playgroundPort = 0,
   vars,
+  own,
   onDecision,
   onLine,
 } = {}) {
@@ -78,10 +102,16 @@ export async function startDemo({
       playground.tell('decision', decision);
       onDecision?.(decision);
     };
+    const settled = (own) => ({
+      ...settings({ key, origin: playground.origin, upstream }),
+      ...guarding(own),
+      ...vars,
+    });
     const gate = await startGate({
+      path: path(),
       port: gatePort && (await firstFree(gatePort, playground.port)),
-      vars: { ...settings({ key, origin: playground.origin, upstream }), ...vars },
-      ...others(),
+      vars: settled(own),
+      ...worker(own),
       front: {
         name: 'witness',
         modules: true,
@@ -102,7 +132,7 @@ export async function startDemo({
       gateUrl,
       healthUrl: new URL('/_portcullis/health', gate.url),
       tell,
-      restartGate: () => gate.setOptions(others()),
+      restartGate: (changed) => gate.setOptions({ vars: settled(changed), ...worker(changed) }),
       stop,
     };
   } catch (error) {

@@ -3,6 +3,7 @@
 mod authentication;
 mod counting;
 mod first_message;
+mod inspection;
 mod issuers;
 mod names;
 mod one_time;
@@ -31,6 +32,12 @@ use crate::response::security_headers::SecurityHeaders;
 use crate::token::is_scope;
 use crate::util::duration;
 use reader::{Group, Reader};
+
+pub use inspection::inspect;
+
+/// The name under which `guard` of the package hands over the handler that it wraps, as the value
+/// of `UPSTREAM_SERVICE`.
+pub const GUARDED_HANDLER: &str = "PORTCULLIS_GUARDED_HANDLER";
 
 /// The variables, secrets and bindings of a Worker.
 #[derive(Debug, Clone, Default)]
@@ -91,6 +98,13 @@ impl fmt::Debug for Var {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("REDACTED")
     }
+}
+
+/// Whether the gate stands in front of the handlers of its own Worker, whose variables are then
+/// among the settings.
+fn is_guarded(settings: &Settings) -> bool {
+    let service = settings.vars.get(settings::UPSTREAM_SERVICE.name());
+    matches!(service, Some(Var::Text(name)) if name == GUARDED_HANDLER)
 }
 
 /// What is wrong with a setting and what would be right.

@@ -25,8 +25,11 @@ mod tickets;
 mod token;
 mod undenied;
 
+use std::pin::Pin;
+
 use crate::checks::origin::Origin;
 use crate::checks::transport;
+use crate::config::ConfigError;
 use crate::record::{Outcome, Record, Stage};
 use crate::request::Request;
 use crate::response::reason::{Reason, Rejection};
@@ -56,6 +59,13 @@ impl Gate {
     }
 }
 
+/// A future in a place of its own. What few requests wait for is kept out of the future of all,
+/// whose code is compiled by the first and whose memory is moved by each.
+#[inline(never)]
+fn apart<'a, T>(work: impl Future<Output = T> + 'a) -> Pin<Box<dyn Future<Output = T> + 'a>> {
+    Box::pin(work)
+}
+
 impl<P: Platform> Attempt<'_, P> {
     async fn steps(&mut self) -> Result<Passage<P>, Rejection> {
         let origin = self.request.headers.get("origin");
@@ -68,11 +78,7 @@ impl<P: Platform> Attempt<'_, P> {
             (Err(_), Place::Endpoint(Endpoint::Health)) => {
                 return Ok(Passage::Health { is_healthy: false });
             }
-            (Err(errors), _) => {
-                let first = errors.first().map(ToString::to_string);
-                let cause = Reason::Misconfigured.because("see the list in the log");
-                return Err(cause.with(|evidence| evidence.detail = first));
-            }
+            (Err(errors), _) => return Err(Reason::Misconfigured.because(first_of(errors))),
         };
 
         // 2. transport
@@ -103,7 +109,7 @@ impl<P: Platform> Attempt<'_, P> {
         // 4. handshake
         let form = self.check_form(purpose)?;
         if let Form::Unchecked(found) = form {
-            return self.forward_plain(found).await;
+            return apart(self.forward_plain(found)).await;
         }
 
         // 5. origin
@@ -113,7 +119,7 @@ impl<P: Platform> Attempt<'_, P> {
         let known = self.check_known(&form, site)?;
         let claimant = match form {
             Form::Credential(claimant) => claimant,
-            Form::ServersPreflight(found) => return self.forward_preflight(found).await,
+            Form::ServersPreflight(found) => return apart(self.forward_preflight(found)).await,
             Form::Preflight(_) | Form::Unchecked(_) => {
                 self.record.outcome = Outcome::Preflight;
                 return Ok(Passage::Preflight);
@@ -132,10 +138,19 @@ impl<P: Platform> Attempt<'_, P> {
         // 10. forward, or what an endpoint does
         match Permits::new(origin, known, admitted) {
             Permits::Forward(permit) => self.forward(permit).await,
-            Permits::ForwardPlain(permit) => self.forward_guarded(permit).await,
-            Permits::IssueTicket(permit) => self.issue_ticket(permit).await,
-            Permits::Refresh(permit) => self.refresh(permit).await,
-            Permits::Administer(permit) => self.administer(permit, site).await,
+            Permits::ForwardPlain(permit) => apart(self.forward_guarded(permit)).await,
+            Permits::IssueTicket(permit) => apart(self.issue_ticket(permit)).await,
+            Permits::Refresh(permit) => apart(self.refresh(permit)).await,
+            Permits::Administer(permit) => apart(self.administer(permit, site)).await,
         }
+    }
+}
+
+/// The first of the errors that make the settings unsound, and how many more the log lists.
+fn first_of(errors: &[ConfigError]) -> String {
+    match errors {
+        [] => "see the list in the log".into(),
+        [only] => only.to_string(),
+        [first, others @ ..] => format!("{first} ({} more in the log)", others.len()),
     }
 }

@@ -11,10 +11,11 @@ use wasm_bindgen::prelude::*;
 use worker::Context;
 
 use crate::clock::{now, random};
+use crate::isolate::Isolate;
 use crate::platform::WorkerPlatform;
-use crate::promise::at_once_or_promised;
+use crate::promise::{Work, at_once_or_promised};
 use crate::responder::Responder;
-use crate::{host, isolate, log};
+use crate::{host, isolate, log, rehearsal};
 
 /// The Worker's handler.
 #[wasm_bindgen]
@@ -30,10 +31,33 @@ pub fn fetch(
         context: Rc::new(Context::new(context)),
         early: Rc::default(),
     };
+    run(platform, |answer| answer)
+}
+
+/// Sends these requests through a gate of their own, which is made from `env` and then forgotten.
+#[wasm_bindgen]
+pub fn rehearse(requests: Vec<web_sys::Request>, env: &JsValue, context: &JsValue) {
+    let isolate = Rc::new(Isolate::new(&host::describe_environment(env)));
+    for request in requests {
+        let platform = WorkerPlatform {
+            isolate: isolate.clone(),
+            env: env.clone(),
+            request,
+            context: Rc::new(Context::new(context.clone().unchecked_into())),
+            early: Rc::default(),
+        };
+        // Each waits for nothing but the made-up objects, so it ends within this turn.
+        // Its end is an error, because module scope makes no socket and no body.
+        let _ = run(platform, rehearsal::marked);
+    }
+}
+
+/// Answers the request of `platform`. `wrap` may lay something around its work.
+fn run(platform: WorkerPlatform, wrap: impl FnOnce(Work) -> Work) -> Result<JsValue, JsValue> {
     let (context, early) = (platform.context.clone(), platform.early.clone());
-    at_once_or_promised(context, move || early.take_response(), async move {
-        answer(&platform).await
-    })
+    let work: Work = Box::pin(async move { answer(&platform).await });
+    let early = Box::new(move || early.take_response());
+    at_once_or_promised(context, early, wrap(work))
 }
 
 async fn answer(platform: &WorkerPlatform) -> Result<JsValue, JsValue> {
@@ -75,17 +99,17 @@ async fn answer(platform: &WorkerPlatform) -> Result<JsValue, JsValue> {
         cors: gate.cors(&seen, &place),
     };
     let response = match platform.early.take() {
-        None => responder.respond(result, &mut record)?.into(),
+        None => responder.respond(result, &mut record).map(JsValue::from),
         Some(awaited) => {
             responder.settle(&awaited, result, &mut record);
-            JsValue::UNDEFINED
+            Ok(JsValue::UNDEFINED)
         }
     };
     if is_attempt {
         record.duration_ms = millis(now().since(started));
         log::attempt(&record, &platform.env);
     }
-    Ok(response)
+    response
 }
 
 /// 128 random bits in hex.

@@ -36,6 +36,9 @@ extern "C" {
         milliseconds: f64,
     ) -> Result<JsValue, JsValue>;
 
+    #[wasm_bindgen(js_name = readReply)]
+    pub fn read_reply(upstream: &Response) -> String;
+
     #[wasm_bindgen(catch, js_name = askByPath)]
     pub async fn ask_by_path(
         namespace: &JsValue,

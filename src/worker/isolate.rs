@@ -11,7 +11,7 @@ use portcullis::request::READ;
 use portcullis::response::security_headers::{SecurityHeaders, Stamps};
 use portcullis::token::RuntimeKey;
 use portcullis::upstream::{EXACT_HEADERS, Manner, PREFLIGHT_HEADERS, TRUSTED_HEADERS};
-use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::*;
 use web_sys::console;
 
 use crate::host::{self, header_lines};
@@ -57,22 +57,52 @@ const MAX_IMPORTED_KEYS: usize = 256;
 /// Headers of an upstream's answer that belong to its own connection.
 const CONNECTION_HEADERS: [&str; 3] = ["content-length", "transfer-encoding", "connection"];
 
-thread_local! {
-    static ISOLATE: OnceCell<Rc<Isolate>> = const { OnceCell::new() };
+/// An isolate that was made before a request came, and the environment that it was made from.
+struct Prepared {
+    environment: String,
+    isolate: Isolate,
 }
 
-/// This isolate, made from the environment by the first request.
+thread_local! {
+    static ISOLATE: OnceCell<Rc<Isolate>> = const { OnceCell::new() };
+    static PREPARED: RefCell<Option<Prepared>> = const { RefCell::new(None) };
+}
+
+/// This isolate. Its settings are those of the environment of the first request.
 pub fn get(env: &JsValue) -> Rc<Isolate> {
-    ISOLATE.with(|cell| cell.get_or_init(|| Rc::new(Isolate::new(env))).clone())
+    ISOLATE.with(|cell| cell.get_or_init(|| Rc::new(first(env))).clone())
+}
+
+/// Makes the isolate of this environment, so that the first request has less to do. Nothing is
+/// logged: another environment may come with that request.
+#[wasm_bindgen]
+pub fn prepare(env: &JsValue) {
+    let environment = host::describe_environment(env);
+    let isolate = Isolate::new(&environment);
+    PREPARED.set(Some(Prepared {
+        environment,
+        isolate,
+    }));
+}
+
+fn first(env: &JsValue) -> Isolate {
+    let environment = host::describe_environment(env);
+    let prepared = PREPARED.take();
+    let prepared = prepared.filter(|prepared| prepared.environment == environment);
+    let isolate = match prepared {
+        Some(prepared) => prepared.isolate,
+        None => Isolate::new(&environment),
+    };
+    report(&isolate.gate);
+    isolate
 }
 
 impl Isolate {
-    fn new(env: &JsValue) -> Self {
+    /// Reads the settings of an environment, as `host.js` describes it.
+    pub fn new(environment: &str) -> Self {
         console_error_panic_hook::set_once();
-        let environment = host::describe_environment(env);
-        let settings = Settings::from_json(&environment).expect("host.js writes this JSON");
+        let settings = Settings::from_json(environment).expect("host.js writes this JSON");
         let gate = Gate::new(&settings);
-        report(&gate);
         let (elsewhere, of_routes) = gate.security_headers();
         channel::configure(&relay::channel::settings_json());
         lingering::configure(&relay::lingering::settings_json());

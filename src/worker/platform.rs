@@ -20,7 +20,6 @@ use portcullis::upstream::{Forward, Reply, Server, UpstreamFailure};
 use portcullis::util::time::{Clock, Timestamp, millis};
 use wasm_bindgen::prelude::*;
 use web_sys::{Response, console};
-use worker::worker_sys::ext::ResponseExt;
 use worker::{Context, Delay};
 
 use crate::isolate::Isolate;
@@ -180,14 +179,7 @@ impl Upstreams for WorkerPlatform {
         match answer.await {
             Ok(response) => {
                 let response: Response = response.unchecked_into();
-                let header = |name| response.headers().get(name).ok().flatten();
-                let reply = Reply {
-                    status: response.status(),
-                    has_socket: response.websocket().is_some(),
-                    protocol: header("sec-websocket-protocol"),
-                    extensions: header("sec-websocket-extensions"),
-                };
-                Ok((reply, response))
+                Ok((reply(&host::read_reply(&response)), response))
             }
             Err(error) if host::is_time_out(&error) => Err(UpstreamFailure::TimedOut),
             Err(error) => Err(UpstreamFailure::Unreachable(host::describe(&error))),
@@ -204,6 +196,20 @@ impl FirstMessages for WorkerPlatform {
         let stamps = self.isolate.stamps_of(Some(opening.route), opening.is_tls);
         let context = self.context.as_ref().as_ref();
         self.early.open(context, opening, &stamps.own).await
+    }
+}
+
+/// Parses the lines of `readReply`.
+fn reply(lines: &str) -> Reply {
+    let mut lines = lines.split('\n');
+    let mut next = || lines.next().unwrap_or_default();
+    let (status, socket) = (next(), next());
+    let mut header = || Some(next()).filter(|value| *value != "\0");
+    Reply {
+        status: status.parse().unwrap_or_default(),
+        has_socket: !socket.is_empty(),
+        protocol: header().map(str::to_owned),
+        extensions: header().map(str::to_owned),
     }
 }
 

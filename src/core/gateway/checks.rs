@@ -1,6 +1,7 @@
 //! Steps 4 to 8 for everybody who shows a credential: for a socket, a ticket or a refresh, or as an
 //! administrator.
 
+use super::apart;
 use super::attempt::{Attempt, Found};
 use super::dispatch::Place;
 use super::gate::Gate;
@@ -235,17 +236,17 @@ impl<'a, P: Platform> Attempt<'a, P> {
                 })
             }
             Claimant::Plain(found) => {
-                let plain = self.identify_plain(found).await?;
+                let plain = apart(self.identify_plain(found)).await?;
                 if let Some(user) = &plain.user {
                     self.check_user(self.counting(&found.route.policy), user)?;
                 }
                 Caller::Plain(plain)
             }
             Claimant::Ticket(found) => {
-                Caller::Ticket(self.check_plain_token(found, Freshness::Cached).await?)
+                Caller::Ticket(apart(self.check_plain_token(found, Freshness::Cached)).await?)
             }
             Claimant::Refresh(found) => {
-                Caller::Refresh(self.check_plain_token(found, Freshness::Current).await?)
+                Caller::Refresh(apart(self.check_plain_token(found, Freshness::Current)).await?)
             }
             Claimant::Administration(token) => {
                 token.check(self.request)?;
