@@ -3,4 +3,5 @@
 pub mod handshake;
 pub mod origin;
 pub mod permission;
+pub mod plain_origin;
 pub mod transport;

@@ -187,9 +187,21 @@ fn read_policy(reader: &mut Reader<'_>) -> Option<Policy> {
     let plain_http = reader.or_default(&settings::PLAIN_HTTP, |text| {
         values::one_of(
             text,
-            &[("reject", PlainHttp::Reject), ("proxy", PlainHttp::Proxy)],
+            &[
+                ("reject", PlainHttp::Reject),
+                ("proxy", PlainHttp::Proxy),
+                ("guard", PlainHttp::Guard),
+            ],
         )
     });
+    if plain_http == PlainHttp::Guard && one_time.rejects_replay {
+        reader.contradiction(
+            &settings::PLAIN_HTTP,
+            &[&settings::JWT_REPLAY],
+            "JWT_REPLAY is reject, so a token would be used up by the first of a page's requests; \
+             set JWT_REPLAY to allow, or this to reject",
+        );
+    }
     let log_admitted = reader.or_default(&settings::LOG_ADMITTED, values::share);
     let reject_with = reject_with::read(reader);
     let security_headers = read_security_headers(reader);

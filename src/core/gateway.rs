@@ -17,6 +17,7 @@ mod observation;
 mod one_time;
 mod passage;
 mod permit;
+mod plain;
 pub mod platform;
 mod questions;
 mod refresh;
@@ -111,7 +112,7 @@ impl<P: Platform> Attempt<'_, P> {
 
         // 4. handshake
         let form = self.check_form(purpose)?;
-        if let Form::Plain(found) = form {
+        if let Form::Unchecked(found) = form {
             return apart(self.forward_plain(found)).await;
         }
 
@@ -120,9 +121,13 @@ impl<P: Platform> Attempt<'_, P> {
 
         // 6. bans and exhausted quotas already known here
         let known = self.check_known(&form, site)?;
-        let Form::Credential(claimant) = form else {
-            self.record.outcome = Outcome::Preflight;
-            return Ok(Passage::Preflight);
+        let claimant = match form {
+            Form::Credential(claimant) => claimant,
+            Form::ServersPreflight(found) => return apart(self.forward_preflight(found)).await,
+            Form::Preflight(_) | Form::Unchecked(_) => {
+                self.record.outcome = Outcome::Preflight;
+                return Ok(Passage::Preflight);
+            }
         };
 
         // 7. token
@@ -137,6 +142,7 @@ impl<P: Platform> Attempt<'_, P> {
         // 10. forward, or what an endpoint does
         match Permits::new(origin, known, admitted) {
             Permits::Forward(permit) => self.forward(permit).await,
+            Permits::ForwardPlain(permit) => apart(self.forward_guarded(permit)).await,
             Permits::IssueTicket(permit) => apart(self.issue_ticket(permit)).await,
             Permits::Refresh(permit) => apart(self.refresh(permit)).await,
             Permits::Administer(permit) => apart(self.administer(permit, site)).await,

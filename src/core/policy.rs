@@ -85,6 +85,8 @@ impl Site {
 pub enum PlainHttp {
     Reject,
     Proxy,
+    /// Under the checks of an upgrade, but for the handshake.
+    Guard,
 }
 
 /// `MODE`: whether refusals are carried out.

@@ -21,7 +21,7 @@ use crate::token::{Authenticated, Identity, Source, without_cookie, without_para
 pub use headers::{Facts, UpstreamHeaders};
 pub use object::ObjectUpstream;
 pub use reply::{Offer, Reply, UpstreamFailure};
-pub use trusted::{PLATFORM_HEADERS, Setter, TRUSTED_HEADERS, is_gate_header};
+pub use trusted::{EXACT_HEADERS, Setter, TRUSTED_HEADERS, is_gate_header};
 pub use url::UpstreamUrl;
 pub(crate) use url::is_loopback;
 
@@ -123,6 +123,28 @@ impl Destination<'_> {
     }
 }
 
+/// How a request is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// As any request of a Worker.
+    Open,
+    /// Past every cache of Cloudflare's, which does not know that the answer is for one user: the
+    /// credential that would have told it was taken out.
+    Private,
+    /// The same, with the headers of [`PREFLIGHT_HEADERS`] alone.
+    Preflight,
+}
+
+/// What a server needs of a preflight (Fetch §4.8). Nothing else of it was checked.
+pub const PREFLIGHT_HEADERS: [&str; 6] = [
+    "origin",
+    "access-control-request-method",
+    "access-control-request-headers",
+    "access-control-request-private-network",
+    "accept",
+    "user-agent",
+];
+
 /// The request to send, relative to the one that came.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Forward<'a> {
@@ -133,6 +155,7 @@ pub struct Forward<'a> {
     pub set: Vec<(&'static str, String)>,
     /// What `UPSTREAM_HEADERS` sets after that; `None` removes a header.
     pub changes: Vec<(&'a str, Option<String>)>,
+    pub manner: Manner,
     pub timeout: Duration,
 }
 
@@ -173,8 +196,41 @@ impl<'a> Forward<'a> {
             remove: Vec::new(),
             set,
             changes: Vec::new(),
+            manner: Manner::Open,
             timeout,
         }
+    }
+
+    /// A plain request that was checked, with the client's identity in place of its credential.
+    pub fn guarded(
+        to: Destination<'a>,
+        timeout: Duration,
+        request: &Request<'_>,
+        request_id: &str,
+        authenticated: &Authenticated,
+    ) -> Self {
+        let mut forward = Self::plain(to, timeout, request, request_id);
+        forward.manner = Manner::Private;
+        forward.identify(request, authenticated, None);
+        forward
+    }
+
+    /// A preflight, without what `sources` may hold.
+    pub fn preflight(
+        to: Destination<'a>,
+        timeout: Duration,
+        request: &Request<'_>,
+        request_id: &str,
+        sources: &[Source],
+    ) -> Self {
+        let mut forward = Self::plain(to, timeout, request, request_id);
+        forward.manner = Manner::Preflight;
+        for source in sources {
+            if let Source::Query(name) = source {
+                forward.drop_parameter(name);
+            }
+        }
+        forward
     }
 
     /// An upgrade, with the client's identity in place of its credential.
@@ -187,8 +243,20 @@ impl<'a> Forward<'a> {
         offer: &Offer,
     ) -> Self {
         let mut forward = Self::plain(to, timeout, request, request_id);
+        forward.identify(request, authenticated, Some(offer));
+        forward.fill_lists(request);
+        forward
+    }
+
+    /// Takes the credential out and puts in whose it is. `offer`: that of an upgrade, without it.
+    fn identify(
+        &mut self,
+        request: &Request<'_>,
+        authenticated: &Authenticated,
+        offer: Option<&Offer>,
+    ) {
         if let Some(identity) = &authenticated.identity {
-            forward.set.extend(identity_headers(identity));
+            self.set.extend(identity_headers(identity));
         }
         let found = authenticated
             .credential
@@ -198,8 +266,8 @@ impl<'a> Forward<'a> {
         let mut cookie = None;
         for source in found.into_iter().flatten() {
             match source {
-                Source::Header => forward.remove.push("authorization".into()),
-                Source::NamedHeader(name) => forward.remove.push(name.clone().into()),
+                Source::Header => self.remove.push("authorization".into()),
+                Source::NamedHeader(name) => self.remove.push(name.clone().into()),
                 // All subprotocols at once, below; a message by the relay.
                 Source::Subprotocol | Source::PrefixedSubprotocol(_) | Source::Message(_) => {}
                 Source::Cookie(name) => {
@@ -213,15 +281,24 @@ impl<'a> Forward<'a> {
                 }
             }
         }
-        if offer.is_changed {
-            forward.replace("sec-websocket-protocol", offer.protocols.join(", "));
+        if let Some(offer) = offer.filter(|offer| offer.is_changed) {
+            self.replace("sec-websocket-protocol", offer.protocols.join(", "));
         }
         if let Some(cookie) = cookie {
-            forward.replace("cookie", cookie);
+            self.replace("cookie", cookie);
         }
-        forward.fill_lists(request);
-        forward.url = forward.to.target(&request.url, query.as_deref());
-        forward
+        self.url = self.to.target(&request.url, query.as_deref());
+    }
+
+    /// Takes a parameter out of the query, such as a ticket, which is the gate's.
+    pub fn drop_parameter(&mut self, name: &str) {
+        if let Some((target, query)) = self.url.split_once('?') {
+            let query = without_parameter(query, name);
+            self.url = match query.as_str() {
+                "" => target.to_owned(),
+                query => format!("{target}?{query}"),
+            };
+        }
     }
 
     /// Adds a signed assertion about the request.

@@ -11,10 +11,12 @@ extern "C" {
     pub fn describe_environment(env: &JsValue) -> String;
 
     #[wasm_bindgen(js_name = namesLike)]
-    pub fn names_like(owned: &JsValue, platform: &JsValue) -> JsValue;
+    pub fn names_like(owned: &JsValue, exact: &JsValue) -> JsValue;
 
     #[wasm_bindgen(js_name = stampsOf)]
     pub fn stamps_of(set: &str, add: &str, hidden: &JsValue) -> JsValue;
+
+    pub fn privately(keep: &JsValue) -> JsValue;
 
     #[wasm_bindgen(js_name = readRequest)]
     pub fn read_request(request: &Request, names: &JsValue) -> String;
@@ -30,6 +32,7 @@ extern "C" {
         owned: &JsValue,
         remove: Vec<String>,
         set: &str,
+        manner: &JsValue,
         milliseconds: f64,
     ) -> Result<JsValue, JsValue>;
 

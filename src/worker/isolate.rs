@@ -10,7 +10,7 @@ use portcullis::relay;
 use portcullis::request::READ;
 use portcullis::response::security_headers::{SecurityHeaders, Stamps};
 use portcullis::token::RuntimeKey;
-use portcullis::upstream::{PLATFORM_HEADERS, TRUSTED_HEADERS};
+use portcullis::upstream::{EXACT_HEADERS, Manner, PREFLIGHT_HEADERS, TRUSTED_HEADERS};
 use wasm_bindgen::prelude::*;
 use web_sys::console;
 
@@ -29,6 +29,10 @@ pub struct Isolate {
     pub read: JsValue,
     /// Matches headers that no client may send upstream.
     pub owned: JsValue,
+    /// How requests are sent.
+    open: JsValue,
+    private: JsValue,
+    preflight: JsValue,
     colo: OnceCell<String>,
     imported: RefCell<HashMap<(Rc<RuntimeKey>, &'static str), JsValue>>,
 }
@@ -111,8 +115,11 @@ impl Isolate {
             read: array(READ),
             owned: host::names_like(
                 &array(TRUSTED_HEADERS.iter().map(|(name, _)| *name)),
-                &array(PLATFORM_HEADERS),
+                &array(EXACT_HEADERS),
             ),
+            open: JsValue::UNDEFINED,
+            private: host::privately(&JsValue::UNDEFINED),
+            preflight: host::privately(&array(PREFLIGHT_HEADERS)),
             colo: OnceCell::new(),
             imported: RefCell::default(),
         }
@@ -132,6 +139,15 @@ impl Isolate {
             None => &self.stamps,
         };
         if is_tls { &stamps.https } else { &stamps.http }
+    }
+
+    /// How a request is sent, as `host.js` takes it.
+    pub fn manner(&self, manner: Manner) -> &JsValue {
+        match manner {
+            Manner::Open => &self.open,
+            Manner::Private => &self.private,
+            Manner::Preflight => &self.preflight,
+        }
     }
 
     /// A key as SubtleCrypto's own, imported when first used.

@@ -203,6 +203,7 @@ impl Upstreams for WorkerPlatform {
             &self.isolate.owned,
             remove,
             &set,
+            self.isolate.manner(forward.manner),
             millis(forward.timeout) as f64,
         );
         match answer.await {

@@ -117,7 +117,10 @@ impl Responder<'_> {
     ) -> Result<Response, Rejection> {
         let stamps = &self.stamps.own;
         let mut own = vec![(REQUEST_ID, record.request_id.clone())];
-        own.extend(self.cors.clone());
+        // A server says itself which pages may read its answers.
+        if !matches!(passage, Passage::Plain { .. }) {
+            own.extend(self.cors.clone());
+        }
         let pass_on = |upstream: &Response, own: &[_], relayed: &JsValue| {
             host::pass_on(upstream, stamps, &header_lines(own), relayed)
         };

@@ -1,11 +1,10 @@
 // The recipes of docs/recipes: each page shows the files of its folder in examples/ as they are,
 // and they work through the gate under exactly these settings.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
-import { after, afterEach, before, describe, test } from 'node:test';
+import { afterEach, describe, test } from 'node:test';
 import { buildSync } from 'esbuild';
 import {
   unstable_getMiniflareWorkerOptions as workerOptions,
@@ -15,6 +14,7 @@ import { WebSocket as Socket } from 'ws';
 import { describe as described } from '../../tools/gate.mjs';
 import { inRoot } from '../../tools/run.mjs';
 import { assertRefused } from '../support/answers.mjs';
+import { useExample } from '../support/example.mjs';
 import { useGate, worker } from '../support/gate.mjs';
 import { internet, useServer } from '../support/internet.mjs';
 import { makeKey, sign } from '../support/keys.mjs';
@@ -35,9 +35,13 @@ const NODE_RECIPES = [
   'mqtt',
   'openai-realtime',
   'phoenix',
+  'signalr',
   'socket-io',
+  'socket-io-polling',
   'ws',
 ];
+// Their servers are run by upstream/foreign_servers.test.mjs.
+const FOREIGN_RECIPES = ['aiohttp', 'gorilla', 'python-websockets'];
 const read = (...path) => readFileSync(inRoot(...path), 'utf8');
 
 // A page has it from its browser, which names the page's origin.
@@ -72,33 +76,10 @@ function heard() {
   };
 }
 
-/** A recipe's server as a process of its own, for the group of tests that calls this. */
-function useExample(name) {
-  const example = {};
-  let child;
-  before(async () => {
-    const path = inRoot('examples', name, 'server.mjs');
-    const env = { ...process.env, PORT: '0' };
-    child = spawn(process.execPath, [path], { env, stdio: ['ignore', 'pipe', 'inherit'] });
-    let output = '';
-    for await (const text of child.stdout.setEncoding('utf8')) {
-      output += text;
-      const [, port] = output.match(/^listening on port (\d+)$/m) ?? [];
-      if (!port) continue;
-      example.url = `http://127.0.0.1:${port}`;
-      return;
-    }
-    assert.fail(`the server ended: ${output}`);
-  });
-  after(async () => {
-    if (!child || child.exitCode !== null) return;
-    child.kill();
-    await once(child, 'exit');
-  });
-  return example;
-}
-
-/** The gate with a recipe's settings and their provider; `options` may be a function. */
+/**
+ * The gate with a recipe's settings and their provider, or with JWT_SECRET among `secrets` for a recipe
+ * that names none; `options` may be a function.
+ */
 function useRecipe(name, options) {
   const key = makeKey('ES256', 'id-1');
   const provider = useServer((request, response) => {
@@ -118,7 +99,7 @@ function useRecipe(name, options) {
     };
   });
   return Object.assign(gate, {
-    token: (sub) => sign(key, { aud: AUDIENCE, sub }),
+    token: async (sub) => (vars.JWT_JWKS_URL ? sign(key, { aud: AUDIENCE, sub }) : mint({ sub })),
     socketUrl: (path = '/') => new URL(path, gate.url).href.replace('http', 'ws'),
   });
 }
@@ -187,6 +168,64 @@ describe('the recipe for Socket.IO', () => {
     const again = once(socket, 'said');
     socket.emit('say', 'again');
     assert.deepEqual(await again, ['alice-2', 'again']);
+  });
+});
+
+describe('the recipe for Socket.IO with polling', () => {
+  const gate = useNodeRecipe('socket-io-polling', { JWT_SECRET: SECRET });
+  testDoor(gate, '/socket.io/?EIO=4&transport=websocket');
+  const options = { forceNew: true, extraHeaders: { Origin: APP } };
+  test('polls, upgrades, and reconnects with a new token', async () => {
+    const { connect } = await client('socket-io-polling');
+    let tokens = 0;
+    const getToken = () => gate.token(`alice-${(tokens += 1)}`);
+    const socket = await connect(gate.url.href, getToken, options);
+    closing(socket, () => socket.disconnect());
+    await next(socket, 'connect');
+    if (socket.io.engine.transport.name === 'polling') await next(socket.io.engine, 'upgrade');
+    const said = once(socket, 'said');
+    socket.emit('say', 'hello');
+    assert.deepEqual(await said, ['alice-1', 'hello']);
+
+    const back = next(socket, 'connect');
+    socket.io.engine.close();
+    await back;
+    const again = once(socket, 'said');
+    socket.emit('say', 'again');
+    assert.deepEqual(await again, ['alice-2', 'again']);
+  });
+  test('a session is for the user that began it', async () => {
+    const ask = async (user, query) => {
+      const target = new URL(`/socket.io/?EIO=4&transport=polling${query}`, gate.url);
+      const headers = bearer(await gate.token(user), { Origin: APP });
+      const answer = await fetch(target, { headers });
+      return { status: answer.status, text: await answer.text() };
+    };
+    const { text } = await ask('alice', '');
+    const { sid } = JSON.parse(text.slice(1));
+    assert.equal((await ask('bob', `&sid=${sid}`)).status, 400);
+  });
+});
+
+describe('the recipe for SignalR', () => {
+  const gate = useNodeRecipe('signalr', { JWT_SECRET: SECRET });
+  testDoor(gate, '/chat?id=1');
+  test('negotiates, connects and calls', async () => {
+    const { connect } = await client('signalr');
+    const headers = { Origin: APP };
+    const hub = await connect(gate.url.href, () => gate.token('grace'), { headers });
+    closing(hub, () => hub.stop());
+    const said = new Promise((resolve) => hub.on('Said', (...all) => resolve(all)));
+    assert.equal(await hub.invoke('Say', 'hello'), 5);
+    assert.deepEqual(await said, ['grace', 'hello']);
+  });
+  test('a connection is for the user that negotiated it', async () => {
+    const url = new URL('/chat/negotiate?negotiateVersion=1', gate.url);
+    const headers = bearer(await gate.token('grace'), { Origin: APP });
+    const { connectionToken } = await (await fetch(url, { method: 'POST', headers })).json();
+    const target = `/chat?id=${connectionToken}&access_token=${await gate.token('mallory')}`;
+    const socket = new WebSocket(gate.socketUrl(target));
+    assert.equal(await next(socket, 'close'), 1008);
   });
 });
 
@@ -398,7 +437,7 @@ describe('the pages of recipes', () => {
     (name) => !['assertion', 'workers-rs'].includes(name),
   );
   test('are those of the examples', () => {
-    assert.deepEqual(names.sort(), [...NODE_RECIPES, 'partyserver'].sort());
+    assert.deepEqual(names.sort(), [...NODE_RECIPES, ...FOREIGN_RECIPES, 'partyserver'].sort());
     const pages = readdirSync(inRoot('docs/recipes')).map((page) => basename(page, '.md'));
     assert.deepEqual(pages.sort(), names.sort());
   });

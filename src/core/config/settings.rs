@@ -152,7 +152,7 @@ settings! {
         "Whether requests without an Origin header are let through.";
     REQUIRE_TLS: Var Route Other, Boolean, Value("true"),
         "Refuses requests that did not come over https or wss.";
-    PLAIN_HTTP: Var Route Other, Choice(&["reject", "proxy"]), Value("reject"),
+    PLAIN_HTTP: Var Route Other, Choice(&["reject", "proxy", "guard"]), Value("reject"),
         "What happens to requests that are not WebSocket upgrades.";
 
     // The server

@@ -5,6 +5,7 @@ use super::attempt::{Attempt, Found};
 use super::checks::{Granted, Permitted, TokenHolder, Upgrade};
 use super::limits::{Admission, Lapses};
 use super::one_time::Bearer;
+use super::plain::PlainRequest;
 use super::platform::{LedgerCall, Platform};
 use super::refresh::Refresher;
 use super::route_limit::{RouteCount, in_order};
@@ -22,6 +23,7 @@ pub(super) struct Admitted<'a>(Deed<'a>);
 /// What was admitted.
 pub(super) enum Deed<'a> {
     Forward(Socket<'a>),
+    ForwardPlain(PlainRequest<'a>),
     IssueTicket(TokenHolder<'a>),
     Refresh(Refresher<'a>),
     Administer,
@@ -48,6 +50,10 @@ impl<'a, P: Platform> Attempt<'a, P> {
         self.enter(Stage::Counters);
         Ok(Admitted(match permitted.into_inner() {
             Granted::Upgrade(upgrade) => self.admit_upgrade(upgrade).await?,
+            Granted::Plain(mut plain) => {
+                apart(self.admit_plain(&mut plain)).await?;
+                Deed::ForwardPlain(plain)
+            }
             Granted::Ticket(holder) => {
                 apart(self.admit_request(holder.found)).await?;
                 Deed::IssueTicket(holder)
@@ -93,7 +99,10 @@ impl<'a, P: Platform> Attempt<'a, P> {
         let (authenticated, is_verified) = match bearer {
             Bearer::Verified { authenticated, .. } => (authenticated, true),
             Bearer::Ticket { ticket, beside } => {
-                let redeemed = apart(self.redeem(found, &ticket)).await.map(Some);
+                let admission = Admission::Socket { key: handshake.key };
+                let redeemed = apart(self.redeem(found, &ticket, admission))
+                    .await
+                    .map(Some);
                 let credential = Some(ticket.credential().with(beside));
                 match self.heed_or(redeemed, || None)? {
                     Some(spent) => (
@@ -143,7 +152,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
             user: Some(user), ..
         } = bearer
         {
-            calls.push(counters.user_call(user.clone(), ledgers));
+            calls.push(counters.user_call(user.clone(), Admission::Socket { key }, ledgers));
         }
         let of_client = counters.ask(&calls, ledgers);
         let of_route = counters.admit_route(found.route, &mut self.reservations.route);
@@ -160,6 +169,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
         &mut self,
         found: Found<'a>,
         ticket: &Ticket,
+        admission: Admission,
     ) -> Result<Authenticated, Rejection> {
         let counting = self.counting(&found.route.policy);
         let counters = self.counters(counting);
@@ -174,7 +184,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
             self.check_user(counting, &user)?;
             if self.finding.is_none() {
                 let ledgers = &mut self.reservations.ledgers;
-                let call = counters.user_call(user, ledgers);
+                let call = counters.user_call(user, admission, ledgers);
                 let asked = counters.ask(&[call], ledgers).await;
                 let lapses = self.heed_or(asked, Lapses::new)?;
                 self.record.note_lapses(lapses);
@@ -219,7 +229,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
     }
 
     /// Counts a request to an endpoint against its address.
-    async fn admit_request(&mut self, found: Found<'a>) -> Result<(), Rejection> {
+    pub async fn admit_request(&mut self, found: Found<'a>) -> Result<(), Rejection> {
         let counting = &found.route.policy.counting;
         let calls = self.address_calls(counting, Admission::Request);
         let counters = self.counters(counting);
@@ -231,7 +241,11 @@ impl<'a, P: Platform> Attempt<'a, P> {
 
     /// The question to the ledger of the address, unless it was asked at step 7 already or nothing
     /// is counted by address.
-    fn address_calls(&mut self, counting: &'a Counting, admission: Admission) -> Vec<LedgerCall> {
+    pub fn address_calls(
+        &mut self,
+        counting: &'a Counting,
+        admission: Admission,
+    ) -> Vec<LedgerCall> {
         if self.is_counted {
             return Vec::new();
         }

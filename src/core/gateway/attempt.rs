@@ -229,7 +229,9 @@ impl<'a, P: Platform> Attempt<'a, P> {
     /// no page ask for a WebSocket.
     fn is_the_clients_own(&self) -> bool {
         let Some(origin) = self.request.headers.get("origin") else {
-            return self.is_attempt || self.request.asks_for_websocket();
+            let is_page_load =
+                matches!(self.place, Place::Route(_)) && self.request.is_plain_read();
+            return self.request.asks_for_websocket() || (self.is_attempt && !is_page_load);
         };
         self.gate.allows_origin(self.place, &origin)
     }

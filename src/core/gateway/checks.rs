@@ -8,6 +8,7 @@ use super::gate::Gate;
 use super::limits::Admission;
 use super::one_time::Bearer;
 use super::passage::Passage;
+use super::plain::{PlainRequest, is_preflight};
 use super::platform::Platform;
 use super::refresh::Refresher;
 use super::token::{CountRule, TokenRuntime};
@@ -33,7 +34,9 @@ pub(super) enum Purpose<'a> {
 /// The form of a request, after step 4.
 pub(super) enum Form<'a> {
     /// Not an upgrade, on a route that proxies such requests.
-    Plain(Found<'a>),
+    Unchecked(Found<'a>),
+    /// A browser asks what it may send to the server of a route that guards such requests.
+    ServersPreflight(Found<'a>),
     /// A browser asks whether it may use an endpoint.
     Preflight(Found<'a>),
     Credential(Claimant<'a>),
@@ -45,6 +48,8 @@ pub(super) enum Claimant<'a> {
         found: Found<'a>,
         handshake: Handshake,
     },
+    /// Not an upgrade, on a route that guards such requests.
+    Plain(Found<'a>),
     Ticket(Found<'a>),
     Refresh(Found<'a>),
     Administration(&'a Administrators),
@@ -53,6 +58,7 @@ pub(super) enum Claimant<'a> {
 /// Who asks, after step 7.
 pub(super) enum Caller<'a> {
     Upgrade(Upgrade<'a>),
+    Plain(PlainRequest<'a>),
     Ticket(TokenHolder<'a>),
     Refresh(TokenHolder<'a>),
     Administrator,
@@ -86,6 +92,7 @@ pub(super) struct Permitted<'a>(Granted<'a>);
 /// What step 8 permits. A ticket is judged at step 9, when it is known whose it is.
 pub(super) enum Granted<'a> {
     Upgrade(Upgrade<'a>),
+    Plain(PlainRequest<'a>),
     Ticket(TokenHolder<'a>),
     Refresh(Refresher<'a>),
     Administrator,
@@ -101,10 +108,12 @@ impl<'a> Form<'a> {
     /// The route whose settings apply; `None` for an administrator.
     fn found(&self) -> Option<Found<'a>> {
         match self {
-            Self::Plain(found)
+            Self::Unchecked(found)
+            | Self::ServersPreflight(found)
             | Self::Preflight(found)
             | Self::Credential(
                 Claimant::Upgrade { found, .. }
+                | Claimant::Plain(found)
                 | Claimant::Ticket(found)
                 | Claimant::Refresh(found),
             ) => Some(found),
@@ -119,12 +128,20 @@ impl<'a, P: Platform> Attempt<'a, P> {
         self.enter(Stage::Handshake);
         Ok(match purpose {
             Purpose::Upgrade(found) if !self.request.asks_for_websocket() => {
-                match found.route.policy.plain_http {
-                    PlainHttp::Proxy => Form::Plain(found),
+                let plain_http = found.route.policy.plain_http;
+                if plain_http != PlainHttp::Reject && is_mirrored(self.request.method) {
+                    let allowed = AllowedMethods::Plain;
+                    let cause = "the server would send back what the gate tells it";
+                    return Err(Reason::MethodNotAllowed { allowed }.because(cause));
+                }
+                match plain_http {
+                    PlainHttp::Proxy => Form::Unchecked(found),
+                    PlainHttp::Guard if is_preflight(self.request) => Form::ServersPreflight(found),
+                    PlainHttp::Guard => Form::Credential(Claimant::Plain(found)),
                     PlainHttp::Reject => {
                         let cause = "Upgrade does not name websocket";
                         self.heed(Err(Reason::UpgradeRequired.because(cause)))?;
-                        Form::Plain(found)
+                        Form::Unchecked(found)
                     }
                 }
             }
@@ -151,6 +168,11 @@ impl<'a, P: Platform> Attempt<'a, P> {
     pub fn check_origin(&mut self, form: &Form<'a>) -> Result<OriginChecked, Rejection> {
         if let Some(found) = form.found() {
             self.enter(Stage::Origin);
+            if let Form::Credential(Claimant::Plain(_)) = form {
+                let verdict = self.check_plain_origin(found);
+                self.heed(verdict)?;
+                return Ok(OriginChecked(()));
+            }
             let origin = self.request.headers.get("origin");
             self.heed(found.route.policy.origins.check(origin.as_deref()))?;
         }
@@ -168,10 +190,12 @@ impl<'a, P: Platform> Attempt<'a, P> {
                 }
                 &site.elsewhere.counting
             }
-            Form::Plain(found)
+            Form::Unchecked(found)
+            | Form::ServersPreflight(found)
             | Form::Preflight(found)
             | Form::Credential(
                 Claimant::Upgrade { found, .. }
+                | Claimant::Plain(found)
                 | Claimant::Ticket(found)
                 | Claimant::Refresh(found),
             ) => self.counting(&found.route.policy),
@@ -179,7 +203,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
         let address = self.address(counting);
         let now = self.platform.now();
         self.heed(self.gate.check_address(counting, address, now))?;
-        if let Form::Credential(Claimant::Upgrade { found, .. }) = form {
+        if let Form::Credential(Claimant::Upgrade { found, .. } | Claimant::Plain(found)) = form {
             self.heed(self.gate.check_route(counting, &found.route.pattern, now))?;
         }
         Ok(KnownChecked(()))
@@ -211,6 +235,13 @@ impl<'a, P: Platform> Attempt<'a, P> {
                     handshake,
                     bearer,
                 })
+            }
+            Claimant::Plain(found) => {
+                let plain = apart(self.identify_plain(found)).await?;
+                if let Some(user) = &plain.user {
+                    self.check_user(self.counting(&found.route.policy), user)?;
+                }
+                Caller::Plain(plain)
             }
             Claimant::Ticket(found) => {
                 Caller::Ticket(apart(self.check_plain_token(found, Freshness::Cached)).await?)
@@ -304,6 +335,13 @@ impl<'a, P: Platform> Attempt<'a, P> {
                 }
                 Granted::Upgrade(upgrade)
             }
+            Caller::Plain(plain) => {
+                if plain.is_verified {
+                    let verdict = self.permits_forwarding(plain.found, &plain.authenticated);
+                    self.heed(verdict)?;
+                }
+                Granted::Plain(plain)
+            }
             Caller::Ticket(holder) => Granted::Ticket(holder),
             Caller::Refresh(holder) => {
                 self.permits(holder.found, Some(&holder.identity))?;
@@ -344,6 +382,12 @@ enum Freshness {
     Current,
 }
 
+/// Whether a server answers with the request as it got it (RFC 9110 §9.3.8): secrets of
+/// `UPSTREAM_HEADERS` would be in it.
+fn is_mirrored(method: &str) -> bool {
+    matches!(method, "TRACE" | "TRACK")
+}
+
 fn not_posted(allowed: AllowedMethods) -> Rejection {
     Reason::MethodNotAllowed { allowed }.because("the method is not POST")
 }
@@ -372,6 +416,13 @@ impl Gate {
         let with_credentials = match place {
             Place::Ticket(found) | Place::Refresh(found) => found.route.policy.readable_by(&origin),
             Place::Unserved(_) => site.readable_by(&origin),
+            // The gate's refusals alone: what the server answers has CORS headers of its own.
+            Place::Route(found) if found.route.policy.plain_http == PlainHttp::Guard => {
+                let is_readable = !request.asks_for_websocket()
+                    && found.route.policy.origins.check(Some(&origin)).is_ok();
+                // A page may not read a refusal that it asked for with cookies otherwise.
+                is_readable.then_some(true)
+            }
             _ => None,
         };
         let Some(with_credentials) = with_credentials else {
@@ -380,7 +431,7 @@ impl Gate {
         let asked = request.headers.get("access-control-request-headers");
         let asked = asked.as_deref();
         let answer = match request.method {
-            "OPTIONS" => CorsAnswer::ToPreflight { asked },
+            "OPTIONS" if !matches!(place, Place::Route(_)) => CorsAnswer::ToPreflight { asked },
             _ => CorsAnswer::ToRequest,
         };
         cors::headers(&origin, with_credentials, answer)

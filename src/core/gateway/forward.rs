@@ -44,16 +44,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
             &authenticated,
             &offer,
         );
-        if let Some(key) = &policy.assertion_key {
-            let assertion = Assertion {
-                audience: &policy.upstream.audience(),
-                identity: authenticated.identity.as_ref(),
-                address: self.request.address.ip(),
-                route: self.record.route.as_deref(),
-                request_id: &self.record.request_id,
-            };
-            forward.assert(key.sign(&assertion, self.platform.now()));
-        }
+        self.assert(found, &authenticated, &mut forward);
         forward.change(changes);
         let sent = self.platform.forward(&forward).await;
         let (reply, upstream) = sent.map_err(|failure| policy.upstream.explain(failure.into()))?;
@@ -102,34 +93,24 @@ impl<'a, P: Platform> Attempt<'a, P> {
         policy.upstream_headers.fill(&facts)
     }
 
-    /// What `UPSTREAM_HEADERS` makes of a request from nobody knows whom: neither claims nor secrets.
-    fn unchecked_headers(
+    /// Adds the assertion, if the route signs any.
+    pub fn assert(
         &self,
-        found: Found<'a>,
-    ) -> Result<Vec<(&'a str, Option<String>)>, Rejection> {
+        found: Found<'_>,
+        authenticated: &Authenticated,
+        forward: &mut Forward<'_>,
+    ) {
         let policy = &found.route.policy;
-        let to = policy.upstream.destination(&found.parameters);
-        let nobody = Authenticated::default();
-        let facts = Facts::of(&nobody, &found.parameters, &to, &self.request.url);
-        policy.upstream_headers.fill_unchecked(&facts)
-    }
-
-    /// A plain request on a route that proxies them. No check is made beyond step 4.
-    pub async fn forward_plain(&mut self, found: Found<'a>) -> Result<Passage<P>, Rejection> {
-        self.enter(Stage::Forward);
-        let policy = &found.route.policy;
-        let changes = self.unchecked_headers(found)?;
-        let mut forward = Forward::plain(
-            policy.upstream.destination(&found.parameters),
-            policy.upstream_timeout,
-            self.request,
-            &self.record.request_id,
-        );
-        forward.change(changes);
-        let sent = self.platform.forward(&forward).await;
-        let (_, upstream) = sent.map_err(|failure| policy.upstream.explain(failure.into()))?;
-        self.record.outcome = Outcome::Proxied;
-        Ok(Passage::Plain { upstream })
+        if let Some(key) = &policy.assertion_key {
+            let assertion = Assertion {
+                audience: &policy.upstream.audience(),
+                identity: authenticated.identity.as_ref(),
+                address: self.request.address.ip(),
+                route: self.record.route.as_deref(),
+                request_id: &self.record.request_id,
+            };
+            forward.assert(key.sign(&assertion, self.platform.now()));
+        }
     }
 }
 

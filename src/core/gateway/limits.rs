@@ -57,7 +57,7 @@ impl<C> Default for LedgerReservations<C> {
 pub(super) enum Admission {
     /// A socket, by the key of its handshake.
     Socket { key: Nonce },
-    /// A request to an endpoint, which has no key and takes no slot.
+    /// A plain request, or one to an endpoint, which has no key and takes no slot.
     Request,
 }
 
@@ -174,6 +174,7 @@ impl<P: Platform> Counters<'_, P> {
     pub fn user_call(
         &self,
         ledger: String,
+        admission: Admission,
         held: &mut LedgerReservations<P::Channel>,
     ) -> LedgerCall {
         let counted = &self.counting.user;
@@ -186,9 +187,9 @@ impl<P: Platform> Counters<'_, P> {
         if counted.limits.quota.is_some() {
             held.user = Some(call(Operation::GiveBack { id }, ledger.clone()));
         }
-        let operation = match counted.max_sockets {
-            None => Operation::Admit { id: Some(id) },
-            Some(max) => {
+        let operation = match (counted.max_sockets, admission) {
+            (None, _) | (_, Admission::Request) => Operation::Admit { id: Some(id) },
+            (Some(max), Admission::Socket { .. }) => {
                 let slot = Slot { id, max };
                 self.counting.on_full.operation(Some(id), slot, false)
             }

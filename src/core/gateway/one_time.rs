@@ -68,7 +68,22 @@ impl<'a, P: Platform> Attempt<'a, P> {
             credential = Ok(Box::pin(message).await?);
         }
         let verdict = authentication.check(&runtime, credential).await;
-        let authenticated = self.take_verdict(verdict, runtime.into_progress())?;
+        let (authenticated, user) = self.accept(policy, verdict, runtime.into_progress())?;
+        Ok(Bearer::Verified {
+            authenticated,
+            user,
+        })
+    }
+
+    /// Who a verdict says it is, for a request that goes on to the server, and the ledger that
+    /// counts the user, if users are counted.
+    pub fn accept(
+        &mut self,
+        policy: &'a Policy,
+        verdict: Verdict<Authenticated>,
+        progress: Progress<P::Channel>,
+    ) -> Result<(Authenticated, Option<String>), Rejection> {
+        let authenticated = self.take_verdict(verdict, progress)?;
         if let Some(identity) = &authenticated.identity {
             self.record.note_identity(identity);
         }
@@ -76,10 +91,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
         self.heed(policy.token_use(&authenticated).map(drop))?;
         let user = self.counting(policy).user_ledger(&authenticated);
         let user = self.heed_or(user, || None)?;
-        Ok(Bearer::Verified {
-            authenticated,
-            user,
-        })
+        Ok((authenticated, user))
     }
 
     /// The runtime that verifies the token of this attempt.

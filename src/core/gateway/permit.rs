@@ -3,6 +3,7 @@
 use super::admission::{Admitted, Deed, Socket};
 use super::checks::TokenHolder;
 use super::checks::{KnownChecked, OriginChecked};
+use super::plain::PlainRequest;
 use super::refresh::Refresher;
 
 /// A request that passed every check. Only [`Permits::new`] makes one.
@@ -18,6 +19,7 @@ impl<T> Permit<T> {
 /// The permit of a request, by what it permits.
 pub(super) enum Permits<'a> {
     Forward(Permit<Socket<'a>>),
+    ForwardPlain(Permit<PlainRequest<'a>>),
     IssueTicket(Permit<TokenHolder<'a>>),
     Refresh(Permit<Refresher<'a>>),
     Administer(Permit<()>),
@@ -29,6 +31,7 @@ impl<'a> Permits<'a> {
     pub fn new(_: OriginChecked, _: KnownChecked, admitted: Admitted<'a>) -> Self {
         match admitted.into_inner() {
             Deed::Forward(socket) => Self::Forward(Permit(socket)),
+            Deed::ForwardPlain(plain) => Self::ForwardPlain(Permit(plain)),
             Deed::IssueTicket(holder) => Self::IssueTicket(Permit(holder)),
             Deed::Refresh(refresher) => Self::Refresh(Permit(refresher)),
             Deed::Administer => Self::Administer(Permit(())),

@@ -45,11 +45,30 @@ impl<'a, P: Platform> Attempt<'a, P> {
         self.request.address.key(self.gate.ipv6_prefix())
     }
 
-    /// Asks the registry about an upgrade, where that is needed.
+    /// Asks the registry about an upgrade, where that is needed, and registers its socket.
     pub async fn register(
         &mut self,
         found: Found<'a>,
         authenticated: &Authenticated,
+    ) -> Result<(), Rejection> {
+        let is_held = found.route.policy.registering.is_held;
+        self.ask_registry(found, authenticated, is_held).await
+    }
+
+    /// Asks the registry about a plain request, where that is needed. There is nothing to register.
+    pub async fn judge(
+        &mut self,
+        found: Found<'a>,
+        authenticated: &Authenticated,
+    ) -> Result<(), Rejection> {
+        self.ask_registry(found, authenticated, false).await
+    }
+
+    async fn ask_registry(
+        &mut self,
+        found: Found<'a>,
+        authenticated: &Authenticated,
+        is_held: bool,
     ) -> Result<(), Rejection> {
         let identity = authenticated.identity.as_ref();
         let policy = &found.route.policy;
@@ -61,7 +80,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
             Judging::WhileDenialsExist => !self.gate.undenied.is_known(shard, self.platform.now()),
         };
         // Otherwise only sockets that expire matter.
-        let may_expire = registering.is_held && identity.is_some();
+        let may_expire = is_held && identity.is_some();
         if !is_judged && !may_expire {
             return Ok(());
         }
@@ -70,8 +89,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
         let registration = Registration {
             shard,
             entry: self.socket_entry(found, identity, authenticated.token.as_ref()),
-            with_channel: registering.is_held
-                && (registering.judging == Judging::Always || may_expire),
+            with_channel: is_held && (registering.judging == Judging::Always || may_expire),
             ends_when_lost: policy.counting.on_registry_failure == FailurePolicy::Reject
                 && !self.only_reports,
             timeout: policy.counting.timeout,

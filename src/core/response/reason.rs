@@ -85,6 +85,8 @@ pub enum Reason {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AllowedMethods {
     Handshake,
+    /// Those of plain requests that go on to the server.
+    Plain,
     Ticket,
     Refresh,
     /// Those of an administrator's endpoint, as `Allow` lists them.
@@ -96,6 +98,7 @@ impl AllowedMethods {
     pub fn list(self) -> &'static str {
         match self {
             Self::Handshake => "GET",
+            Self::Plain => "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
             Self::Ticket | Self::Refresh => "POST, OPTIONS",
             Self::Administration(list) => list,
         }
@@ -106,7 +109,7 @@ impl AllowedMethods {
             Self::Handshake => "A WebSocket handshake is a GET request.",
             Self::Ticket => "Request a ticket with POST.",
             Self::Refresh => "Request a refresh with POST.",
-            Self::Administration(_) => "Use a method that Allow lists.",
+            Self::Plain | Self::Administration(_) => "Use a method that Allow lists.",
         }
     }
 }

@@ -54,8 +54,14 @@ const RESERVED: [&str; 13] = [
 /// The header that means nothing on an answer over http, and must not be there (RFC 6797 §7.2).
 const TLS_ONLY: &str = "Strict-Transport-Security";
 
-/// The defaults that an application's own answer gets if it lacks them.
-const FOR_APPLICATIONS: [&str; 3] = [TLS_ONLY, "X-Content-Type-Options", "X-Frame-Options"];
+/// What an application's own answer gets where it says nothing, unless `SECURITY_HEADERS` changes the
+/// header: nothing that would break pages which work without the gate. Subdomains may be served over
+/// http by someone else, and pages may frame each other.
+const FOR_APPLICATIONS: [(&str, &str); 3] = [
+    (TLS_ONLY, "max-age=63072000"),
+    ("X-Frame-Options", "SAMEORIGIN"),
+    ("X-Content-Type-Options", "nosniff"),
+];
 
 /// The defaults with `SECURITY_HEADERS` laid over them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -174,11 +180,11 @@ impl SecurityHeaders {
     pub fn application_stamps(&self, is_tls: bool) -> Stamps<'_> {
         let (chosen, defaults): (Vec<_>, Vec<_>) =
             self.over(is_tls).partition(|header| header.is_chosen);
-        let is_added = |header: &&SecurityHeader| FOR_APPLICATIONS.contains(&header.name.as_str());
-        let added = defaults.into_iter().filter(is_added);
+        let is_kept = |(name, _): &(&str, &str)| defaults.iter().any(|kept| kept.name == *name);
+        let added = FOR_APPLICATIONS.into_iter().filter(is_kept);
         Stamps {
             set: chosen.into_iter().map(SecurityHeader::pair).collect(),
-            add: added.map(SecurityHeader::pair).collect(),
+            add: added.collect(),
             hidden: hidden(is_tls),
         }
     }

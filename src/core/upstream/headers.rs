@@ -94,7 +94,7 @@ impl UpstreamHeaders {
             let value = match value {
                 _ if is_repeated => Err("it stands twice; remove one".into()),
                 Value::Null => Ok(None),
-                Value::String(text) => Template::parse(text, &secret).map(Some),
+                Value::String(text) => Template::parse(text, secret).map(Some),
                 _ => Err("write a string, or null to remove the header".into()),
             };
             match check_name(name).and(value) {
@@ -181,18 +181,18 @@ fn check_name(name: &str) -> Result<(), String> {
     if !syntax::is_token(name) || name.len() > MAX_NAME_BYTES {
         return Err("it is not the name of a header".into());
     }
-    if trusted::is_the_gates(&lower) {
-        return Err(
-            "the gate or Cloudflare decides on this header; give yours another name, and read the \
-             client's address from X-Forwarded-For"
-                .into(),
-        );
-    }
     if RESERVED.contains(&lower.as_str()) || lower.starts_with("sec-websocket-") {
         return Err(
             "it belongs to the connection or the handshake, which no setting can change; leave it \
              out"
             .into(),
+        );
+    }
+    if trusted::is_the_gates(&lower) {
+        return Err(
+            "the gate or Cloudflare decides on this header; give yours another name, and read the \
+             client's address from X-Forwarded-For"
+                .into(),
         );
     }
     Ok(())

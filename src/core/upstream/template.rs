@@ -1,6 +1,6 @@
 //! The values of `UPSTREAM_HEADERS`: text with placeholders.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::Value;
@@ -173,7 +173,7 @@ fn push(fact: &str, separators: &str, value: &mut String) {
         for letter in escaped.chars() {
             // What is escaped already has a percent sign, which is no separator then.
             if separators.contains(letter) && letter != '%' {
-                value.push_str(&format!("%{:02X}", u32::from(letter)));
+                write!(value, "%{:02X}", u32::from(letter)).expect("a String takes every text");
             } else {
                 value.push(letter);
             }
@@ -269,7 +269,7 @@ impl FactSource {
             Self::Claim(_) | Self::Token => Reason::InsufficientScope { scopes: Vec::new() },
             Self::Parameter(_) | Self::UpstreamOrigin => Reason::NoRoute,
         };
-        reason.because(cause)
+        reason.because(cause).by("UPSTREAM_HEADERS")
     }
 }
 

@@ -73,6 +73,8 @@ pub const TRUSTED_HEADERS: &[(&str, Setter)] = &[
     ("x-sendfile-type", Operator),
     ("x-accel-mapping", Operator),
     ("ms-aspnetcore-", Operator),
+    // The connection to the gate, which has answered it already.
+    ("expect", Gate),
     // Variables of the process, for servers that make variables of headers.
     ("proxy", Operator),
     // Users and certificates that another proxy has verified.
@@ -96,8 +98,9 @@ pub const TRUSTED_HEADERS: &[(&str, Setter)] = &[
     ("x-ssl-client-", Operator),
 ];
 
-/// Headers that Cloudflare sets. They pass in its own spelling alone, which no client can forge.
-pub const PLATFORM_HEADERS: [&str; 1] = ["cf-"];
+/// Headers that pass in their own spelling alone: there Cloudflare sets them, or the platform frames
+/// the request by them. In any other they could be forged.
+pub const EXACT_HEADERS: [&str; 4] = ["cf-", "content-length", "transfer-encoding", "host"];
 
 /// Whether the gate alone sets a header of this name.
 pub fn is_gate_header(name: &str) -> bool {
@@ -110,7 +113,7 @@ pub fn is_gate_header(name: &str) -> bool {
 /// Whether the gate or Cloudflare sets a header of this name, so that no setting may change it.
 pub(super) fn is_the_gates(name: &str) -> bool {
     let folded: String = name.chars().map(fold).collect();
-    is_gate_header(name) || PLATFORM_HEADERS.iter().any(|known| is_of(&folded, known))
+    is_gate_header(name) || EXACT_HEADERS.iter().any(|known| is_of(&folded, known))
 }
 
 fn is_of(folded: &str, known: &str) -> bool {

@@ -116,16 +116,16 @@ const MAX_JUDGED_NAME = 64;
 
 /**
  * Matches the names of headers that no client may send on: those of `owned` however they are spelt,
- * and those of `platform` in any spelling but their own. A name that ends in a dash is a prefix.
+ * and those of `exact` in any spelling but their own. A name that ends in a dash is a prefix.
  * @param {string[]} owned
- * @param {string[]} platform
+ * @param {string[]} exact
  */
-export function namesLike(owned, platform) {
-  const [isOwned, isOfPlatform] = [patternOf(owned), patternOf(platform)];
+export function namesLike(owned, exact) {
+  const [isOwned, isLikeExact] = [patternOf(owned), patternOf(exact)];
   /** @param {string} name */
   const judge = (name) => {
     const folded = name.replace(/[^a-z0-9]/g, '-');
-    return isOwned.test(folded) || (folded !== name && isOfPlatform.test(folded));
+    return isOwned.test(folded) || (folded !== name && isLikeExact.test(folded));
   };
   /** @type {Map<string, boolean>} */
   const judged = new Map();
@@ -167,6 +167,27 @@ function hopByHop(headers) {
 }
 
 /**
+ * How requests are sent past every cache: with all their headers, or with those of `keep` alone and
+ * without a body.
+ * @param {string[]} [keep] names in lower case
+ */
+export const privately = (keep) => ({ cache: /** @type {const} */ ('no-store'), keep });
+
+/**
+ * @param {Headers} headers
+ * @param {string[] | undefined} keep
+ */
+function headersOf(headers, keep) {
+  if (!keep) return new Headers(headers);
+  const kept = new Headers();
+  for (const name of keep) {
+    const value = headers.get(name);
+    if (value !== null) kept.set(name, value);
+  }
+  return kept;
+}
+
+/**
  * Sends the request to a URL, or to a service binding if there is one.
  * @param {Fetcher | undefined} service
  * @param {Request} request
@@ -174,10 +195,11 @@ function hopByHop(headers) {
  * @param {ReturnType<typeof namesLike>} owned
  * @param {string[]} remove names
  * @param {string} set header lines
+ * @param {ReturnType<typeof privately> | undefined} manner
  * @param {number} milliseconds
  */
-export function forward(service, request, url, owned, remove, set, milliseconds) {
-  const headers = new Headers(request.headers);
+export function forward(service, request, url, owned, remove, set, manner, milliseconds) {
+  const headers = headersOf(request.headers, manner?.keep);
   const foreign = hopByHop(headers);
   for (const name of headers.keys()) if (owned.test(name)) foreign.push(name);
   for (const name of foreign) headers.delete(name);
@@ -185,9 +207,18 @@ export function forward(service, request, url, owned, remove, set, milliseconds)
   setLines(headers, set);
   const { method } = request;
   // A Content-Length of 0 makes a body of no bytes, which fetch takes from no GET or HEAD.
-  const body = method === 'GET' || method === 'HEAD' ? null : request.body;
+  const hasNone = method === 'GET' || method === 'HEAD' || manner?.keep;
+  const body = hasNone ? null : request.body;
+  const { cache } = manner ?? {};
   return withTimeout(milliseconds, (signal) =>
-    (service ?? globalThis).fetch(url, { method, headers, body, redirect: 'manual', signal }),
+    (service ?? globalThis).fetch(url, {
+      method,
+      headers,
+      body,
+      redirect: 'manual',
+      cache,
+      signal,
+    }),
   );
 }
 

@@ -6,3 +6,4 @@ mod origin_entries;
 mod origin_properties;
 mod permission;
 mod permission_rules;
+mod plain_origin;

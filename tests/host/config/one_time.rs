@@ -60,6 +60,12 @@ fn what_is_wrong_is_said() {
             unbound,
         ),
         (
+            "replay with plain requests that show the token each time",
+            bound(&[("JWT_REPLAY", "reject"), ("PLAIN_HTTP", "guard")]),
+            "PLAIN_HTTP: JWT_REPLAY is reject, so a token would be used up by the first of a \
+             page's requests; set JWT_REPLAY to allow, or this to reject",
+        ),
+        (
             "replay without binding",
             minimal_with(&[("JWT_REPLAY", "reject")]),
             unbound,

@@ -162,8 +162,8 @@ fn every_setting_takes_its_good_values() {
     assert_eq!(on_full("close_oldest"), OnFull::CloseOldest);
     let plain = |value| sound(&[("PLAIN_HTTP", value)]).plain_http;
     assert_eq!(
-        (plain("reject"), plain("proxy")),
-        (PlainHttp::Reject, PlainHttp::Proxy)
+        [plain("reject"), plain("proxy"), plain("guard")],
+        [PlainHttp::Reject, PlainHttp::Proxy, PlainHttp::Guard]
     );
     assert_eq!(
         sound(&[("LIMITER_TIMEOUT", "500ms")]).counting.timeout,

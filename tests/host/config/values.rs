@@ -65,7 +65,7 @@ fn a_word_that_is_none_of_a_settings_is_an_error() {
         ("ON_TOKEN_CONFLICT", "\"refuse\" or \"first\""),
         ("FIRST_MESSAGE", "\"strip\" or \"pass\" or \"drop\""),
         ("UPSTREAM_GREETING", "\"drop\" or \"pass\""),
-        ("PLAIN_HTTP", "\"reject\" or \"proxy\""),
+        ("PLAIN_HTTP", "\"reject\" or \"proxy\" or \"guard\""),
         ("REJECT_WITH", "\"http\" or \"close\""),
     ];
     for (setting, choices) in words {

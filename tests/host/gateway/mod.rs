@@ -6,6 +6,7 @@ mod endpoints;
 mod first_message;
 mod limiter_properties;
 mod one_time;
+mod plain;
 mod providers;
 mod records;
 mod refresh;

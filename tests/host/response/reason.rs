@@ -117,6 +117,17 @@ pub(crate) fn rows() -> Vec<(Reason, Refusal)> {
         ),
         (
             Reason::MethodNotAllowed {
+                allowed: AllowedMethods::Plain,
+            },
+            problem(
+                405,
+                "method_not_allowed",
+                "Use a method that Allow lists.",
+                &[("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")],
+            ),
+        ),
+        (
+            Reason::MethodNotAllowed {
                 allowed: AllowedMethods::Ticket,
             },
             problem(

@@ -222,6 +222,15 @@ fn strict_transport_security_is_on_answers_over_https_alone() {
             (vec![], names(&ADDED[1..]), OVER_HTTP.to_vec()),
         ),
     ]);
+    let added = headers.application_stamps(true).add;
+    assert_eq!(
+        added,
+        [
+            ("Strict-Transport-Security", "max-age=63072000"),
+            ("X-Frame-Options", "SAMEORIGIN"),
+            ("X-Content-Type-Options", "nosniff"),
+        ]
+    );
     let changes = r#"{"strict-transport-security":"max-age=1"}"#;
     let changed = SecurityHeaders::with(&object(changes)).expect("sound");
     let set = |stamps: Stamps<'_>| {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use portcullis::checks::handshake::Handshake;
 use portcullis::request::parameters::Parameters;
 use portcullis::token::{Authenticated, Credential, Identity, Source};
-use portcullis::upstream::{Forward, Offer, Upstream, UpstreamUrl};
+use portcullis::upstream::{Forward, Manner, Offer, Upstream, UpstreamUrl};
 use serde_json::Map;
 
 use crate::common::{Ask, NONCE, NOW, assert_rows, identity, seconds, strings};
@@ -87,6 +87,7 @@ fn a_plain_request_is_told_whence_and_keeps_the_rest() {
         remove: vec![],
         set: told(),
         changes: vec![],
+        manner: Manner::Open,
         timeout: seconds(9),
     };
     assert_eq!(plain(&upstream, &ask, &matched), expected);

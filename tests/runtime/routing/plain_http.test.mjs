@@ -49,7 +49,7 @@ const pages = {
 };
 
 /** What an answer gets that has none of these, over http. */
-const ADDED = { 'x-content-type-options': 'nosniff', 'x-frame-options': 'DENY' };
+const ADDED = { 'x-content-type-options': 'nosniff', 'x-frame-options': 'SAMEORIGIN' };
 
 describe('PLAIN_HTTP=proxy', () => {
   const upstream = useUpstream({
@@ -212,7 +212,7 @@ describe('over https', () => {
     const gates = [HSTS['strict-transport-security']];
     assert.deepEqual(await hsts('/_portcullis/health'), gates);
     assert.deepEqual(await hsts('/_portcullis/x'), gates);
-    assert.deepEqual(await hsts('/plain'), gates);
+    assert.deepEqual(await hsts('/plain'), ['max-age=63072000']);
     assert.deepEqual(await hsts('/strict'), ['max-age=1']);
     const socket = await gate.connect();
     assert.deepEqual(values(socket.answer, 'strict-transport-security'), gates);
