@@ -2,10 +2,10 @@
 
 use super::reader::Reader;
 use super::settings::{
-    ALLOWED_ORIGINS, AUTH, ISSUERS, JWT_ISSUER, RATE_LIMIT_IP, REQUIRE_TLS, TOKEN_SOURCES,
+    ALLOWED_ORIGINS, AUTH, ISSUERS, JWT_ISSUER, MODE, RATE_LIMIT_IP, REQUIRE_TLS, TOKEN_SOURCES,
 };
 use crate::checks::origin::OriginPattern;
-use crate::policy::Policy;
+use crate::policy::{Mode, Policy};
 use crate::token::Source;
 
 pub(super) fn check(reader: &mut Reader<'_>, policy: &Policy) {
@@ -26,6 +26,11 @@ pub(super) fn check(reader: &mut Reader<'_>, policy: &Policy) {
             &RATE_LIMIT_IP,
             "off, so an address may make any number of attempts",
         );
+    }
+    match policy.mode {
+        Mode::Enforce => {}
+        Mode::Report => reader.warn(&MODE, "report, so nobody is refused"),
+        Mode::Canary(_) => reader.warn(&MODE, "a share, so other addresses are not refused"),
     }
     let Some(authentication) = &policy.authentication else {
         reader.warn(&AUTH, "off, so nobody needs a token");
