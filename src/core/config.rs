@@ -2,6 +2,7 @@
 
 mod authentication;
 mod counting;
+mod first_message;
 mod issuers;
 mod names;
 mod one_time;
@@ -137,7 +138,8 @@ fn read_policy(reader: &mut Reader<'_>) -> Option<Policy> {
     let one_time = one_time::read(reader, authentication.present());
     let upstream = upstream::read(reader);
     let counting = counting::read(reader, auth_is_off);
-    let relay = relay::read(reader, auth_is_off, &counting);
+    let relay = relay::read(reader, &authentication, &counting);
+    let first_message = first_message::read(reader, authentication.present());
     let registering = registry::read(reader, &relay);
     let permission = read_permission(reader, auth_is_off);
     let upstream_timeout =
@@ -168,6 +170,7 @@ fn read_policy(reader: &mut Reader<'_>) -> Option<Policy> {
         trial: None,
         log_admitted,
         relay,
+        first_message,
         registering,
         plain_http,
         reject_with,

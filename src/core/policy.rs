@@ -11,6 +11,7 @@ use crate::checks::permission::Permission;
 use crate::limits::quota::{Limits, Quota};
 use crate::one_time::ticket::Binding;
 use crate::relay::RelayMode;
+use crate::relay::first_message::FirstMessage;
 use crate::request::address::{AddressKey, Ipv6Prefix};
 use crate::request::parameters::Parameters;
 use crate::response::security_headers::SecurityHeaders;
@@ -137,6 +138,8 @@ pub struct Policy {
     /// Which share of admitted attempts is logged: `LOG_ADMITTED`.
     pub log_admitted: Share,
     pub relay: RelayMode,
+    /// `None` where no token is looked for in messages.
+    pub first_message: Option<FirstMessage>,
     pub registering: Registering,
     pub plain_http: PlainHttp,
     pub reject_with: RejectWith,

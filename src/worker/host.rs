@@ -33,6 +33,9 @@ extern "C" {
         milliseconds: f64,
     ) -> Result<JsValue, JsValue>;
 
+    #[wasm_bindgen(js_name = readReply)]
+    pub fn read_reply(upstream: &Response) -> String;
+
     #[wasm_bindgen(catch, js_name = askByPath)]
     pub async fn ask_by_path(
         namespace: &JsValue,
@@ -111,6 +114,9 @@ extern "C" {
         numbers: &[f64],
     ) -> Result<(), JsValue>;
 }
+
+/// The header that says the id of a request on every response.
+pub const REQUEST_ID: &str = "Portcullis-Request-Id";
 
 /// A binding of the environment; undefined if there is none.
 pub fn binding(env: &JsValue, name: &str) -> JsValue {

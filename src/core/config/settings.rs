@@ -212,6 +212,16 @@ settings! {
         "Size of the longest token.";
     TOKEN_SOURCES: Var Route Other, List, Value("header,subprotocol"),
         "Where the gate looks for a token.";
+    FIRST_MESSAGE: Var Route Other, Choice(&["strip", "pass", "drop"]), Value("strip"),
+        "What the server gets of a first message that held the token: all but the token, all of it, or nothing.";
+    FIRST_MESSAGE_TIMEOUT: Var Route Other, Duration, Value("10s"),
+        "How long a client may take for its first message, where the token is in that.";
+    FIRST_MESSAGE_PROTOCOLS: Var Route Other, List, Described("the first that the client offers"),
+        "Subprotocols that may be answered before the server is asked, the best first.";
+    FIRST_MESSAGE_GREETING: Var Route Other, Text, NONE,
+        "A message that clients get at once, for those that wait for one before they send the token.";
+    UPSTREAM_GREETING: Var Route Other, Choice(&["drop", "pass"]), Value("drop"),
+        "Whether the server's own first message is dropped where FIRST_MESSAGE_GREETING took its place.";
     ON_TOKEN_CONFLICT: Var Route Other, Choice(&["refuse", "first"]), Value("refuse"),
         "Whether a request with different tokens in two places is refused, or the first of TOKEN_SOURCES decides.";
     REQUIRED_SCOPES: Var Route Decide, List, NONE,

@@ -10,7 +10,7 @@ use crate::limits::quota::{BanRule, Quota};
 use crate::policy::Mode;
 use crate::request::address::Ipv6Prefix;
 use crate::request::syntax;
-use crate::token::{self, Algorithm, Key, Source};
+use crate::token::{self, Algorithm, ClaimName, Key, Source};
 use crate::upstream::{is_gate_header, is_loopback};
 use crate::util::duration::{duration, positive_duration};
 use crate::util::share::Share;
@@ -115,7 +115,8 @@ pub(super) fn ipv6_prefix(text: &str) -> Result<Ipv6Prefix, String> {
         .ok_or_else(|| format!("{text:?} is not a number from 32 to 128; write one like \"56\""))
 }
 
-/// `header`, `header:NAME`, `subprotocol`, `subprotocol:PREFIX`, `cookie:NAME` and `query:NAME`.
+/// `header`, `header:NAME`, `subprotocol`, `subprotocol:PREFIX`, `cookie:NAME`, `query:NAME` and
+/// `message:/POINTER`.
 pub(super) fn token_sources(entries: &[String]) -> Result<Vec<Source>, String> {
     let mut sources = Vec::new();
     for part in entries {
@@ -126,10 +127,14 @@ pub(super) fn token_sources(entries: &[String]) -> Result<Vec<Source>, String> {
             Some(("subprotocol", prefix)) if syntax::is_token(prefix) => token_prefix(prefix)?,
             Some(("cookie", name)) if syntax::is_token(name) => Source::Cookie(name.to_owned()),
             Some(("query", name)) if !name.is_empty() => Source::Query(name.to_owned()),
+            Some(("message", pointer)) if pointer.starts_with('/') => {
+                ClaimName::parse(pointer)?;
+                Source::Message(pointer.to_owned())
+            }
             _ => {
                 return Err(format!(
                     "{part:?} is not a token source; write header, header:NAME, subprotocol, \
-                     subprotocol:PREFIX, cookie:NAME or query:NAME"
+                     subprotocol:PREFIX, cookie:NAME, query:NAME or message:/POINTER"
                 ));
             }
         };

@@ -1,5 +1,6 @@
 //! Step 9: quotas and sockets, what can be used once, and the registry.
 
+use super::apart;
 use super::attempt::{Attempt, Found};
 use super::checks::{Granted, Permitted, TokenHolder, Upgrade};
 use super::limits::{Admission, Lapses};
@@ -48,20 +49,20 @@ impl<'a, P: Platform> Attempt<'a, P> {
         Ok(Admitted(match permitted.into_inner() {
             Granted::Upgrade(upgrade) => self.admit_upgrade(upgrade).await?,
             Granted::Ticket(holder) => {
-                self.admit_request(holder.found).await?;
+                apart(self.admit_request(holder.found)).await?;
                 Deed::IssueTicket(holder)
             }
             Granted::Refresh(refresher) => {
                 let TokenHolder {
                     found, identity, ..
                 } = &refresher.holder;
-                self.admit_request(found).await?;
+                apart(self.admit_request(found)).await?;
                 let policy = &found.route.policy;
                 if policy.one_time.rejects_replay {
                     let until = policy.one_time.accepted_until(identity);
                     let token_use = TokenUse::of(identity, until)?;
                     let counters = self.counters(&policy.counting);
-                    let lapses = counters.admit_once(token_use).await?;
+                    let lapses = apart(counters.admit_once(token_use)).await?;
                     self.record.note_lapses(lapses);
                 }
                 Deed::Refresh(refresher)
@@ -92,7 +93,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
         let (authenticated, is_verified) = match bearer {
             Bearer::Verified { authenticated, .. } => (authenticated, true),
             Bearer::Ticket { ticket, beside } => {
-                let redeemed = self.redeem(found, &ticket).await.map(Some);
+                let redeemed = apart(self.redeem(found, &ticket)).await.map(Some);
                 let credential = Some(ticket.credential().with(beside));
                 match self.heed_or(redeemed, || None)? {
                     Some(spent) => (
@@ -108,15 +109,15 @@ impl<'a, P: Platform> Attempt<'a, P> {
             Bearer::Unverified(credential) => (nobody(credential), false),
         };
         if self.finding.is_none() {
-            let used = self.use_once(policy, &authenticated).await;
+            let used = apart(self.use_once(policy, &authenticated)).await;
             self.heed(used)?;
         }
-        let registered = self.register(found, &authenticated).await;
+        let registered = apart(self.register(found, &authenticated)).await;
         self.heed(registered)?;
         // Last of all: nobody whom another check refuses may close somebody's socket.
         if !self.reservations.ledgers.full.is_empty() {
             self.enter(Stage::Counters);
-            self.replace_oldest(policy).await?;
+            apart(self.replace_oldest(policy)).await?;
         }
         Ok(Deed::Forward(Socket {
             found,

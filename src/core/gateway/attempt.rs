@@ -8,6 +8,7 @@ use super::route_limit::RouteReservation;
 use crate::limits::ledger::Operation;
 use crate::policy::{Counting, Policy};
 use crate::record::{Record, Stage};
+use crate::relay::first_message::Opened;
 use crate::request::Request;
 use crate::request::address::AddressKey;
 use crate::response::reason::{Reason, Rejection};
@@ -25,6 +26,8 @@ pub(super) struct Attempt<'a, P: Platform> {
     /// For the log alone: nothing is decided by it.
     pub record: &'a mut Record,
     pub reservations: Reservations<P::Channel>,
+    /// What was decided of the first message, where the client has its answer already.
+    pub opened: Option<Opened>,
     /// Whether it counts as an attempt of its address: once its token is looked at.
     pub is_attempt: bool,
     /// Whether the ledger of its address was asked to admit it, and counted it then.
@@ -78,6 +81,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
             place,
             record,
             reservations: Reservations::default(),
+            opened: None,
             is_attempt: false,
             is_counted: false,
             only_reports,

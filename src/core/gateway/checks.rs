@@ -1,6 +1,7 @@
 //! Steps 4 to 8 for everybody who shows a credential: for a socket, a ticket or a refresh, or as an
 //! administrator.
 
+use super::apart;
 use super::attempt::{Attempt, Found};
 use super::dispatch::Place;
 use super::gate::Gate;
@@ -189,9 +190,12 @@ impl<'a, P: Platform> Attempt<'a, P> {
         // What would have been refused before is no attempt.
         self.is_attempt = self.finding.is_none();
         Ok(match claimant {
-            Claimant::Upgrade { found, handshake } => {
+            Claimant::Upgrade {
+                found,
+                mut handshake,
+            } => {
                 let policy = &found.route.policy;
-                let identified = self.identify(policy, &handshake).await;
+                let identified = self.identify(found, &mut handshake).await;
                 let request = self.request;
                 let unverified = || Bearer::Unverified(policy.unaccepted(request, &handshake));
                 let bearer = self.heed_or(identified, unverified)?;
@@ -208,10 +212,10 @@ impl<'a, P: Platform> Attempt<'a, P> {
                 })
             }
             Claimant::Ticket(found) => {
-                Caller::Ticket(self.check_plain_token(found, Freshness::Cached).await?)
+                Caller::Ticket(apart(self.check_plain_token(found, Freshness::Cached)).await?)
             }
             Claimant::Refresh(found) => {
-                Caller::Refresh(self.check_plain_token(found, Freshness::Current).await?)
+                Caller::Refresh(apart(self.check_plain_token(found, Freshness::Current)).await?)
             }
             Claimant::Administration(token) => {
                 token.check(self.request)?;

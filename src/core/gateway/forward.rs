@@ -7,8 +7,9 @@ use super::permit::Permit;
 use super::platform::Platform;
 use crate::policy::Policy;
 use crate::record::{Outcome, Stage};
+use crate::relay::first_message::Opened;
 use crate::relay::{RelayMode, SocketLimits};
-use crate::response::reason::Rejection;
+use crate::response::reason::{Reason, Rejection};
 use crate::token::Authenticated;
 use crate::upstream::assertion::Assertion;
 use crate::upstream::{Facts, Forward, Offer};
@@ -31,7 +32,10 @@ impl<'a, P: Platform> Attempt<'a, P> {
             changes => changes?,
         };
         let channels = self.commit();
-        let offer = Offer::new(handshake, &authenticated);
+        let mut offer = Offer::new(handshake, &authenticated);
+        let opened = self.opened.take();
+        // Only what the client was answered with already.
+        offer.is_changed |= opened.is_some();
         let mut forward = Forward::upgrade(
             policy.upstream.destination(&found.parameters),
             policy.upstream_timeout,
@@ -53,7 +57,16 @@ impl<'a, P: Platform> Attempt<'a, P> {
         forward.change(changes);
         let sent = self.platform.forward(&forward).await;
         let (reply, upstream) = sent.map_err(|failure| policy.upstream.explain(failure.into()))?;
-        match reply.judge(&offer) {
+        let judged = reply.judge(&offer).and_then(|protocol| match &opened {
+            Some(Opened {
+                protocol: answered @ Some(_),
+                ..
+            }) if *answered != protocol => Err(Reason::UpstreamRefused
+                .because("the upstream did not choose the subprotocol that the client was answered")
+                .by("FIRST_MESSAGE_PROTOCOLS")),
+            _ => Ok(protocol),
+        });
+        match judged {
             Ok(protocol) => {
                 self.record.outcome = Outcome::Admitted;
                 Ok(Passage::Socket {
@@ -63,6 +76,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
                         .limits(&authenticated, self.platform.now())
                         .map(|limits| limits.reported(self.only_reports)),
                     channels,
+                    opened,
                 })
             }
             Err(rejection) => {

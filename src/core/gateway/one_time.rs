@@ -39,9 +39,10 @@ impl<'a, P: Platform> Attempt<'a, P> {
     /// decide. A ticket comes before all tokens then: no browser sends it by itself.
     pub async fn identify(
         &mut self,
-        policy: &'a Policy,
-        handshake: &Handshake,
+        found: Found<'a>,
+        handshake: &mut Handshake,
     ) -> Result<Bearer, Rejection> {
+        let policy = &found.route.policy;
         let Some(authentication) = &policy.authentication else {
             return Ok(Bearer::Verified {
                 authenticated: Authenticated::default(),
@@ -60,7 +61,12 @@ impl<'a, P: Platform> Attempt<'a, P> {
         }
         let key = handshake.key;
         let runtime = self.token_runtime(policy, Admission::Socket { key });
-        let credential = authentication.find(self.request, protocols);
+        let mut credential = authentication.find(self.request, protocols);
+        if let (Ok(None), Some(awaited)) = (&credential, &policy.first_message) {
+            let message = self.await_first_message(found, handshake, authentication, awaited);
+            // In a box, so that no other upgrade carries it along.
+            credential = Ok(Box::pin(message).await?);
+        }
         let verdict = authentication.check(&runtime, credential).await;
         let authenticated = self.take_verdict(verdict, runtime.into_progress())?;
         if let Some(identity) = &authenticated.identity {

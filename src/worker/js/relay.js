@@ -168,9 +168,10 @@ class Relay {
    * @param {ExecutionContext} context
    * @param {(closed: string) => void} onEnd
    * @param {(kept: string) => void} onReport
+   * @param {WebSocket | undefined} near the client's socket, if it is open already
    */
-  constructor(upstream, limits, context, onEnd, onReport) {
-    const [client, server] = Object.values(new WebSocketPair());
+  constructor(upstream, limits, context, onEnd, onReport, near) {
+    const [client, server] = near ? [undefined, near] : Object.values(new WebSocketPair());
     this.client = client;
     /** @type {PromiseWithResolvers<number>} */
     const { promise, resolve } = Promise.withResolvers();
@@ -190,7 +191,8 @@ class Relay {
     this.#idle = limits.idle ?? Infinity;
     this.#listen(this.#near, this.#far, this.#rate);
     this.#listen(this.#far, this.#near, null);
-    for (const { socket } of [this.#near, this.#far]) socket.accept({ allowHalfOpen: true });
+    if (!near) server.accept({ allowHalfOpen: true });
+    upstream.accept({ allowHalfOpen: true });
     this.#watch();
   }
 
@@ -426,7 +428,12 @@ class Relay {
  * @param {ExecutionContext} context the request's, which is aborted if a side does not close
  * @param {(closed: string) => void} onEnd is called once, with the core's `Closed` as JSON
  * @param {(kept: string) => void} onReport is called for each limit that is only reported, with the same
+ * @param {ReturnType<import('./first-message.js').awaitFirstMessage> | undefined} awaited the client,
+ *   if its socket is open already
  */
-export function relay(upstream, limits, context, onEnd, onReport) {
-  return new Relay(upstream, JSON.parse(limits), context, onEnd, onReport);
+export function relay(upstream, limits, context, onEnd, onReport, awaited) {
+  const near = typeof awaited === 'object' ? awaited : undefined;
+  const start = () =>
+    new Relay(upstream, JSON.parse(limits), context, onEnd, onReport, near?.socket);
+  return near ? near.handOver(upstream, start) : start();
 }

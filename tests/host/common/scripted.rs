@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use portcullis::config::Settings;
 use portcullis::gateway::platform::{
-    Background, BackgroundTask, Body, Channels, LedgerCall, Ledgers, ObjectReply, OneTimeCall,
-    OneTimeObjects, Random, Registration, Registry, RouteCall, RoutePools, Upstreams, Wait,
+    Background, BackgroundTask, Body, Channels, FirstMessages, FirstText, LedgerCall, Ledgers,
+    NoFirstMessage, ObjectReply, OneTimeCall, OneTimeObjects, Opening, Random, Registration,
+    Registry, RouteCall, RoutePools, Upstreams, Wait,
 };
 use portcullis::gateway::{Gate, Passage};
 use portcullis::limits::ledger::{Departure, Ledger, LedgerResponse, Operation, Outlook};
@@ -57,6 +58,10 @@ pub struct Scripted {
     pub registered: RefCell<Vec<Registration>>,
     pub body: RefCell<Result<String, String>>,
     pub upstream: RefCell<Result<Reply, UpstreamFailure>>,
+    /// What a client says first on a socket that is opened early.
+    pub first_message: RefCell<Result<FirstText, NoFirstMessage>>,
+    /// How such sockets were opened: the subprotocol and the greeting.
+    pub opened: RefCell<Vec<(Option<String>, Option<String>)>>,
     pub provider: RefCell<Result<ProviderAnswer, String>>,
     /// While this holds, no provider answers.
     pub provider_hangs: Cell<bool>,
@@ -207,6 +212,8 @@ impl Scripted {
                 protocol: None,
                 extensions: None,
             })),
+            first_message: RefCell::new(Err(NoFirstMessage::TimedOut)),
+            opened: RefCell::default(),
             provider: RefCell::new(Err("down".into())),
             provider_hangs: Cell::new(false),
             key_sets: RefCell::default(),
@@ -386,6 +393,17 @@ impl Providers for Scripted {
         self.note("introspection".into());
         self.wait_for_provider().await;
         self.provider.borrow().clone()
+    }
+}
+
+impl FirstMessages for Scripted {
+    async fn first_message(&self, opening: &Opening<'_>) -> Result<FirstText, NoFirstMessage> {
+        self.note("first message".into());
+        self.opened.borrow_mut().push((
+            opening.protocol.map(str::to_owned),
+            opening.greeting.map(str::to_owned),
+        ));
+        self.first_message.borrow().clone()
     }
 }
 

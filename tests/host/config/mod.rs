@@ -4,6 +4,7 @@ use serde_json::Value;
 
 mod attribution;
 mod counting;
+mod first_message;
 mod issuers;
 mod keys;
 mod mode;

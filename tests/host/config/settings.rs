@@ -58,6 +58,7 @@ fn the_least_settings_give_the_contracts_defaults() {
         plain_http,
         reject_with,
         relay,
+        first_message,
         registering,
         security_headers,
         one_time,
@@ -69,6 +70,7 @@ fn the_least_settings_give_the_contracts_defaults() {
         (None, false)
     );
     assert!(assertion_key.is_none());
+    assert_eq!(first_message, None);
     assert!(require_tls);
     let rule = OriginRule {
         allowed: vec![exact("app.example.com")],

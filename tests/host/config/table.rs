@@ -149,6 +149,11 @@ const OTHER_VALUES: &[(&str, &str)] = &[
     ("SESSION_CLAIM", "session_id"),
     ("TOKEN_MAX_BYTES", "8192"),
     ("TOKEN_SOURCES", "cookie:token"),
+    ("FIRST_MESSAGE", "pass"),
+    ("FIRST_MESSAGE_TIMEOUT", "3s"),
+    ("FIRST_MESSAGE_PROTOCOLS", "graphql-transport-ws"),
+    ("FIRST_MESSAGE_GREETING", "hello"),
+    ("UPSTREAM_GREETING", "pass"),
     ("ON_TOKEN_CONFLICT", "first"),
     ("REQUIRED_SCOPES", "a b"),
     ("SESSION_URL", "https://other.example.com/introspect"),
@@ -236,7 +241,10 @@ fn a_route_takes_every_setting_that_the_table_has_for_routes() {
     );
     for &(name, value) in OTHER_VALUES {
         let routes = json!([{"path": "/a", name.to_lowercase(): value}, {"path": "/b"}]);
-        let [(own, _), (others, _)] = policies(bound(&[]), routes).try_into().expect("two");
+        let is_of_messages = name.starts_with("FIRST_MESSAGE") || name == "UPSTREAM_GREETING";
+        let source = [("TOKEN_SOURCES", "message:/token")];
+        let all = bound(if is_of_messages { &source } else { &[] });
+        let [(own, _), (others, _)] = policies(all, routes).try_into().expect("two");
         let shows = ["UPSTREAM_PLAINTEXT", "JWT_JWKS_STALE"];
         assert_eq!(own == others, shows.contains(&name), "{name} shows");
     }

@@ -3,6 +3,7 @@ mod background;
 mod closing;
 mod counting;
 mod endpoints;
+mod first_message;
 mod limiter_properties;
 mod one_time;
 mod providers;
