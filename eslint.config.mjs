@@ -16,7 +16,7 @@ export default [
     },
   },
   {
-    files: ['playground/**/*.js', 'client/**/*.js'],
+    files: ['playground/**/*.js', 'client/**/*.js', 'src/worker/dashboard/**/*.js'],
     languageOptions: { globals: globals.browser },
   },
   {

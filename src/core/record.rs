@@ -378,6 +378,11 @@ impl Record {
         self.issuer = identity.issuer().map(|issuer| cut(issuer.to_owned()));
     }
 
+    /// Notes the person whom Cloudflare Access signed in.
+    pub fn note_administrator(&mut self, name: &str) {
+        self.subject = Some(cut(name.to_owned()));
+    }
+
     /// The line for the log.
     pub fn to_line(&self) -> String {
         serde_json::to_string(self).expect("a struct of strings and numbers")

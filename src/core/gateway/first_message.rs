@@ -47,7 +47,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
         });
         // A token that is not found can't be taken out, so the message must not reach the server.
         let can_report = is_open && awaited.passing == FirstMessagePassing::Pass;
-        let message = message.map_err(|failure| rejection_for(&failure));
+        let message = message.map_err(rejection_for);
         let text = match self.heed_later(can_report, message)? {
             FirstText::Binary => return Ok(None),
             FirstText::Text(text) => text,
@@ -67,7 +67,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
     }
 }
 
-fn rejection_for(failure: &NoFirstMessage) -> Rejection {
+fn rejection_for(failure: NoFirstMessage) -> Rejection {
     match failure {
         NoFirstMessage::TooManyOfAddress => {
             let scope = LimitScope::Address;

@@ -63,6 +63,11 @@ impl ClosedRecord {
         &self.record
     }
 
+    /// The close code at the client's end.
+    pub fn code(&self) -> u16 {
+        self.code
+    }
+
     /// The numbers of a data point: the duration as of any record, the code, and messages and
     /// bytes of the client and of the upstream.
     pub fn numbers(&self) -> [f64; 6] {
