@@ -1,13 +1,16 @@
 //! The decision record: one JSON line per attempt, and one per inspected socket that closed. Never
 //! a token, a cookie, a key or a query string.
 
+mod closed;
+
 use serde::{Serialize, Serializer};
 
-use crate::relay::{CloseReason, Closed, Traffic};
 use crate::request::address::AddressKey;
 use crate::response::reason::{Evidence, Reason, Rejection};
 use crate::token::{Claimed, Identity, TokenHeader, Verdict};
 use crate::util::time::Timestamp;
+
+pub use closed::ClosedRecord;
 
 /// Longer texts of a client are cut: this is a log line, not a store.
 const MAX_CLIENT_TEXT: usize = 256;
@@ -413,84 +416,6 @@ impl Record {
             or_empty(self.until.as_ref()),
             self.would_be.unwrap_or_default(),
         ]
-    }
-}
-
-/// What is recorded of an inspected socket that closed: the admission that opened it, how it
-/// ended, and what each side sent.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ClosedRecord {
-    #[serde(flatten)]
-    record: Record,
-    /// As the client's end has it.
-    code: u16,
-    client: Traffic,
-    upstream: Traffic,
-}
-
-impl ClosedRecord {
-    /// From the record of the admission. The duration becomes that of the socket.
-    pub fn of(admission: Record, closed: Closed, time: String) -> Self {
-        let end = CloseReason::from_name(&closed.reason);
-        Self {
-            // What was found at the admission is in its own record.
-            record: Record {
-                detail: None,
-                setting: None,
-                remedy: None,
-                party: None,
-                until: None,
-                denial: None,
-                findings: Vec::new(),
-                time,
-                outcome: Outcome::Closed,
-                reason: end.map(CloseReason::name),
-                cause: closed.cause.map(cut),
-                stage: Stage::Live,
-                duration_ms: closed.duration,
-                ..admission
-            },
-            code: closed.code,
-            client: closed.client,
-            upstream: closed.upstream,
-        }
-    }
-
-    /// The record of a live socket that would have been closed, where the mode only reports.
-    pub fn of_kept(admission: Record, kept: Closed, time: String) -> Self {
-        let mut closed = Self::of(admission, kept, time);
-        let record = &mut closed.record;
-        record.outcome = Outcome::Kept;
-        record.would_be = record.reason.take();
-        closed
-    }
-
-    pub fn to_line(&self) -> String {
-        serde_json::to_string(self).expect("structs of strings and numbers")
-    }
-
-    /// The record whose texts and index a data point has.
-    pub fn record(&self) -> &Record {
-        &self.record
-    }
-
-    /// The close code at the client's end.
-    pub fn code(&self) -> u16 {
-        self.code
-    }
-
-    /// The numbers of a data point: the duration as of any record, the code, and messages and
-    /// bytes of the client and of the upstream.
-    pub fn numbers(&self) -> [f64; 6] {
-        [
-            self.record.duration_ms,
-            u64::from(self.code),
-            self.client.messages,
-            self.client.bytes,
-            self.upstream.messages,
-            self.upstream.bytes,
-        ]
-        .map(|number| number as f64)
     }
 }
 

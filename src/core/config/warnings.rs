@@ -2,11 +2,11 @@
 
 use super::reader::Reader;
 use super::settings::{
-    ADMIN_TOKEN, ALLOWED_ORIGINS, AUTH, ISSUERS, JWT_AUDIENCE, JWT_ISSUER, PLAIN_HTTP,
+    ADMIN_TOKEN, ALLOWED_ORIGINS, AUTH, ISSUERS, JWT_AUDIENCE, JWT_ISSUER, MODE, PLAIN_HTTP,
     RATE_LIMIT_IP, RELAY, REQUIRE_TLS, TOKEN_SOURCES,
 };
 use crate::checks::origin::OriginPattern;
-use crate::policy::{PlainHttp, Policy};
+use crate::policy::{Mode, PlainHttp, Policy};
 use crate::relay::RelayMode;
 use crate::token::{Issuer, Source};
 
@@ -28,6 +28,11 @@ pub(super) fn check(reader: &mut Reader<'_>, policy: &Policy) {
             &RATE_LIMIT_IP,
             "off, so an address may make any number of attempts",
         );
+    }
+    match policy.mode {
+        Mode::Enforce => {}
+        Mode::Report => reader.warn(&MODE, "report, so nobody is refused"),
+        Mode::Canary(_) => reader.warn(&MODE, "a share, so other addresses are not refused"),
     }
     if policy.plain_http == PlainHttp::Proxy {
         reader.warn(

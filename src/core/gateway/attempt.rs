@@ -122,6 +122,19 @@ impl<'a, P: Platform> Attempt<'a, P> {
         }
     }
 
+    /// Passes a verdict on that is heeded later. Where it can't be reported, a refusal is carried out
+    /// in any mode.
+    pub fn heed_later<T>(
+        &mut self,
+        can_report: bool,
+        verdict: Result<T, Rejection>,
+    ) -> Result<T, Rejection> {
+        if verdict.is_err() && !can_report {
+            self.only_reports = false;
+        }
+        verdict
+    }
+
     /// How this attempt is counted on a route.
     pub fn counting(&self, policy: &'a Policy) -> &'a Counting {
         let trial = policy.trial.as_ref().filter(|_| self.only_reports);

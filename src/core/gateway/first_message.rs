@@ -45,11 +45,15 @@ impl<'a, P: Platform> Attempt<'a, P> {
             first: FirstMessageFate::AsSent,
             drops_upstream_greeting: awaited.greeting.is_some() && awaited.drops_upstream_greeting,
         });
-        let text = match message.map_err(rejection_for)? {
+        // A token that is not found can't be taken out, so the message must not reach the server.
+        let can_report = is_open && awaited.passing == FirstMessagePassing::Pass;
+        let message = message.map_err(rejection_for);
+        let text = match self.heed_later(can_report, message)? {
             FirstText::Binary => return Ok(None),
             FirstText::Text(text) => text,
         };
-        let credential = authentication.find_in_message(&text)?;
+        let found = authentication.find_in_message(&text);
+        let credential = self.heed_later(can_report, found.map_err(Rejection::from))?;
         if let (Some(opened), Some(credential)) = (&mut self.opened, &credential) {
             opened.first = match awaited.passing {
                 FirstMessagePassing::Pass => FirstMessageFate::AsSent,

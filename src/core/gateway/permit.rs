@@ -1,4 +1,5 @@
-//! Proof that a request passed every check.
+//! Proof that every check of a request was made, and that none refused it, or only where refusals are
+//! reported.
 
 use super::admission::{Admitted, Deed, Socket};
 use super::checks::TokenHolder;
@@ -6,7 +7,7 @@ use super::checks::{KnownChecked, OriginChecked};
 use super::plain::PlainRequest;
 use super::refresh::Refresher;
 
-/// A request that passed every check. Only [`Permits::new`] makes one.
+/// A request that may go on after every check. Only [`Permits::new`] makes one.
 pub(super) struct Permit<T>(T);
 
 impl<T> Permit<T> {

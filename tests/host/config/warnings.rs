@@ -46,6 +46,16 @@ fn what_opens_the_gate_further_is_a_warning() {
         ),
         ("optional", of(&[("AUTH", "optional")]), vec![]),
         (
+            "report mode",
+            of(&[("MODE", "report")]),
+            one("MODE", "report, so nobody is refused"),
+        ),
+        (
+            "a canary",
+            of(&[("MODE", "enforce:10%")]),
+            one("MODE", "a share, so other addresses are not refused"),
+        ),
+        (
             "no TLS",
             of(&[("REQUIRE_TLS", "false")]),
             one("REQUIRE_TLS", NO_TLS),

@@ -1,6 +1,7 @@
 //! `MODE=report`: what would be refused is recorded and goes on, wherever anything can go on. The
 //! canary: the same for a share of addresses.
 
+use portcullis::gateway::platform::{FirstText, NoFirstMessage};
 use portcullis::registry::{DenialReason, RegistryResponse};
 use portcullis::response::reason::Reason;
 use portcullis::upstream::UpstreamFailure;
@@ -648,4 +649,43 @@ fn no_socket_is_closed_for_a_newer_one() {
         !asked.iter().any(|question| question.contains("replace")),
         "{asked:?}"
     );
+}
+
+#[test]
+fn a_first_message_whose_token_can_not_be_taken_out_reaches_no_server() {
+    let knock = |passing: &str, message: Result<FirstText, NoFirstMessage>| {
+        let gate = reporting(&[
+            ("TOKEN_SOURCES", "message:/token, message:/key"),
+            ("FIRST_MESSAGE", passing),
+        ]);
+        *gate.first_message.borrow_mut() = message;
+        let answer = gate.knock(&Ask::upgrade().with("origin", ORIGIN));
+        (answer.what, answer.record.would_be)
+    };
+    let text = |text: String| Ok(FirstText::Text(text));
+    let two = || text(r#"{"token":"one","key":"other"}"#.into());
+    let one = || text(format!(r#"{{"token":"{}"}}"#, forged()));
+    let row = |what: &str, would_be| (what.to_owned(), would_be);
+    assert_rows([
+        (
+            "a forged token, taken out",
+            knock("strip", one()),
+            row("socket", Some("token_invalid")),
+        ),
+        (
+            "two tokens",
+            knock("strip", two()),
+            row("ambiguous_token", None),
+        ),
+        (
+            "two tokens that the server gets anyway",
+            knock("pass", two()),
+            row("socket", Some("ambiguous_token")),
+        ),
+        (
+            "no message in time",
+            knock("strip", Err(NoFirstMessage::TimedOut)),
+            row("token_missing", None),
+        ),
+    ]);
 }
