@@ -182,9 +182,14 @@ impl<'a> Forward<'a> {
             .map(|credential| &credential.found);
         let mut query = request.url.query.map(str::to_owned);
         let mut cookie = None;
+        if offer.knows_the_gate {
+            forward.replace("sec-websocket-protocol", offer.protocols.join(", "));
+        }
         for source in found.into_iter().flatten() {
             match source {
                 Source::Header => forward.remove.push("authorization"),
+                // Replaced above already.
+                Source::Subprotocol if offer.knows_the_gate => {}
                 Source::Subprotocol => {
                     forward.replace("sec-websocket-protocol", offer.protocols.join(", "));
                 }

@@ -1,6 +1,6 @@
 //! The subprotocols and extensions offered to the upstream, and the check of its answer.
 
-use crate::checks::handshake::Handshake;
+use crate::checks::handshake::{GATE_PROTOCOL, Handshake};
 use crate::request::syntax;
 use crate::response::reason::{Reason, Rejection};
 use crate::token::{Authenticated, Source, offered_bearer, without_bearer};
@@ -10,8 +10,11 @@ use crate::token::{Authenticated, Source, offered_bearer, without_bearer};
 pub struct Offer {
     pub protocols: Vec<String>,
     pub extensions: Vec<String>,
-    /// `bearer` as it was offered: a browser fails a socket whose answer names no subprotocol.
-    bearer: Option<String>,
+    /// Whether the client understands heartbeats. Its offer is not passed on as it is.
+    pub knows_the_gate: bool,
+    /// What to answer with if the upstream chooses none, since a browser fails a socket whose answer
+    /// names none of its offer: `bearer` as it was offered, or the gate's own.
+    unchosen: Option<String>,
 }
 
 impl Offer {
@@ -26,10 +29,12 @@ impl Offer {
         } else {
             (handshake.protocols, None)
         };
+        let knows_the_gate = handshake.knows_the_gate;
         Self {
             protocols,
             extensions: handshake.extensions,
-            bearer,
+            knows_the_gate,
+            unchosen: bearer.or_else(|| knows_the_gate.then(|| GATE_PROTOCOL.to_owned())),
         }
     }
 }
@@ -84,7 +89,7 @@ impl Reply {
         match &self.protocol {
             Some(chosen) if offer.protocols.contains(chosen) => Ok(Some(chosen.clone())),
             Some(_) => refused("the upstream chose a subprotocol that was not offered".into()),
-            None => Ok(offer.bearer.clone()),
+            None => Ok(offer.unchosen.clone()),
         }
     }
 }

@@ -14,6 +14,8 @@ const MAX_WAIT = 2 ** 31 - 1;
  * @property {number | null} messageBytes
  * @property {[count: number, milliseconds: number] | null} messageRate
  * @property {number | null} idle in milliseconds
+ * @property {{ every: number, text: string } | null} heartbeat in milliseconds, for clients that
+ *   understand heartbeats
  * @property {number | null} lifetimeEnds in milliseconds since the epoch
  * @property {number | null} expires in milliseconds since the epoch
  * @property {number | null} backlogBytes
@@ -94,6 +96,8 @@ class Side {
   bytes = 0;
   /** How many bytes were passed to it after its last own message. */
   backlog = 0;
+  /** Whether it sent anything since the last heartbeat. */
+  isHeard = true;
   /** Nothing more will come from it. */
   hasEnded = false;
   #isClosed = false;
@@ -146,6 +150,7 @@ class Relay {
   #expires;
   #lifetimeEnds;
   #idle;
+  #nextHeartbeat;
   /** @type {number | null} */
   #timer = null;
   /** @type {number | null} */
@@ -181,7 +186,8 @@ class Relay {
     this.#expires = limits.expires ?? Infinity;
     this.#lifetimeEnds = limits.lifetimeEnds ?? Infinity;
     this.#idle = limits.idle ?? Infinity;
-    this.#listen(this.#near, this.#far, this.#rate);
+    this.#nextHeartbeat = limits.heartbeat ? this.#opened : Infinity;
+    this.#listen(this.#near, this.#far, this.#rate, limits.heartbeat?.text);
     this.#listen(this.#far, this.#near, null);
     for (const { socket } of [this.#near, this.#far]) socket.accept({ allowHalfOpen: true });
     this.#watch();
@@ -191,8 +197,9 @@ class Relay {
    * @param {Side} from
    * @param {Side} to
    * @param {Rate | null} rate
+   * @param {string} [heartbeat] the text of an answer to a heartbeat
    */
-  #listen(from, to, rate) {
+  #listen(from, to, rate, heartbeat) {
     const { socket } = from;
     const { messageOverhead } = this.#limits;
     socket.addEventListener('message', ({ data }) => {
@@ -205,6 +212,12 @@ class Relay {
       const now = Date.now();
       if (rate && !rate.admits(now)) {
         this.#finish('message_rate');
+        return;
+      }
+      from.isHeard = true;
+      if (data === heartbeat) {
+        from.backlog = 0;
+        from.held.clear();
         return;
       }
       const backlog = to.backlog + size + messageOverhead;
@@ -346,11 +359,30 @@ class Relay {
     if (now >= this.#expires) this.#finish('token_expired');
     else if (now >= this.#lifetimeEnds) this.#finish('lifetime');
     else if (now >= idleEnds) this.#finish('idle');
+    else if (now >= this.#nextHeartbeat && !this.#near.isHeard) this.#finish('unresponsive');
     else {
-      const wait = Math.min(this.#expires, this.#lifetimeEnds, idleEnds) - now;
+      if (now >= this.#nextHeartbeat) this.#beat(now);
+      const ends = Math.min(this.#expires, this.#lifetimeEnds, idleEnds, this.#nextHeartbeat);
+      const wait = ends - now;
       if (wait === Infinity) return;
       this.#timer = setTimeout(() => this.#watch(), Math.min(wait, MAX_WAIT));
     }
+  }
+
+  /**
+   * Sends a heartbeat, unless the socket is closing.
+   * @param {number} now in milliseconds
+   */
+  #beat(now) {
+    const { heartbeat } = this.#limits;
+    if (!heartbeat || this.#firstClose) {
+      this.#nextHeartbeat = Infinity;
+      return;
+    }
+    const { every, text } = heartbeat;
+    this.#near.isHeard = false;
+    this.#near.socket.send(`${text} ${every}`);
+    this.#nextHeartbeat = now + every;
   }
 
   /**

@@ -111,7 +111,7 @@ fn the_documentation_has_every_setting_as_the_table_has_it() {
 }
 
 /// A value of each setting that a route may have. None is the default.
-const OTHER_VALUES: [(&str, &str); 55] = [
+const OTHER_VALUES: [(&str, &str); 56] = [
     ("ALLOWED_ORIGINS", "https://other.example.com"),
     ("ORIGIN_MISSING", "allow"),
     ("REQUIRE_TLS", "false"),
@@ -167,6 +167,7 @@ const OTHER_VALUES: [(&str, &str); 55] = [
     ("MAX_MESSAGE_BYTES", "1000"),
     ("MESSAGE_RATE", "5/1s"),
     ("IDLE_TIMEOUT", "1m"),
+    ("HEARTBEAT", "20s"),
     ("MAX_LIFETIME", "1h"),
     ("CLOSE_ON_EXPIRY", "true"),
     ("MAX_BACKLOG_BYTES", "1000"),
