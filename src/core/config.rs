@@ -144,6 +144,7 @@ fn read_policy(reader: &mut Reader<'_>) -> Option<Policy> {
     let permission = read_permission(reader, auth_is_off);
     let upstream_timeout =
         reader.or_default(&settings::UPSTREAM_TIMEOUT, duration::positive_duration);
+    let upstream_headers = upstream::read_headers(reader, auth_is_off);
     let assertion_key = upstream::read_assertion_key(reader, authentication.present());
     let plain_http = reader.or_default(&settings::PLAIN_HTTP, |text| {
         values::one_of(
@@ -161,6 +162,7 @@ fn read_policy(reader: &mut Reader<'_>) -> Option<Policy> {
         permission,
         upstream: upstream?,
         upstream_timeout,
+        upstream_headers,
         assertion_key,
         counting,
         relay,

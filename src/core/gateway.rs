@@ -66,7 +66,11 @@ impl<P: Platform> Attempt<'_, P> {
             (Err(_), Place::Endpoint(Endpoint::Health)) => {
                 return Ok(Passage::Health { is_healthy: false });
             }
-            (Err(_), _) => return Err(Reason::Misconfigured.because("see the list in the log")),
+            (Err(errors), _) => {
+                let first = errors.first().map(ToString::to_string);
+                let cause = Reason::Misconfigured.because("see the list in the log");
+                return Err(cause.with(|evidence| evidence.detail = first));
+            }
         };
 
         // 2. transport

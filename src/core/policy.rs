@@ -15,8 +15,8 @@ use crate::request::parameters::Parameters;
 use crate::response::security_headers::SecurityHeaders;
 use crate::routing::table::{self, Table};
 use crate::token::{Authentication, Identity};
-use crate::upstream::Upstream;
 use crate::upstream::assertion::AssertionKey;
+use crate::upstream::{Upstream, UpstreamHeaders};
 use crate::util::time::Timestamp;
 
 /// A configuration without errors.
@@ -87,6 +87,7 @@ pub struct Policy {
     pub permission: Permission,
     pub upstream: Upstream,
     pub upstream_timeout: Duration,
+    pub upstream_headers: UpstreamHeaders,
     /// Signs the assertion that the server gets with each upgrade.
     pub assertion_key: Option<AssertionKey>,
     pub counting: Counting,

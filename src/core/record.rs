@@ -5,8 +5,9 @@ use serde::{Serialize, Serializer};
 
 use crate::relay::{CloseReason, Closed, Traffic};
 use crate::request::address::AddressKey;
-use crate::response::reason::Rejection;
-use crate::token::{AuthenticationFault, Identity, TokenHeader, Verdict};
+use crate::response::reason::{Evidence, Reason, Rejection};
+use crate::token::{AuthenticationFault, Claimed, Identity, TokenHeader, Verdict};
+use crate::util::time::Timestamp;
 
 /// Longer texts of a client are cut: this is a log line, not a store.
 const MAX_CLIENT_TEXT: usize = 256;
@@ -65,6 +66,8 @@ pub enum Outcome {
     Refused,
     /// An inspected socket ended.
     Closed,
+    /// Refused attempts banned an address.
+    Banned,
 }
 
 impl Outcome {
@@ -78,6 +81,7 @@ impl Outcome {
             Self::Preflight => "preflight",
             Self::Refused => "refused",
             Self::Closed => "closed",
+            Self::Banned => "banned",
         }
     }
 }
@@ -98,6 +102,18 @@ impl Serialize for Outcome {
     }
 }
 
+/// What a mode that only reports would have refused.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Finding {
+    pub stage: Stage,
+    pub reason: &'static str,
+    pub cause: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub setting: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
 /// The record of one attempt.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Record {
@@ -110,19 +126,51 @@ pub struct Record {
     /// The exact cause of a refusal, what went wrong on the way to an admission, or what an
     /// administrator did.
     pub cause: Option<String>,
+    /// The values that the cause speaks of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// The setting that decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub setting: Option<&'static str>,
+    /// What an operator can do about a refusal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<&'static str>,
+    /// Whose quota, ban or revocation decided: `ip 198.51.100.7`, `user alice`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub party: Option<String>,
+    /// When that ends: RFC 3339, UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    /// The id of the administrator's ban or revocation that decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub denial: Option<String>,
     pub stage: Stage,
     /// The pattern of the route that matched.
     pub route: Option<String>,
+    /// The path, where it led to no route or its server failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// The server, where it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<String>,
     pub origin: Option<String>,
     /// As it is counted: IPv6 as /64.
     pub address: String,
     /// The data centre.
     pub colo: Option<String>,
     pub subject: Option<String>,
+    /// `iss` as the token claims it, verified or not.
+    pub issuer: Option<String>,
     /// `alg` and `kid` as the token claims them, verified or not.
     pub alg: Option<String>,
     pub kid: Option<String>,
     pub mode: &'static str,
+    /// The reason with which `MODE=enforce` would have refused it or closed it, where the mode only
+    /// reports.
+    pub would_be: Option<&'static str>,
+    /// All that the mode only reports.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
     /// The gate's own.
     pub version: &'static str,
     pub duration_ms: u64,
@@ -136,15 +184,26 @@ impl Record {
             outcome: Outcome::Refused,
             reason: None,
             cause: None,
+            detail: None,
+            setting: None,
+            remedy: None,
+            party: None,
+            until: None,
+            denial: None,
             stage: Stage::Configuration,
             route: None,
+            path: None,
+            upstream: None,
             origin: None,
             address: address.to_string(),
             colo: None,
             subject: None,
+            issuer: None,
             alg: None,
             kid: None,
             mode: "enforce",
+            would_be: None,
+            findings: Vec::new(),
             version: env!("CARGO_PKG_VERSION"),
             duration_ms: 0,
         }
@@ -157,7 +216,75 @@ impl Record {
     pub fn note_refusal(&mut self, rejection: &Rejection) {
         self.outcome = Outcome::Refused;
         self.reason = Some(rejection.reason.name());
+        self.explain(rejection);
+    }
+
+    /// Notes the cause of a refusal, and what was found.
+    fn explain(&mut self, rejection: &Rejection) {
         self.cause = Some(cut(rejection.cause.to_string()));
+        self.setting = rejection.setting();
+        self.remedy = Some(rejection.remedy());
+        let Some(Evidence {
+            detail,
+            party,
+            until,
+            denial,
+            upstream,
+            ..
+        }) = rejection.evidence()
+        else {
+            return;
+        };
+        if let Some(detail) = detail {
+            self.detail = Some(cut(detail.clone()));
+        }
+        self.party = party.as_deref().map(|party| self.name(party));
+        self.until = until.map(|until| until.min(Timestamp::LATEST).to_rfc3339());
+        self.denial.clone_from(denial);
+        self.upstream.clone_from(upstream);
+    }
+
+    /// A party with its name, as far as this record has it.
+    fn name(&self, party: &str) -> String {
+        let name = match party {
+            "ip" => Some(&self.address),
+            "user" | "sub" => self.subject.as_ref(),
+            "iss" => self.issuer.as_ref(),
+            "route" => self.route.as_ref(),
+            _ => None,
+        };
+        cut(name.map_or_else(|| party.to_owned(), |name| format!("{party} {name}")))
+    }
+
+    /// Notes the path of a request that led nowhere or whose server failed.
+    pub fn note_path(&mut self, reason: &Reason, path: &str) {
+        if matches!(
+            reason,
+            Reason::NoRoute
+                | Reason::AmbiguousPath
+                | Reason::UpstreamUnreachable
+                | Reason::UpstreamRefused
+                | Reason::UpstreamTimeout
+        ) {
+            self.path = Some(cut(path.to_owned()));
+        }
+    }
+
+    /// The record of a ban, by that of the attempt that brought it.
+    pub fn of_ban(attempt: Self, rule: &str, now: Timestamp, until: Timestamp) -> Self {
+        let last = attempt.reason.unwrap_or_default();
+        Self {
+            time: now.to_rfc3339(),
+            outcome: Outcome::Banned,
+            cause: Some(format!("{rule} refused attempts, the last one for {last}")),
+            setting: Reason::Banned.setting(),
+            remedy: Some(Reason::Banned.remedy()),
+            party: Some(attempt.name("ip")),
+            until: Some(until.to_rfc3339()),
+            stage: Stage::Counters,
+            duration_ms: 0,
+            ..attempt
+        }
     }
 
     /// Notes what was done for an administrator.
@@ -177,6 +304,9 @@ impl Record {
         if let Some(header) = &verdict.header {
             self.note_token(header);
         }
+        if verdict.result.is_err() {
+            self.note_claimed(verdict.claimed);
+        }
         verdict.result
     }
 
@@ -187,6 +317,14 @@ impl Record {
 
     pub fn note_identity(&mut self, identity: &Identity) {
         self.subject = identity.subject.clone().map(cut);
+        self.issuer = identity.issuer().map(|issuer| cut(issuer.to_owned()));
+    }
+
+    /// Notes what a token claims that is not accepted.
+    fn note_claimed(&mut self, claimed: Claimed) {
+        self.subject = claimed.subject.map(cut);
+        self.issuer = claimed.issuer.map(cut);
+        self.detail = claimed.detail.map(cut);
     }
 
     /// The line for the log.
@@ -196,7 +334,7 @@ impl Record {
 
     /// The texts of a data point for the Analytics Engine, whose index is the address and whose
     /// number is the duration.
-    pub fn blobs(&self) -> [&str; 14] {
+    pub fn blobs(&self) -> [&str; 20] {
         fn or_empty(text: Option<&String>) -> &str {
             text.map_or("", String::as_str)
         }
@@ -215,6 +353,12 @@ impl Record {
             or_empty(self.kid.as_ref()),
             self.mode,
             self.version,
+            or_empty(self.issuer.as_ref()),
+            self.setting.unwrap_or_default(),
+            or_empty(self.path.as_ref()),
+            or_empty(self.upstream.as_ref()),
+            or_empty(self.until.as_ref()),
+            self.would_be.unwrap_or_default(),
         ]
     }
 }

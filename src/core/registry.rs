@@ -23,4 +23,4 @@ pub use sockets::{
 };
 pub use step::{Effect, LiveSocket, Needed, Step, step};
 pub use store::{Denials, Room, SWEEP_EVERY, Sql, SqlValue, Stored};
-pub use wire::{Opening, RefreshScope, RegistryRequest, RegistryResponse};
+pub use wire::{DeniedBy, Opening, RefreshScope, RegistryRequest, RegistryResponse};

@@ -5,4 +5,6 @@ pub mod cors;
 mod faults;
 mod headers;
 pub mod reason;
+mod rejection;
+mod remedy;
 pub mod security_headers;

@@ -18,7 +18,7 @@ use std::rc::Rc;
 
 pub use authentication::{Authenticated, Authentication, Verdict};
 pub use claim_name::ClaimName;
-pub use claims::{Expectations, Identity, IdentityClaims, TrustDomain, is_scope};
+pub use claims::{Claimed, Expectations, Identity, IdentityClaims, TrustDomain, is_scope};
 pub use credential::{
     Credential, Source, offered_bearer, unchosen_protocol, without_bearer, without_cookie,
     without_parameter,

@@ -1,8 +1,11 @@
 //! The server behind the gate: where it is, what is sent to it, and which answers count.
 
 pub mod assertion;
+mod headers;
 mod object;
 mod reply;
+mod template;
+mod trusted;
 mod url;
 
 use std::fmt;
@@ -12,33 +15,14 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::request::parameters::Parameters;
 use crate::request::{Request, RequestUrl, syntax};
+use crate::response::reason::{Reason, Rejection};
 use crate::token::{Authenticated, Identity, Source, without_cookie, without_parameter};
+pub use headers::{Facts, UpstreamHeaders};
 pub use object::ObjectUpstream;
 pub use reply::{Offer, Reply, UpstreamFailure};
+pub use trusted::{PLATFORM_HEADERS, Setter, TRUSTED_HEADERS};
 pub use url::UpstreamUrl;
 pub(crate) use url::is_loopback;
-
-/// Headers that no client may send to a server, since servers trust them: exact names, and prefixes
-/// that end in a dash. A name counts however it is spelt: case and all characters but letters and
-/// digits make no difference, as for servers that make variables of names (RFC 3875 §4.1.18).
-pub const GATE_HEADERS: [&str; 10] = [
-    "portcullis-",
-    // Who the client is, and what it asked for.
-    "forwarded",
-    "x-forwarded-",
-    "x-real-ip",
-    "true-client-ip",
-    "x-client-ip",
-    // Another path than the one that was judged.
-    "x-original-url",
-    "x-rewrite-url",
-    // Internal headers of PartyServer and Next.js.
-    "x-partykit-",
-    "x-middleware-",
-];
-
-/// Headers that Cloudflare sets. They pass in its own spelling alone, which no client can forge.
-pub const PLATFORM_HEADERS: [&str; 1] = ["cf-"];
 
 /// Where accepted sockets go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +64,20 @@ impl Upstream {
         }
     }
 
+    /// Adds to a refusal that the server caused which server it was.
+    pub fn explain(&self, rejection: Rejection) -> Rejection {
+        let setting = match self {
+            Self::Url(_) => None,
+            Self::Service(_) => Some("UPSTREAM_SERVICE"),
+            Self::Object(_) => Some("UPSTREAM_OBJECT"),
+        };
+        let is_unreachable = rejection.reason == Reason::UpstreamUnreachable;
+        rejection.with(|evidence| {
+            evidence.upstream = Some(self.audience());
+            evidence.setting = setting.filter(|_| is_unreachable);
+        })
+    }
+
     /// Where a request goes whose path a route matched.
     pub fn destination<'a>(&'a self, parameters: &'a Parameters) -> Destination<'a> {
         let server = match self {
@@ -98,6 +96,16 @@ impl Upstream {
 }
 
 impl Destination<'_> {
+    /// The origin of the URL that the server gets, which a page of its own would have.
+    fn origin(&self, url: &RequestUrl<'_>) -> String {
+        match self.server {
+            Server::Url(base) => base.origin(),
+            Server::Service(_) | Server::Object { .. } => {
+                format!("{}://{}", url.scheme, url.authority)
+            }
+        }
+    }
+
     /// The URL to fetch, with this query.
     fn target(&self, url: &RequestUrl<'_>, query: Option<&str>) -> String {
         let mut target = match self.server {
@@ -119,20 +127,24 @@ impl Destination<'_> {
 pub struct Forward<'a> {
     pub to: Destination<'a>,
     pub url: String,
-    /// Headers to remove, in addition to [`GATE_HEADERS`] and those that `Connection` names.
+    /// Headers to remove, in addition to [`TRUSTED_HEADERS`] and those that `Connection` names.
     pub remove: Vec<&'static str>,
     pub set: Vec<(&'static str, String)>,
+    /// What `UPSTREAM_HEADERS` sets after that; `None` removes a header.
+    pub changes: Vec<(&'a str, Option<String>)>,
     pub timeout: Duration,
 }
 
 impl fmt::Debug for Forward<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.set.iter().map(|(name, _)| name).collect();
+        let changed: Vec<_> = self.changes.iter().map(|(name, _)| name).collect();
         f.debug_struct("Forward")
             .field("to", &self.to)
             .field("url", &RequestUrl::split(&self.url))
             .field("remove", &self.remove)
             .field("set", &names)
+            .field("changes", &changed)
             .field("timeout", &self.timeout)
             .finish()
     }
@@ -159,6 +171,7 @@ impl<'a> Forward<'a> {
             to,
             remove: Vec::new(),
             set,
+            changes: Vec::new(),
             timeout,
         }
     }
@@ -215,6 +228,15 @@ impl<'a> Forward<'a> {
     /// Adds a signed assertion about the request.
     pub fn assert(&mut self, assertion: String) {
         self.set.push(("Portcullis-Assertion", assertion));
+    }
+
+    /// Lays `UPSTREAM_HEADERS` over what is sent: `None` removes a header.
+    pub fn change(&mut self, changes: Vec<(&'a str, Option<String>)>) {
+        for (name, _) in &changes {
+            self.set
+                .retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+        }
+        self.changes = changes;
     }
 
     /// Takes the empty elements out of the handshake's lists, since some servers refuse them.

@@ -61,11 +61,9 @@ async fn answer(platform: &WorkerPlatform) -> Result<Response, JsValue> {
         started.to_rfc3339(),
     );
 
+    record.colo = isolate.colo(request);
     let result = gate.journey(platform, &seen, &place, &mut record).await;
     let is_attempt = !matches!(result, Ok(Passage::Health { .. } | Passage::KeySet { .. }));
-    if is_attempt {
-        record.colo = isolate.colo(request);
-    }
     let responder = Responder {
         platform,
         request: &seen,

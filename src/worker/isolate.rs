@@ -10,7 +10,7 @@ use portcullis::relay;
 use portcullis::request::READ;
 use portcullis::response::security_headers::{SecurityHeaders, Stamps};
 use portcullis::token::RuntimeKey;
-use portcullis::upstream::{GATE_HEADERS, PLATFORM_HEADERS};
+use portcullis::upstream::{PLATFORM_HEADERS, TRUSTED_HEADERS};
 use wasm_bindgen::JsValue;
 use web_sys::console;
 
@@ -78,7 +78,10 @@ impl Isolate {
             stamps: SchemeStamps::of(&elsewhere),
             route_stamps: of_routes.iter().map(SchemeStamps::of).collect(),
             read: array(READ),
-            owned: host::names_like(&array(GATE_HEADERS), &array(PLATFORM_HEADERS)),
+            owned: host::names_like(
+                &array(TRUSTED_HEADERS.iter().map(|(name, _)| *name)),
+                &array(PLATFORM_HEADERS),
+            ),
             colo: OnceCell::new(),
             imported: RefCell::default(),
         }

@@ -25,7 +25,7 @@ use worker::{Context, Delay};
 use crate::isolate::Isolate;
 use crate::objects::{ledger, one_time, registry, route_pool};
 use crate::sockets::channel::Channel;
-use crate::{background, clock, host, provider};
+use crate::{background, clock, host, log, provider};
 
 /// The runtime around one request. A background task has a copy of its own.
 #[derive(Clone)]
@@ -155,14 +155,20 @@ impl Upstreams for WorkerPlatform {
                     .map_err(|error| UpstreamFailure::Unreachable(host::describe(&error)))?
             }
         };
-        let set = host::header_lines(&forward.set);
-        let remove = forward.remove.iter().map(|name| (*name).to_owned());
+        let mut set = host::header_lines(&forward.set);
+        let mut remove: Vec<_> = forward.remove.iter().map(|name| (*name).into()).collect();
+        for (name, value) in &forward.changes {
+            match value {
+                Some(value) => set.push_str(&format!("\n{name}: {value}")),
+                None => remove.push((*name).into()),
+            }
+        }
         let answer = host::forward(
             &service,
             &self.request,
             &forward.url,
             &self.isolate.owned,
-            remove.collect(),
+            remove,
             &set,
             millis(forward.timeout) as f64,
         );
@@ -198,8 +204,10 @@ impl Background for WorkerPlatform {
     fn run_in_background(&self, task: BackgroundTask) {
         let platform = self.clone();
         background::hold(&self.context, async move {
-            if let Err(line) = platform.isolate.gate.perform(&platform, task).await {
-                console::warn_1(&format!("portcullis: {line}").into());
+            match platform.isolate.gate.perform(&platform, task).await {
+                Ok(Some(record)) => log::attempt(&record, &platform.env),
+                Ok(None) => {}
+                Err(line) => console::warn_1(&format!("portcullis: {line}").into()),
             }
         });
     }

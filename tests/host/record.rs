@@ -39,6 +39,8 @@ fn the_json_format_is_unchanged() {
     admitted.stage = Stage::Forward;
     admitted.reason = None;
     admitted.cause = None;
+    admitted.setting = None;
+    admitted.remedy = None;
     admitted.note_identity(&Identity {
         subject: Some("ada".into()),
         scopes: vec!["read".into()],
@@ -50,17 +52,17 @@ fn the_json_format_is_unchanged() {
         (
             "begun",
             begun.to_line(),
-            r#"{"time":"2027-01-15T08:00:00.000Z","request_id":"id-1","outcome":"refused","reason":null,"cause":null,"stage":"configuration","route":null,"origin":null,"address":"2001:db8:1:2::/64","colo":null,"subject":null,"alg":null,"kid":null,"mode":"enforce","version":"VERSION","duration_ms":0}"#.replace("VERSION", VERSION),
+            r#"{"time":"2027-01-15T08:00:00.000Z","request_id":"id-1","outcome":"refused","reason":null,"cause":null,"stage":"configuration","route":null,"origin":null,"address":"2001:db8:1:2::/64","colo":null,"subject":null,"issuer":null,"alg":null,"kid":null,"mode":"enforce","would_be":null,"version":"VERSION","duration_ms":0}"#.replace("VERSION", VERSION),
         ),
         (
             "refused",
             refused.to_line(),
-            r#"{"time":"2027-01-15T08:00:00.000Z","request_id":"id-1","outcome":"refused","reason":"token_expired","cause":"exp has passed","stage":"token","route":"/*","origin":"https://app.example.com","address":"2001:db8:1:2::/64","colo":"FRA","subject":null,"alg":"HS256","kid":"k\"1","mode":"enforce","version":"VERSION","duration_ms":7}"#.replace("VERSION", VERSION),
+            r#"{"time":"2027-01-15T08:00:00.000Z","request_id":"id-1","outcome":"refused","reason":"token_expired","cause":"exp has passed","setting":"JWT_LEEWAY","remedy":"Let the client get a new token before it connects. JWT_LEEWAY is for clocks that differ.","stage":"token","route":"/*","origin":"https://app.example.com","address":"2001:db8:1:2::/64","colo":"FRA","subject":null,"issuer":null,"alg":"HS256","kid":"k\"1","mode":"enforce","would_be":null,"version":"VERSION","duration_ms":7}"#.replace("VERSION", VERSION),
         ),
         (
             "admitted",
             admitted.to_line(),
-            r#"{"time":"2027-01-15T08:00:00.000Z","request_id":"id-1","outcome":"admitted","reason":null,"cause":null,"stage":"forward","route":"/*","origin":"https://app.example.com","address":"2001:db8:1:2::/64","colo":"FRA","subject":"ada","alg":"HS256","kid":"k\"1","mode":"enforce","version":"VERSION","duration_ms":7}"#.replace("VERSION", VERSION),
+            r#"{"time":"2027-01-15T08:00:00.000Z","request_id":"id-1","outcome":"admitted","reason":null,"cause":null,"stage":"forward","route":"/*","origin":"https://app.example.com","address":"2001:db8:1:2::/64","colo":"FRA","subject":"ada","issuer":null,"alg":"HS256","kid":"k\"1","mode":"enforce","would_be":null,"version":"VERSION","duration_ms":7}"#.replace("VERSION", VERSION),
         ),
     ]);
     assert_eq!(
@@ -80,6 +82,12 @@ fn the_json_format_is_unchanged() {
             "k\"1",
             "enforce",
             VERSION,
+            "",
+            "JWT_LEEWAY",
+            "",
+            "",
+            "",
+            "",
         ]
     );
 }
@@ -107,6 +115,7 @@ fn stages_and_outcomes_have_their_names() {
         (Outcome::Preflight, "preflight"),
         (Outcome::Refused, "refused"),
         (Outcome::Closed, "closed"),
+        (Outcome::Banned, "banned"),
     ];
     assert_rows(outcomes.map(|(outcome, name)| (name, outcome.name(), name)));
 }
@@ -135,7 +144,7 @@ fn the_format_of_an_end_is_unchanged() {
     let record = ClosedRecord::of(admission, closed, "2027-01-15T08:00:05.000Z".into());
     assert_eq!(
         record.to_line(),
-        r#"{"time":"2027-01-15T08:00:05.000Z","request_id":"id-1","outcome":"closed","reason":"message_too_big","cause":"7 bytes from the client","stage":"live","route":null,"origin":null,"address":"2001:db8:1:2::/64","colo":null,"subject":null,"alg":null,"kid":null,"mode":"enforce","version":"VERSION","duration_ms":5000,"code":1009,"client":{"messages":1,"bytes":2},"upstream":{"messages":3,"bytes":4}}"#.replace("VERSION", VERSION)
+        r#"{"time":"2027-01-15T08:00:05.000Z","request_id":"id-1","outcome":"closed","reason":"message_too_big","cause":"7 bytes from the client","stage":"live","route":null,"origin":null,"address":"2001:db8:1:2::/64","colo":null,"subject":null,"issuer":null,"alg":null,"kid":null,"mode":"enforce","would_be":null,"version":"VERSION","duration_ms":5000,"code":1009,"client":{"messages":1,"bytes":2},"upstream":{"messages":3,"bytes":4}}"#.replace("VERSION", VERSION)
     );
     assert_eq!(record.numbers(), [5000.0, 1009.0, 1.0, 2.0, 3.0, 4.0]);
     assert_eq!(record.record().blobs()[2..4], ["closed", "message_too_big"]);

@@ -122,14 +122,17 @@ impl Permission {
             .iter()
             .find(|scope| !identity.scopes.contains(scope))
         {
-            return lacks(format!("the token lacks the scope {scope}"));
+            let held = format!("its scopes are {:?}", identity.scopes.join(" "));
+            let lacks = lacks(format!("the token lacks the scope {scope}"));
+            return lacks.map_err(|rejection| rejection.with(|it| it.detail = Some(held)));
         }
         for ClaimRule { claim, condition } in &self.claims {
-            match claim.find(&identity.claims) {
-                Some(value) if condition.holds(value, parameters) => {}
-                Some(_) => return lacks(format!("the claim {claim} does not fit")),
-                None => return lacks(format!("the token lacks the claim {claim}")),
-            }
+            let lacking = match claim.find(&identity.claims) {
+                Some(value) if condition.holds(value, parameters) => continue,
+                Some(_) => lacks(format!("the claim {claim} does not fit")),
+                None => lacks(format!("the token lacks the claim {claim}")),
+            };
+            return lacking.map_err(|rejection| rejection.by("ROUTES"));
         }
         Ok(())
     }

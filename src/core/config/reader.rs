@@ -62,6 +62,11 @@ impl<'a> Reader<'a> {
         vars.map(|(name, value)| (name.as_str(), value))
     }
 
+    /// A variable or secret by its name, whether it is a setting or not.
+    pub fn variable(&self, name: &str) -> Option<&'a Var> {
+        self.settings.vars.get(name)
+    }
+
     /// Reports what is wrong with a setting by itself.
     pub fn error(&mut self, setting: &'static Setting, problem: impl Into<String>) {
         self.contradiction(setting, &[], problem);

@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 use super::reader::{Reader, RouteLayer};
 use super::settings::{
     ISSUERS, JWT_ALGORITHMS, JWT_AUDIENCE, JWT_ISSUER, JWT_JWKS, JWT_JWKS_URL, JWT_SECRET, ROUTES,
-    SESSION_URL, SESSION_URL_AUTH, Scope, Setting, UPSTREAM_CERTIFICATE, UPSTREAM_OBJECT, named,
+    SESSION_URL, SESSION_URL_AUTH, Scope, Setting, UPSTREAM_CERTIFICATE, UPSTREAM_HEADERS,
+    UPSTREAM_OBJECT, named,
 };
 use super::upstream::UPSTREAMS;
 use super::{ConfigError, Settings, Var, counting, names, paths, read_policy, registry};
@@ -229,21 +230,32 @@ fn read_rules(
     }
 }
 
-/// Reports an object's name that holds a parameter which the path does not have.
+/// Reports an object's name or a header of the server that holds a parameter which the path does
+/// not have.
 fn check_parameters(reader: &mut Reader<'_>, policy: Option<&Policy>, pattern: &Pattern) {
-    let Some(Upstream::Object(object)) = policy.map(|policy| &policy.upstream) else {
+    let Some(policy) = policy else {
         return;
     };
-    let mut named = object.parameters();
-    let known = |name: &str| pattern.parameters.iter().any(|known| known == name);
-    if let Some(unknown) = named.find(|name| !known(name)) {
-        reader.error(
-            &UPSTREAM_OBJECT,
-            format!(
-                "the path {:?} has no parameter {{{unknown}}}; write one that it has, in a route",
-                pattern.text
-            ),
-        );
+    let is_unknown = |name: &&str| !pattern.parameters.iter().any(|known| known == name);
+    let of_object = match &policy.upstream {
+        Upstream::Object(object) => object.parameters().find(is_unknown),
+        Upstream::Url(_) | Upstream::Service(_) => None,
+    };
+    let of_headers = policy.upstream_headers.parameters().find(is_unknown);
+    for (setting, unknown) in [
+        (&UPSTREAM_OBJECT, of_object),
+        (&UPSTREAM_HEADERS, of_headers),
+    ] {
+        if let Some(unknown) = unknown {
+            reader.error(
+                setting,
+                format!(
+                    "the path {:?} has no parameter {{{unknown}}}; write one that it has, in a \
+                     route",
+                    pattern.text
+                ),
+            );
+        }
     }
 }
 

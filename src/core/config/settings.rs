@@ -159,6 +159,8 @@ settings! {
         "A Durable Object to forward to: the binding of its namespace and its name, such as ROOMS/lobby.";
     UPSTREAM_CERTIFICATE: Var Route Other, Binding, NONE,
         "A client certificate to show to the server of UPSTREAM_URL: the name of an mTLS binding, declared under [[mtls_certificates]].";
+    UPSTREAM_HEADERS: Var Route Other, Object, Value("{}"),
+        "Changes to the headers that the server gets: a string sets one, null removes one.";
     UPSTREAM_PLAINTEXT: Var Route Other, Boolean, Value("false"),
         "Allows ws:// and http:// to any host.";
     UPSTREAM_TIMEOUT: Var Route Other, Duration, Value("10s"),

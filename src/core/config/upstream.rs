@@ -2,13 +2,13 @@
 
 use super::reader::Reader;
 use super::settings::{
-    ASSERTION_KEY, ISSUERS, JWT_JWKS, JWT_SECRET, Setting, UPSTREAM_CERTIFICATE, UPSTREAM_OBJECT,
-    UPSTREAM_PLAINTEXT, UPSTREAM_SERVICE, UPSTREAM_URL,
+    ASSERTION_KEY, AUTH, ISSUERS, JWT_JWKS, JWT_SECRET, Setting, UPSTREAM_CERTIFICATE,
+    UPSTREAM_HEADERS, UPSTREAM_OBJECT, UPSTREAM_PLAINTEXT, UPSTREAM_SERVICE, UPSTREAM_URL, named,
 };
-use super::values;
+use super::{Var, values};
 use crate::token::Authentication;
 use crate::upstream::assertion::AssertionKey;
-use crate::upstream::{ObjectUpstream, Upstream, UpstreamUrl};
+use crate::upstream::{ObjectUpstream, Upstream, UpstreamHeaders, UpstreamUrl};
 
 /// Exactly one of these is set.
 pub(super) const UPSTREAMS: [&Setting; 3] = [&UPSTREAM_URL, &UPSTREAM_SERVICE, &UPSTREAM_OBJECT];
@@ -99,6 +99,53 @@ fn read_certificate(reader: &mut Reader<'_>, url: Option<&UpstreamUrl>) -> Optio
         );
     }
     Some(name.to_owned())
+}
+
+/// `UPSTREAM_HEADERS`, with the secrets that it names.
+pub(super) fn read_headers(reader: &mut Reader<'_>, auth_is_off: bool) -> UpstreamHeaders {
+    let setting = &UPSTREAM_HEADERS;
+    let Some(changes) = reader.object(setting) else {
+        return UpstreamHeaders::default();
+    };
+    let secret = |name: &str| {
+        if named(name).is_some() {
+            return Err(format!(
+                "{name} is a setting of the gate, which no server may see; put the value into a \
+                 secret of another name"
+            ));
+        }
+        match reader.variable(name) {
+            Some(Var::Text(text)) => Ok(text.clone()),
+            Some(Var::Json(_)) => Err(format!("the secret {name} is not a text")),
+            None => Err(format!(
+                "there is no secret {name}; set it with npx wrangler secret put {name}"
+            )),
+        }
+    };
+    let headers = match UpstreamHeaders::with(&changes, secret) {
+        Ok(headers) => headers,
+        Err(problems) => {
+            for problem in problems {
+                reader.error(setting, problem);
+            }
+            return UpstreamHeaders::default();
+        }
+    };
+    if auth_is_off && let Some(placeholder) = headers.needs_a_token() {
+        let problem = format!(
+            "AUTH is off, so nobody has {placeholder}; give it a default, like \
+             {placeholder_with_default}, or set AUTH to required",
+            placeholder_with_default = placeholder.replace('}', "|none}")
+        );
+        reader.contradiction(setting, &[&AUTH], problem);
+    }
+    if auth_is_off && headers.hold_a_secret() {
+        reader.warn(
+            setting,
+            "AUTH is off, so anyone uses the secrets that are sent to the server",
+        );
+    }
+    headers
 }
 
 pub(super) fn read_assertion_key(

@@ -99,7 +99,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
             Bearer::Ticket(ticket) => {
                 let bounds = self.bounds(found);
                 let spent = counters.spend(&ticket, &bounds, self.record).await?;
-                self.permits(found, spent.identity.as_ref())?;
+                self.permits_forwarding(found, &spent)?;
                 self.enter(Stage::Counters);
                 if let Some(user) = policy.counting.user_ledger(&spent)? {
                     self.check_user(&policy.counting, &user)?;

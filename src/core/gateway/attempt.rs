@@ -102,6 +102,10 @@ impl<'a, P: Platform> Attempt<'a, P> {
     /// Ends the attempt: gives back what was reserved and not committed, and tells the ledger of
     /// the address what it does not know yet, after the response.
     pub fn conclude<T>(mut self, result: &Result<T, Rejection>) {
+        if let Err(rejection) = result {
+            self.record
+                .note_path(&rejection.reason, self.request.url.path);
+        }
         let Reservations { ledgers, route } = std::mem::take(&mut self.reservations);
         self.gate.give_back_route(self.platform, route);
         if let Some(call) = ledgers.user {
@@ -131,8 +135,15 @@ impl<'a, P: Platform> Attempt<'a, P> {
         };
         if let Some(operation) = operation {
             let call = counting.call_address(address, operation, now);
-            self.platform
-                .run_in_background(BackgroundTask::Ledger(call));
+            let task = match result {
+                Err(rejection) if is_failure => {
+                    let mut record = Box::new(self.record.clone());
+                    record.note_refusal(rejection);
+                    BackgroundTask::Failure { call, record }
+                }
+                _ => BackgroundTask::Ledger(call),
+            };
+            self.platform.run_in_background(task);
         }
     }
 

@@ -2,19 +2,31 @@
 
 use super::gate::Gate;
 use super::platform::{BackgroundTask, LedgerCall, Ledgers, RouteCall, RoutePools, Wait};
-use crate::limits::ledger::Operation;
+use crate::limits::ledger::{LedgerResponse, Operation};
+use crate::record::Record;
 use crate::token::Providers;
-use crate::util::time::Clock;
+use crate::util::time::{Clock, Timestamp};
 
 impl Gate {
-    /// Runs a task that no response waits for. The error is a line for the log.
-    pub async fn perform<P>(&self, platform: &P, task: BackgroundTask) -> Result<(), String>
+    /// Runs a task that no response waits for. Returns what is to be recorded; the error is a line
+    /// for the log.
+    pub async fn perform<P>(
+        &self,
+        platform: &P,
+        task: BackgroundTask,
+    ) -> Result<Option<Box<Record>>, String>
     where
         P: Clock + Wait + Ledgers + RoutePools + Providers,
     {
         match task {
-            BackgroundTask::Ledger(call) => self.settle_with_ledger(platform, &call).await,
-            BackgroundTask::RoutePool(call) => self.settle_with_pool(platform, &call).await,
+            BackgroundTask::Ledger(call) => {
+                self.settle_with_ledger(platform, &call).await?;
+            }
+            BackgroundTask::Failure { call, record } => {
+                let answer = self.settle_with_ledger(platform, &call).await?;
+                return Ok(ban(&call, &answer, *record, platform.now()));
+            }
+            BackgroundTask::RoutePool(call) => self.settle_with_pool(platform, &call).await?,
             BackgroundTask::WakeRoute {
                 after,
                 route,
@@ -22,27 +34,25 @@ impl Gate {
                 timeout,
             } => {
                 platform.wait(after).await;
-                match self.wake_route(&route, alarm, timeout, platform.now()) {
-                    Some(call) => self.settle_with_pool(platform, &call).await,
-                    None => Ok(()),
+                let call = self.wake_route(&route, alarm, timeout, platform.now());
+                if let Some(call) = call {
+                    self.settle_with_pool(platform, &call).await?;
                 }
             }
-            BackgroundTask::FetchKeys(keys) => {
-                platform.fetch_keys(&keys, false).await;
-                Ok(())
-            }
+            BackgroundTask::FetchKeys(keys) => platform.fetch_keys(&keys, false).await,
         }
+        Ok(None)
     }
 
     async fn settle_with_ledger<P: Clock + Ledgers>(
         &self,
         platform: &P,
         call: &LedgerCall,
-    ) -> Result<(), String> {
+    ) -> Result<LedgerResponse, String> {
         match platform.ask_ledger(call).await.answer {
             Ok(answer) => {
                 self.learn(call, &answer, platform.now());
-                Ok(())
+                Ok(answer)
             }
             Err(failure) => {
                 let lapse = match call.request.operation {
@@ -69,4 +79,20 @@ impl Gate {
             )
         })
     }
+}
+
+/// The record of a ban that a failure brought. A ban that held before answers otherwise.
+fn ban(
+    call: &LedgerCall,
+    answer: &LedgerResponse,
+    failed: Record,
+    now: Timestamp,
+) -> Option<Box<Record>> {
+    let rule = call.request.limits.ban?;
+    let LedgerResponse::Counted(outlook) = answer else {
+        return None;
+    };
+    let until = now + outlook.banned_for;
+    let rule = rule.failures.to_string();
+    (!outlook.banned_for.is_zero()).then(|| Box::new(Record::of_ban(failed, &rule, now, until)))
 }

@@ -18,7 +18,7 @@ use crate::request::Request;
 use crate::response::cors::{self, CorsAnswer};
 use crate::response::reason::{AllowedMethods, Reason, Rejection};
 use crate::routing::table::Miss;
-use crate::token::{Authentication, Identity, TokenDigest};
+use crate::token::{Authenticated, Authentication, Identity, TokenDigest};
 
 /// What a request wants, once step 3 knows it.
 pub(super) enum Purpose<'a> {
@@ -263,7 +263,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
         Ok(Permitted(match caller {
             Caller::Upgrade(upgrade) => {
                 if let Bearer::Verified { authenticated, .. } = &upgrade.bearer {
-                    self.permits(upgrade.found, authenticated.identity.as_ref())?;
+                    self.permits_forwarding(upgrade.found, authenticated)?;
                 }
                 Granted::Upgrade(upgrade)
             }
@@ -274,6 +274,17 @@ impl<'a, P: Platform> Attempt<'a, P> {
             }
             Caller::Administrator => Granted::Administrator,
         }))
+    }
+
+    /// Whether a client may reach the server of the route, and has what the server must be told.
+    pub fn permits_forwarding(
+        &mut self,
+        found: Found<'a>,
+        authenticated: &Authenticated,
+    ) -> Result<(), Rejection> {
+        self.permits(found, authenticated.identity.as_ref())?;
+        self.upstream_headers(found, authenticated)?;
+        Ok(())
     }
 
     /// Whether an identity has the scopes and claims that the route asks for.

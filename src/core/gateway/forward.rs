@@ -11,7 +11,7 @@ use crate::relay::{RelayMode, SocketLimits};
 use crate::response::reason::Rejection;
 use crate::token::Authenticated;
 use crate::upstream::assertion::Assertion;
-use crate::upstream::{Forward, Offer};
+use crate::upstream::{Facts, Forward, Offer};
 use crate::util::time::Timestamp;
 
 impl<'a, P: Platform> Attempt<'a, P> {
@@ -22,8 +22,9 @@ impl<'a, P: Platform> Attempt<'a, P> {
             handshake,
             authenticated,
         } = permit.into_inner();
-        let channels = self.commit();
         let policy = &found.route.policy;
+        let changes = self.upstream_headers(found, &authenticated)?;
+        let channels = self.commit();
         let offer = Offer::new(handshake, &authenticated);
         let mut forward = Forward::upgrade(
             policy.upstream.destination(&found.parameters),
@@ -43,7 +44,9 @@ impl<'a, P: Platform> Attempt<'a, P> {
             };
             forward.assert(key.sign(&assertion, self.platform.now()));
         }
-        let (reply, upstream) = self.platform.forward(&forward).await?;
+        forward.change(changes);
+        let sent = self.platform.forward(&forward).await;
+        let (reply, upstream) = sent.map_err(|failure| policy.upstream.explain(failure.into()))?;
         match reply.judge(&offer) {
             Ok(protocol) => {
                 self.record.outcome = Outcome::Admitted;
@@ -56,22 +59,44 @@ impl<'a, P: Platform> Attempt<'a, P> {
             }
             Err(rejection) => {
                 self.platform.discard(upstream);
-                Err(rejection)
+                Err(policy.upstream.explain(rejection))
             }
         }
+    }
+
+    /// What `UPSTREAM_HEADERS` makes of a request that passed step 7: names and values, `None` to
+    /// remove a header. A request that lacks what a value needs is refused.
+    pub fn upstream_headers(
+        &self,
+        found: Found<'a>,
+        authenticated: &Authenticated,
+    ) -> Result<Vec<(&'a str, Option<String>)>, Rejection> {
+        let policy = &found.route.policy;
+        if policy.upstream_headers.is_empty() {
+            return Ok(Vec::new());
+        }
+        let to = policy.upstream.destination(&found.parameters);
+        let facts = Facts::of(authenticated, &found.parameters, &to, &self.request.url);
+        policy.upstream_headers.fill(&facts)
     }
 
     /// A plain request on a route that proxies them. No check is made beyond step 4.
     pub async fn forward_plain(&mut self, found: Found<'_>) -> Result<Passage<P>, Rejection> {
         self.enter(Stage::Forward);
         let policy = &found.route.policy;
-        let forward = Forward::plain(
+        let to = policy.upstream.destination(&found.parameters);
+        let nobody = Authenticated::default();
+        let facts = Facts::of(&nobody, &found.parameters, &to, &self.request.url);
+        let changes = policy.upstream_headers.fill_unchecked(&facts)?;
+        let mut forward = Forward::plain(
             policy.upstream.destination(&found.parameters),
             policy.upstream_timeout,
             self.request,
             &self.record.request_id,
         );
-        let (_, upstream) = self.platform.forward(&forward).await?;
+        forward.change(changes);
+        let sent = self.platform.forward(&forward).await;
+        let (_, upstream) = sent.map_err(|failure| policy.upstream.explain(failure.into()))?;
         self.record.outcome = Outcome::Proxied;
         Ok(Passage::Plain { upstream })
     }

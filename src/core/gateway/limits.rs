@@ -1,6 +1,7 @@
 //! The ledgers of addresses and users: what is known of them at step 6, what they are asked at
 //! step 9, and what their answers mean.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -11,7 +12,7 @@ use super::platform::{LedgerCall, ObjectReply, Platform};
 use crate::checks::handshake::Nonce;
 use crate::limits::deny_cache::WaitKind;
 use crate::limits::ledger::{EntryId, LedgerRequest, LedgerResponse, Operation, Slot};
-use crate::limits::quota::Limits;
+use crate::limits::quota::{Limits, Quota};
 use crate::limits::scope::{LimitScope, ledger_of_address, ledger_of_user};
 use crate::policy::{Counting, FailurePolicy, OnFull, ScopeLimits};
 use crate::request::address::AddressKey;
@@ -69,8 +70,10 @@ impl Gate {
     ) -> Result<(), Rejection> {
         let ledger = ledger_of_address(address);
         let known = self.known.borrow();
-        if counting.address.limits.ban.is_some() && known.ban(&ledger, now).is_some() {
-            return Err(Reason::Banned.because(KNOWN));
+        if counting.address.limits.ban.is_some()
+            && let Some(left) = known.ban(&ledger, now)
+        {
+            return Err(banned(KNOWN, now + left));
         }
         drop(known);
         self.check_quota(LimitScope::Address, &counting.address, &ledger, now)
@@ -98,7 +101,7 @@ impl Gate {
             return Ok(());
         };
         match self.known.borrow().limit(ledger, &counted.group, now) {
-            Some(wait) => Err(Reason::RateLimited { scope, quota, wait }.because(KNOWN)),
+            Some(wait) => Err(limited(scope, quota, wait, now, KNOWN)),
             None => Ok(()),
         }
     }
@@ -247,6 +250,7 @@ impl<P: Platform> Counters<'_, P> {
     /// refused, or admitted `without` that.
     pub fn registry_lapse(&self, without: &str, failure: String) -> Result<Lapses, Rejection> {
         self.by_policy(self.counting.on_registry_failure, without, failure)
+            .map_err(|rejection| rejection.by("ON_REGISTRY_FAILURE"))
     }
 
     fn by_policy(
@@ -268,7 +272,34 @@ impl<P: Platform> Counters<'_, P> {
     }
 }
 
-const KNOWN: &str = "known in this isolate";
+pub(super) const KNOWN: &str = "known in this isolate";
+
+/// The refusal where a quota is used up.
+pub(super) fn limited(
+    scope: LimitScope,
+    quota: Quota,
+    wait: Duration,
+    now: Timestamp,
+    cause: impl Into<Cow<'static, str>>,
+) -> Rejection {
+    let rejection = Reason::RateLimited { scope, quota, wait }.because(cause);
+    rejection.with(|evidence| {
+        evidence.detail = Some(quota.to_string());
+        evidence.party = Some(scope.name().into());
+        evidence.until = Some(now + wait);
+    })
+}
+
+fn banned(cause: impl Into<Cow<'static, str>>, until: Timestamp) -> Rejection {
+    Reason::Banned.because(cause).with(|evidence| {
+        evidence.party = Some(LimitScope::Address.name().into());
+        evidence.until = Some(until);
+    })
+}
+
+fn answer_of(scope: LimitScope) -> String {
+    format!("the answer of {scope}")
+}
 
 impl LedgerCall {
     fn judge(&self, answer: LedgerResponse) -> Result<(), Rejection> {
@@ -279,25 +310,38 @@ impl LedgerCall {
                 Err(Reason::ReplayedKey.because("the address used this key before"))
             }
             (LedgerResponse::TooManySockets(_), _) => {
+                let max = self
+                    .request
+                    .operation
+                    .slot()
+                    .map(|slot| slot.max.to_string());
                 let cause = match self.request.operation {
                     Operation::Replace { .. } => {
                         format!("the answer of {scope}: its oldest socket did not close in time")
                     }
-                    _ => format!("the answer of {scope}"),
+                    _ => answer_of(scope),
                 };
-                Err(Reason::TooManySockets { scope }.because(cause))
+                Err(Reason::TooManySockets { scope }
+                    .because(cause)
+                    .with(|evidence| {
+                        evidence.detail = max;
+                        evidence.party = Some(scope.name().into());
+                    }))
             }
-            (LedgerResponse::Limited { wait }, Some(quota)) => {
-                Err(Reason::RateLimited { scope, quota, wait }
-                    .because(format!("the answer of {scope}")))
-            }
+            (LedgerResponse::Limited { wait }, Some(quota)) => Err(limited(
+                scope,
+                quota,
+                wait,
+                self.request.now,
+                answer_of(scope),
+            )),
             // Without a quota only a full ledger limits.
             (LedgerResponse::Limited { wait }, None) => {
                 Err(Reason::LimiterUnavailable { retry_after: wait }
                     .because(format!("{scope} is full")))
             }
-            (LedgerResponse::Banned { .. }, _) => {
-                Err(Reason::Banned.because(format!("the answer of {scope}")))
+            (LedgerResponse::Banned { left }, _) => {
+                Err(banned(answer_of(scope), self.request.now + left))
             }
         }
     }

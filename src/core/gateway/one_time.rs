@@ -145,9 +145,8 @@ impl<P: Platform> Counters<'_, P> {
         let grant = match self.platform.ask_one_time(&call).await {
             Ok(StoreResponse::Given(content)) => Grant::redeem(&content, bounds)?,
             Ok(_) => {
-                return Err(
-                    Reason::TokenUnusable.because("the ticket is unknown, spent or expired")
-                );
+                let unknown = "the ticket is unknown, spent or expired";
+                return Err(Reason::TokenUnusable.because(unknown).by("TICKET_TTL"));
             }
             Err(failure) => return Err(self.unavailable(failure)),
         };
@@ -170,7 +169,8 @@ impl<P: Platform> Counters<'_, P> {
         let failure = match self.platform.ask_one_time(&call).await {
             Ok(StoreResponse::Kept) => return Ok(Lapses::new()),
             Ok(StoreResponse::Exists) => {
-                return Err(Reason::TokenUnusable.because("the jti was admitted before"));
+                let before = "the jti was admitted before";
+                return Err(Reason::TokenUnusable.because(before).by("JWT_REPLAY"));
             }
             Ok(other) => format!("it answered {other:?}"),
             Err(failure) => failure,

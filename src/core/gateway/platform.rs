@@ -8,6 +8,7 @@ use crate::limits::ledger::{LedgerRequest, LedgerResponse};
 use crate::limits::route_pool::{Alarm, PoolRequest, PoolResponse};
 use crate::limits::scope::LimitScope;
 use crate::one_time::store::{StoreRequest, StoreResponse};
+use crate::record::Record;
 use crate::registry::{RegistryRequest, RegistryResponse, SocketEntry};
 use crate::token::{Cryptography, Providers, RemoteKeys};
 use crate::upstream::{Forward, Reply, UpstreamFailure};
@@ -139,6 +140,12 @@ pub trait Background {
 pub enum BackgroundTask {
     /// Tells a ledger how an attempt ended.
     Ledger(LedgerCall),
+    /// Tells a ledger of a failure, which may bring a ban.
+    Failure {
+        call: LedgerCall,
+        /// Of the attempt that failed.
+        record: Box<Record>,
+    },
     /// Settles with the object of a route's quota.
     RoutePool(RouteCall),
     /// Looks after a time whether there is anything to settle for a route.

@@ -109,7 +109,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
                 let json = serde_json::to_string(&refreshed).expect("two numbers");
                 return Ok(Passage::Json { json });
             }
-            Some(Ok(RegistryResponse::Refused { end })) => return Err(rejection_for(end)),
+            Some(Ok(RegistryResponse::Refused { end, by })) => return Err(rejection_for(end, by)),
             Some(Ok(other)) => format!("the registry answered {other:?}"),
             Some(Err(failure)) => failure,
             None => "the registry did not answer".into(),

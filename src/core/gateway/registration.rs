@@ -6,11 +6,12 @@ use crate::limits::scope::LimitScope;
 use crate::policy::{FailurePolicy, Judging};
 use crate::record::Stage;
 use crate::registry::{
-    Arrival, DenialReason, MAX_SOCKETS_OF_OWNER, RegistryResponse, SocketEntry, shard_of,
+    Arrival, DenialReason, DeniedBy, MAX_SOCKETS_OF_OWNER, RegistryResponse, SocketEntry, shard_of,
 };
 use crate::request::address::AddressKey;
 use crate::response::reason::{Reason, Rejection};
 use crate::token::{Authenticated, Identity, TokenDigest};
+use crate::util::time::Timestamp;
 
 impl<P: Platform> Attempt<'_, P> {
     /// A socket as the registry knows it.
@@ -81,7 +82,7 @@ impl<P: Platform> Attempt<'_, P> {
                 self.gate.undenied.learn(shard, denials_exist, now);
                 None
             }
-            Ok(RegistryResponse::Refused { end }) => return Err(rejection_for(end)),
+            Ok(RegistryResponse::Refused { end, by }) => return Err(rejection_for(end, by)),
             Ok(RegistryResponse::TooManySockets) => {
                 let (scope, owner) = match identity.and_then(|identity| identity.subject.as_ref()) {
                     Some(_) => (LimitScope::User, "subject"),
@@ -105,11 +106,19 @@ impl<P: Platform> Attempt<'_, P> {
     }
 }
 
-pub(super) fn rejection_for(end: DenialReason) -> Rejection {
-    match end {
+/// The refusal of who is revoked or banned by an administrator, with the denial that says so.
+pub(super) fn rejection_for(end: DenialReason, by: Option<DeniedBy>) -> Rejection {
+    let rejection = match end {
         DenialReason::Revoked => Reason::Revoked.because("the registry's answer"),
-        DenialReason::Banned | DenialReason::Disconnected => {
-            Reason::Banned.because("banned by an administrator")
+        DenialReason::Banned | DenialReason::Disconnected => Reason::Banned
+            .because("banned by an administrator")
+            .by("ADMIN_TOKEN"),
+    };
+    rejection.with(|evidence| {
+        if let Some(DeniedBy { id, about, until }) = by {
+            evidence.denial = Some(id);
+            evidence.party = Some(about.into());
+            evidence.until = (until < Timestamp::LATEST).then_some(until);
         }
-    }
+    })
 }

@@ -6,14 +6,14 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 
 use super::gate::Gate;
-use super::limits::Counters;
+use super::limits::{Counters, KNOWN, limited};
 use super::platform::{BackgroundTask, Platform, RouteCall};
 use crate::limits::route_pool::{
     Admission, Alarm, Decision, Holder, HolderTask, PoolRequest, PoolResponse,
 };
 use crate::limits::scope::LimitScope;
 use crate::policy::{Counting, Route};
-use crate::response::reason::{Reason, Rejection};
+use crate::response::reason::Rejection;
 use crate::util::time::Timestamp;
 
 /// What a route's quota holds for an attempt.
@@ -51,10 +51,7 @@ impl Gate {
         let holders = self.holders.borrow();
         let wait = holders.get(route).and_then(|holder| holder.wait(now));
         match (counting.route, wait) {
-            (Some(quota), Some(wait)) => {
-                let scope = LimitScope::Route;
-                Err(Reason::RateLimited { scope, quota, wait }.because("known in this isolate"))
-            }
+            (Some(quota), Some(wait)) => Err(limited(LimitScope::Route, quota, wait, now, KNOWN)),
             _ => Ok(()),
         }
     }
@@ -138,8 +135,13 @@ impl<P: Platform> Counters<'_, P> {
             })
         };
         let refused = |wait, cause: &'static str| {
-            let scope = LimitScope::Route;
-            Err(Reason::RateLimited { scope, quota, wait }.because(cause))
+            Err(limited(
+                LimitScope::Route,
+                quota,
+                wait,
+                platform.now(),
+                cause,
+            ))
         };
         let uncounted = |failure: &str| {
             let text = format!("{}: {failure}", LimitScope::Route);
@@ -162,7 +164,7 @@ impl<P: Platform> Counters<'_, P> {
                     *reservation = taken(admission);
                     return Ok(RouteCount::Counted);
                 }
-                Decision::Refuse { wait } => return refused(wait, "known in this isolate"),
+                Decision::Refuse { wait } => return refused(wait, KNOWN),
                 Decision::Wait(length) => {
                     waited += length;
                     if waited >= timeout {

@@ -1,5 +1,6 @@
 //! Quotas and the other limits of one address or user.
 
+use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -25,6 +26,24 @@ impl Quota {
 
     pub fn window(self) -> Duration {
         self.window
+    }
+}
+
+/// As a setting writes it: `60/1m`.
+impl fmt::Display for Quota {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [(u64, &str); 4] = [
+            (86_400_000, "d"),
+            (3_600_000, "h"),
+            (60_000, "m"),
+            (1000, "s"),
+        ];
+        let window = millis(self.window);
+        let unit = UNITS
+            .iter()
+            .find(|(length, _)| window.is_multiple_of(*length));
+        let (length, name) = unit.unwrap_or(&(1, "ms"));
+        write!(f, "{}/{}{name}", self.count, window / length)
     }
 }
 

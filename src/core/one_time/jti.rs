@@ -22,7 +22,7 @@ impl TokenUse {
     /// The use of a token that is accepted until `accepted_until`. An id counts within its
     /// trust domain: issuers choose their ids independently.
     pub fn of(identity: &Identity, accepted_until: Timestamp) -> Result<Self, Rejection> {
-        let unusable = |cause: &'static str| Reason::TokenUnusable.because(cause);
+        let unusable = |cause: &'static str| Reason::TokenUnusable.because(cause).by("JWT_REPLAY");
         let id = match identity.claims.get("jti") {
             Some(Value::String(id)) if id.is_empty() => return Err(unusable("jti is empty")),
             Some(Value::String(id)) if id.len() > MAX_ID_BYTES => {

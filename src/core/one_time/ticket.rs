@@ -144,7 +144,8 @@ impl Grant {
 
     /// Reads a stored grant for a request from these bounds.
     pub fn redeem(text: &str, bounds: &Bounds) -> Result<Self, Rejection> {
-        let unusable = |cause: &'static str| Err(Reason::TokenUnusable.because(cause));
+        let unusable =
+            |cause: &'static str| Err(Reason::TokenUnusable.because(cause).by("TICKET_TTL"));
         let Ok(stored) = serde_json::from_str::<StoredGrant>(text) else {
             return unusable("the stored grant of the ticket can't be read");
         };

@@ -74,10 +74,15 @@ impl RegistryKey {
         &self.0
     }
 
+    /// What it names: `ip`, `id`, a claim, or `all`.
+    pub fn kind(&self) -> &str {
+        self.0.split(' ').next().unwrap_or_default()
+    }
+
     /// Whether it names one token, by its `jti`. A socket can come to such a key after it was
     /// opened, and its tags don't change.
     pub fn is_of_token(&self) -> bool {
-        self.0.split(' ').next() == Some(Claim::Token.name())
+        self.kind() == Claim::Token.name()
     }
 
     /// The number of the object that keeps the sockets of this subject or address.

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::{
-    About, Denial, DenialKind, DenialReason, DenialTarget, MAX_SOCKETS_OF_OWNER, MergedDenial,
-    Opening, RefreshScope, RegistryKey, RegistryRequest, RegistryResponse, Room, SWEEP_EVERY,
-    Socket, SocketEntry, Stored, judge, oldest,
+    About, Denial, DenialKind, DenialReason, DenialTarget, DeniedBy, MAX_SOCKETS_OF_OWNER,
+    MergedDenial, Opening, RefreshScope, RegistryKey, RegistryRequest, RegistryResponse, Room,
+    SWEEP_EVERY, Socket, SocketEntry, Stored, judge, oldest,
 };
 use crate::util::time::Timestamp;
 
@@ -102,11 +102,21 @@ fn admit(entry: &SocketEntry, stored: &Stored, now: Timestamp) -> RegistryRespon
         .iter()
         .map(|(target, denial)| (target.kind, *denial))
         .collect();
+    let by = |end| {
+        let mut denials = stored.denials.iter();
+        let (target, denial) = denials
+            .find(|(target, denial)| denial.hits(target.kind, &entry.socket, now) == Some(end))?;
+        Some(DeniedBy {
+            id: target.id(),
+            about: target.key.kind().to_owned(),
+            until: denial.until,
+        })
+    };
     match judge(&entry.socket, &found, now) {
         Ok(()) => RegistryResponse::Admitted {
             denials_exist: stored.any_applies,
         },
-        Err(end) => RegistryResponse::Refused { end },
+        Err(end) => RegistryResponse::Refused { end, by: by(end) },
     }
 }
 

@@ -57,27 +57,23 @@ pub enum RefreshScope {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum RegistryResponse {
     /// `denials_exist`: whether the object stores a denial that still applies, about anybody.
-    Admitted {
-        denials_exist: bool,
-    },
+    Admitted { denials_exist: bool },
+    /// `by`: the denial that decided.
     Refused {
         end: DenialReason,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<DeniedBy>,
     },
     /// As many sockets of its owner are registered as may be.
     TooManySockets,
     /// `denial`: what is stored now. `sockets`: how many were ended.
-    Denied {
-        denial: Denial,
-        sockets: u64,
-    },
+    Denied { denial: Denial, sockets: u64 },
     /// The object keeps as many denials as it can, or as many sockets; this one is not stored.
     Full,
     /// The object keeps as many denials about this subject as may be; this one is not stored.
     SubjectFull,
     /// `existed`: whether there was such a denial.
-    Lifted {
-        existed: bool,
-    },
+    Lifted { existed: bool },
     ListedDenials {
         denials: Vec<ListedDenial>,
         truncated: bool,
@@ -87,9 +83,18 @@ pub enum RegistryResponse {
         truncated: bool,
     },
     /// `sockets`: how many now live until then, or longer.
-    Extended {
-        sockets: u64,
-    },
+    Extended { sockets: u64 },
+}
+
+/// The denial that refused a socket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeniedBy {
+    /// As an administrator names it.
+    pub id: String,
+    /// What it is about: `ip`, the name of a claim, or `all`.
+    pub about: String,
+    pub until: Timestamp,
 }
 
 /// A request for a channel. It travels in the query of the URL, since a request for a socket has

@@ -31,9 +31,17 @@ impl From<CredentialFault> for Rejection {
 impl From<TokenFault> for Rejection {
     fn from(fault: TokenFault) -> Self {
         match fault {
-            TokenFault::Expired(cause) => Reason::TokenExpired.because(cause),
+            TokenFault::Expired { cause, by } => {
+                let rejection = Reason::TokenExpired.because(cause);
+                match by {
+                    Some(setting) => rejection.by(setting),
+                    None => rejection,
+                }
+            }
+            TokenFault::TooLong(cause) => Reason::TokenInvalid.because(cause).by("TOKEN_MAX_BYTES"),
             TokenFault::Invalid(cause) => Reason::TokenInvalid.because(cause),
             TokenFault::Unusable(cause) => Reason::TokenUnusable.because(cause),
+            TokenFault::RuledOut { cause, by } => Reason::TokenUnusable.because(cause).by(by),
             TokenFault::ProviderUnavailable(cause) => Reason::ProviderUnavailable {
                 retry_after: PROVIDER_RETRY,
             }

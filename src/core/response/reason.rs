@@ -1,20 +1,12 @@
 //! Why a request is refused: one table of all reasons, with what a client gets and what the gate
 //! makes of it. Statuses, close codes, titles and headers of refusals are known to this file alone.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use super::headers::{Challenge, Headers};
+pub use super::rejection::{Evidence, Rejection};
 use crate::limits::quota::Quota;
 use crate::limits::scope::LimitScope;
-
-/// A refusal: the reason for the client, and the cause for the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rejection {
-    pub reason: Reason,
-    /// The exact cause. No client sees it.
-    pub cause: Cow<'static, str>,
-}
 
 /// Why a request is refused, as far as the client may know. Some reasons share a name and differ in
 /// what the gate makes of them; [`Reason::name`] is what clients and records get.
@@ -206,14 +198,6 @@ impl<'a> Spec<'a> {
 }
 
 impl Reason {
-    /// Adds the cause for the log.
-    pub fn because(self, cause: impl Into<Cow<'static, str>>) -> Rejection {
-        Rejection {
-            reason: self,
-            cause: cause.into(),
-        }
-    }
-
     /// The name in the problem document and the record.
     pub fn name(&self) -> &'static str {
         self.spec().name

@@ -1,14 +1,15 @@
 //! Step 7: a request's credential, verified.
 
-use super::claims::Identity;
+use super::claims::{Claimed, Identity};
 use super::credential::{Credential, Source};
 use super::digest::TokenDigest;
 use super::fault::{AuthenticationFault, CredentialFault, TokenFault};
-use super::introspection::Sessions;
+use super::introspection::{SessionFault, Sessions};
 use super::issuer::Issuer;
 use super::jws::{self, TokenHeader, Untrusted};
 use super::{Runtime, claims};
 use crate::request::Request;
+use crate::util::time::Timestamp;
 
 /// `AUTH` other than `off`, with all that it needs.
 #[derive(Debug)]
@@ -36,12 +37,24 @@ pub struct Authenticated {
     pub credential: Option<Credential>,
 }
 
+impl Authenticated {
+    /// The token, if the client showed it itself. A ticket stands for one that the gate does not
+    /// have.
+    pub fn shown_token(&self) -> Option<&str> {
+        let shown = self.credential.as_ref()?.token();
+        let digest = self.token.as_ref()?;
+        (TokenDigest::of(shown) == *digest).then_some(shown)
+    }
+}
+
 /// What step 7 decides, with what the record says of the token either way.
 #[derive(Debug)]
 pub struct Verdict<T> {
     /// The header as the token claims it, verified or not; `None` for a token that has none that
     /// can be read.
     pub header: Option<TokenHeader>,
+    /// What a token claims that was not accepted.
+    pub claimed: Claimed,
     pub result: Result<T, AuthenticationFault>,
 }
 
@@ -49,6 +62,7 @@ impl<T> Verdict<T> {
     fn without_header(result: Result<T, impl Into<AuthenticationFault>>) -> Self {
         Self {
             header: None,
+            claimed: Claimed::default(),
             result: result.map_err(Into::into),
         }
     }
@@ -56,6 +70,7 @@ impl<T> Verdict<T> {
     fn map<U>(self, convert: impl FnOnce(T) -> U) -> Verdict<U> {
         Verdict {
             header: self.header,
+            claimed: self.claimed,
             result: self.result.map(convert),
         }
     }
@@ -129,17 +144,30 @@ impl Authentication {
                 "longer than the {} bytes of TOKEN_MAX_BYTES",
                 self.max_bytes
             );
-            return Verdict::without_header(Err(TokenFault::invalid(cause)));
+            return Verdict::without_header(Err(TokenFault::TooLong(cause)));
         }
         match &self.sessions {
             Some(sessions) if self.issuers.is_empty() || !jws::is_jwt(token) => {
-                Verdict::without_header(sessions.identify(runtime, token, afresh).await)
+                match sessions.identify(runtime, token, afresh).await {
+                    Ok(identity) => Verdict::without_header(Ok::<_, TokenFault>(identity)),
+                    Err(SessionFault { fault, claimed }) => Verdict {
+                        claimed,
+                        ..Verdict::without_header(Err(fault))
+                    },
+                }
             }
             _ => match Untrusted::parse(token) {
-                Ok(token) => Verdict {
-                    result: self.verify(runtime, &token).await.map_err(Into::into),
-                    header: Some(token.header),
-                },
+                Ok(token) => {
+                    let result = self.verify(runtime, &token).await;
+                    let fault = result.as_ref().err();
+                    Verdict {
+                        claimed: fault.map_or_else(Claimed::default, |fault| {
+                            self.claimed(&token, fault, runtime.now())
+                        }),
+                        result: result.map_err(Into::into),
+                        header: Some(token.header),
+                    }
+                }
                 Err(fault) => Verdict::without_header(Err(fault)),
             },
         }
@@ -156,6 +184,17 @@ impl Authentication {
         expectations.check_type(token.header.token_type.as_deref())?;
         let key_source = || issuer.keys.id(verified_by);
         expectations.check(token.claims()?, None, key_source, runtime.now())
+    }
+
+    /// What the record says of a token that is not accepted. Whom it names is said only where a
+    /// trusted key signed it and its issuer is right.
+    fn claimed(&self, token: &Untrusted<'_>, fault: &TokenFault, now: Timestamp) -> Claimed {
+        let Ok(claims) = token.claims() else {
+            return Claimed::default();
+        };
+        let issuer = self.issuer_of(token).ok();
+        let names = issuer.map(|issuer| &issuer.expectations.names);
+        Claimed::of(&claims, names, fault, now)
     }
 
     /// The issuer whose keys must verify the token. With several, its unverified `iss` chooses;

@@ -123,6 +123,63 @@ impl Identity {
     }
 }
 
+/// What a token that is not accepted claims, for the record.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Claimed {
+    /// `iss`, verified or not.
+    pub issuer: Option<String>,
+    /// Only of a token that a trusted key signed for a trusted issuer.
+    pub subject: Option<String>,
+    /// The values that the fault is about.
+    pub detail: Option<String>,
+}
+
+impl Claimed {
+    /// From the claims of a token with this fault. `names`: which claim names its subject, where the
+    /// issuer is known.
+    pub(super) fn of(
+        claims: &Map<String, Value>,
+        names: Option<&IdentityClaims>,
+        fault: &TokenFault,
+        now: Timestamp,
+    ) -> Self {
+        let is_genuine = fault.is_of_time_or_audience();
+        let subject = names.filter(|_| is_genuine);
+        let subject = subject.and_then(|names| names.subject(claims).ok().flatten());
+        Self {
+            issuer: issuer_of(claims).map(str::to_owned),
+            subject: subject.map(str::to_owned),
+            detail: detail(claims, fault, now),
+        }
+    }
+}
+
+/// The claims that a fault is about, of a token that a trusted key signed.
+fn detail(claims: &Map<String, Value>, fault: &TokenFault, now: Timestamp) -> Option<String> {
+    let value = |name| claims.get(name).map(|value| format!("{name} is {value}"));
+    let moment = |name| {
+        let at = time(claims, name).ok().flatten()?;
+        let distance = match at > now {
+            true => format!("in {} s", at.since(now).as_secs()),
+            false => format!("{} s ago", now.since(at).as_secs()),
+        };
+        let at = at.min(Timestamp::LATEST).to_rfc3339();
+        Some(format!("{name} is {at}, {distance}"))
+    };
+    match fault {
+        TokenFault::RuledOut { by, cause } => match *by {
+            "JWT_AUDIENCE" => value("aud"),
+            "JWT_ISSUER" => value("iss"),
+            _ if cause.starts_with("nbf") => moment("nbf"),
+            _ if cause.starts_with("iat") => moment("iat"),
+            _ => None,
+        },
+        TokenFault::Expired { by: None, .. } => moment("exp"),
+        TokenFault::Expired { by: Some(_), .. } => moment("iat"),
+        _ => None,
+    }
+}
+
 /// `iss`, unless it is missing or not a string.
 pub(super) fn issuer_of(claims: &Map<String, Value>) -> Option<&str> {
     claims.get("iss").and_then(Value::as_str)
@@ -150,7 +207,7 @@ impl Expectations {
         if self.types.is_empty() || typ.is_some_and(is_accepted) {
             Ok(())
         } else {
-            Err(TokenFault::unusable("typ is not in JWT_TYP"))
+            Err(ruled_out("typ is not in JWT_TYP", "JWT_TYP"))
         }
     }
 
@@ -177,29 +234,35 @@ impl Expectations {
         let audiences = texts(&claims, "aud")?;
 
         if !self.issuers.is_empty() && !issuer.is_some_and(|iss| self.accepts_issuer(iss)) {
-            return Err(TokenFault::unusable("iss is not in JWT_ISSUER"));
+            return Err(ruled_out("iss is not in JWT_ISSUER", "JWT_ISSUER"));
         }
         if !self.audiences.is_empty() && !audiences.iter().any(|aud| contains(&self.audiences, aud))
         {
-            return Err(TokenFault::unusable("aud is not in JWT_AUDIENCE"));
+            return Err(ruled_out("aud is not in JWT_AUDIENCE", "JWT_AUDIENCE"));
         }
         let latest = now + self.leeway;
         if not_before.is_some_and(|not_before| not_before > latest) {
-            return Err(TokenFault::unusable("nbf is in the future"));
+            return Err(ruled_out("nbf is in the future", "JWT_LEEWAY"));
         }
         if issued.is_some_and(|issued| issued > latest) {
-            return Err(TokenFault::unusable("iat is in the future"));
+            return Err(ruled_out("iat is in the future", "JWT_LEEWAY"));
         }
         let scopes = scopes(&claims);
         if let Some(max_age) = self.max_age {
             let issued = issued.ok_or(TokenFault::unusable("iat is missing"))?;
             if issued + max_age + self.leeway <= now {
-                return Err(TokenFault::Expired("older than JWT_MAX_AGE"));
+                return Err(TokenFault::Expired {
+                    cause: "older than JWT_MAX_AGE",
+                    by: Some("JWT_MAX_AGE"),
+                });
             }
         }
         // On or after `exp` the token must not be accepted (RFC 7519 §4.1.4).
         if expires + self.leeway <= now {
-            return Err(TokenFault::Expired("exp has passed"));
+            return Err(TokenFault::Expired {
+                cause: "exp has passed",
+                by: None,
+            });
         }
         let domain = match issuer.filter(|issuer| !issuer.is_empty()) {
             Some(issuer) => TrustDomain::Issuer(issuer.to_owned()),
@@ -214,6 +277,10 @@ impl Expectations {
             expires,
         })
     }
+}
+
+fn ruled_out(cause: &'static str, by: &'static str) -> TokenFault {
+    TokenFault::RuledOut { cause, by }
 }
 
 fn contains(accepted: &[String], value: &str) -> bool {

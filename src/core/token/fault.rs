@@ -6,13 +6,23 @@ use std::borrow::Cow;
 /// Why a token or a session is not accepted. The causes are for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TokenFault {
-    /// It has expired, and everything else about it is right.
-    Expired(&'static str),
+    /// It has expired, and everything else about it is right. `by`: the setting that says so.
+    Expired {
+        cause: &'static str,
+        by: Option<&'static str>,
+    },
+    /// It has more bytes than `TOKEN_MAX_BYTES`.
+    TooLong(String),
     /// It is malformed, or no trusted key signed it.
     Invalid(Cow<'static, str>),
     /// A trusted key signed it, but a claim rules it out here or now. Also a session that its
     /// provider does not know: it may have ended.
     Unusable(Cow<'static, str>),
+    /// A trusted key signed it, but this setting rules out one of its claims or its type.
+    RuledOut {
+        cause: &'static str,
+        by: &'static str,
+    },
     /// Its provider could not be asked, so nobody knows whether it is valid.
     ProviderUnavailable(String),
 }
@@ -24,6 +34,19 @@ impl TokenFault {
 
     pub(super) fn unusable(cause: impl Into<Cow<'static, str>>) -> Self {
         Self::Unusable(cause.into())
+    }
+
+    /// Whether only its time or its audience is wrong: a trusted key signed it, and its issuer may
+    /// issue tokens.
+    pub(super) fn is_of_time_or_audience(&self) -> bool {
+        match self {
+            Self::Expired { .. } => true,
+            Self::RuledOut { by, .. } => matches!(*by, "JWT_LEEWAY" | "JWT_AUDIENCE"),
+            Self::TooLong(_)
+            | Self::Invalid(_)
+            | Self::Unusable(_)
+            | Self::ProviderUnavailable(_) => false,
+        }
     }
 }
 

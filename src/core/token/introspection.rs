@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::claims::{Expectations, Identity};
+use super::claims::{Claimed, Expectations, Identity};
 use super::{Runtime, TokenFault};
 use crate::util::bounded_map::BoundedMap;
 use crate::util::digest::{digest, hex_digest};
@@ -100,7 +100,7 @@ impl Sessions {
         runtime: &R,
         id: &str,
         afresh: bool,
-    ) -> Result<Identity, TokenFault> {
+    ) -> Result<Identity, SessionFault> {
         let question = self.question(id)?;
         let recall = |now| {
             (!afresh)
@@ -138,7 +138,7 @@ impl Sessions {
         &self,
         digest: &SessionDigest,
         now: Timestamp,
-    ) -> Option<Result<Identity, TokenFault>> {
+    ) -> Option<Result<Identity, SessionFault>> {
         let known = self.known.borrow();
         let entry = known.get(digest)?;
         (now < entry.until).then(|| self.judge(&entry.body, entry.since, now))
@@ -151,7 +151,7 @@ impl Sessions {
         digest: SessionDigest,
         answer: Result<ProviderAnswer, String>,
         now: Timestamp,
-    ) -> Result<Identity, TokenFault> {
+    ) -> Result<Identity, SessionFault> {
         let body = answer
             .and_then(readable)
             .map_err(|failure| unavailable(&failure))?;
@@ -171,10 +171,15 @@ impl Sessions {
         judged
     }
 
-    fn judge(&self, body: &str, since: Timestamp, now: Timestamp) -> Result<Identity, TokenFault> {
+    fn judge(
+        &self,
+        body: &str,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> Result<Identity, SessionFault> {
         let claims = introspection(body).map_err(|failure| unavailable(&failure))?;
         if claims["active"] != true {
-            return Err(TokenFault::unusable("the session is not active"));
+            return Err(TokenFault::unusable("the session is not active").into());
         }
         let life = if self.fresh.is_zero() {
             UNCACHED_LIFE
@@ -182,8 +187,29 @@ impl Sessions {
             self.fresh
         };
         let key_source = || hex_digest([Some("session"), Some(self.url.as_str())]);
-        self.expectations
-            .check(claims, Some(since + life), key_source, now)
+        let checked = self
+            .expectations
+            .check(claims, Some(since + life), key_source, now);
+        checked.map_err(|fault| {
+            let claims = introspection(body).unwrap_or_default();
+            let names = Some(&self.expectations.names);
+            let claimed = Claimed::of(&claims, names, &fault, now);
+            SessionFault { fault, claimed }
+        })
+    }
+}
+
+/// Why a session is not accepted, with what its provider says of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionFault {
+    pub fault: TokenFault,
+    pub claimed: Claimed,
+}
+
+impl From<TokenFault> for SessionFault {
+    fn from(fault: TokenFault) -> Self {
+        let claimed = Claimed::default();
+        Self { fault, claimed }
     }
 }
 

@@ -185,7 +185,7 @@ impl Registry {
                     Err(error) => Err(Error::from(error)),
                 };
             }
-            RegistryResponse::Refused { end } => end_message(CloseReason::from(*end)),
+            RegistryResponse::Refused { end, .. } => end_message(CloseReason::from(*end)),
             _ => end_message(CloseReason::LimiterUnavailable),
         };
         refuse(&response, Some(&message))

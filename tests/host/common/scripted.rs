@@ -63,6 +63,8 @@ pub struct Scripted {
     /// The key sets that there are, by URL.
     pub key_sets: RefCell<BTreeMap<String, String>>,
     pub discarded: Cell<u32>,
+    /// The records of work after responses.
+    pub recorded: RefCell<Vec<Record>>,
     /// Every question in its order.
     asked: RefCell<Vec<String>>,
     background: RefCell<VecDeque<BackgroundTask>>,
@@ -198,6 +200,7 @@ impl Scripted {
             provider_hangs: Cell::new(false),
             key_sets: RefCell::default(),
             discarded: Cell::new(0),
+            recorded: RefCell::default(),
             asked: RefCell::default(),
             background: RefCell::default(),
             ledgers: RefCell::default(),
@@ -249,7 +252,13 @@ impl Scripted {
         loop {
             let next = self.background.borrow_mut().pop_front();
             let Some(task) = next else { return lines };
-            lines.extend(ready(self.gate.perform(self, task)).err());
+            match ready(self.gate.perform(self, task)) {
+                Ok(record) => self
+                    .recorded
+                    .borrow_mut()
+                    .extend(record.map(|record| *record)),
+                Err(line) => lines.push(line),
+            }
         }
     }
 

@@ -20,6 +20,7 @@ mod sessions;
 mod settings;
 mod table;
 mod upstream;
+mod upstream_headers;
 mod values;
 mod warnings;
 

@@ -49,6 +49,7 @@ fn the_least_settings_give_the_contracts_defaults() {
         permission,
         upstream,
         upstream_timeout,
+        upstream_headers,
         counting,
         plain_http,
         reject_with,
@@ -88,6 +89,7 @@ fn the_least_settings_give_the_contracts_defaults() {
     let url = UpstreamUrl::parse("wss://chat.example.com", false).map(Upstream::Url);
     assert_eq!(Ok(upstream), url);
     assert_eq!(upstream_timeout, seconds(10));
+    assert!(upstream_headers.is_empty());
     let defaults = Counting {
         address: ScopeLimits {
             limits: Limits {

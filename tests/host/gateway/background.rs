@@ -16,7 +16,7 @@ fn a_failure_of_each_task_is_a_line_for_the_log() {
     let end = DenialReason::Revoked;
     gate.registry
         .borrow_mut()
-        .push_back(RegistryResponse::Refused { end });
+        .push_back(RegistryResponse::Refused { end, by: None });
     assert_eq!(gate.send(&upgrade(ALICE)).what, "revoked");
     gate.break_down(Part::UserLedger);
     gate.break_down(Part::Pool);

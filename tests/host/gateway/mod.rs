@@ -6,6 +6,7 @@ mod endpoints;
 mod limiter_properties;
 mod one_time;
 mod providers;
+mod records;
 mod refresh;
 mod registration;
 mod reservations;

@@ -59,7 +59,7 @@ fn a_refresh_is_refused_at_the_step_that_refuses_it() {
         gate.registry.borrow_mut().extend(answer);
         gate.knock(&post(PATH, claims)).line()
     };
-    let refused = |end| Some(RegistryResponse::Refused { end });
+    let refused = |end| Some(RegistryResponse::Refused { end, by: None });
     let admin = [("ADMIN_TOKEN", ADMIN)];
     let rows = [
         (

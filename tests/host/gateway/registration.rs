@@ -49,7 +49,7 @@ fn what_is_revoked_or_banned_is_recorded_at_the_registry() {
         let gate = Scripted::with(&[("ADMIN_TOKEN", ADMIN), ("RELAY", "inspect")]);
         gate.registry
             .borrow_mut()
-            .push_back(RegistryResponse::Refused { end });
+            .push_back(RegistryResponse::Refused { end, by: None });
         let line = gate.knock(&upgrade(ALICE)).line();
         assert_eq!(gate.open_channels(), 0, "{line}");
         line
@@ -146,6 +146,7 @@ fn without_administrators_upgrades_are_judged_while_denials_exist() {
     };
     let refused = RegistryResponse::Refused {
         end: DenialReason::Revoked,
+        by: None,
     };
     gate.registry.borrow_mut().extend([exist, refused]);
     let knock = |key| gate.knock(&again(key)).line();

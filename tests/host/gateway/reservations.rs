@@ -21,7 +21,7 @@ fn revoked(gate: &Scripted) {
     let end = DenialReason::Revoked;
     gate.registry
         .borrow_mut()
-        .push_back(RegistryResponse::Refused { end });
+        .push_back(RegistryResponse::Refused { end, by: None });
 }
 
 #[test]

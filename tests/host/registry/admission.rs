@@ -32,7 +32,7 @@ fn verdict(
         NOW,
     ) {
         RegistryResponse::Admitted { .. } => Ok(()),
-        RegistryResponse::Refused { end } => Err(end),
+        RegistryResponse::Refused { end, .. } => Err(end),
         other => panic!("{other:?}"),
     }
 }

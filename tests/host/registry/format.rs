@@ -2,7 +2,7 @@
 //! must not change these formats, since isolates and objects are not replaced at one moment.
 
 use portcullis::registry::{
-    About, Claim, Denial, DenialKind, DenialReason, DenialTarget, ListedDenial, Opening,
+    About, Claim, Denial, DenialKind, DenialReason, DenialTarget, DeniedBy, ListedDenial, Opening,
     RefreshScope, RegistryKey, RegistryRequest, RegistryResponse, Socket, SocketEntry,
     TokenRenewal,
 };
@@ -168,6 +168,18 @@ fn responses_keep_their_form() {
         (
             RegistryResponse::Refused {
                 end: DenialReason::Revoked,
+                by: Some(DeniedBy {
+                    id: "0a".into(),
+                    about: "sub".into(),
+                    until: Timestamp(3),
+                }),
+            },
+            r#"{"refused":{"end":"revoked","by":{"id":"0a","about":"sub","until":3}}}"#.into(),
+        ),
+        (
+            RegistryResponse::Refused {
+                end: DenialReason::Revoked,
+                by: None,
             },
             r#"{"refused":{"end":"revoked"}}"#.into(),
         ),

@@ -1,8 +1,8 @@
 //! Which live sockets a newer token keeps open.
 
 use portcullis::registry::{
-    Denial, DenialKind, DenialReason, RefreshScope, RegistryKey, RegistryRequest, RegistryResponse,
-    SocketEntry, session_key, subject_key,
+    Denial, DenialKind, DenialReason, DenialTarget, DeniedBy, RefreshScope, RegistryKey,
+    RegistryRequest, RegistryResponse, SocketEntry, session_key, subject_key,
 };
 use portcullis::token::{Identity, TokenDigest};
 
@@ -91,17 +91,32 @@ fn a_refresh_by_a_denied_token_moves_nothing() {
         object.ask(&refresh(&[], "realm"), NOW)
     };
     let address = entry("203.0.113.5", None).keys[1].clone();
-    let by = |end| RegistryResponse::Refused { end };
+    let by = |end, target: DenialTarget| RegistryResponse::Refused {
+        end,
+        by: Some(DeniedBy {
+            id: target.id(),
+            about: target.key.kind().to_owned(),
+            until: after(1000),
+        }),
+    };
+    let revoked = DenialTarget {
+        kind: DenialKind::Revoke,
+        key: jti("t9"),
+    };
+    let banned = DenialTarget {
+        kind: DenialKind::Ban,
+        key: address.clone(),
+    };
     assert_rows([
         (
             "revoked",
             refused(DenialKind::Revoke, jti("t9")),
-            by(DenialReason::Revoked),
+            by(DenialReason::Revoked, revoked),
         ),
         (
             "its address is banned",
             refused(DenialKind::Ban, address),
-            by(DenialReason::Banned),
+            by(DenialReason::Banned, banned),
         ),
         (
             "disconnected",

@@ -77,7 +77,7 @@ fn a_socket_ends_with_the_token_that_opened_it_and_with_the_one_that_moved_it_la
         let ended = object.ended.first().map(|(_, reason)| *reason);
         let again = match object.open(entry, true, NOW) {
             RegistryResponse::Admitted { .. } => Ok(()),
-            RegistryResponse::Refused { end } => Err(end),
+            RegistryResponse::Refused { end, .. } => Err(end),
             other => panic!("{other:?}"),
         };
         (again, ended)

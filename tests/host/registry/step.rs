@@ -1,7 +1,7 @@
 //! What an object of the registry answers and does, request by request, with its SQL on SQLite.
 
 use portcullis::registry::{
-    About, Denial, DenialKind, DenialReason, DenialTarget, Denials, Effect, MAX_DENIALS,
+    About, Denial, DenialKind, DenialReason, DenialTarget, Denials, DeniedBy, Effect, MAX_DENIALS,
     RegistryKey, RegistryRequest, RegistryResponse, SWEEP_EVERY, Socket, SocketEntry,
 };
 use portcullis::util::time::Timestamp;
@@ -248,8 +248,17 @@ fn a_socket_that_attaches_again_meets_the_disconnection_of_meanwhile() {
         },
         ..before.clone()
     };
+    let target = DenialTarget {
+        kind: DenialKind::Disconnect,
+        key: subject("alice"),
+    };
     let refused = RegistryResponse::Refused {
         end: DenialReason::Disconnected,
+        by: Some(DeniedBy {
+            id: target.id(),
+            about: "sub".into(),
+            until: after(1000),
+        }),
     };
     let admitted = |denials_exist| RegistryResponse::Admitted { denials_exist };
     assert_rows([

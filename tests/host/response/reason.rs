@@ -61,7 +61,7 @@ fn with_detail(mut refusal: Refusal) -> Refusal {
 }
 
 /// Every reason, with the whole answer to it.
-pub(super) fn rows() -> Vec<(Reason, Refusal)> {
+pub(crate) fn rows() -> Vec<(Reason, Refusal)> {
     vec![
         (
             Reason::Misconfigured,

@@ -3,7 +3,7 @@
 use portcullis::checks::handshake::Handshake;
 use portcullis::request::parameters::Parameters;
 use portcullis::token::{Authenticated, Credential, Identity, Source};
-use portcullis::upstream::{Forward, GATE_HEADERS, Offer, PLATFORM_HEADERS, Upstream, UpstreamUrl};
+use portcullis::upstream::{Forward, Offer, Upstream, UpstreamUrl};
 use serde_json::Map;
 
 use crate::common::{Ask, NONCE, NOW, assert_rows, identity, seconds, strings};
@@ -84,27 +84,10 @@ fn a_plain_request_is_told_whence_and_keeps_the_rest() {
         url: "https://chat.example.com/base/a?b=c".into(),
         remove: vec![],
         set: told(),
+        changes: vec![],
         timeout: seconds(9),
     };
     assert_eq!(plain(&upstream, &ask, &matched), expected);
-}
-
-#[test]
-fn what_servers_trust_is_the_gates_or_nobodys() {
-    let owned = [
-        "portcullis-",
-        "forwarded",
-        "x-forwarded-",
-        "x-real-ip",
-        "true-client-ip",
-        "x-client-ip",
-        "x-original-url",
-        "x-rewrite-url",
-        "x-partykit-",
-        "x-middleware-",
-    ];
-    assert_eq!(GATE_HEADERS, owned);
-    assert_eq!(PLATFORM_HEADERS, ["cf-"]);
 }
 
 #[test]

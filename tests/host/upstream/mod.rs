@@ -1,5 +1,7 @@
 mod assertion;
 mod forward;
+mod headers;
 mod object;
 mod reply;
+mod trusted;
 mod url;

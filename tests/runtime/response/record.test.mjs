@@ -6,9 +6,11 @@ import { version } from '../../../tools/init/files.mjs';
 import { inRoot } from '../../../tools/run.mjs';
 import { requestId } from '../../support/answers.mjs';
 import { freshKey, handshake, openGate, useGate } from '../../support/gate.mjs';
-import { mint, now, SECRET, seal } from '../../support/tokens.mjs';
+import { mint, SECRET, seal } from '../../support/tokens.mjs';
 import { deadPort, useUpstream } from '../../support/upstream.mjs';
 
+/** The beginning of a year that is over. */
+const EXPIRED = Date.UTC(2026, 0) / 1000;
 const vars = {
   AUTH: 'required',
   JWT_SECRET: SECRET,
@@ -53,6 +55,7 @@ describe('the decision record', () => {
       { Origin: 'https://evil.example' },
       {
         ...refused('origin', 'origin_not_allowed', 'no entry of ALLOWED_ORIGINS matches'),
+        setting: 'ALLOWED_ORIGINS',
         origin: 'https://evil.example',
       },
     ],
@@ -61,6 +64,7 @@ describe('the decision record', () => {
       { Origin: null, 'CF-Connecting-IP': '2001:db8:1:2:3:4:5:6' },
       {
         ...refused('origin', 'origin_missing', 'no Origin header'),
+        setting: 'ORIGIN_MISSING',
         origin: null,
         address: '2001:db8:1:2::/64',
       },
@@ -70,22 +74,46 @@ describe('the decision record', () => {
       { 'Sec-WebSocket-Key': 'x' },
       refused('handshake', 'bad_handshake', 'Sec-WebSocket-Key is not 16 bytes of base64'),
     ],
-    ['no token', {}, refused('token', 'token_missing', 'no token in any of TOKEN_SOURCES')],
     [
-      'a forged token, whose header is noted as claimed',
-      bearer(mint({}, { key: 'another key, as long as the right one is 0123' })),
-      { ...refused('token', 'token_invalid', 'the signature does not verify'), alg: 'HS256' },
+      'no token',
+      {},
+      {
+        ...refused('token', 'token_missing', 'no token in any of TOKEN_SOURCES'),
+        setting: 'TOKEN_SOURCES',
+      },
+    ],
+    [
+      'a forged token, whose header and issuer are noted as claimed',
+      bearer(
+        mint(
+          { sub: 'alice', iss: 'https://id.example' },
+          { key: 'another key, as long as the right one is 0123' },
+        ),
+      ),
+      {
+        ...refused('token', 'token_invalid', 'the signature does not verify'),
+        issuer: 'https://id.example',
+        alg: 'HS256',
+      },
     ],
     [
       'an expired token',
-      bearer(mint({ exp: now() - 1 })),
-      { ...refused('token', 'token_expired', 'exp has passed'), alg: 'HS256' },
+      bearer(mint({ sub: 'alice', iss: 'https://id.example', exp: EXPIRED })),
+      {
+        ...refused('token', 'token_expired', 'exp has passed'),
+        detail: /^exp is 2026-01-01T00:00:00\.000Z, \d+ s ago$/,
+        setting: 'JWT_LEEWAY',
+        subject: 'alice',
+        issuer: 'https://id.example',
+        alg: 'HS256',
+      },
     ],
     [
       'an unknown address',
       { 'CF-Connecting-IP': 'nonsense' },
       {
         ...refused('token', 'token_missing', 'no token in any of TOKEN_SOURCES'),
+        setting: 'TOKEN_SOURCES',
         address: 'unknown',
       },
     ],
@@ -96,7 +124,12 @@ describe('the decision record', () => {
       const before = Date.now();
       const answer = await gate.knock({ 'CF-Connecting-IP': address, ...changes });
       const record = await gate.log.record(requestId(answer));
-      const { time, duration_ms, ...rest } = record;
+      const { time, duration_ms, remedy, ...rest } = record;
+      assert.equal(typeof remedy, expected.reason ? 'string' : 'undefined');
+      if (expected.detail) {
+        assert.match(rest.detail, expected.detail);
+        rest.detail = expected.detail;
+      }
       assert.deepEqual(rest, {
         request_id: requestId(answer),
         stage: 'forward',
@@ -105,9 +138,11 @@ describe('the decision record', () => {
         address,
         colo: 'LOC',
         subject: null,
+        issuer: null,
         alg: null,
         kid: null,
         mode: 'enforce',
+        would_be: null,
         version: version(),
         ...expected,
       });
@@ -126,6 +161,7 @@ describe('the decision record', () => {
         'origin',
       ];
       texts.push('colo', 'subject', 'alg', 'kid', 'mode', 'version');
+      texts.push('issuer', 'setting', 'path', 'upstream', 'until', 'would_be');
       assert.deepEqual(await pointOf(gate, record.request_id), {
         indexes: [record.address],
         blobs: texts.map((text) => record[text] ?? ''),
