@@ -16,7 +16,7 @@ export default [
     },
   },
   {
-    files: ['playground/**/*.js', 'client/**/*.js'],
+    files: ['playground/**/*.js', 'client/**/*.js', 'tests/browsers/page.js'],
     languageOptions: { globals: globals.browser },
   },
   {

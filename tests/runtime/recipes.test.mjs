@@ -26,7 +26,7 @@ const SERVER = 'https://chat-origin.example.com';
 const AUDIENCE = 'https://chat.example.com';
 const DEADLINE = 20_000;
 
-const NODE_RECIPES = ['graphql-ws', 'mqtt', 'socket-io', 'ws'];
+const NODE_RECIPES = ['graphql-ws', 'mqtt', 'socket-io', 'ws', 'y-websocket'];
 const read = (...path) => readFileSync(inRoot(...path), 'utf8');
 
 // A page has it from its browser, which names the page's origin.
@@ -208,6 +208,35 @@ describe('the recipe for MQTT', () => {
     const closed = next(alice, 'close');
     alice.publish('users/bob/mood', 'bad', { qos: 1 });
     await closed;
+  });
+});
+
+describe('the recipe for y-websocket', () => {
+  const gate = useNodeRecipe('y-websocket');
+  testDoor(gate, '/notes');
+  test('keeps what is written in a room, and tells it to all others there', async () => {
+    const { edit } = await client('y-websocket');
+    const enter = (name, room) => {
+      const url = gate.socketUrl('/').replace(/\/$/, '');
+      const editor = edit(url, room, () => gate.token(name));
+      closing(editor.provider, (provider) => provider.destroy());
+      return editor.doc.getText('notes');
+    };
+    const wrote = (text, wanted) =>
+      new Promise((resolve) => {
+        const check = () => text.toString() === wanted && resolve();
+        text.observe(check);
+        check();
+      });
+    const alice = enter('alice', 'notes');
+    alice.insert(0, 'hello');
+    const bob = enter('bob', 'notes');
+    await wrote(bob, 'hello');
+    bob.insert(5, ' there');
+    await wrote(alice, 'hello there');
+    const other = enter('carol', 'others');
+    other.insert(0, 'apart');
+    await wrote(enter('dave', 'others'), 'apart');
   });
 });
 
