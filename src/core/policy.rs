@@ -9,6 +9,7 @@ use crate::admin::AdminToken;
 use crate::checks::origin::OriginRule;
 use crate::checks::permission::Permission;
 use crate::limits::quota::{Limits, Quota};
+use crate::one_time::ticket::Binding;
 use crate::relay::RelayMode;
 use crate::request::address::Ipv6Prefix;
 use crate::request::parameters::Parameters;
@@ -165,6 +166,9 @@ pub const ONE_TIME_BINDING: &str = "ONE_TIME";
 pub struct OneTime {
     /// `None` where there are no tickets. The query parameter is then the server's own.
     pub ticket_ttl: Option<Duration>,
+    pub ticket_binding: Binding,
+    /// Equal for routes on which a ticket may be used that is not bound to one.
+    pub(crate) ticket_rules: String,
     /// `JWT_REPLAY=reject`.
     pub rejects_replay: bool,
     pub(crate) leeway: Duration,

@@ -3,6 +3,7 @@
 mod authentication;
 mod claim_name;
 mod claims;
+mod cookie;
 mod credential;
 mod digest;
 mod fault;
@@ -13,16 +14,15 @@ mod jwks;
 mod jws;
 mod keys;
 mod pem;
+mod subprotocol;
 
 use std::rc::Rc;
 
 pub use authentication::{Authenticated, Authentication, Verdict};
 pub use claim_name::ClaimName;
 pub use claims::{Claimed, Expectations, Identity, IdentityClaims, TrustDomain, is_scope};
-pub use credential::{
-    Credential, Source, offered_bearer, unchosen_protocol, without_bearer, without_cookie,
-    without_parameter,
-};
+pub use cookie::without_cookie;
+pub use credential::{Credential, Source, TokenConflict, unchosen_protocol, without_parameter};
 pub use digest::TokenDigest;
 pub use fault::{AuthenticationFault, CredentialFault, TokenFault};
 pub use introspection::{IntrospectionRequest, MAX_ANSWER_BYTES, ProviderAnswer, Sessions};

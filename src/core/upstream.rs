@@ -8,6 +8,7 @@ mod template;
 mod trusted;
 mod url;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use crate::token::{Authenticated, Identity, Source, without_cookie, without_para
 pub use headers::{Facts, UpstreamHeaders};
 pub use object::ObjectUpstream;
 pub use reply::{Offer, Reply, UpstreamFailure};
-pub use trusted::{PLATFORM_HEADERS, Setter, TRUSTED_HEADERS};
+pub use trusted::{PLATFORM_HEADERS, Setter, TRUSTED_HEADERS, is_gate_header};
 pub use url::UpstreamUrl;
 pub(crate) use url::is_loopback;
 
@@ -128,7 +129,7 @@ pub struct Forward<'a> {
     pub to: Destination<'a>,
     pub url: String,
     /// Headers to remove, in addition to [`TRUSTED_HEADERS`] and those that `Connection` names.
-    pub remove: Vec<&'static str>,
+    pub remove: Vec<Cow<'static, str>>,
     pub set: Vec<(&'static str, String)>,
     /// What `UPSTREAM_HEADERS` sets after that; `None` removes a header.
     pub changes: Vec<(&'a str, Option<String>)>,
@@ -195,17 +196,12 @@ impl<'a> Forward<'a> {
             .map(|credential| &credential.found);
         let mut query = request.url.query.map(str::to_owned);
         let mut cookie = None;
-        if offer.knows_the_gate {
-            forward.replace("sec-websocket-protocol", offer.protocols.join(", "));
-        }
         for source in found.into_iter().flatten() {
             match source {
-                Source::Header => forward.remove.push("authorization"),
-                // Replaced above already.
-                Source::Subprotocol if offer.knows_the_gate => {}
-                Source::Subprotocol => {
-                    forward.replace("sec-websocket-protocol", offer.protocols.join(", "));
-                }
+                Source::Header => forward.remove.push("authorization".into()),
+                Source::NamedHeader(name) => forward.remove.push(name.clone().into()),
+                // All of them at once, below.
+                Source::Subprotocol | Source::PrefixedSubprotocol(_) => {}
                 Source::Cookie(name) => {
                     let before = cookie.or_else(|| request.headers.get("cookie"));
                     cookie = before.map(|header| without_cookie(&header, name));
@@ -216,6 +212,9 @@ impl<'a> Forward<'a> {
                         .filter(|query| !query.is_empty());
                 }
             }
+        }
+        if offer.is_changed {
+            forward.replace("sec-websocket-protocol", offer.protocols.join(", "));
         }
         if let Some(cookie) = cookie {
             forward.replace("cookie", cookie);
@@ -242,8 +241,8 @@ impl<'a> Forward<'a> {
     /// Takes the empty elements out of the handshake's lists, since some servers refuse them.
     fn fill_lists(&mut self, request: &Request<'_>) {
         for name in ["sec-websocket-protocol", "sec-websocket-extensions"] {
-            let is_decided =
-                self.remove.contains(&name) || self.set.iter().any(|(known, _)| *known == name);
+            let is_decided = self.remove.iter().any(|removed| removed == name)
+                || self.set.iter().any(|(known, _)| *known == name);
             let sent = request.headers.get(name).filter(|_| !is_decided);
             let filled = sent.and_then(|sent| syntax::without_empty_elements(&sent));
             self.set.extend(filled.map(|filled| (name, filled)));
@@ -253,7 +252,7 @@ impl<'a> Forward<'a> {
     /// Sets the header, or removes it if nothing is left for it.
     fn replace(&mut self, name: &'static str, value: String) {
         if value.is_empty() {
-            self.remove.push(name);
+            self.remove.push(name.into());
         } else {
             self.set.push((name, value));
         }

@@ -156,7 +156,7 @@ impl Upstreams for WorkerPlatform {
             }
         };
         let mut set = host::header_lines(&forward.set);
-        let mut remove: Vec<_> = forward.remove.iter().map(|name| (*name).into()).collect();
+        let mut remove: Vec<_> = forward.remove.iter().map(|name| name.to_string()).collect();
         for (name, value) in &forward.changes {
             match value {
                 Some(value) => set.push_str(&format!("\n{name}: {value}")),

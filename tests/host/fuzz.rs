@@ -9,6 +9,7 @@ use std::time::Duration;
 use base64ct::{Base64UrlUnpadded, Encoding};
 use portcullis::token::{
     Authentication, Document, Expectations, Issuer, Key, KeyRing, KeySources, RemoteKeys, Source,
+    TokenConflict,
 };
 use portcullis::util::time::Timestamp;
 use serde_json::{Value, json};
@@ -34,6 +35,7 @@ fn gate(keys: KeySources, issuers: &[&str]) -> Authentication {
         sessions: None,
         max_bytes: MAX_BYTES,
         sources: vec![Source::Header],
+        on_conflict: TokenConflict::Refuse,
         issuers: vec![Issuer {
             keys,
             expectations: Expectations {

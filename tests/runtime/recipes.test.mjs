@@ -26,7 +26,16 @@ const SERVER = 'https://chat-origin.example.com';
 const AUDIENCE = 'https://chat.example.com';
 const DEADLINE = 20_000;
 
-const NODE_RECIPES = ['graphql-ws', 'mqtt', 'socket-io', 'ws', 'y-websocket'];
+const NODE_RECIPES = [
+  'graphql-ws',
+  'kubernetes',
+  'mqtt',
+  'openai-realtime',
+  'phoenix',
+  'socket-io',
+  'ws',
+  'y-websocket',
+];
 const read = (...path) => readFileSync(inRoot(...path), 'utf8');
 
 // A page has it from its browser, which names the page's origin.
@@ -114,11 +123,16 @@ function useRecipe(name, options) {
 
 /** What holds for every recipe. */
 function testDoor(gate, target) {
-  test('refuses who has no token, and tokens for others or without a user', async () => {
-    const origin = { Origin: APP };
-    assertRefused(await gate.knock(origin, { target }), 'token_missing');
-    const foreign = bearer(await gate.token(undefined), origin);
-    assertRefused(await gate.knock(foreign, { target }), 'token_invalid');
+  testStrangers(gate, target);
+  test('refuses tokens without a user', async () => {
+    const nameless = bearer(await gate.token(undefined), { Origin: APP });
+    assertRefused(await gate.knock(nameless, { target }), 'token_invalid');
+  });
+}
+
+function testStrangers(gate, target) {
+  test('refuses who has no token, and pages of others', async () => {
+    assertRefused(await gate.knock({ Origin: APP }, { target }), 'token_missing');
     assertRefused(
       await gate.knock({ Origin: 'https://evil.example' }, { target }),
       'origin_not_allowed',
@@ -237,6 +251,74 @@ describe('the recipe for y-websocket', () => {
     const other = enter('carol', 'others');
     other.insert(0, 'apart');
     await wrote(enter('dave', 'others'), 'apart');
+  });
+});
+
+describe('the recipe for Phoenix', () => {
+  const gate = useNodeRecipe('phoenix');
+  testDoor(gate, '/socket/websocket?vsn=2.0.0');
+  test('joins a channel, and reconnects with a new token', async () => {
+    const { connect } = await client('phoenix');
+    let tokens = 0;
+    const getToken = () => gate.token(`alice-${(tokens += 1)}`);
+    // Without it, Phoenix would look for a browser's session storage.
+    const options = { transport: globalThis.WebSocket, sessionStorage: null };
+    const socket = closing(
+      await connect(gate.socketUrl('/socket'), getToken, options),
+      (one) => new Promise((resolve) => one.disconnect(resolve)),
+    );
+    const channel = socket.channel('room:kitchen');
+    const said = () => new Promise((resolve) => channel.on('said', resolve));
+    const joined = (push) =>
+      new Promise((resolve, reject) => push.receive('ok', resolve).receive('timeout', reject));
+    await joined(channel.join());
+    const first = said();
+    channel.push('say', { text: 'hello' });
+    assert.deepEqual(await first, { user: 'alice-1', text: 'hello' });
+
+    const back = new Promise((resolve) => channel.joinPush.receive('ok', resolve));
+    socket.conn.terminate();
+    await back;
+    const again = said();
+    channel.push('say', { text: 'again' });
+    assert.deepEqual(await again, { user: 'alice-2', text: 'again' });
+  });
+});
+
+describe('the recipe for Kubernetes', () => {
+  const gate = useNodeRecipe('kubernetes');
+  testStrangers(gate, '/');
+  test('attaches a terminal, whose server never sees the token', async () => {
+    const { attach } = await client('kubernetes');
+    const socket = attach(gate.socketUrl(), await gate.token('alice'));
+    closing(socket, () => socket.close());
+    await next(socket, 'open');
+    assert.equal(socket.protocol, 'v5.channel.k8s.io');
+    const answer = next(socket, 'message');
+    socket.send(Buffer.from('\0ls'));
+    assert.equal(Buffer.from(await answer).toString(), '\x01alice: ls');
+  });
+});
+
+describe('the recipe for OpenAI’s realtime API', () => {
+  const gate = useNodeRecipe('openai-realtime');
+  testStrangers(gate, '/v1/realtime');
+  test('knows the user by the token that stands in for a key', async () => {
+    const { connect } = await client('openai-realtime');
+    const socket = connect(gate.socketUrl('/v1/realtime'), await gate.token('alice'));
+    closing(socket, () => socket.close());
+    const created = next(socket, 'message');
+    await next(socket, 'open');
+    assert.equal(socket.protocol, 'realtime');
+    assert.equal(JSON.parse(await created).type, 'session.created');
+    const done = next(socket, 'message');
+    socket.send(JSON.stringify({ type: 'response.create' }));
+    assert.deepEqual(JSON.parse(await done).response, { user: 'alice' });
+  });
+  test('refuses a key that is no token', async () => {
+    const offer = 'realtime, openai-insecure-api-key.sk-proj-1';
+    const headers = { Origin: APP, 'Sec-WebSocket-Protocol': offer };
+    assertRefused(await gate.knock(headers, { target: '/v1/realtime' }), 'token_invalid');
   });
 });
 

@@ -8,12 +8,13 @@ use super::reader::{Group, Reader};
 use super::settings::{
     AUTH, ISSUERS, JWT_ALGORITHMS, JWT_AUDIENCE, JWT_ISSUER, JWT_JWKS, JWT_JWKS_STALE,
     JWT_JWKS_URL, JWT_LEEWAY, JWT_MAX_AGE, JWT_SECRET, JWT_TYP, MAX_TOKEN_BYTES, MIN_TOKEN_BYTES,
-    SESSION_CACHE, SESSION_CLAIM, SESSION_URL, SESSION_URL_AUTH, SUBJECT_CLAIM, TOKEN_MAX_BYTES,
-    TOKEN_SOURCES,
+    ON_TOKEN_CONFLICT, SESSION_CACHE, SESSION_CLAIM, SESSION_URL, SESSION_URL_AUTH, SUBJECT_CLAIM,
+    TOKEN_MAX_BYTES, TOKEN_SOURCES,
 };
 use super::values;
 use crate::token::{
-    self, Algorithm, Authentication, ClaimName, Expectations, IdentityClaims, Issuer, Key, Sessions,
+    self, Algorithm, Authentication, ClaimName, Expectations, IdentityClaims, Issuer, Key,
+    Sessions, TokenConflict,
 };
 use crate::util::duration;
 
@@ -44,6 +45,15 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Group<Authentication> {
     let sources = values::token_sources(&entries).unwrap_or_else(|problem| {
         reader.error(&TOKEN_SOURCES, problem);
         Vec::new()
+    });
+    let on_conflict = reader.or_default(&ON_TOKEN_CONFLICT, |text| {
+        values::one_of(
+            text,
+            &[
+                ("refuse", TokenConflict::Refuse),
+                ("first", TokenConflict::First),
+            ],
+        )
     });
     let common = Common {
         leeway: reader.or_default(&JWT_LEEWAY, duration::duration),
@@ -87,6 +97,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Group<Authentication> {
     Group::Present(Authentication {
         required: auth == Auth::Required,
         sources,
+        on_conflict,
         issuers,
         sessions,
         max_bytes: max_bytes as usize,

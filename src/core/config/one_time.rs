@@ -1,9 +1,11 @@
 //! `TICKET_TTL` and `JWT_REPLAY`.
 
 use super::reader::Reader;
-use super::settings::{AUTH, JWT_REPLAY, TICKET_TTL, TOKEN_SOURCES};
-use super::values;
-use crate::one_time::ticket::PARAMETER;
+use super::settings::{
+    AUTH, JWT_REPLAY, REQUIRED_SCOPES, TICKET_BINDING, TICKET_TTL, TOKEN_SOURCES, Tokens,
+};
+use super::{registry, values};
+use crate::one_time::ticket::{Binding, PARAMETER};
 use crate::policy::{ONE_TIME_BINDING, OneTime};
 use crate::token::{Authentication, Sessions, Source};
 use crate::util::duration;
@@ -40,8 +42,40 @@ pub(super) fn read(reader: &mut Reader<'_>, authentication: Option<&Authenticati
     });
     OneTime {
         ticket_ttl,
+        ticket_binding: read_binding(reader),
+        ticket_rules: ticket_rules(reader),
         rejects_replay: rejects_replay && authentication.is_some(),
         leeway: expectations.map(|all| all.leeway).unwrap_or_default(),
         max_age: expectations.and_then(|all| all.max_age),
+    }
+}
+
+/// Equal for routes that accept the same tokens and bind tickets alike. Scopes are checked again
+/// where a ticket is used.
+fn ticket_rules(reader: &Reader<'_>) -> String {
+    registry::digest(reader, |setting| {
+        let decides = setting.tokens() == Tokens::Decide && **setting != REQUIRED_SCOPES;
+        decides || **setting == TICKET_BINDING
+    })
+}
+
+fn read_binding(reader: &mut Reader<'_>) -> Binding {
+    let names = reader.list_or_default(&TICKET_BINDING);
+    let known = ["address", "origin", "route"];
+    let unknown: Vec<_> = names
+        .iter()
+        .filter(|name| !known.contains(&name.as_str()))
+        .collect();
+    for name in unknown {
+        reader.error(
+            &TICKET_BINDING,
+            format!("{name:?} is not a bound of tickets; write some of address, origin and route"),
+        );
+    }
+    let has = |bound: &str| names.iter().any(|name| name == bound);
+    Binding {
+        address: has("address"),
+        origin: has("origin"),
+        route: has("route"),
     }
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::Var;
 use super::reader::Reader;
-use super::settings::{ADMIN_TOKEN, ALL, DefaultValue, Tokens};
+use super::settings::{ADMIN_TOKEN, ALL, DefaultValue, Setting, Tokens};
 use crate::admin::AdminToken;
 use crate::policy::{Judging, REGISTRY_BINDING, Registering, digest_of};
 use crate::relay::RelayMode;
@@ -17,17 +17,6 @@ pub(super) fn read(reader: &Reader<'_>, relay: &RelayMode) -> Registering {
         (true, false) => Judging::WhileDenialsExist,
         (true, true) => Judging::Always,
     };
-    let rules = ALL
-        .iter()
-        .filter(|setting| setting.tokens() == Tokens::Decide);
-    let rules: Vec<_> = rules
-        .map(|setting| match (reader.value(setting), setting.default()) {
-            (Some(Var::Text(text)), _) => json!(text.trim()),
-            (Some(Var::Json(value)), _) => value.clone(),
-            (None, DefaultValue::Value(default)) => json!(default),
-            (None, DefaultValue::Described(_)) => Value::Null,
-        })
-        .collect();
     Registering {
         judging,
         is_held: match relay {
@@ -36,8 +25,22 @@ pub(super) fn read(reader: &Reader<'_>, relay: &RelayMode) -> Registering {
                 is_bound && (judging == Judging::Always || limits.closes_on_expiry)
             }
         },
-        rules: digest_of(&json!(rules)),
+        rules: digest(reader, |setting| setting.tokens() == Tokens::Decide),
     }
+}
+
+/// A digest of the settings that are chosen: equal for routes where they are.
+pub(super) fn digest(reader: &Reader<'_>, is_chosen: impl Fn(&&Setting) -> bool) -> String {
+    let chosen = ALL.iter().copied().filter(is_chosen);
+    let values: Vec<_> = chosen
+        .map(|setting| match (reader.value(setting), setting.default()) {
+            (Some(Var::Text(text)), _) => json!(text.trim()),
+            (Some(Var::Json(value)), _) => value.clone(),
+            (None, DefaultValue::Value(default)) => json!(default),
+            (None, DefaultValue::Described(_)) => Value::Null,
+        })
+        .collect();
+    digest_of(&json!(values))
 }
 
 pub(super) fn read_admin_token(reader: &mut Reader<'_>) -> Option<AdminToken> {

@@ -207,6 +207,8 @@ settings! {
         "Size of the longest token.";
     TOKEN_SOURCES: Var Route Other, List, Value("header,subprotocol"),
         "Where the gate looks for a token.";
+    ON_TOKEN_CONFLICT: Var Route Other, Choice(&["refuse", "first"]), Value("refuse"),
+        "Whether a request with different tokens in two places is refused, or the first of TOKEN_SOURCES decides.";
     REQUIRED_SCOPES: Var Route Decide, List, NONE,
         "Scopes that the token must hold, all of them.";
 
@@ -219,6 +221,8 @@ settings! {
         "How long an answer of that endpoint is reused, at most until its exp.";
     TICKET_TTL: Var Route Other, OrOff(&Duration), Value("15s"),
         "Life of a one-time ticket.";
+    TICKET_BINDING: Var Route Other, List, Value("address,origin,route"),
+        "What must be the same where a ticket is used as where it was issued.";
 
     // Limits
     RATE_LIMIT_IP: Var Route Other, OrOff(&Quota), Value("60/1m"),

@@ -10,7 +10,7 @@ use crate::limits::quota::{BanRule, Quota};
 use crate::request::address::Ipv6Prefix;
 use crate::request::syntax;
 use crate::token::{self, Algorithm, Key, Source};
-use crate::upstream::is_loopback;
+use crate::upstream::{is_gate_header, is_loopback};
 use crate::util::duration::{duration, positive_duration};
 
 const MAX_KEYS: usize = 64;
@@ -92,18 +92,21 @@ pub(super) fn ipv6_prefix(text: &str) -> Result<Ipv6Prefix, String> {
         .ok_or_else(|| format!("{text:?} is not a number from 32 to 128; write one like \"56\""))
 }
 
-/// `header`, `subprotocol`, `cookie:NAME` and `query:NAME`.
+/// `header`, `header:NAME`, `subprotocol`, `subprotocol:PREFIX`, `cookie:NAME` and `query:NAME`.
 pub(super) fn token_sources(entries: &[String]) -> Result<Vec<Source>, String> {
     let mut sources = Vec::new();
     for part in entries {
         let source = match part.split_once(':') {
             None if part == "header" => Source::Header,
             None if part == "subprotocol" => Source::Subprotocol,
+            Some(("header", name)) if syntax::is_token(name) => token_header(name)?,
+            Some(("subprotocol", prefix)) if syntax::is_token(prefix) => token_prefix(prefix)?,
             Some(("cookie", name)) if syntax::is_token(name) => Source::Cookie(name.to_owned()),
             Some(("query", name)) if !name.is_empty() => Source::Query(name.to_owned()),
             _ => {
                 return Err(format!(
-                    "{part:?} is not a token source; write header, subprotocol, cookie:NAME or query:NAME"
+                    "{part:?} is not a token source; write header, header:NAME, subprotocol, \
+                     subprotocol:PREFIX, cookie:NAME or query:NAME"
                 ));
             }
         };
@@ -113,6 +116,53 @@ pub(super) fn token_sources(entries: &[String]) -> Result<Vec<Source>, String> {
         sources.push(source);
     }
     Ok(sources)
+}
+
+/// Headers of a connection (RFC 9110 §7.6.1), of the handshake and of the request itself: none of
+/// them can be removed, or holds a token.
+const OTHER_HEADERS: [&str; 12] = [
+    "connection",
+    "content-length",
+    "host",
+    "keep-alive",
+    "origin",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+fn token_header(name: &str) -> Result<Source, String> {
+    let lower = name.to_ascii_lowercase();
+    let instead = match lower.as_str() {
+        "authorization" => "that is the source header; write header",
+        "cookie" => "a cookie has a name; write cookie:NAME",
+        _ if lower.starts_with("sec-websocket-") || OTHER_HEADERS.contains(&lower.as_str()) => {
+            "it belongs to the connection or the handshake; write the name of a header that holds \
+             only the token"
+        }
+        _ if is_gate_header(&lower) => {
+            "the gate owns it and removes it from every request; let what puts the token there use \
+             another name"
+        }
+        _ => return Ok(Source::NamedHeader(lower)),
+    };
+    Err(format!(
+        "\"header:{name}\" can't be a token source: {instead}"
+    ))
+}
+
+fn token_prefix(prefix: &str) -> Result<Source, String> {
+    if prefix.eq_ignore_ascii_case("bearer") {
+        return Err(format!(
+            "\"subprotocol:{prefix}\" can't be a token source: the token after bearer is a \
+             subprotocol of its own; write subprotocol"
+        ));
+    }
+    Ok(Source::PrefixedSubprotocol(prefix.to_owned()))
 }
 
 /// UTF-8 text, or `base64:` and standard base64.

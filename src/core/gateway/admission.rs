@@ -96,9 +96,16 @@ impl<'a, P: Platform> Attempt<'a, P> {
 
         let authenticated = match bearer {
             Bearer::Verified { authenticated, .. } => authenticated,
-            Bearer::Ticket(ticket) => {
+            Bearer::Ticket { ticket, beside } => {
                 let bounds = self.bounds(found);
-                let spent = counters.spend(&ticket, &bounds, self.record).await?;
+                let spent = counters
+                    .spend(
+                        &ticket,
+                        beside,
+                        (&bounds, policy.one_time.ticket_binding),
+                        self.record,
+                    )
+                    .await?;
                 self.permits_forwarding(found, &spent)?;
                 self.enter(Stage::Counters);
                 if let Some(user) = policy.counting.user_ledger(&spent)? {

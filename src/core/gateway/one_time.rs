@@ -8,11 +8,11 @@ use crate::checks::handshake::Handshake;
 use crate::checks::origin::Origin;
 use crate::one_time::jti::TokenUse;
 use crate::one_time::store::{StoreRequest, StoreResponse};
-use crate::one_time::ticket::{Bounds, Grant, Ticket};
+use crate::one_time::ticket::{Binding, Bounds, Grant, Ticket};
 use crate::policy::{Counting, Policy};
 use crate::record::{Record, Stage};
 use crate::response::reason::{Reason, Rejection};
-use crate::token::{Authenticated, Credential, Verdict};
+use crate::token::{Authenticated, Credential, TokenConflict, Verdict};
 use crate::util::time::Timestamp;
 
 /// Who asks for a socket, as far as step 7 knows.
@@ -23,12 +23,17 @@ pub(super) enum Bearer {
         user: Option<String>,
     },
     /// Its owner is known when it is spent.
-    Ticket(Ticket),
+    Ticket {
+        ticket: Ticket,
+        /// A token that was sent along and does not count.
+        beside: Option<Credential>,
+    },
 }
 
 impl<'a, P: Platform> Attempt<'a, P> {
     /// Step 7 of an upgrade: verifies the token, or reads the ticket in its place. A ticket next to
-    /// a token is refused: it could be somebody else's.
+    /// a token could be somebody else's: it is refused, unless the settings let the first credential
+    /// decide. A ticket comes before all tokens then: no browser sends it by itself.
     pub async fn identify(
         &mut self,
         policy: &'a Policy,
@@ -44,16 +49,16 @@ impl<'a, P: Platform> Attempt<'a, P> {
         if policy.one_time.ticket_ttl.is_some()
             && let Some(ticket) = Ticket::find(self.request)?
         {
-            return match Credential::find(&authentication.sources, self.request, protocols)? {
-                None => Ok(Bearer::Ticket(ticket)),
-                Some(_) => Err(Reason::AmbiguousToken.because("a ticket and a token")),
-            };
+            let beside = authentication.find(self.request, protocols)?;
+            if beside.is_some() && authentication.on_conflict == TokenConflict::Refuse {
+                return Err(Reason::AmbiguousToken.because("a ticket and a token"));
+            }
+            return Ok(Bearer::Ticket { ticket, beside });
         }
         let key = handshake.key;
         let runtime = self.token_runtime(&policy.counting, Admission::Socket { key });
-        let verdict = authentication
-            .check(&runtime, self.request, protocols)
-            .await;
+        let credential = authentication.find(self.request, protocols);
+        let verdict = authentication.check(&runtime, credential).await;
         let authenticated = self.take_verdict(verdict, runtime.into_progress())?;
         if let Some(identity) = &authenticated.identity {
             self.record.note_identity(identity);
@@ -110,6 +115,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
             address: self.address(&found.route.policy.counting),
             origin: origin.as_deref().and_then(Origin::canonical),
             route: found.route.pattern.clone(),
+            rules: found.route.policy.one_time.ticket_rules.clone(),
         }
     }
 }
@@ -134,7 +140,8 @@ impl<P: Platform> Counters<'_, P> {
     pub async fn spend(
         &self,
         ticket: &Ticket,
-        bounds: &Bounds,
+        beside: Option<Credential>,
+        (bounds, binding): (&Bounds, Binding),
         record: &mut Record,
     ) -> Result<Authenticated, Rejection> {
         let call = OneTimeCall {
@@ -143,7 +150,7 @@ impl<P: Platform> Counters<'_, P> {
             timeout: self.counting.timeout,
         };
         let grant = match self.platform.ask_one_time(&call).await {
-            Ok(StoreResponse::Given(content)) => Grant::redeem(&content, bounds)?,
+            Ok(StoreResponse::Given(content)) => Grant::redeem(&content, bounds, binding)?,
             Ok(_) => {
                 let unknown = "the ticket is unknown, spent or expired";
                 return Err(Reason::TokenUnusable.because(unknown).by("TICKET_TTL"));
@@ -155,7 +162,7 @@ impl<P: Platform> Counters<'_, P> {
         Ok(Authenticated {
             identity: Some(grant.identity),
             token: Some(grant.token),
-            credential: Some(ticket.credential()),
+            credential: Some(ticket.credential().with(beside)),
         })
     }
 

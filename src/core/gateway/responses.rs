@@ -8,7 +8,7 @@ use crate::request::Request;
 use crate::response::answer::{Closing, closing};
 use crate::response::reason::Reason;
 use crate::response::security_headers::SecurityHeaders;
-use crate::token::unchosen_protocol;
+use crate::token::{Source, unchosen_protocol};
 
 impl Gate {
     /// The headers that step 11 sets: where no route matches, and then for each route by its number.
@@ -25,8 +25,21 @@ impl Gate {
         }
     }
 
-    /// The close code for a refusal, if `REJECT_WITH` or the client asks for one. Only a well-formed handshake can
-    /// be answered with a socket; everything else is refused by HTTP.
+    /// Where tokens are looked for at that place; where it has no rule of its own, on any route.
+    fn sources(&self, place: &Place<'_>) -> Vec<Source> {
+        let of_route = |route: &Route| {
+            let authentication = route.policy.authentication.as_ref();
+            authentication.map_or_else(Vec::new, |authentication| authentication.sources.clone())
+        };
+        match (&self.site, place.route()) {
+            (_, Some((_, route))) => of_route(route),
+            (Ok(site), None) => site.routes.iter().flat_map(of_route).collect(),
+            (Err(_), None) => Vec::new(),
+        }
+    }
+
+    /// The close code for a refusal, if `REJECT_WITH` or the client asks for one. Only a
+    /// well-formed handshake can     /// be answered with a socket; everything else is refused by HTTP.
     pub fn closing(
         &self,
         request: &Request<'_>,
@@ -49,7 +62,9 @@ impl Gate {
         let handshake = Handshake::read(request).ok()?;
         let protocol = match (handshake.knows_the_gate, reject_with) {
             (true, _) => Some(REFUSED_PROTOCOL.to_owned()),
-            (false, RejectWith::Close) => unchosen_protocol(&handshake.protocols),
+            (false, RejectWith::Close) => {
+                unchosen_protocol(&handshake.protocols, &self.sources(place))
+            }
             (false, RejectWith::Http) => return None,
         };
         closing(reason, protocol)

@@ -33,7 +33,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
             alg: self.record.alg.clone(),
             kid: self.record.kid.clone(),
         };
-        let content = grant.store(self.bounds(found));
+        let content = grant.store(self.bounds(found), policy.one_time.ticket_binding);
         self.counters(&policy.counting)
             .keep(&ticket, until, content)
             .await?;

@@ -83,7 +83,15 @@ impl Ticket {
     }
 }
 
-/// The only place that a ticket may be used from.
+/// What must be the same where a ticket is used as where it was issued: `TICKET_BINDING`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Binding {
+    pub address: bool,
+    pub origin: bool,
+    pub route: bool,
+}
+
+/// The place that a ticket is issued to, or used from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bounds {
     pub address: AddressKey,
@@ -91,6 +99,9 @@ pub struct Bounds {
     pub origin: Option<String>,
     /// The route under whose settings its token was verified.
     pub route: String,
+    /// Equal for all routes that accept the same tokens: a ticket is never good where its token
+    /// would not be.
+    pub rules: String,
 }
 
 /// The identity that a ticket admits.
@@ -120,11 +131,14 @@ struct StoredGrant {
     alg: Option<String>,
     kid: Option<String>,
     token: TokenDigest,
+    /// Only for a ticket that is not bound to its route.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rules: Option<String>,
 }
 
 impl Grant {
     /// The text to store under the ticket's name.
-    pub fn store(self, bounds: Bounds) -> String {
+    pub fn store(self, bounds: Bounds, binding: Binding) -> String {
         let stored = StoredGrant {
             address: bounds.address.to_string(),
             origin: bounds.origin,
@@ -138,24 +152,29 @@ impl Grant {
             alg: self.alg,
             kid: self.kid,
             token: self.token,
+            rules: (!binding.route).then_some(bounds.rules),
         };
         serde_json::to_string(&stored).expect("texts, a number and JSON")
     }
 
-    /// Reads a stored grant for a request from these bounds.
-    pub fn redeem(text: &str, bounds: &Bounds) -> Result<Self, Rejection> {
+    /// Reads a stored grant for a request from these bounds, of which those of `binding` count.
+    pub fn redeem(text: &str, bounds: &Bounds, binding: Binding) -> Result<Self, Rejection> {
         let unusable =
             |cause: &'static str| Err(Reason::TokenUnusable.because(cause).by("TICKET_TTL"));
         let Ok(stored) = serde_json::from_str::<StoredGrant>(text) else {
             return unusable("the stored grant of the ticket can't be read");
         };
-        if stored.address != bounds.address.to_string() {
+        if binding.address && stored.address != bounds.address.to_string() {
             return unusable("the ticket was issued to another address");
         }
-        if stored.origin != bounds.origin {
+        if binding.origin && stored.origin != bounds.origin {
             return unusable("the ticket was issued to another origin");
         }
-        if stored.route != bounds.route {
+        let fits_route = match &stored.rules {
+            Some(rules) if !binding.route => *rules == bounds.rules,
+            _ => stored.route == bounds.route,
+        };
+        if !fits_route {
             return unusable("the ticket was issued for another route");
         }
         Ok(Self {

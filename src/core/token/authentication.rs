@@ -1,7 +1,7 @@
 //! Step 7: a request's credential, verified.
 
 use super::claims::{Claimed, Identity};
-use super::credential::{Credential, Source};
+use super::credential::{Credential, Source, TokenConflict};
 use super::digest::TokenDigest;
 use super::fault::{AuthenticationFault, CredentialFault, TokenFault};
 use super::introspection::{SessionFault, Sessions};
@@ -17,6 +17,7 @@ pub struct Authentication {
     /// `AUTH=required`, in contrast to `optional`.
     pub required: bool,
     pub sources: Vec<Source>,
+    pub on_conflict: TokenConflict,
     /// One, or several that each accept only `iss` of their own; none where only sessions are
     /// trusted.
     pub issuers: Vec<Issuer>,
@@ -77,14 +78,22 @@ impl<T> Verdict<T> {
 }
 
 impl Authentication {
+    /// Finds the credential of an upgrade.
+    pub fn find(
+        &self,
+        request: &Request<'_>,
+        protocols: &[String],
+    ) -> Result<Option<Credential>, CredentialFault> {
+        Credential::find_under(self.on_conflict, &self.sources, request, protocols)
+    }
+
     /// Verifies the token of an upgrade.
     pub async fn check<R: Runtime>(
         &self,
         runtime: &R,
-        request: &Request<'_>,
-        protocols: &[String],
+        found: Result<Option<Credential>, CredentialFault>,
     ) -> Verdict<Authenticated> {
-        let credential = match Credential::find(&self.sources, request, protocols) {
+        let credential = match found {
             Ok(Some(credential)) => credential,
             Ok(None) if self.required => {
                 let fault = CredentialFault::Missing("no token in any of TOKEN_SOURCES");
@@ -93,7 +102,7 @@ impl Authentication {
             Ok(None) => return Verdict::without_header(Ok::<_, CredentialFault>(<_>::default())),
             Err(fault) => return Verdict::without_header(Err(fault)),
         };
-        let verdict = self.identify(runtime, credential.token(), false).await;
+        let verdict = self.identify(runtime, &credential, false).await;
         verdict.map(|identity| Authenticated {
             identity: Some(identity),
             token: Some(TokenDigest::of(credential.token())),
@@ -110,13 +119,15 @@ impl Authentication {
         request: &Request<'_>,
         afresh: bool,
     ) -> Verdict<(Identity, TokenDigest)> {
-        let is_plain = |source: &&Source| matches!(source, Source::Header | Source::Cookie(_));
-        let sources: Vec<_> = self.sources.iter().filter(is_plain).cloned().collect();
-        match Credential::find(&sources, request, &[]) {
+        let sources = self.sources.iter();
+        let sources: Vec<_> = sources
+            .filter(|source| source.is_for_plain_requests())
+            .cloned()
+            .collect();
+        match Credential::find_under(self.on_conflict, &sources, request, &[]) {
             Ok(Some(credential)) => {
-                let token = credential.token();
-                let verdict = self.identify(runtime, token, afresh).await;
-                verdict.map(|identity| (identity, TokenDigest::of(token)))
+                let verdict = self.identify(runtime, &credential, afresh).await;
+                verdict.map(|identity| (identity, TokenDigest::of(credential.token())))
             }
             Ok(None) => {
                 let fault = CredentialFault::Missing("no token in a header or cookie");
@@ -136,9 +147,10 @@ impl Authentication {
     async fn identify<R: Runtime>(
         &self,
         runtime: &R,
-        token: &str,
+        credential: &Credential,
         afresh: bool,
     ) -> Verdict<Identity> {
+        let (token, padding) = (credential.token(), credential.padding());
         if token.len() > self.max_bytes {
             let cause = format!(
                 "longer than the {} bytes of TOKEN_MAX_BYTES",
@@ -147,7 +159,7 @@ impl Authentication {
             return Verdict::without_header(Err(TokenFault::TooLong(cause)));
         }
         match &self.sessions {
-            Some(sessions) if self.issuers.is_empty() || !jws::is_jwt(token) => {
+            Some(sessions) if self.issuers.is_empty() || !jws::is_jwt(token, padding) => {
                 match sessions.identify(runtime, token, afresh).await {
                     Ok(identity) => Verdict::without_header(Ok::<_, TokenFault>(identity)),
                     Err(SessionFault { fault, claimed }) => Verdict {
@@ -156,7 +168,7 @@ impl Authentication {
                     },
                 }
             }
-            _ => match Untrusted::parse(token) {
+            _ => match Untrusted::parse(token, padding) {
                 Ok(token) => {
                     let result = self.verify(runtime, &token).await;
                     let fault = result.as_ref().err();

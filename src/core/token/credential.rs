@@ -2,9 +2,10 @@
 
 use std::fmt;
 
-use base64ct::{Base64UrlUnpadded, Encoding};
-
+use super::cookie;
 use super::fault::CredentialFault;
+use super::jws::Padding;
+use super::subprotocol::{self, Announcement};
 use crate::request::Request;
 use crate::request::syntax;
 
@@ -13,17 +14,30 @@ use crate::request::syntax;
 pub enum Source {
     /// `Authorization: Bearer …` (RFC 6750 §2.1).
     Header,
+    /// Another header, by its name in lower case. Its value is the token, perhaps after `Bearer`.
+    NamedHeader(String),
     /// The subprotocols `bearer, <token>`, or the `authToken` of Phoenix in one.
     Subprotocol,
+    /// A subprotocol that is a token behind this prefix.
+    PrefixedSubprotocol(String),
     Cookie(String),
     /// A query parameter.
     Query(String),
 }
 
-/// The token of a request, with every place that held it.
+/// `ON_TOKEN_CONFLICT`: what happens if the places of a request hold different tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenConflict {
+    Refuse,
+    /// The first source of `TOKEN_SOURCES` that has a token decides.
+    First,
+}
+
+/// The token of a request, with every place that held one.
 #[derive(PartialEq, Eq)]
 pub struct Credential {
     token: String,
+    /// All places from which a token is taken out. No server sees what they hold.
     pub found: Vec<Source>,
 }
 
@@ -43,6 +57,16 @@ impl Credential {
         request: &Request<'_>,
         protocols: &[String],
     ) -> Result<Option<Self>, CredentialFault> {
+        Self::find_under(TokenConflict::Refuse, sources, request, protocols)
+    }
+
+    /// Looks into every source. `conflict` says what happens if they hold different tokens.
+    pub fn find_under(
+        conflict: TokenConflict,
+        sources: &[Source],
+        request: &Request<'_>,
+        protocols: &[String],
+    ) -> Result<Option<Self>, CredentialFault> {
         let mut credential: Option<Self> = None;
         for source in sources {
             for token in source.tokens(request, protocols)? {
@@ -53,7 +77,7 @@ impl Credential {
                             found: vec![source.clone()],
                         });
                     }
-                    Some(known) if known.token != token => {
+                    Some(known) if known.token != token && conflict == TokenConflict::Refuse => {
                         return Err(CredentialFault::Ambiguous(format!(
                             "{source} disagrees with {}",
                             known.found[0]
@@ -77,8 +101,39 @@ impl Credential {
         }
     }
 
+    /// The same token, with the places of another one that does not count.
+    pub(crate) fn with(mut self, other: Option<Self>) -> Self {
+        let places = other.into_iter().flat_map(|other| other.found);
+        self.found.extend(places);
+        self
+    }
+
     pub fn token(&self) -> &str {
         &self.token
+    }
+
+    /// Whether the segments of the token may be padded: a load balancer of AWS writes its token so,
+    /// against RFC 7515 §2, and signs the padding as well.
+    pub(super) fn padding(&self) -> Padding {
+        match self.found.first() {
+            Some(Source::NamedHeader(name)) if name == "x-amzn-oidc-data" => Padding::Accepted,
+            _ => Padding::Refused,
+        }
+    }
+
+    /// The subprotocols that are for the server: those of an offer without tokens and what announces
+    /// them. `None` if the offer holds none.
+    pub fn protocols_left<'a>(&'a self, protocols: &'a [String]) -> Option<Vec<&'a str>> {
+        let announcements: Vec<_> = announcements(&self.found).collect();
+        (!announcements.is_empty()).then(|| subprotocol::without_tokens(protocols, &announcements))
+    }
+
+    /// `bearer` as the offer spells it, if it announced the token.
+    pub fn bearer<'a>(&self, protocols: &'a [String]) -> Option<&'a str> {
+        let has_pair = self.found.contains(&Source::Subprotocol);
+        has_pair
+            .then(|| subprotocol::offered_bearer(protocols))
+            .flatten()
     }
 }
 
@@ -86,7 +141,9 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Header => f.write_str("header"),
+            Self::NamedHeader(name) => write!(f, "header:{name}"),
             Self::Subprotocol => f.write_str("subprotocol"),
+            Self::PrefixedSubprotocol(prefix) => write!(f, "subprotocol:{prefix}"),
             Self::Cookie(name) => write!(f, "cookie:{name}"),
             Self::Query(name) => write!(f, "query:{name}"),
         }
@@ -101,24 +158,28 @@ impl Source {
     ) -> Result<Vec<String>, CredentialFault> {
         let header = |name| request.headers.get(name).unwrap_or_default();
         Ok(match self {
-            Self::Header => bearer_token(&header("authorization")).into_iter().collect(),
-            Self::Subprotocol => split_bearer(protocols)
-                .announced
+            Self::Header => bearer_token(&header("authorization"))
+                .map(str::to_owned)
                 .into_iter()
-                .map(Announced::token)
-                .collect::<Result<_, _>>()?,
-            // A second Cookie header arrives after a comma, and a token there could not be removed.
-            Self::Cookie(name) if stands_behind_a_comma(name, &header("cookie")) => {
-                return Err(CredentialFault::RepeatedHeader("Cookie is repeated"));
-            }
-            Self::Cookie(name) => cookies(&header("cookie"))
-                .filter(|cookie| cookie_name(cookie) == name)
-                .map(|cookie| {
-                    let value = cookie.split_once('=').map_or("", |(_, value)| value).trim();
-                    let unquoted = value.strip_prefix('"').and_then(|v| v.strip_suffix('"'));
-                    unquoted.unwrap_or(value).to_owned()
-                })
                 .collect(),
+            Self::NamedHeader(name) => {
+                let value = header(name);
+                // No token has a comma. A second header arrives joined by one.
+                if value.contains(',') {
+                    let cause = "the header of the token is repeated";
+                    return Err(CredentialFault::RepeatedHeader(cause));
+                }
+                let value = syntax::trim(&value);
+                let token = bearer_token(value).unwrap_or(value);
+                (!value.is_empty())
+                    .then(|| token.to_owned())
+                    .into_iter()
+                    .collect()
+            }
+            Self::Subprotocol | Self::PrefixedSubprotocol(_) => {
+                subprotocol::tokens(protocols, &self.announcements())?
+            }
+            Self::Cookie(name) => cookie::tokens(&header("cookie"), name)?,
             Self::Query(name) => {
                 form_urlencoded::parse(request.url.query.unwrap_or_default().as_bytes())
                     .filter(|(key, _)| key == name)
@@ -127,121 +188,44 @@ impl Source {
             }
         })
     }
+
+    /// Whether a request that is not an upgrade may show a token there: a URL ends up in logs.
+    pub fn is_for_plain_requests(&self) -> bool {
+        matches!(self, Self::Header | Self::NamedHeader(_) | Self::Cookie(_))
+    }
+
+    fn announcements(&self) -> Vec<Announcement<'_>> {
+        match self {
+            Self::Subprotocol => subprotocol::USUAL.to_vec(),
+            Self::PrefixedSubprotocol(prefix) => vec![Announcement::Prefix(prefix)],
+            Self::Header | Self::NamedHeader(_) | Self::Cookie(_) | Self::Query(_) => Vec::new(),
+        }
+    }
+}
+
+fn announcements(sources: &[Source]) -> impl Iterator<Item = Announcement<'_>> {
+    sources.iter().flat_map(Source::announcements)
 }
 
 /// The token after the scheme `Bearer`. Credentials of other schemes are for the server.
-fn bearer_token(authorization: &str) -> Option<String> {
+fn bearer_token(authorization: &str) -> Option<&str> {
     let authorization = syntax::trim(authorization);
     let (scheme, token) = authorization.split_once(' ').unwrap_or((authorization, ""));
     scheme
         .eq_ignore_ascii_case("bearer")
-        .then(|| syntax::trim(token).to_owned())
-}
-
-/// A subprotocol of Phoenix's JavaScript client since 1.8, whose rest is the encoded `authToken`.
-const PHOENIX: &str = "base64url.bearer.phx.";
-
-/// A token in an offer of subprotocols.
-enum Announced<'a> {
-    /// What follows `bearer`; `None` for one that comes last.
-    Next(Option<&'a str>),
-    /// What follows the prefix of Phoenix.
-    Encoded(&'a str),
-}
-
-impl Announced<'_> {
-    fn token(self) -> Result<String, CredentialFault> {
-        match self {
-            Self::Next(token) => token.map(str::to_owned).ok_or(CredentialFault::Incomplete(
-                "the subprotocol bearer has no token after it",
-            )),
-            // Despite the name, the client encodes with the alphabet of standard base64.
-            Self::Encoded(text) => Base64UrlUnpadded::decode_vec(&text.replace('+', "-"))
-                .ok()
-                .and_then(|bytes| String::from_utf8(bytes).ok())
-                .ok_or(CredentialFault::Incomplete(
-                    "the subprotocol base64url.bearer.phx. has no token in base64url",
-                )),
-        }
-    }
-}
-
-/// An offer of subprotocols, parted by who it is for.
-#[derive(Default)]
-struct SplitOffer<'a> {
-    announced: Vec<Announced<'a>>,
-    /// The subprotocols for the server.
-    own: Vec<&'a str>,
-}
-
-/// Parts an offer. Some clients write `Bearer`, as in a header: in any case it announces a token,
-/// which the server must not see.
-fn split_bearer(protocols: &[String]) -> SplitOffer<'_> {
-    let mut split = SplitOffer::default();
-    let mut rest = protocols.iter().map(String::as_str);
-    while let Some(protocol) = rest.next() {
-        if is_bearer(protocol) {
-            split.announced.push(Announced::Next(rest.next()));
-        } else if let Some(encoded) = protocol.strip_prefix(PHOENIX) {
-            split.announced.push(Announced::Encoded(encoded));
-        } else {
-            split.own.push(protocol);
-        }
-    }
-    split
-}
-
-fn is_bearer(protocol: &str) -> bool {
-    protocol.eq_ignore_ascii_case("bearer")
-}
-
-/// The subprotocols without tokens and what announces them.
-pub fn without_bearer(protocols: &[String]) -> Vec<String> {
-    let own = split_bearer(protocols).own;
-    own.into_iter().map(str::to_owned).collect()
-}
-
-/// `bearer` as an offer spells it, which an answer must repeat.
-pub fn offered_bearer(protocols: &[String]) -> Option<&str> {
-    protocols
-        .iter()
-        .map(String::as_str)
-        .find(|offer| is_bearer(offer))
+        .then(|| syntax::trim(token))
 }
 
 /// The subprotocol to answer with where no server chooses one: a browser fails a socket whose
-/// answer names none of its offer. Never a token.
-pub fn unchosen_protocol(protocols: &[String]) -> Option<String> {
-    let own = split_bearer(protocols).own.into_iter().next();
-    own.or_else(|| offered_bearer(protocols)).map(str::to_owned)
-}
-
-fn cookies(header: &str) -> impl Iterator<Item = &str> {
-    header
-        .split(';')
-        .map(str::trim)
-        .filter(|pair| !pair.is_empty())
-}
-
-fn cookie_name(cookie: &str) -> &str {
-    cookie
-        .split_once('=')
-        .map_or(cookie, |(name, _)| name)
-        .trim()
-}
-
-fn stands_behind_a_comma(name: &str, header: &str) -> bool {
-    let mut behind_commas = cookies(header).flat_map(|cookie| cookie.split(',').skip(1));
-    behind_commas.any(|part| part.contains('=') && cookie_name(part) == name)
-}
-
-/// A `Cookie` value without the cookies of this name. The others stay as they are.
-pub fn without_cookie(header: &str, name: &str) -> String {
-    let others: Vec<_> = header
-        .split(';')
-        .filter(|cookie| cookie_name(cookie) != name)
-        .collect();
-    others.join(";").trim().to_owned()
+/// answer names none of its offer. Never a token: neither where these sources look for one, nor
+/// where `subprotocol` does.
+pub fn unchosen_protocol(protocols: &[String], sources: &[Source]) -> Option<String> {
+    let announcements: Vec<_> = announcements(sources).chain(subprotocol::USUAL).collect();
+    let own = subprotocol::without_tokens(protocols, &announcements)
+        .into_iter()
+        .next();
+    own.or_else(|| subprotocol::offered_bearer(protocols))
+        .map(str::to_owned)
 }
 
 /// A query without the parameters of this name. The others stay as they are.

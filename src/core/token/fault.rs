@@ -58,7 +58,7 @@ pub enum CredentialFault {
     /// Two sources have different tokens.
     Ambiguous(String),
     /// A source announces a token that is not there.
-    Incomplete(&'static str),
+    Incomplete(Cow<'static, str>),
     /// A header that a token was looked for in was sent twice.
     RepeatedHeader(&'static str),
 }

@@ -3,14 +3,16 @@
 use crate::checks::handshake::{GATE_PROTOCOL, Handshake};
 use crate::request::syntax;
 use crate::response::reason::{Reason, Rejection};
-use crate::token::{Authenticated, Source, offered_bearer, without_bearer};
+use crate::token::Authenticated;
 
 /// The subprotocols and extensions that the upstream may choose from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offer {
     pub protocols: Vec<String>,
     pub extensions: Vec<String>,
-    /// Whether the client understands heartbeats. Its offer is not passed on as it is.
+    /// Whether the client offered other subprotocols.
+    pub is_changed: bool,
+    /// Whether the client understands heartbeats.
     pub knows_the_gate: bool,
     /// What to answer with if the upstream chooses none, since a browser fails a socket whose answer
     /// names none of its offer: `bearer` as it was offered, or the gate's own.
@@ -19,22 +21,26 @@ pub struct Offer {
 
 impl Offer {
     pub fn new(handshake: Handshake, authenticated: &Authenticated) -> Self {
-        let has_token = authenticated
-            .credential
-            .as_ref()
-            .is_some_and(|credential| credential.found.contains(&Source::Subprotocol));
-        let (protocols, bearer) = if has_token {
-            let bearer = offered_bearer(&handshake.protocols).map(str::to_owned);
-            (without_bearer(&handshake.protocols), bearer)
-        } else {
-            (handshake.protocols, None)
-        };
-        let knows_the_gate = handshake.knows_the_gate;
-        Self {
+        let Handshake {
             protocols,
-            extensions: handshake.extensions,
+            extensions,
             knows_the_gate,
-            unchosen: bearer.or_else(|| knows_the_gate.then(|| GATE_PROTOCOL.to_owned())),
+            ..
+        } = handshake;
+        let credential = authenticated.credential.as_ref();
+        let left = credential.and_then(|credential| {
+            let left = credential.protocols_left(&protocols)?;
+            Some(left.into_iter().map(str::to_owned).collect())
+        });
+        let bearer = credential.and_then(|credential| credential.bearer(&protocols));
+        Self {
+            extensions,
+            is_changed: left.is_some() || knows_the_gate,
+            knows_the_gate,
+            unchosen: bearer
+                .or_else(|| knows_the_gate.then_some(GATE_PROTOCOL))
+                .map(str::to_owned),
+            protocols: left.unwrap_or(protocols),
         }
     }
 }

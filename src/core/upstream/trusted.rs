@@ -99,13 +99,18 @@ pub const TRUSTED_HEADERS: &[(&str, Setter)] = &[
 /// Headers that Cloudflare sets. They pass in its own spelling alone, which no client can forge.
 pub const PLATFORM_HEADERS: [&str; 1] = ["cf-"];
 
-/// Whether a header of this name belongs to the gate, so that no setting may change it.
-pub(super) fn is_the_gates(name: &str) -> bool {
+/// Whether the gate alone sets a header of this name.
+pub fn is_gate_header(name: &str) -> bool {
     let folded: String = name.chars().map(fold).collect();
     TRUSTED_HEADERS
         .iter()
         .any(|(known, setter)| *setter == Gate && is_of(&folded, known))
-        || PLATFORM_HEADERS.iter().any(|known| is_of(&folded, known))
+}
+
+/// Whether the gate or Cloudflare sets a header of this name, so that no setting may change it.
+pub(super) fn is_the_gates(name: &str) -> bool {
+    let folded: String = name.chars().map(fold).collect();
+    is_gate_header(name) || PLATFORM_HEADERS.iter().any(|known| is_of(&folded, known))
 }
 
 fn is_of(folded: &str, known: &str) -> bool {

@@ -9,6 +9,7 @@ use portcullis::response::reason::Rejection;
 use portcullis::token::{
     Algorithm, Authentication, BackgroundKeys, Cryptography, Expectations, Identity,
     IntrospectionRequest, ProviderAnswer, Providers, RemoteKeys, RuntimeKey, Sessions, Source,
+    TokenConflict,
 };
 use portcullis::util::time::{Clock, Timestamp};
 
@@ -114,6 +115,7 @@ pub fn gate(sessions: Sessions) -> Authentication {
     Authentication {
         required: true,
         sources: vec![Source::Cookie("sid".into())],
+        on_conflict: TokenConflict::Refuse,
         issuers: Vec::new(),
         sessions: Some(sessions),
         max_bytes: MAX_BYTES,
@@ -129,7 +131,7 @@ pub fn check(
     let ask = Ask::upgrade().with("cookie", &format!("sid={credential}"));
     let request = ask.request();
     let mut record = Record::begin(ask.key(), "id", "now".into());
-    let checked = record.note_verdict(ready(gate.check(provider, &request, &[])));
+    let checked = record.note_verdict(ready(gate.check(provider, gate.find(&request, &[]))));
     let identity = checked.map(|found| found.identity.expect("a credential was given"));
     (identity.map_err(Rejection::from), [record.alg, record.kid])
 }

@@ -12,7 +12,7 @@ use portcullis::response::reason::Rejection;
 use portcullis::token::{
     Algorithm, Authenticated, Authentication, BackgroundKeys, Cryptography, Document, Expectations,
     Identity, IntrospectionRequest, Issuer, Key, KeyRing, KeySources, ProviderAnswer, Providers,
-    RemoteKeys, RuntimeKey, Source, TrustDomain,
+    RemoteKeys, RuntimeKey, Source, TokenConflict, TrustDomain,
 };
 use portcullis::util::time::{Clock, Timestamp};
 
@@ -179,6 +179,7 @@ pub fn gate_of(issuers: impl IntoIterator<Item = Issuer>) -> Authentication {
         sessions: None,
         max_bytes: MAX_BYTES,
         sources: vec![Source::Header],
+        on_conflict: TokenConflict::Refuse,
         issuers: issuers.into_iter().collect(),
     }
 }
@@ -192,7 +193,7 @@ pub fn check(
 ) -> (Result<Authenticated, Rejection>, Record) {
     let request = ask.request();
     let mut record = Record::begin(ask.key(), "id", String::new());
-    let verdict = ready(gate.check(bench, &request, protocols));
+    let verdict = ready(gate.check(bench, gate.find(&request, protocols)));
     let checked = record.note_verdict(verdict);
     (checked.map_err(Rejection::from), record)
 }

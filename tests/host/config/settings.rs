@@ -251,6 +251,17 @@ fn the_tokens_settings_take_their_good_values() {
             sources("query:a:b"),
             vec![query("a:b")],
         ),
+        (
+            "of products",
+            sources(
+                "header:Cf-Access-Jwt-Assertion \
+                 subprotocol:base64url.bearer.authorization.k8s.io.",
+            ),
+            vec![
+                Source::NamedHeader("cf-access-jwt-assertion".into()),
+                Source::PrefixedSubprotocol("base64url.bearer.authorization.k8s.io.".into()),
+            ],
+        ),
     ]);
 }
 

@@ -62,6 +62,7 @@ fn a_word_that_is_none_of_a_settings_is_an_error() {
         ("ON_FULL", "\"refuse\" or \"close_oldest\""),
         ("ON_LIMITER_FAILURE", "\"reject\" or \"admit\""),
         ("ON_REGISTRY_FAILURE", "\"reject\" or \"admit\""),
+        ("ON_TOKEN_CONFLICT", "\"refuse\" or \"first\""),
         ("PLAIN_HTTP", "\"reject\" or \"proxy\""),
         ("REJECT_WITH", "\"http\" or \"close\""),
     ];
@@ -187,7 +188,9 @@ fn a_token_source_is_one_of_four() {
     let wrong = [
         "headers",
         "Header",
-        "header:x",
+        "header:",
+        "subprotocol:",
+        "subprotocol:a/b",
         "cookie",
         "cookie:",
         "cookie:a=b",
@@ -197,7 +200,8 @@ fn a_token_source_is_one_of_four() {
     ];
     for value in wrong {
         let problem = format!(
-            "{value:?} is not a token source; write header, subprotocol, cookie:NAME or query:NAME"
+            "{value:?} is not a token source; write header, header:NAME, subprotocol, \
+             subprotocol:PREFIX, cookie:NAME or query:NAME"
         );
         assert_errors("TOKEN_SOURCES", &[(value, &problem)]);
     }
@@ -209,9 +213,47 @@ fn a_token_source_is_one_of_four() {
                 "cookie:a,query:a,cookie:a",
                 "\"cookie:a\" appears twice; remove one",
             ),
+            (
+                "header:X-Token header:x-token",
+                "\"header:x-token\" appears twice; remove one",
+            ),
+            (
+                "subprotocol:Bearer",
+                "\"subprotocol:Bearer\" can't be a token source: the token after bearer is a \
+                 subprotocol of its own; write subprotocol",
+            ),
         ],
     );
 }
+
+#[test]
+fn a_header_that_is_not_the_tokens_own_is_no_source() {
+    let rows = [
+        ("Authorization", "that is the source header; write header"),
+        ("cookie", "a cookie has a name; write cookie:NAME"),
+        ("Connection", CONNECTION),
+        ("Proxy-Authorization", CONNECTION),
+        ("TE", CONNECTION),
+        ("Host", CONNECTION),
+        ("Origin", CONNECTION),
+        ("Sec-WebSocket-Protocol", CONNECTION),
+        ("Portcullis-Subject", OWNED),
+        ("portcullis_subject", OWNED),
+        ("X-Forwarded-For", OWNED),
+        ("X-Real-IP", OWNED),
+        ("Forwarded", OWNED),
+    ];
+    for (name, why) in rows {
+        let value = format!("header:{name}");
+        let problem = format!("{value:?} can't be a token source: {why}");
+        assert_errors("TOKEN_SOURCES", &[(&value, &problem)]);
+    }
+}
+
+const CONNECTION: &str = "it belongs to the connection or the handshake; write the name of a header \
+                          that holds only the token";
+const OWNED: &str = "the gate owns it and removes it from every request; let what puts the token \
+                     there use another name";
 
 #[test]
 fn a_secret_is_as_long_as_the_hash_and_never_repeated() {

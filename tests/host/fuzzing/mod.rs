@@ -196,7 +196,7 @@ impl Harness {
             address: ClientAddress::parse(None),
             headers: &headers,
         };
-        let verdict = ready(gate.check(&FakeRuntime, &request, &[]));
+        let verdict = ready(gate.check(&FakeRuntime, gate.find(&request, &[])));
         match verdict.result.map_err(Rejection::from) {
             Ok(authenticated) => Ok(authenticated.identity.expect("whom it names").expires),
             Err(rejection) => {

@@ -1,6 +1,6 @@
 //! Tickets: their form, what they stand for, and for whom.
 
-use portcullis::one_time::ticket::{Bounds, Grant, Ticket};
+use portcullis::one_time::ticket::{Binding, Bounds, Grant, Ticket};
 use portcullis::request::address::{ClientAddress, Ipv6Prefix};
 use portcullis::response::reason::{Reason, Rejection};
 use portcullis::token::{Identity, Source, TokenDigest, TrustDomain};
@@ -113,8 +113,15 @@ fn bounds(address: &str, origin: Option<&str>, route: &str) -> Bounds {
         address: ClientAddress::parse(Some(address)).key(Ipv6Prefix::default()),
         origin: origin.map(str::to_owned),
         route: route.to_owned(),
+        rules: "rules".into(),
     }
 }
+
+const ALL: Binding = Binding {
+    address: true,
+    origin: true,
+    route: true,
+};
 
 fn issued() -> Bounds {
     bounds("2001:db8::1", Some("https://app.example"), "/rooms/{room}")
@@ -129,8 +136,8 @@ const STORED: &str = concat!(
 
 #[test]
 fn what_is_stored_is_unchanged() {
-    assert_eq!(grant().store(issued()), STORED);
-    assert_eq!(Grant::redeem(STORED, &issued()), Ok(grant()));
+    assert_eq!(grant().store(issued(), ALL), STORED);
+    assert_eq!(Grant::redeem(STORED, &issued(), ALL), Ok(grant()));
 }
 
 #[test]
@@ -179,7 +186,7 @@ fn a_ticket_is_good_for_whom_it_was_issued_to() {
         ),
     ];
     assert_rows(
-        rows.map(|(name, bounds, expected)| (name, Grant::redeem(STORED, &bounds), expected)),
+        rows.map(|(name, bounds, expected)| (name, Grant::redeem(STORED, &bounds, ALL), expected)),
     );
 }
 
@@ -195,7 +202,57 @@ fn what_is_not_ours_stands_for_nothing() {
     assert_rows(foreign.map(|text| {
         let expected =
             Reason::TokenUnusable.because("the stored grant of the ticket can't be read");
-        let found = Grant::redeem(&text, &issued());
+        let found = Grant::redeem(&text, &issued(), ALL);
         (text, found, Err(expected))
     }));
+}
+
+#[test]
+fn only_the_bounds_of_the_setting_count() {
+    let elsewhere = bounds("192.0.2.1", Some("https://app2.example"), "/other");
+    let binding = |address, origin, route| Binding {
+        address,
+        origin,
+        route,
+    };
+    let redeemed = |binding| Grant::redeem(STORED, &elsewhere, binding);
+    let unusable = |cause: &'static str| Err(Reason::TokenUnusable.because(cause));
+    let free = binding(false, false, false);
+    let stored = grant().store(issued(), free);
+    let under = |rules: &str| {
+        let rules = rules.to_owned();
+        let bounds = Bounds {
+            rules,
+            ..elsewhere.clone()
+        };
+        Grant::redeem(&stored, &bounds, free)
+    };
+    assert_rows([
+        ("none", under("rules"), Ok(grant())),
+        (
+            "none, where other tokens are accepted",
+            under("others"),
+            unusable("the ticket was issued for another route"),
+        ),
+        (
+            "none, but issued for its route alone",
+            redeemed(free),
+            unusable("the ticket was issued for another route"),
+        ),
+        (
+            "address",
+            redeemed(binding(true, false, false)),
+            unusable("the ticket was issued to another address"),
+        ),
+        (
+            "origin",
+            redeemed(binding(false, true, false)),
+            unusable("the ticket was issued to another origin"),
+        ),
+        (
+            "route",
+            Grant::redeem(&stored, &elsewhere, binding(false, false, true)),
+            unusable("the ticket was issued for another route"),
+        ),
+    ]);
 }

@@ -1,7 +1,7 @@
 //! Where a token is found.
 
 use portcullis::response::reason::{Reason, Rejection};
-use portcullis::token::{Authentication, Credential, Expectations, Key, Source};
+use portcullis::token::{Authentication, Credential, Expectations, Key, Source, TokenConflict};
 
 use crate::common::runtime::MAX_BYTES;
 use crate::common::runtime::{self, Bench, issuer};
@@ -308,6 +308,7 @@ fn no_token_is_fine_only_where_it_is_optional_and_a_bad_one_never() {
         sessions: None,
         max_bytes: MAX_BYTES,
         sources: vec![Source::Header, Source::Subprotocol],
+        on_conflict: TokenConflict::Refuse,
         issuers: vec![issuer(
             [Key::from_secret(SECRET.to_vec()).expect("long enough")],
             Expectations::default(),

@@ -317,7 +317,7 @@ fn no_secret_shows_in_debug() {
     let gate = format!("{:?}", gate());
     assert_eq!(
         gate,
-        "Authentication { required: true, sources: [Header], issuers: [Issuer { keys: KeySources { fixed: \
+        "Authentication { required: true, sources: [Header], on_conflict: Refuse, issuers: [Issuer { keys: KeySources { fixed: \
          KeyRing { keys: [\
          Key { id: Some(\"mac\"), algorithms: [Hs256], material: REDACTED }, \
          Key { id: Some(\"ed\"), algorithms: [EdDsa], material: REDACTED }], \

@@ -331,7 +331,7 @@ fn a_request_without_a_credential_asks_nobody() {
     let provider = Provider::saying(ADA);
     let gate = gate(sessions());
     let ask = Ask::upgrade();
-    let verdict = ready(gate.check(&provider, &ask.request(), &[]));
+    let verdict = ready(gate.check(&provider, gate.find(&ask.request(), &[])));
     let expected = Reason::TokenMissing.because("no token in any of TOKEN_SOURCES");
     assert_eq!(verdict.result.err().map(Rejection::from), Some(expected));
     assert_eq!(provider.times_asked(), 0);

@@ -13,6 +13,7 @@ mod jwks_set;
 mod jwks_shared;
 mod keys;
 mod pem;
+mod places;
 mod provider_unavailable;
 mod removal;
 mod rfc_list;

@@ -1,12 +1,27 @@
 //! How a token is taken out of a request.
 
 use portcullis::response::reason::Rejection;
-use portcullis::token::{Credential, Source, without_bearer, without_cookie, without_parameter};
+use portcullis::token::{Credential, Source, without_cookie, without_parameter};
 
 use crate::common::{Ask, assert_rows, strings};
 
 fn find(source: Source, ask: &Ask) -> Result<Option<Credential>, Rejection> {
     Credential::find(&[source], &ask.request(), &[]).map_err(Rejection::from)
+}
+
+/// What is for the server of an offer in which these sources may have found a token.
+fn subprotocols_left(sources: &[Source], protocols: &[&str]) -> Vec<String> {
+    let header = Ask::upgrade().with("authorization", "Bearer t");
+    let mut credential = Credential::find(&[Source::Header], &header.request(), &[])
+        .expect("one token")
+        .expect("a token");
+    credential.found = sources.to_vec();
+    let protocols = strings(protocols);
+    let left = credential.protocols_left(&protocols);
+    left.expect("a place in subprotocols")
+        .into_iter()
+        .map(str::to_owned)
+        .collect()
 }
 
 #[test]
@@ -27,7 +42,8 @@ fn bearer_and_its_token_are_taken_out_of_the_subprotocols() {
         ("nothing", &[], &[]),
     ];
     assert_rows(rows.map(|(name, protocols, expected)| {
-        (name, without_bearer(&strings(protocols)), strings(expected))
+        let left = subprotocols_left(&[Source::Subprotocol], protocols);
+        (name, left, strings(expected))
     }));
 }
 

@@ -1,5 +1,7 @@
 //! What an upstream gets to see.
 
+use std::borrow::Cow;
+
 use portcullis::checks::handshake::Handshake;
 use portcullis::request::parameters::Parameters;
 use portcullis::token::{Authenticated, Credential, Identity, Source};
@@ -45,7 +47,7 @@ fn authenticated(ask: &Ask, sources: &[Source], protocols: &[&str]) -> Authentic
 type Set = Vec<(&'static str, String)>;
 
 /// URL, removed and set headers of an upgrade, the latter without those of every request.
-type Sent = (String, Vec<&'static str>, Set);
+type Sent = (String, Vec<String>, Set);
 
 fn sent(upstream: &Upstream, ask: &Ask, authenticated: &Authenticated, protocols: &[&str]) -> Sent {
     let offer = Offer::new(handshake(protocols), authenticated);
@@ -62,7 +64,8 @@ fn sent(upstream: &Upstream, ask: &Ask, authenticated: &Authenticated, protocols
     assert_eq!((forward.timeout, &forward.to), (seconds(9), &to));
     let (always, more) = forward.set.split_at(4);
     assert_eq!(always, told());
-    (forward.url, forward.remove, more.to_vec())
+    let removed: Vec<_> = forward.remove.into_iter().map(Cow::into_owned).collect();
+    (forward.url, removed, more.to_vec())
 }
 
 fn plain<'a>(upstream: &'a Upstream, ask: &Ask, matched: &'a Parameters) -> Forward<'a> {
@@ -127,7 +130,7 @@ fn the_credential_is_taken_out_of_wherever_it_was_found() {
             "header",
             vec![Source::Header],
             &[],
-            (whole.into(), vec!["authorization"], vec![]),
+            (whole.into(), strings(&["authorization"]), vec![]),
         ),
         (
             "subprotocol",
@@ -139,7 +142,7 @@ fn the_credential_is_taken_out_of_wherever_it_was_found() {
             "subprotocol, nothing left",
             vec![Source::Subprotocol],
             &["bearer", "t"],
-            (whole.into(), vec!["sec-websocket-protocol"], vec![]),
+            (whole.into(), strings(&["sec-websocket-protocol"]), vec![]),
         ),
         (
             "cookie",
@@ -184,7 +187,7 @@ fn the_credential_is_taken_out_of_wherever_it_was_found() {
             bearer,
             (
                 "https://chat.example.com/base/chat?x=%2f&y&again=t".into(),
-                vec!["authorization"],
+                strings(&["authorization"]),
                 vec![protocol("chat"), cookies("a=1; b=2; again=t")],
             ),
         ),
@@ -217,7 +220,7 @@ fn a_cookie_or_query_that_held_only_the_token_is_gone_altogether() {
         sent(&server(), &ask, &authenticated, &[]),
         (
             "https://chat.example.com/base/chat".into(),
-            vec!["cookie"],
+            strings(&["cookie"]),
             vec![]
         )
     );
@@ -329,7 +332,7 @@ fn what_is_offered_is_what_was_checked() {
     let headers = |name, value: &str, protocols: &[&str]| {
         let ask = Ask::upgrade().with(name, value);
         let (_, remove, set) = sent(&server(), &ask, &Authenticated::default(), protocols);
-        assert_eq!(remove, Vec::<&str>::new());
+        assert_eq!(remove, Vec::<String>::new());
         set
     };
     let protocol = "sec-websocket-protocol";
@@ -384,7 +387,7 @@ fn a_token_among_empty_elements_stays_out_of_the_offer() {
         (
             "none is left",
             headers("bearer, t,", &["bearer", "t"]),
-            (vec![name], vec![]),
+            (strings(&[name]), vec![]),
         ),
     ]);
 }

@@ -161,6 +161,50 @@ describe('a ticket', () => {
   });
 });
 
+describe('a ticket that is bound to nothing but its origin', () => {
+  const upstream = useUpstream();
+  const gate = gateWith(upstream, {
+    TICKET_BINDING: 'origin',
+    ON_TOKEN_CONFLICT: 'first',
+    ROUTES: JSON.stringify([
+      { path: '/' },
+      { path: '/other', required_scopes: 'write' },
+      { path: '/foreign', jwt_issuer: 'https://id.example' },
+    ]),
+  });
+  test('is good from another address', async () => {
+    const ticket = await obtain(gate, freshAddress());
+    assert.equal(reasonOf(await use(gate, ticket, freshAddress())), 'admitted');
+  });
+  test('is worth nothing from another origin', async () => {
+    const address = freshAddress();
+    const answer = await use(gate, await obtain(gate, address), address, {
+      headers: { Origin: OTHER },
+    });
+    await assertSpent(gate, answer, 'the ticket was issued to another origin');
+  });
+  test('meets the scopes of another route', async () => {
+    const ticket = await obtain(gate, freshAddress());
+    const answer = await use(gate, ticket, freshAddress(), { target: '/other' });
+    assert.equal(reasonOf(answer), 'insufficient_scope');
+  });
+  test('is worth nothing where its token would not be accepted', async () => {
+    const ticket = await obtain(gate, freshAddress());
+    const answer = await use(gate, ticket, freshAddress(), { target: '/foreign' });
+    await assertSpent(gate, answer, 'the ticket was issued for another route');
+  });
+  test('decides before a token that comes along, and the server sees neither', async () => {
+    const ticket = await obtain(gate, freshAddress());
+    const headers = withToken({ sub: 'bob' });
+    const answer = await use(gate, ticket, freshAddress(), { headers });
+    assert.equal(reasonOf(answer), 'admitted');
+    const sent = upstream.sent(requestId(answer));
+    assert.deepEqual(values(sent.headers, 'portcullis-subject'), ['alice']);
+    assert.deepEqual(values(sent.headers, 'authorization'), []);
+    assert.equal(sent.url, '/');
+  });
+});
+
 describe('who gets no ticket', () => {
   const upstream = useUpstream();
   const gate = gateWith(upstream, { TOKEN_SOURCES: 'header, subprotocol, query:token' });

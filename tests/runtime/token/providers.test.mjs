@@ -156,8 +156,11 @@ for (const [name, page] of Object.entries(PAGES)) {
     /** Shows a token where the page's settings look for it, as a page of an application does. */
     const show = (shown) => {
       const cookie = /cookie:([\w-]+)/.exec(settings.TOKEN_SOURCES ?? '')?.[1];
+      const header = /header:([\w-]+)/.exec(settings.TOKEN_SOURCES ?? '')?.[1];
       return cookie
-        ? gate.connect({ headers: { Cookie: `other=1; ${cookie}=${shown}` } })
+        ? gate.connect({
+            headers: { ...(header && { [header]: shown }), Cookie: `other=1; ${cookie}=${shown}` },
+          })
         : gate.connect({ protocols: ['bearer', shown] });
     };
 

@@ -11,8 +11,18 @@ const token = mint({ sub: 'alice', scope: 'read write' });
 const vars = {
   AUTH: 'required',
   JWT_SECRET: SECRET,
-  TOKEN_SOURCES: 'header,subprotocol,cookie:session,query:access_token',
+  TOKEN_SOURCES: [
+    'header',
+    'header:Cf-Access-Jwt-Assertion',
+    'subprotocol',
+    'subprotocol:openai-insecure-api-key.',
+    'subprotocol:base64url.bearer.authorization.k8s.io.',
+    'cookie:session',
+    'query:access_token',
+  ],
 };
+const encoded = Buffer.from(token).toString('base64url');
+const packed = Buffer.from(JSON.stringify({ access_token: token, refresh_token: 'secret' }));
 
 describe('a credential', () => {
   const upstream = useUpstream();
@@ -33,6 +43,33 @@ describe('a credential', () => {
       { 'Sec-WebSocket-Protocol': ['chat', `bearer, ${token}`, 'v2'] },
       '/',
       { 'sec-websocket-protocol': 'chat, v2' },
+    ],
+    ['header of its own', { 'CF-Access-Jwt-Assertion': token }, '/', {}],
+    [
+      'subprotocol behind a prefix',
+      { 'Sec-WebSocket-Protocol': `realtime, openai-insecure-api-key.${token}, beta` },
+      '/',
+      { 'sec-websocket-protocol': 'realtime, beta' },
+    ],
+    [
+      'subprotocol behind a prefix, encoded',
+      {
+        'Sec-WebSocket-Protocol': `base64url.bearer.authorization.k8s.io.${encoded}, v5.channel.k8s.io`,
+      },
+      '/',
+      { 'sec-websocket-protocol': 'v5.channel.k8s.io' },
+    ],
+    [
+      'cookie in chunks',
+      { Cookie: `session.1="${token.slice(50)}"; a=1; session.0=${token.slice(0, 50)}` },
+      '/',
+      { cookie: 'a=1' },
+    ],
+    [
+      'cookie with a whole session',
+      { Cookie: `a=1; session=base64-${packed.toString('base64url')}` },
+      '/',
+      { cookie: 'a=1' },
     ],
     ['cookie alone', { Cookie: `session=${token}` }, '/', {}],
     [
@@ -86,11 +123,17 @@ describe('a credential', () => {
       const sent = upstream.sent(requestId(answer));
       const { url = '/', ...kept } = left;
       assert.equal(sent.url, url);
-      for (const one of ['authorization', 'cookie', 'sec-websocket-protocol']) {
+      for (const one of [
+        'authorization',
+        'cf-access-jwt-assertion',
+        'cookie',
+        'sec-websocket-protocol',
+      ]) {
         assert.deepEqual(values(sent.headers, one), [kept[one]].flat().filter(Boolean), one);
       }
       const everything = JSON.stringify([sent, answer.headers]);
       assert.ok(!everything.includes(token) && !everything.includes(token.split('.')[2]));
+      assert.ok(!everything.includes(encoded));
       assert.deepEqual(values(sent.headers, 'portcullis-subject'), ['alice']);
     });
   }
@@ -119,6 +162,26 @@ describe('a credential', () => {
     const answer = await gate.knock({ Cookie: ['a=1', `session=${token}`] });
     assert.equal(reasonOf(answer), 'bad_handshake');
     assert.equal(upstream.seen.length, before);
+  });
+});
+
+describe('with ON_TOKEN_CONFLICT=first', () => {
+  const upstream = useUpstream();
+  const gate = useGate({ upstream, vars: { ...vars, ON_TOKEN_CONFLICT: 'first' } });
+
+  test('the first source with a token decides, and no token reaches the server', async () => {
+    const old = mint({ sub: 'bob' });
+    const headers = { Authorization: `Bearer ${token}`, Cookie: `session=${old}; a=1` };
+    const answer = await gate.knock(headers, { target: `/?access_token=${old}` });
+    assert.equal(reasonOf(answer), 'admitted');
+    const sent = upstream.sent(requestId(answer));
+    assert.deepEqual(values(sent.headers, 'portcullis-subject'), ['alice']);
+    assert.deepEqual(values(sent.headers, 'cookie'), ['a=1']);
+    assert.equal(sent.url, '/');
+  });
+  test('a bad one there is not made good by the next', async () => {
+    const headers = { Authorization: 'Bearer x', Cookie: `session=${token}` };
+    assert.equal(reasonOf(await gate.knock(headers)), 'token_invalid');
   });
 });
 
@@ -204,6 +267,13 @@ describe('subprotocols', () => {
   for (const [name, offer, choice, echoed] of [
     ['the upstream’s choice', `bearer, ${token}, chat, v2`, 'v2', ['v2']],
     ['else bearer', `bearer, ${token}, chat`, '', ['bearer']],
+    [
+      'the upstream’s choice behind a prefix',
+      `realtime, openai-insecure-api-key.${token}`,
+      'realtime',
+      ['realtime'],
+    ],
+    ['never a token, where nothing else was offered', `openai-insecure-api-key.${token}`, '', []],
     ['bearer, where nothing else was offered', `bearer, ${token}`, '', ['bearer']],
     ['the upstream’s choice without a token', 'chat, v2', 'chat', ['chat']],
     ['none, where none was chosen and no token offered', 'chat, v2', '', []],
