@@ -26,11 +26,14 @@ function open(name) {
 
 const server = createServer();
 new WebSocketServer({ server }).on('connection', (socket, request) => {
-  const user = decodeURIComponent(request.headers['portcullis-subject']);
   const name = new URL(request.url, 'ws://server').pathname;
   const room = rooms.get(name) ?? open(name);
-  console.log(`${user} is in ${name}`);
   room.editors.add(socket);
+  // Asks for what was written while there was no connection; the editor asks likewise.
+  const question = encoding.createEncoder();
+  encoding.writeVarUint(question, SYNC);
+  sync.writeSyncStep1(question, room.doc);
+  socket.send(encoding.toUint8Array(question));
   socket.on('close', () => room.editors.delete(socket));
   socket.on('error', (error) => console.error(error.message));
   socket.on('message', (data) => {

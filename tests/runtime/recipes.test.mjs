@@ -233,7 +233,10 @@ describe('the recipe for y-websocket', () => {
     const enter = (name, room) => {
       const url = gate.socketUrl('/').replace(/\/$/, '');
       const editor = edit(url, room, () => gate.token(name));
-      closing(editor.provider, (provider) => provider.destroy());
+      closing(editor, ({ provider, doc }) => {
+        provider.destroy();
+        doc.destroy();
+      });
       return editor.doc.getText('notes');
     };
     const wrote = (text, wanted) =>

@@ -47,7 +47,10 @@ const NAMES = [
 
 /** The module as one script, for a platform. */
 async function bundle(platform) {
-  const ofPlatform = (name) => [name, name === 'globalThis' ? 'thePlatform' : `thePlatform.${name}`];
+  const ofPlatform = (name) => [
+    name,
+    name === 'globalThis' ? 'thePlatform' : `thePlatform.${name}`,
+  ];
   const { outputFiles } = await build({
     entryPoints: [inRoot('client/portcullis.js')],
     bundle: true,
