@@ -215,7 +215,7 @@ async function measure({ rounds, seconds, slow: slowSeconds }) {
 
 await entry(import.meta.url, async () => {
   await onNode22(await setup());
-  await build();
+  await build({ isQuick: false });
   const text = { type: 'string' };
   const { values } = parseArgs({ options: { rounds: text, seconds: text, slow: text } });
   const { rounds = 25, seconds = 0.5, slow = 60 } = values;

@@ -10,7 +10,7 @@ import { buildSync } from 'esbuild';
 import { describe } from '../tools/gate.mjs';
 import { entry, inRoot, say } from '../tools/run.mjs';
 import { ALGORITHMS, makeKey, sign } from '../tests/support/keys.mjs';
-import { quartiles, startWorker } from './workers.mjs';
+import { checkBuilt, quartiles, startWorker } from './workers.mjs';
 
 const { values: given } = parseArgs({
   options: {
@@ -47,6 +47,7 @@ function start(name, contender, external, vars) {
 }
 
 async function startBoth(JWT_JWKS) {
+  checkBuilt();
   const vars = { JWT_JWKS, REQUIRED_SCOPES: 'open' };
   const settings = {
     ALLOWED_ORIGINS: 'https://app.example.com',

@@ -13,11 +13,14 @@ import {
 } from 'node:fs';
 import { basename, join } from 'node:path';
 import { describe, MODULES } from '../tools/gate.mjs';
-import { Failure } from '../tools/run.mjs';
+import { Failure, inRoot } from '../tools/run.mjs';
 import workerd from 'workerd';
 
 /** Objects store here, so that no disk is measured: fsync would be most of what they cost. */
 const MEMORY = '/dev/shm';
+
+// Each Worker that runs has to be ended with this process.
+process.setMaxListeners(0);
 
 /** The Worker's modules, variables and Durable Object classes as workerd's configuration. */
 function configuration({ modules, compatibilityDate, vars = {}, objects = {} }, storage) {
@@ -71,7 +74,7 @@ export async function startWorker(worker, more = []) {
   for (const path of worker.modules) copyFileSync(path, join(folder, basename(path)));
   writeFileSync(file, configuration(worker, storage));
   const child = spawn(workerd.default, ['serve', file, '--control-fd=3', ...more], {
-    stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
+    stdio: ['ignore', process.env.SHOW ? 'inherit' : 'ignore', 'inherit', 'pipe'],
   });
   const ended = new Promise((resolve) => child.on('exit', resolve));
   const end = () => {
@@ -97,8 +100,16 @@ export async function startWorker(worker, more = []) {
   throw new Failure('workerd ended before it listened.');
 }
 
+/** Refuses a quick build, whose cost says nothing of the shipped one. */
+export function checkBuilt() {
+  const { isQuick } = JSON.parse(readFileSync(inRoot('build', 'size.json'), 'utf8'));
+  if (isQuick)
+    throw new Failure('This build is unoptimised. Run npm run build without QUICK_BUILD.');
+}
+
 /** The built gate with wrangler.toml's objects and these variables. */
 export function startGate(vars, more) {
+  checkBuilt();
   const { compatibilityDate, durableObjects, bindings } = describe();
   const objects = Object.entries(durableObjects).map(([name, { className }]) => [name, className]);
   return startWorker(
@@ -121,17 +132,16 @@ function cpuOf(pid) {
 }
 
 /**
- * Sends requests for so many seconds, eight at a time; resolves to the CPU time that the Worker
- * took for each, in µs.
+ * Sends so many requests, eight at a time; resolves to the CPU time that the Worker took for each,
+ * in µs.
  */
-export async function cpuPerRequest({ cpu }, seconds, request) {
-  const until = performance.now() + seconds * 1000;
+export async function cpuOfRequests({ cpu }, count, request) {
   const before = cpu();
-  let count = 0;
+  let left = count;
   const client = async () => {
-    while (performance.now() < until) {
+    while (left > 0) {
+      left -= 1;
       await request();
-      count += 1;
     }
   };
   await Promise.all(Array.from({ length: 8 }, client));

@@ -9,32 +9,45 @@ import { setup } from './setup.mjs';
 
 const HELP = `npm run bench -- [options]
 
-  --rounds <count>    in each every contender has a turn; 15 without it
-  --seconds <length>  of a turn; 1 without it
-  --quick             two rounds of short turns: shows that it runs, its figures say nothing
+  --rounds <count>    in each every row has a turn; 60 without it
+  --requests <count>  of a turn; 100 without it
+  --starts <count>    fresh processes of each contender; 10 without it
+  --only <parts>      of starts, turns and rows, with commas between
+  --quick             a few short turns, without the gate of workers-rs: shows that it runs, its
+                      figures say nothing
   --out <file>        for the raw figures as JSON; build/bench.json without it`;
 
+const PARTS = ['starts', 'turns', 'rows'];
 const text = { type: 'string' };
 const flag = { type: 'boolean' };
 
 function read() {
-  const options = { rounds: text, seconds: text, out: text, quick: flag, help: flag };
+  const options = {
+    ...{ rounds: text, requests: text, starts: text, only: text },
+    ...{ out: text, quick: flag, help: flag },
+  };
   const { values } = parseArgs({ options });
   const number = (name, otherwise) => {
     const value = Number(values[name] ?? otherwise);
-    if (!(value > 0)) throw new Failure(`--${name} takes a number above 0.`);
-    return value;
+    if (!(value >= 1)) throw new Failure(`--${name} takes a number, 1 or more.`);
+    return Math.round(value);
   };
+  const only = values.only?.split(',') ?? PARTS;
+  const unknown = only.find((part) => !PARTS.includes(part));
+  if (unknown !== undefined) throw new Failure(`--only takes ${PARTS.join(', ')}; not ${unknown}.`);
   return {
     help: values.help,
-    rounds: number('rounds', values.quick ? 2 : 15),
-    seconds: number('seconds', values.quick ? 0.1 : 1),
+    quick: values.quick,
+    rounds: number('rounds', values.quick ? 2 : 60),
+    requests: number('requests', values.quick ? 20 : 100),
+    starts: number('starts', values.quick ? 1 : 10),
+    only,
     out: resolve(values.out ?? inRoot('build', 'bench.json')),
   };
 }
 
 await entry(import.meta.url, async () => {
-  const { help, rounds, seconds, out } = read();
+  const { help, out, ...options } = read();
   if (help) {
     say(HELP);
     return;
@@ -42,11 +55,18 @@ await entry(import.meta.url, async () => {
   if (process.platform !== 'linux') {
     throw new Failure('The CPU time of a process is read from /proc, which only Linux has.');
   }
-  await onNode22(await setup());
-  await build();
-  const { measureUpgrades } = await import('../benches/upgrades.mjs');
-  const tables = await measureUpgrades({ rounds, seconds });
+  const environment = await setup();
+  await onNode22(environment);
+  // What is measured is what is shipped.
+  await build({ isQuick: false });
+  const [{ measureUpgrades }, { buildNaive }] = await Promise.all([
+    import('../benches/upgrades.mjs'),
+    import('../benches/contenders.mjs'),
+  ]);
+  const withNaive = !options.quick;
+  if (withNaive) await buildNaive(environment);
+  const figures = await measureUpgrades({ ...options, withNaive });
   mkdirSync(dirname(out), { recursive: true });
-  writeFileSync(out, `${JSON.stringify({ rounds, seconds, tables }, null, 2)}\n`);
+  writeFileSync(out, `${JSON.stringify({ ...options, ...figures }, null, 2)}\n`);
   say(`\nRaw figures: ${out}`);
 });

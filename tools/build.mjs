@@ -1,6 +1,6 @@
 // The Worker in build/: cargo, wasm-bindgen, wasm-opt and esbuild, all run by
 // worker-build. Nothing is done when nothing it is made from has changed.
-import { copyFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { cliBin, cliMadeFrom } from './cli.mjs';
@@ -20,13 +20,15 @@ import {
 } from './run.mjs';
 import { forWasm } from './rust.mjs';
 import { setup } from './setup.mjs';
-import { targetFeatures } from './wasm.mjs';
+import { customSection, targetFeatures, withoutSections } from './wasm.mjs';
 
 const record = inRoot('build/size.json');
 // For whoever changes the Worker and runs its tests: seconds, but a WASM of twice the size.
-const isQuick = process.env.QUICK_BUILD === '1';
+const asked = { isQuick: process.env.QUICK_BUILD === '1' };
 const compiled = inRoot('target/wasm32-unknown-unknown/release/portcullis_worker.wasm');
 const shipped = inRoot('build/index_bg.wasm');
+// A fifth of the file, and no use to whoever runs it. `tools/names.mjs` reads it.
+const names = inRoot('build/names.bin');
 // What rustc turns on for every WASM it makes. wasm-bindgen leaves out what the
 // file does not name, and wasm-opt then writes longer code.
 const features = [
@@ -38,7 +40,7 @@ const features = [
 ];
 
 /** One hash over all that the output depends on. */
-function inputs(env) {
+function inputs(env, isQuick) {
   const files = [
     ...filesIn(inRoot('src')),
     ...['Cargo.toml', 'Cargo.lock', 'package-lock.json', 'tools/build.mjs', 'tools/rust.mjs'].map(
@@ -59,19 +61,19 @@ const sizes = ({ wasm, gzip, script }) =>
   `WASM ${kilobytes(wasm)}, ${kilobytes(gzip)} with gzip -9; JavaScript ${kilobytes(script)}`;
 
 /** Sets up and builds; resolves to the sizes of what is shipped. */
-export async function build() {
+export async function build({ isQuick } = asked) {
   const began = performance.now();
   const env = forWasm(await setup());
-  const from = inputs(env);
+  const from = inputs(env, isQuick);
   const last = existsSync(record) && existsSync(shipped) ? JSON.parse(readText(record)) : {};
   if (last.from === from) {
     say(`The build is up to date (${seconds(began)}): ${sizes(last)}`);
     return last;
   }
-  return alone(() => step('build', () => make(env, from)));
+  return alone(() => step('build', () => make(env, from, isQuick)));
 }
 
-async function make(env, from) {
+async function make(env, from, isQuick) {
   rmSync(record, { force: true });
   const tools = {
     WASM_BINDGEN_BIN: cliBin('wasm-bindgen'),
@@ -89,16 +91,25 @@ async function make(env, from) {
   if (!isQuick && !withLto(output) && !withLto(await work())) {
     throw new Failure('It cannot be seen whether the Worker was compiled with LTO.');
   }
-  copyFileSync(inRoot('src/worker/js/main.js'), inRoot('build/main.js'));
-  const bytes = readFileSync(shipped);
+  await run('build', tools.ESBUILD_BIN, [
+    inRoot('src/worker/js/main.js'),
+    `--outfile=${inRoot('build/main.js')}`,
+    ...['--bundle', '--format=esm', '--log-level=warning'],
+    ...['./index.js', 'cloudflare:workers'].map((module) => `--external:${module}`),
+  ]);
+  const named = readFileSync(shipped);
   if (!isQuick) {
     checkFeatures(readFileSync(compiled), 'rustc');
-    checkFeatures(bytes, 'wasm-opt');
+    checkFeatures(named, 'wasm-opt');
   }
+  const bytes = withoutSections(named, ['name', 'producers', 'target_features']);
+  writeFileSync(shipped, bytes);
+  writeFileSync(names, customSection(named, 'name') ?? '');
   const result = {
     wasm: bytes.length,
     gzip: gzipSync(bytes, { level: 9 }).length,
     script: readFileSync(inRoot('build/index.js')).length,
+    isQuick,
     from,
   };
   writeFileSync(record, `${JSON.stringify(result, null, 2)}\n`);

@@ -14,17 +14,49 @@ function name(bytes, at) {
   return [bytes.toString('utf8', start, start + length), start + length];
 }
 
-/** The content of the custom section `wanted`, or undefined. */
-export function customSection(bytes, wanted) {
+/** The sections of a file in their order: where each begins and ends, and the title of a custom one. */
+function* sections(bytes) {
   for (let at = 8; at < bytes.length;) {
     const id = bytes[at];
     const [size, start] = leb128(bytes, at + 1);
+    const [title, body] = id === 0 ? name(bytes, start) : [undefined, start];
+    yield { title, at, body, end: start + size };
     at = start + size;
-    if (id !== 0) continue;
-    const [title, body] = name(bytes, start);
-    if (title === wanted) return bytes.subarray(body, at);
   }
-  return undefined;
+}
+
+/** The content of the custom section `wanted`, or undefined. */
+export function customSection(bytes, wanted) {
+  const found = [...sections(bytes)].find(({ title }) => title === wanted);
+  return found && bytes.subarray(found.body, found.end);
+}
+
+/** The file without the custom sections with these titles. */
+export function withoutSections(bytes, unwanted) {
+  const kept = [...sections(bytes)].filter(({ title }) => !unwanted.includes(title));
+  const parts = kept.map(({ at, end }) => bytes.subarray(at, end));
+  return Buffer.concat([bytes.subarray(0, 8), ...parts]);
+}
+
+/** The names of functions by their number, from the section `name`. */
+export function functionNames(section) {
+  const FUNCTIONS = 1;
+  for (let at = 0; at < section.length;) {
+    const id = section[at];
+    const [size, start] = leb128(section, at + 1);
+    at = start + size;
+    if (id !== FUNCTIONS) continue;
+    let [count, next] = leb128(section, start);
+    const names = new Map();
+    while (count-- > 0) {
+      const [number, text] = leb128(section, next);
+      const [title, end] = name(section, text);
+      names.set(number, title);
+      next = end;
+    }
+    return names;
+  }
+  return new Map();
 }
 
 /** The target features a file says it uses, such as `bulk-memory`. */

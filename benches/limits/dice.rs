@@ -31,13 +31,19 @@ impl Dice {
 pub struct Skew(Vec<f64>);
 
 impl Skew {
-    pub fn new(ranks: usize, exponent: f64) -> Self {
+    /// One rank in so many, and which part of all draws falls to these.
+    pub fn sampled(ranks: usize, exponent: f64, one_in: usize) -> (Self, f64) {
+        let weight = |rank: usize| (rank as f64).powf(-exponent);
+        let all: f64 = (1..=ranks).map(weight).sum();
         let mut sum = 0.0;
-        let sums = (1..=ranks).map(|rank| {
-            sum += (rank as f64).powf(-exponent);
-            sum
-        });
-        Self(sums.collect())
+        let sampled = (1..=ranks).skip(one_in / 2).step_by(one_in);
+        let sums: Vec<_> = sampled
+            .map(|rank| {
+                sum += weight(rank);
+                sum
+            })
+            .collect();
+        (Self(sums), sum / all)
     }
 
     pub fn draw(&self, dice: &mut Dice) -> usize {

@@ -2,13 +2,13 @@
 //! ledger for each address that came.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use base64ct::{Base64, Encoding};
 use portcullis::config::{Settings, Var};
 use portcullis::gateway::platform::{BackgroundTask, LedgerCall};
 use portcullis::gateway::{Gate, Passage};
-use portcullis::limits::ledger::{Ledger, LedgerResponse};
+use portcullis::limits::ledger::{Ledger, LedgerResponse, Row};
 use portcullis::policy::LEDGER_BINDING;
 use portcullis::record::Record;
 use portcullis::request::address::ClientAddress;
@@ -16,9 +16,16 @@ use portcullis::request::{Headers, Request, RequestUrl};
 use portcullis::util::time::Timestamp;
 
 use super::counters::{Counters, Counting, ready};
+use super::crowd::greatest_crowd;
 use super::dice::{Dice, Skew};
 
 const START: u64 = 1_800_000_000_000;
+
+/// How long an object that nobody asks stays in memory, in milliseconds.
+const IN_MEMORY: u64 = 10_000;
+
+/// One question in so many finds its object restarted, whenever it was asked last.
+const RESTARTS: u64 = 2000;
 
 /// Isolates that one address comes to: those of its data centre.
 const ISOLATES_OF_AN_ADDRESS: u64 = 4;
@@ -27,11 +34,17 @@ const ISOLATES_OF_AN_ADDRESS: u64 = 4;
 pub struct Crowd {
     pub isolates: usize,
     pub addresses: usize,
+    /// One address in so many is simulated, with the attempts that it makes.
+    pub one_in: usize,
     /// How unlike they are: the exponent of Zipf's law, or zero for all alike.
     pub skew: f64,
+    /// By all addresses, evenly over so many seconds.
     pub attempts: u64,
     pub seconds: u64,
+    /// What is counted begins only after so many of these seconds.
+    pub from: u64,
     pub quota: &'static str,
+    pub replay_window: &'static str,
 }
 
 #[derive(Debug, Default)]
@@ -53,7 +66,8 @@ pub struct Outcome {
 #[derive(Default)]
 struct Kept {
     ledger: Ledger,
-    row: usize,
+    rows: BTreeMap<u64, Row>,
+    asked: u64,
     /// The calls of this second.
     second: u64,
     calls: u64,
@@ -67,6 +81,8 @@ struct World {
     calls: Cell<u64>,
     background: RefCell<Vec<BackgroundTask>>,
     outcome: RefCell<Outcome>,
+    /// When attempts of each address were admitted.
+    admitted: RefCell<HashMap<u64, Vec<u64>>>,
 }
 
 struct Knock {
@@ -83,12 +99,14 @@ pub fn run(crowd: Crowd) -> Outcome {
             ("AUTH".to_owned(), text("off")),
             ("UPSTREAM_URL".to_owned(), text("wss://chat.example")),
             ("RATE_LIMIT_IP".to_owned(), text(crowd.quota)),
+            ("KEY_REPLAY_WINDOW".to_owned(), text(crowd.replay_window)),
         ]
         .into(),
         bindings: [LEDGER_BINDING.to_owned()].into(),
     };
     let gates: Vec<_> = (0..crowd.isolates).map(|_| Gate::new(&settings)).collect();
-    let skew = Skew::new(crowd.addresses, crowd.skew);
+    let (skew, share) = Skew::sampled(crowd.addresses, crowd.skew, crowd.one_in);
+    let attempts = (crowd.attempts as f64 * share) as u64;
     let world = World {
         now: Cell::new(START),
         ledgers: RefCell::default(),
@@ -96,11 +114,14 @@ pub fn run(crowd: Crowd) -> Outcome {
         calls: Cell::new(0),
         background: RefCell::default(),
         outcome: RefCell::default(),
+        admitted: RefCell::default(),
     };
-    for at in 0..crowd.attempts {
-        world
-            .now
-            .set(START + at * crowd.seconds * 1000 / crowd.attempts);
+    for at in 0..attempts {
+        let now = at * crowd.seconds * 1000 / attempts;
+        if now < crowd.from * 1000 {
+            world.outcome.take();
+        }
+        world.now.set(START + now);
         let (rank, one_of) = {
             let mut dice = world.dice.borrow_mut();
             (
@@ -112,12 +133,18 @@ pub fn run(crowd: Crowd) -> Outcome {
         let gate = &gates[(home % crowd.isolates as u64) as usize];
         world.knock(gate, rank);
     }
+    let (count, _) = crowd.quota.split_once('/').expect("a quota");
+    let count: usize = count.parse().expect("a number");
+    for times in world.admitted.into_inner().into_values() {
+        assert!(greatest_crowd(times, 60_000) <= count, "over-admitted");
+    }
     let mut outcome = world.outcome.into_inner();
     let ledgers = world.ledgers.into_inner();
     outcome.keys = ledgers.len();
-    let bytes: usize = ledgers.values().map(|kept| kept.row).sum();
-    outcome.average_row = bytes as f64 / outcome.keys as f64;
-    outcome.longest_row = ledgers.values().map(|kept| kept.row).max().unwrap_or(0);
+    let bytes = |kept: &Kept| kept.rows.values().map(|row| row.data.len()).sum::<usize>();
+    let all: usize = ledgers.values().map(bytes).sum();
+    outcome.average_row = all as f64 / outcome.keys as f64;
+    outcome.longest_row = ledgers.values().map(bytes).max().unwrap_or(0);
     outcome
 }
 
@@ -146,6 +173,8 @@ impl World {
         let mut outcome = self.outcome.borrow_mut();
         match result {
             Ok(Passage::Socket { .. }) => {
+                let mut admitted = self.admitted.borrow_mut();
+                admitted.entry(rank).or_default().push(self.now.get());
                 outcome.admitted += 1;
                 outcome.calls_of_admitted += self.calls.get();
             }
@@ -190,13 +219,21 @@ impl Counters for World {
             (kept.second, kept.calls) = (second, 0);
         }
         kept.calls += 1;
+        let is_restarted = self.dice.borrow_mut().below(RESTARTS) == 0;
+        if is_restarted || kept.asked + IN_MEMORY < self.now.get() {
+            kept.ledger = Ledger::load(kept.rows.values().cloned()).expect("its own rows");
+        }
+        kept.asked = self.now.get();
         let (answer, change) = kept.ledger.step(&call.request, self.now());
         let mut outcome = self.outcome.borrow_mut();
         outcome.most_calls_in_a_second = outcome.most_calls_in_a_second.max(kept.calls);
         outcome.rows_written += (change.write.len() + change.delete.len()) as u64;
         outcome.alarms += u64::from(change.wake_in.is_some());
-        if let Some(row) = change.write.first() {
-            kept.row = row.data.len();
+        for number in change.delete {
+            kept.rows.remove(&number);
+        }
+        for row in change.write {
+            kept.rows.insert(row.number, row);
         }
         Ok(answer)
     }

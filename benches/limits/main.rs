@@ -114,22 +114,37 @@ fn by_one_counter(count: u32, window: u64, rate: f64, seconds: u64) -> f64 {
 }
 
 fn crowds() -> Plot {
-    println!("\nAddresses under 60/1m, each of which comes to four isolates of 1,000.\n");
+    println!("\nAddresses, each of which comes to four isolates of 1,000.\n");
     println!(
-        "| addresses | attempts | admitted | refused | calls per admission | calls per refusal | \
+        "| addresses | replay window | from second | attempts | admitted | refused | calls per admission | calls per refusal | \
          rows per admission | keys | bytes per key | longest row | peak calls/s of one object | \
          $ per million admitted | $ per million refused |"
     );
-    println!("|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|");
+    println!("|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|");
     let among_a_million = Crowd {
         isolates: 1000,
         addresses: 1_000_000,
+        one_in: 1,
         skew: 1.0,
         attempts: 1_500_000,
         seconds: 60,
+        from: 0,
         quota: "60/1m",
+        replay_window: "1m",
     };
     report(among_a_million);
+    let later = Crowd {
+        one_in: 100,
+        attempts: 120 * among_a_million.attempts,
+        seconds: 7200,
+        from: 3600,
+        ..among_a_million
+    };
+    report(later);
+    report(Crowd {
+        replay_window: "off",
+        ..later
+    });
     let mut points = Vec::new();
     let crowded = [12, 20, 30, 60].map(|attempts| (100_000, attempts));
     let hot = [200, 1000].map(|attempts| (2000, attempts));
@@ -164,9 +179,11 @@ fn report(crowd: Crowd) -> f64 {
     let calls_of_refused = outcome.calls_of_refused as f64 / refused;
     let rows = (outcome.rows_written + outcome.alarms) as f64 / admitted;
     println!(
-        "| {} {} | {} | {} | {} | {calls:.3} | {calls_of_refused:.4} | {rows:.3} | {} | {:.0} | {} | {} | {:.2} | {:.2} |",
+        "| {} {} | {} | {} | {} | {} | {} | {calls:.3} | {calls_of_refused:.4} | {rows:.3} | {} | {:.0} | {} | {} | {:.2} | {:.2} |",
         crowd.addresses,
         crowd.quota,
+        crowd.replay_window,
+        crowd.from,
         crowd.attempts,
         outcome.admitted,
         outcome.refused,

@@ -98,7 +98,7 @@ pub fn run(load: Load) -> Outcome {
         queue: BinaryHeap::new(),
         events: BTreeMap::new(),
         next_event: 0,
-        skew: Skew::new(load.isolates, 0.5),
+        skew: Skew::sampled(load.isolates, 0.5, 1).0,
         pool: Pool::default(),
         busy_until: 0,
         waiting: BTreeMap::new(),

@@ -2,6 +2,7 @@
 
 mod authentication;
 mod counting;
+mod first_message;
 mod issuers;
 mod names;
 mod one_time;
@@ -125,9 +126,7 @@ impl Policy {
 
 /// The policy of a route, or of a gate without routes; `None` where a part of it is missing.
 fn read_policy(reader: &mut Reader<'_>) -> Option<Policy> {
-    reader.or_default(&settings::MODE, |text| {
-        values::one_of(text, &[("enforce", ())])
-    });
+    let mode = reader.or_default(&settings::MODE, values::mode);
     if !reader.is_of_a_route() {
         names::check(reader);
     }
@@ -139,7 +138,8 @@ fn read_policy(reader: &mut Reader<'_>) -> Option<Policy> {
     let one_time = one_time::read(reader, authentication.present());
     let upstream = upstream::read(reader);
     let counting = counting::read(reader, auth_is_off);
-    let relay = relay::read(reader, auth_is_off, &counting);
+    let relay = relay::read(reader, &authentication, &counting);
+    let first_message = first_message::read(reader, authentication.present());
     let registering = registry::read(reader, &relay);
     let permission = read_permission(reader, auth_is_off);
     let upstream_timeout =
@@ -152,6 +152,7 @@ fn read_policy(reader: &mut Reader<'_>) -> Option<Policy> {
             &[("reject", PlainHttp::Reject), ("proxy", PlainHttp::Proxy)],
         )
     });
+    let log_admitted = reader.or_default(&settings::LOG_ADMITTED, values::share);
     let reject_with = reject_with::read(reader);
     let security_headers = read_security_headers(reader);
     let mut policy = Policy {
@@ -165,7 +166,11 @@ fn read_policy(reader: &mut Reader<'_>) -> Option<Policy> {
         upstream_headers,
         assertion_key,
         counting,
+        mode,
+        trial: None,
+        log_admitted,
         relay,
+        first_message,
         registering,
         plain_http,
         reject_with,

@@ -7,6 +7,7 @@ mod attempt;
 mod background;
 mod checks;
 mod dispatch;
+mod first_message;
 mod forward;
 mod gate;
 mod limits;
@@ -22,6 +23,8 @@ mod route_limit;
 mod tickets;
 mod token;
 mod undenied;
+
+use std::pin::Pin;
 
 use crate::checks::origin::Origin;
 use crate::checks::transport;
@@ -54,6 +57,13 @@ impl Gate {
     }
 }
 
+/// A future in a place of its own. What few requests wait for is kept out of the future of all,
+/// whose code is compiled by the first and whose memory is moved by each.
+#[inline(never)]
+fn apart<'a, T>(work: impl Future<Output = T> + 'a) -> Pin<Box<dyn Future<Output = T> + 'a>> {
+    Box::pin(work)
+}
+
 impl<P: Platform> Attempt<'_, P> {
     async fn steps(&mut self) -> Result<Passage<P>, Rejection> {
         let origin = self.request.headers.get("origin");
@@ -79,7 +89,7 @@ impl<P: Platform> Attempt<'_, P> {
             Some((_, route)) => route.policy.require_tls,
             None => site.elsewhere.require_tls,
         };
-        transport::check(require_tls, self.request)?;
+        self.heed(transport::check(require_tls, self.request))?;
 
         // 3. route
         self.enter(Stage::Route);
@@ -101,7 +111,7 @@ impl<P: Platform> Attempt<'_, P> {
         // 4. handshake
         let form = self.check_form(purpose)?;
         if let Form::Plain(found) = form {
-            return self.forward_plain(found).await;
+            return apart(self.forward_plain(found)).await;
         }
 
         // 5. origin
@@ -126,9 +136,9 @@ impl<P: Platform> Attempt<'_, P> {
         // 10. forward, or what an endpoint does
         match Permits::new(origin, known, admitted) {
             Permits::Forward(permit) => self.forward(permit).await,
-            Permits::IssueTicket(permit) => self.issue_ticket(permit).await,
-            Permits::Refresh(permit) => self.refresh(permit).await,
-            Permits::Administer(permit) => self.administer(permit, site).await,
+            Permits::IssueTicket(permit) => apart(self.issue_ticket(permit)).await,
+            Permits::Refresh(permit) => apart(self.refresh(permit)).await,
+            Permits::Administer(permit) => apart(self.administer(permit, site)).await,
         }
     }
 }

@@ -11,13 +11,16 @@ use crate::checks::permission::Permission;
 use crate::limits::quota::{Limits, Quota};
 use crate::one_time::ticket::Binding;
 use crate::relay::RelayMode;
-use crate::request::address::Ipv6Prefix;
+use crate::relay::first_message::FirstMessage;
+use crate::request::address::{AddressKey, Ipv6Prefix};
 use crate::request::parameters::Parameters;
 use crate::response::security_headers::SecurityHeaders;
 use crate::routing::table::{self, Table};
 use crate::token::{Authentication, Identity};
 use crate::upstream::assertion::AssertionKey;
 use crate::upstream::{Upstream, UpstreamHeaders};
+use crate::util::digest::digest;
+use crate::util::share::Share;
 use crate::util::time::Timestamp;
 
 /// A configuration without errors.
@@ -45,7 +48,12 @@ pub type Route = table::Route<Policy>;
 impl Site {
     /// The ways of counting under which refused attempts ban an address.
     pub fn banning(&self) -> impl Iterator<Item = &Counting> {
-        let of_routes = self.routes.iter().map(|route| &route.policy.counting);
+        let of_routes = self.routes.iter().flat_map(|route| {
+            let Policy {
+                counting, trial, ..
+            } = &route.policy;
+            [counting].into_iter().chain(trial)
+        });
         let all = of_routes.chain([&self.elsewhere.counting]);
         all.filter(|counting| counting.address.limits.ban.is_some())
     }
@@ -77,6 +85,37 @@ pub enum PlainHttp {
     Proxy,
 }
 
+/// `MODE`: whether refusals are carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    Enforce,
+    /// Every check runs, and what would be refused is only recorded.
+    Report,
+    /// This share of addresses is enforced, and the others are reported.
+    Canary(Share),
+}
+
+impl Mode {
+    /// Whether refusals of this address are only reported. An address is always on the same side,
+    /// and a larger share enforces all addresses that a smaller one does. An unknown address is
+    /// enforced by any share.
+    pub fn only_reports(self, address: AddressKey) -> bool {
+        match self {
+            Self::Enforce => false,
+            Self::Report => true,
+            Self::Canary(_) if !address.is_known() => false,
+            Self::Canary(share) => !share.contains(place_of(address)),
+        }
+    }
+}
+
+/// The place of an address among all, by a digest: neighbours are spread evenly.
+fn place_of(address: AddressKey) -> u64 {
+    let digest = digest([Some("canary"), Some(&address.to_string())]);
+    let first = digest.first_chunk().expect("a digest has 32 bytes");
+    u64::from_be_bytes(*first)
+}
+
 /// The checked settings of one route.
 #[derive(Debug)]
 pub struct Policy {
@@ -92,13 +131,29 @@ pub struct Policy {
     /// Signs the assertion that the server gets with each upgrade.
     pub assertion_key: Option<AssertionKey>,
     pub counting: Counting,
+    pub mode: Mode,
+    /// How attempts are counted that are only reported: apart, so that they count against nobody.
+    /// `None` where all are enforced.
+    pub trial: Option<Counting>,
+    /// Which share of admitted attempts is logged: `LOG_ADMITTED`.
+    pub log_admitted: Share,
     pub relay: RelayMode,
+    /// `None` where no token is looked for in messages.
+    pub first_message: Option<FirstMessage>,
     pub registering: Registering,
     pub plain_http: PlainHttp,
     pub reject_with: RejectWith,
     pub security_headers: SecurityHeaders,
     /// Legal, but worth a line in the log.
     pub warnings: Vec<String>,
+}
+
+impl Policy {
+    /// Sets how attempts are counted that are only reported, by the way that others are.
+    pub(crate) fn prepare_trial(&mut self) {
+        let is_needed = self.mode != Mode::Enforce;
+        self.trial = is_needed.then(|| self.counting.for_trial());
+    }
 }
 
 /// The Durable Object binding that counts attempts of addresses and admissions of users.
@@ -138,7 +193,30 @@ pub struct Counting {
     pub on_registry_failure: FailurePolicy,
     /// How long a counter may take to answer.
     pub timeout: Duration,
+    /// Whether it counts what is only reported.
+    pub is_trial: bool,
 }
+
+impl Counting {
+    /// The same limits, counted apart from attempts that are enforced.
+    pub(crate) fn for_trial(&self) -> Self {
+        Self {
+            is_trial: true,
+            ..self.clone()
+        }
+    }
+
+    /// The name of an object that counts: another one for what is only reported.
+    pub fn object_name(&self, mut name: String) -> String {
+        if self.is_trial {
+            name.push_str(TRIAL);
+        }
+        name
+    }
+}
+
+/// Ends the names of objects that count what is only reported. No address, digest or pattern ends so.
+const TRIAL: &str = " (report)";
 
 /// How the attempts of one scope, an address or a user, are counted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

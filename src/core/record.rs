@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 use crate::relay::{CloseReason, Closed, Traffic};
 use crate::request::address::AddressKey;
 use crate::response::reason::{Evidence, Reason, Rejection};
-use crate::token::{AuthenticationFault, Claimed, Identity, TokenHeader, Verdict};
+use crate::token::{Claimed, Identity, TokenHeader, Verdict};
 use crate::util::time::Timestamp;
 
 /// Longer texts of a client are cut: this is a log line, not a store.
@@ -68,6 +68,8 @@ pub enum Outcome {
     Closed,
     /// Refused attempts banned an address.
     Banned,
+    /// A mode that only reports kept an inspected socket open that would have been closed.
+    Kept,
 }
 
 impl Outcome {
@@ -82,6 +84,7 @@ impl Outcome {
             Self::Refused => "refused",
             Self::Closed => "closed",
             Self::Banned => "banned",
+            Self::Kept => "kept",
         }
     }
 }
@@ -174,6 +177,9 @@ pub struct Record {
     /// The gate's own.
     pub version: &'static str,
     pub duration_ms: u64,
+    /// Whether it belongs to the share of admitted attempts that is logged.
+    #[serde(skip)]
+    pub is_sampled: bool,
 }
 
 impl Record {
@@ -206,7 +212,23 @@ impl Record {
             findings: Vec::new(),
             version: env!("CARGO_PKG_VERSION"),
             duration_ms: 0,
+            is_sampled: true,
         }
+    }
+
+    /// Whether it leaves a line in the log: always where something was refused, reported, done by an
+    /// administrator or out of order, and otherwise if it is sampled.
+    pub fn is_logged(&self) -> bool {
+        let is_remarkable = match self.outcome {
+            Outcome::Refused | Outcome::Administered | Outcome::Banned | Outcome::Kept => true,
+            Outcome::Closed => !matches!(self.reason, Some("client_closed" | "upstream_closed")),
+            Outcome::Admitted
+            | Outcome::Proxied
+            | Outcome::Issued
+            | Outcome::Refreshed
+            | Outcome::Preflight => self.cause.is_some() || self.would_be.is_some(),
+        };
+        is_remarkable || self.is_sampled
     }
 
     pub fn note_origin(&mut self, origin: Option<&str>) {
@@ -244,6 +266,31 @@ impl Record {
         self.upstream.clone_from(upstream);
     }
 
+    /// Notes what a mode that only reports would have refused at this stage. What the record says
+    /// besides is about the first one.
+    pub fn note_finding(&mut self, rejection: &Rejection) {
+        let reason = rejection.reason.name();
+        let known = |finding: &Finding| finding.reason == reason && finding.stage == self.stage;
+        if self.findings.iter().any(known) {
+            return;
+        }
+        let detail = rejection.evidence().and_then(|found| found.detail.clone());
+        let finding = Finding {
+            stage: self.stage,
+            reason,
+            cause: cut(rejection.cause.to_string()),
+            setting: rejection.setting(),
+            detail: detail.map(cut),
+        };
+        if self.findings.is_empty() {
+            let lapses = self.cause.take();
+            self.would_be = Some(reason);
+            self.explain(rejection);
+            self.note_lapses(lapses.into_iter().collect());
+        }
+        self.findings.push(finding);
+    }
+
     /// A party with its name, as far as this record has it.
     fn name(&self, party: &str) -> String {
         let name = match party {
@@ -272,10 +319,12 @@ impl Record {
 
     /// The record of a ban, by that of the attempt that brought it.
     pub fn of_ban(attempt: Self, rule: &str, now: Timestamp, until: Timestamp) -> Self {
-        let last = attempt.reason.unwrap_or_default();
+        let last = attempt.reason.or(attempt.would_be).unwrap_or_default();
         Self {
             time: now.to_rfc3339(),
             outcome: Outcome::Banned,
+            detail: None,
+            findings: Vec::new(),
             cause: Some(format!("{rule} refused attempts, the last one for {last}")),
             setting: Reason::Banned.setting(),
             remedy: Some(Reason::Banned.remedy()),
@@ -300,14 +349,20 @@ impl Record {
     }
 
     /// Notes the header of a token, and returns what was decided about it.
-    pub fn note_verdict<T>(&mut self, verdict: Verdict<T>) -> Result<T, AuthenticationFault> {
+    pub fn note_verdict<T>(&mut self, verdict: Verdict<T>) -> Result<T, Rejection> {
         if let Some(header) = &verdict.header {
             self.note_token(header);
         }
-        if verdict.result.is_err() {
-            self.note_claimed(verdict.claimed);
-        }
-        verdict.result
+        verdict.result.map_err(|fault| {
+            let Claimed {
+                issuer,
+                subject,
+                detail,
+            } = verdict.claimed;
+            self.subject = subject.map(cut);
+            self.issuer = issuer.map(cut);
+            Rejection::from(fault).with(|evidence| evidence.detail = detail)
+        })
     }
 
     pub fn note_token(&mut self, header: &TokenHeader) {
@@ -318,13 +373,6 @@ impl Record {
     pub fn note_identity(&mut self, identity: &Identity) {
         self.subject = identity.subject.clone().map(cut);
         self.issuer = identity.issuer().map(|issuer| cut(issuer.to_owned()));
-    }
-
-    /// Notes what a token claims that is not accepted.
-    fn note_claimed(&mut self, claimed: Claimed) {
-        self.subject = claimed.subject.map(cut);
-        self.issuer = claimed.issuer.map(cut);
-        self.detail = claimed.detail.map(cut);
     }
 
     /// The line for the log.
@@ -380,7 +428,15 @@ impl ClosedRecord {
     pub fn of(admission: Record, closed: Closed, time: String) -> Self {
         let end = CloseReason::from_name(&closed.reason);
         Self {
+            // What was found at the admission is in its own record.
             record: Record {
+                detail: None,
+                setting: None,
+                remedy: None,
+                party: None,
+                until: None,
+                denial: None,
+                findings: Vec::new(),
                 time,
                 outcome: Outcome::Closed,
                 reason: end.map(CloseReason::name),
@@ -393,6 +449,15 @@ impl ClosedRecord {
             client: closed.client,
             upstream: closed.upstream,
         }
+    }
+
+    /// The record of a live socket that would have been closed, where the mode only reports.
+    pub fn of_kept(admission: Record, kept: Closed, time: String) -> Self {
+        let mut closed = Self::of(admission, kept, time);
+        let record = &mut closed.record;
+        record.outcome = Outcome::Kept;
+        record.would_be = record.reason.take();
+        closed
     }
 
     pub fn to_line(&self) -> String {

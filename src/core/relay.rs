@@ -6,6 +6,7 @@ pub mod backlog;
 pub mod channel;
 mod close;
 mod closed;
+pub mod first_message;
 mod limits;
 pub mod lingering;
 

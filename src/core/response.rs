@@ -7,4 +7,5 @@ mod headers;
 pub mod reason;
 mod rejection;
 mod remedy;
+mod report_mode;
 pub mod security_headers;

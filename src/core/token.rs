@@ -13,6 +13,7 @@ mod jwk;
 mod jwks;
 mod jws;
 mod keys;
+mod message;
 mod pem;
 mod subprotocol;
 

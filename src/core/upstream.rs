@@ -202,6 +202,8 @@ impl<'a> Forward<'a> {
                 Source::NamedHeader(name) => forward.remove.push(name.clone().into()),
                 // All of them at once, below.
                 Source::Subprotocol | Source::PrefixedSubprotocol(_) => {}
+                // The relay does that.
+                Source::Message(_) => {}
                 Source::Cookie(name) => {
                     let before = cookie.or_else(|| request.headers.get("cookie"));
                     cookie = before.map(|header| without_cookie(&header, name));

@@ -3,5 +3,6 @@
 pub mod bounded_map;
 pub mod digest;
 pub(crate) mod duration;
+pub mod share;
 pub(crate) mod strict_json;
 pub mod time;

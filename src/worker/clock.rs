@@ -1,6 +1,10 @@
 //! The runtime's clock and randomness.
 
+use std::cell::RefCell;
+
 use portcullis::util::time::Timestamp;
+
+use crate::rehearsal;
 
 /// The runtime's clock, which stands still while nothing is waited for.
 #[expect(clippy::disallowed_methods, reason = "the Worker's one clock")]
@@ -8,13 +12,46 @@ pub fn now() -> Timestamp {
     Timestamp(js_sys::Date::now() as u64)
 }
 
-/// Cryptographically secure random bytes.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the Worker's one source of randomness"
-)]
+/// How many random bytes are taken from the runtime at once: each time crosses to JavaScript.
+const POOL_BYTES: usize = 1024;
+
+/// Random bytes of which the first `used` were used, and are zero since.
+struct Pool {
+    bytes: [u8; POOL_BYTES],
+    used: usize,
+}
+
+thread_local! {
+    static POOL: RefCell<Pool> = const {
+        RefCell::new(Pool {
+            bytes: [0; POOL_BYTES],
+            used: POOL_BYTES,
+        })
+    };
+}
+
+/// Cryptographically secure random bytes, of which none is used twice.
 pub fn random<const N: usize>() -> [u8; N] {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).expect("the runtime has randomness inside a request");
-    bytes
+    if rehearsal::is_under_way() {
+        return [0; N];
+    }
+    POOL.with_borrow_mut(|pool| pool.take())
+}
+
+impl Pool {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the Worker's one source of randomness"
+    )]
+    fn take<const N: usize>(&mut self) -> [u8; N] {
+        if self.used + N > POOL_BYTES {
+            getrandom::fill(&mut self.bytes).expect("the runtime has randomness inside a request");
+            self.used = 0;
+        }
+        let fresh = &mut self.bytes[self.used..self.used + N];
+        self.used += N;
+        let taken = std::array::from_fn(|at| fresh[at]);
+        fresh.fill(0);
+        taken
+    }
 }

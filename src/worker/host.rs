@@ -33,6 +33,9 @@ extern "C" {
         milliseconds: f64,
     ) -> Result<JsValue, JsValue>;
 
+    #[wasm_bindgen(js_name = readReply)]
+    pub fn read_reply(upstream: &Response) -> String;
+
     #[wasm_bindgen(catch, js_name = askByPath)]
     pub async fn ask_by_path(
         namespace: &JsValue,
@@ -47,8 +50,10 @@ extern "C" {
     #[wasm_bindgen(catch, js_name = storeRows)]
     pub fn store_rows(
         storage: &JsValue,
-        write: Vec<JsValue>,
-        delete: Vec<JsValue>,
+        write: &[f64],
+        ends: &[u32],
+        bytes: &[u8],
+        delete: &[f64],
         wake_in: Option<f64>,
     ) -> Result<(), JsValue>;
 
@@ -109,6 +114,9 @@ extern "C" {
         numbers: &[f64],
     ) -> Result<(), JsValue>;
 }
+
+/// The header that says the id of a request on every response.
+pub const REQUEST_ID: &str = "Portcullis-Request-Id";
 
 /// A binding of the environment; undefined if there is none.
 pub fn binding(env: &JsValue, name: &str) -> JsValue {

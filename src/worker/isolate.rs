@@ -11,12 +11,12 @@ use portcullis::request::READ;
 use portcullis::response::security_headers::{SecurityHeaders, Stamps};
 use portcullis::token::RuntimeKey;
 use portcullis::upstream::{PLATFORM_HEADERS, TRUSTED_HEADERS};
-use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::*;
 use web_sys::console;
 
 use crate::host::{self, header_lines};
 use crate::relay::configure_backlog;
-use crate::sockets::{channel, lingering};
+use crate::sockets::{channel, first_message, lingering};
 
 /// The gate, and constants that live on the JavaScript side so that they cross once.
 pub struct Isolate {
@@ -53,25 +53,56 @@ const MAX_IMPORTED_KEYS: usize = 256;
 /// Headers of an upstream's answer that belong to its own connection.
 const CONNECTION_HEADERS: [&str; 3] = ["content-length", "transfer-encoding", "connection"];
 
-thread_local! {
-    static ISOLATE: OnceCell<Rc<Isolate>> = const { OnceCell::new() };
+/// An isolate that was made before a request came, and the environment that it was made from.
+struct Prepared {
+    environment: String,
+    isolate: Isolate,
 }
 
-/// This isolate, made from the environment by the first request.
+thread_local! {
+    static ISOLATE: OnceCell<Rc<Isolate>> = const { OnceCell::new() };
+    static PREPARED: RefCell<Option<Prepared>> = const { RefCell::new(None) };
+}
+
+/// This isolate. Its settings are those of the environment of the first request.
 pub fn get(env: &JsValue) -> Rc<Isolate> {
-    ISOLATE.with(|cell| cell.get_or_init(|| Rc::new(Isolate::new(env))).clone())
+    ISOLATE.with(|cell| cell.get_or_init(|| Rc::new(first(env))).clone())
+}
+
+/// Makes the isolate of this environment, so that the first request has less to do. Nothing is
+/// logged: another environment may come with that request.
+#[wasm_bindgen]
+pub fn prepare(env: &JsValue) {
+    let environment = host::describe_environment(env);
+    let isolate = Isolate::new(&environment);
+    PREPARED.set(Some(Prepared {
+        environment,
+        isolate,
+    }));
+}
+
+fn first(env: &JsValue) -> Isolate {
+    let environment = host::describe_environment(env);
+    let prepared = PREPARED.take();
+    let prepared = prepared.filter(|prepared| prepared.environment == environment);
+    let isolate = match prepared {
+        Some(prepared) => prepared.isolate,
+        None => Isolate::new(&environment),
+    };
+    report(&isolate.gate);
+    isolate
 }
 
 impl Isolate {
-    fn new(env: &JsValue) -> Self {
+    /// Reads the settings of an environment, as `host.js` describes it.
+    pub fn new(environment: &str) -> Self {
         console_error_panic_hook::set_once();
-        let environment = host::describe_environment(env);
-        let settings = Settings::from_json(&environment).expect("host.js writes this JSON");
+        let settings = Settings::from_json(environment).expect("host.js writes this JSON");
         let gate = Gate::new(&settings);
-        report(&gate);
         let (elsewhere, of_routes) = gate.security_headers();
         channel::configure(&relay::channel::settings_json());
         lingering::configure(&relay::lingering::settings_json());
+        first_message::configure(&relay::first_message::settings_json());
         configure_backlog(&relay::backlog::settings_json());
         Self {
             gate,
@@ -91,8 +122,13 @@ impl Isolate {
 impl Isolate {
     /// The security headers to stamp on an answer there.
     pub fn stamps(&self, place: &Place<'_>, is_tls: bool) -> &AnswerStamps {
-        let stamps = match place.route() {
-            Some((number, _)) => &self.route_stamps[number],
+        self.stamps_of(place.route().map(|(number, _)| number), is_tls)
+    }
+
+    /// The security headers of the route with this number, or where no route matches.
+    pub fn stamps_of(&self, route: Option<usize>, is_tls: bool) -> &AnswerStamps {
+        let stamps = match route {
+            Some(number) => &self.route_stamps[number],
             None => &self.stamps,
         };
         if is_tls { &stamps.https } else { &stamps.http }

@@ -4,21 +4,27 @@ use portcullis::record::{ClosedRecord, Record};
 use wasm_bindgen::JsValue;
 use web_sys::console;
 
-use crate::host;
+use crate::{host, rehearsal};
 
 /// The Analytics Engine dataset, where bound.
 const DECISIONS: &str = "DECISIONS";
 
 pub fn attempt(record: &Record, env: &JsValue) {
-    write(&record.to_line(), record, &[record.duration_ms as f64], env);
+    let numbers = [record.duration_ms as f64];
+    write(|| record.to_line(), record, &numbers, env);
 }
 
 pub fn closed(closed: &ClosedRecord, env: &JsValue) {
-    write(&closed.to_line(), closed.record(), &closed.numbers(), env);
+    write(|| closed.to_line(), closed.record(), &closed.numbers(), env);
 }
 
-fn write(line: &str, record: &Record, numbers: &[f64], env: &JsValue) {
-    console::log_1(&line.into());
+fn write(line: impl FnOnce() -> String, record: &Record, numbers: &[f64], env: &JsValue) {
+    if rehearsal::is_under_way() {
+        return;
+    }
+    if record.is_logged() {
+        console::log_1(&line().into());
+    }
     let dataset = host::binding(env, DECISIONS);
     if dataset.is_undefined() {
         return;

@@ -4,8 +4,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use portcullis::gateway::platform::{
-    Background, BackgroundTask, Body, Channels, LedgerCall, Ledgers, ObjectReply, OneTimeCall,
-    OneTimeObjects, Random, Registration, Registry, RouteCall, RoutePools, Upstreams, Wait,
+    Background, BackgroundTask, Body, Channels, FirstMessages, FirstText, LedgerCall, Ledgers,
+    NoFirstMessage, ObjectReply, OneTimeCall, OneTimeObjects, Opening, Random, Registration,
+    Registry, RouteCall, RoutePools, Upstreams, Wait,
 };
 use portcullis::limits::ledger::LedgerResponse;
 use portcullis::limits::route_pool::PoolResponse;
@@ -19,12 +20,12 @@ use portcullis::upstream::{Forward, Reply, Server, UpstreamFailure};
 use portcullis::util::time::{Clock, Timestamp, millis};
 use wasm_bindgen::prelude::*;
 use web_sys::{Response, console};
-use worker::worker_sys::ext::ResponseExt;
 use worker::{Context, Delay};
 
 use crate::isolate::Isolate;
 use crate::objects::{ledger, one_time, registry, route_pool};
 use crate::sockets::channel::Channel;
+use crate::sockets::first_message::EarlySocket;
 use crate::{background, clock, host, log, provider};
 
 /// The runtime around one request. A background task has a copy of its own.
@@ -34,6 +35,8 @@ pub struct WorkerPlatform {
     pub request: web_sys::Request,
     pub isolate: Rc<Isolate>,
     pub context: Rc<Context>,
+    /// The client's socket, where it is opened before the journey ends.
+    pub early: Rc<EarlySocket>,
 }
 
 impl Clock for WorkerPlatform {
@@ -175,14 +178,7 @@ impl Upstreams for WorkerPlatform {
         match answer.await {
             Ok(response) => {
                 let response: Response = response.unchecked_into();
-                let header = |name| response.headers().get(name).ok().flatten();
-                let reply = Reply {
-                    status: response.status(),
-                    has_socket: response.websocket().is_some(),
-                    protocol: header("sec-websocket-protocol"),
-                    extensions: header("sec-websocket-extensions"),
-                };
-                Ok((reply, response))
+                Ok((reply(&host::read_reply(&response)), response))
             }
             Err(error) if host::is_time_out(&error) => Err(UpstreamFailure::TimedOut),
             Err(error) => Err(UpstreamFailure::Unreachable(host::describe(&error))),
@@ -191,6 +187,28 @@ impl Upstreams for WorkerPlatform {
 
     fn discard(&self, upstream: Response) {
         host::discard(&upstream);
+    }
+}
+
+impl FirstMessages for WorkerPlatform {
+    async fn first_message(&self, opening: &Opening<'_>) -> Result<FirstText, NoFirstMessage> {
+        let stamps = self.isolate.stamps_of(Some(opening.route), opening.is_tls);
+        let context = self.context.as_ref().as_ref();
+        self.early.open(context, opening, &stamps.own).await
+    }
+}
+
+/// Parses the lines of `readReply`.
+fn reply(lines: &str) -> Reply {
+    let mut lines = lines.split('\n');
+    let mut next = || lines.next().unwrap_or_default();
+    let (status, socket) = (next(), next());
+    let mut header = || Some(next()).filter(|value| *value != "\0");
+    Reply {
+        status: status.parse().unwrap_or_default(),
+        has_socket: !socket.is_empty(),
+        protocol: header().map(str::to_owned),
+        extensions: header().map(str::to_owned),
     }
 }
 

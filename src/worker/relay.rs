@@ -1,5 +1,6 @@
 //! Starts the relay of an inspected socket. The relay itself is `relay.js`.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use portcullis::record::{ClosedRecord, Record};
@@ -11,6 +12,7 @@ use worker::worker_sys::ext::ResponseExt;
 use crate::clock::now;
 use crate::log;
 use crate::sockets::channel::Channel;
+use crate::sockets::first_message::Awaited;
 
 #[wasm_bindgen(module = "/js/backlog.js")]
 extern "C" {
@@ -30,13 +32,15 @@ extern "C" {
         limits: &str,
         context: &JsValue,
         on_end: &JsValue,
+        on_report: &JsValue,
+        awaited: Option<&Awaited>,
     ) -> Result<Relay, JsValue>;
 
     #[wasm_bindgen(method, getter)]
     fn client(this: &Relay) -> JsValue;
 }
 
-/// Starts a relay, and returns the socket for the response to the client. `channels` are held while
+/// Starts a relay, and returns the socket for the response to a client that is not `awaited`. `channels` are held while
 /// the socket lives; `admission` becomes the record of its end.
 pub fn relay(
     upstream: &Response,
@@ -45,19 +49,35 @@ pub fn relay(
     admission: Record,
     env: &JsValue,
     context: &JsValue,
+    awaited: Option<&Awaited>,
 ) -> Result<JsValue, JsValue> {
-    let env = env.clone();
-    let held = Rc::new(channels);
+    let held = Rc::new(RefCell::new(channels));
     let until_end = held.clone();
+    // Only sockets whose limits are reported pay for it.
+    let on_report = limits.only_reports().then(|| {
+        let (admission, env) = (admission.clone(), env.clone());
+        Closure::<dyn Fn(String)>::new(move |kept: String| {
+            let kept = Closed::from_json(&kept).expect("relay.js writes this JSON");
+            let time = now().to_rfc3339();
+            log::closed(&ClosedRecord::of_kept(admission.clone(), kept, time), &env);
+        })
+    });
+    let report = on_report.as_ref().map(|closure| closure.as_ref().clone());
+    let env = env.clone();
     let on_end = Closure::once_into_js(move |closed: String| {
         let closed = Closed::from_json(&closed).expect("relay.js writes this JSON");
         let time = now().to_rfc3339();
         log::closed(&ClosedRecord::of(admission, closed, time), &env);
-        drop(until_end);
+        until_end.take();
+        drop(on_report);
     });
     let socket = JsValue::from(upstream.websocket());
-    let relay = start(&socket, &limits.to_json(), context, &on_end)?;
-    for channel in held.iter() {
+    let report = report.unwrap_or(JsValue::UNDEFINED);
+    let limits = limits.to_json();
+    let relay = start(&socket, &limits, context, &on_end, &report, awaited)
+        // Nothing will end, so nothing else would let go of them.
+        .inspect_err(|_| drop(held.take()))?;
+    for channel in held.borrow().iter() {
         channel.govern(relay.as_ref());
     }
     Ok(relay.client())

@@ -9,14 +9,16 @@ use portcullis::response::reason::{Reason, Rejection};
 use wasm_bindgen::prelude::*;
 use web_sys::Response;
 
-use crate::host::{self, header_lines};
+use crate::host::{self, REQUEST_ID, header_lines};
 use crate::isolate::AnswerStamps;
 use crate::platform::WorkerPlatform;
 use crate::relay;
 use crate::sockets::channel::Channel;
+use crate::sockets::first_message::Awaited;
 use crate::sockets::lingering;
 
-const REQUEST_ID: &str = "Portcullis-Request-Id";
+/// The close code of a refusal that has none of its own (RFC 6455 §7.4.1).
+const INTERNAL_ERROR: u16 = 1011;
 
 /// What the response to one request needs besides the decision.
 pub struct Responder<'a> {
@@ -78,6 +80,35 @@ impl Responder<'_> {
         )
     }
 
+    /// Ends the journey of a client whose socket is open already: by a relay, or by a close.
+    pub fn settle(
+        &self,
+        awaited: &Awaited,
+        result: Result<Passage<WorkerPlatform>, Rejection>,
+        record: &mut Record,
+    ) {
+        let settled = result.and_then(|passage| match passage {
+            Passage::Socket {
+                upstream,
+                limits: Some(limits),
+                channels,
+                opened: Some(opened),
+                ..
+            } => {
+                awaited.prepare(&opened);
+                self.relay(&upstream, &limits, channels, record, Some(awaited))
+                    .map(drop)
+                    .map_err(|error| refused(&error))
+            }
+            _ => Err(Reason::Misconfigured.because("only inspected sockets are opened early")),
+        });
+        if let Err(rejection) = settled {
+            record.note_refusal(&rejection);
+            let code = rejection.reason.close_code().unwrap_or(INTERNAL_ERROR);
+            awaited.refuse(code, rejection.reason.name());
+        }
+    }
+
     fn pass(
         &self,
         passage: Passage<WorkerPlatform>,
@@ -95,12 +126,13 @@ impl Responder<'_> {
                 protocol,
                 limits,
                 channels,
+                ..
             } => {
                 own.extend(protocol.map(|protocol| ("Sec-WebSocket-Protocol", protocol)));
                 match limits {
                     None => pass_on(&upstream, &own, &JsValue::UNDEFINED),
                     Some(limits) => self
-                        .relay(&upstream, &limits, channels, record)
+                        .relay(&upstream, &limits, channels, record, None)
                         .and_then(|relayed| pass_on(&upstream, &own, &relayed)),
                 }
             }
@@ -126,7 +158,7 @@ impl Responder<'_> {
                 host::answer(200, Some(&json), stamps, &header_lines(&own))
             }
         };
-        response.map_err(|error| Reason::UpstreamRefused.because(host::describe(&error)))
+        response.map_err(|error| refused(&error))
     }
 
     fn relay(
@@ -135,17 +167,22 @@ impl Responder<'_> {
         limits: &SocketLimits,
         channels: Vec<Channel>,
         admission: &Record,
+        awaited: Option<&Awaited>,
     ) -> Result<JsValue, JsValue> {
-        let context: &JsValue = self.platform.context.as_ref().as_ref();
         relay::relay(
             upstream,
             limits,
             channels,
             admission.clone(),
             &self.platform.env,
-            context,
+            self.platform.context.as_ref().as_ref(),
+            awaited,
         )
     }
+}
+
+fn refused(error: &JsValue) -> Rejection {
+    Reason::UpstreamRefused.because(host::describe(error))
 }
 
 fn json() -> [(&'static str, String); 2] {

@@ -78,7 +78,7 @@ const scenarios = {
     // Three heartbeats come meanwhile, and the third only to a client that answers.
     const until = performance.now() + 2_500;
     while (performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 100));
-    return [texts, closes, await echo(socket, 'still here')];
+    return [[...texts], closes, await echo(socket, 'still here')];
   },
   async 'in a worker'() {
     const work = async ({ data: [module, url, token] }) => {

@@ -18,7 +18,7 @@ import { assertRefused } from '../support/answers.mjs';
 import { useGate, worker } from '../support/gate.mjs';
 import { internet, useServer } from '../support/internet.mjs';
 import { makeKey, sign } from '../support/keys.mjs';
-import { bearer } from '../support/tokens.mjs';
+import { bearer, mint, SECRET } from '../support/tokens.mjs';
 
 const APP = 'https://app.example.com';
 const PROVIDER = 'https://id.example.com';
@@ -28,6 +28,9 @@ const DEADLINE = 20_000;
 
 const NODE_RECIPES = [
   'graphql-ws',
+  'graphql-ws-init',
+  'hasura',
+  'home-assistant',
   'kubernetes',
   'mqtt',
   'openai-realtime',
@@ -105,12 +108,12 @@ function useRecipe(name, options) {
   });
   const { vars } = readConfig({ config: inRoot('examples', name, 'settings.toml') });
   const gate = useGate(async () => {
-    const { hosts, workers = [], ...more } = await options();
+    const { hosts, workers = [], secrets, ...more } = await options();
     const world = internet({ [PROVIDER]: provider.url, ...hosts });
     return {
       ...more,
       // Only what `useGate` sets for http and slow machines is added.
-      vars: { AUTH: undefined, ...vars },
+      vars: { AUTH: undefined, ...vars, ...secrets },
       gate: { ...world.gate, ...more.gate },
       workers: [...world.workers, ...workers],
     };
@@ -140,9 +143,9 @@ function testStrangers(gate, target) {
   });
 }
 
-function useNodeRecipe(name) {
+function useNodeRecipe(name, secrets) {
   const server = useExample(name);
-  return useRecipe(name, () => ({ hosts: { [SERVER]: server.url } }));
+  return useRecipe(name, () => ({ hosts: { [SERVER]: server.url }, secrets }));
 }
 
 describe('the recipe for ws', () => {
@@ -202,6 +205,56 @@ describe('the recipe for graphql-ws', () => {
     };
     assert.deepEqual(await all('{ me }'), ['alice']);
     assert.deepEqual(await all('subscription { countdown }'), ['three', 'two', 'one']);
+  });
+});
+
+describe('the recipe for graphql-ws with connection_init', () => {
+  const gate = useNodeRecipe('graphql-ws-init');
+  test('knows the user by connectionParams', async () => {
+    const { connect } = await client('graphql-ws-init');
+    const graphql = connect(gate.socketUrl('/graphql'), () => gate.token('alice'));
+    closing(graphql, () => graphql.dispose());
+    const { value } = await graphql.iterate({ query: '{ me }' }).next();
+    assert.deepEqual(value.data, { me: 'alice' });
+  });
+  test('closes who has no token', async () => {
+    const { connect } = await client('graphql-ws-init');
+    const graphql = connect(gate.socketUrl('/graphql'), async () => undefined);
+    closing(graphql, () => graphql.dispose());
+    const closed = ({ code, reason }) => code === 4401 && reason === 'token_missing';
+    await assert.rejects(graphql.iterate({ query: '{ me }' }).next(), closed);
+  });
+});
+
+describe('the recipe for Hasura', () => {
+  const gate = useNodeRecipe('hasura', { JWT_SECRET: SECRET });
+  test('lets the server read the token that the gate verified', async () => {
+    const { connect } = await client('hasura');
+    const graphql = connect(gate.socketUrl('/v1/graphql'), async () => mint({ sub: 'alice' }));
+    closing(graphql, () => graphql.dispose());
+    const { value } = await graphql.iterate({ query: '{ me }' }).next();
+    assert.deepEqual(value.data, { me: 'alice' });
+  });
+  test('lets no forged token reach it', async () => {
+    const { connect } = await client('hasura');
+    const forged = mint({ sub: 'alice' }, { key: 'x'.repeat(64) });
+    const graphql = connect(gate.socketUrl('/v1/graphql'), async () => forged);
+    closing(graphql, () => graphql.dispose());
+    const closed = ({ code, reason }) => code === 4401 && reason === 'token_invalid';
+    await assert.rejects(graphql.iterate({ query: '{ me }' }).next(), closed);
+  });
+});
+
+describe('the recipe for protocols whose server speaks first', () => {
+  const gate = useNodeRecipe('home-assistant', { JWT_SECRET: SECRET });
+  test('greets, and then answers for the user', async () => {
+    const { connect } = await client('home-assistant');
+    const socket = await connect(gate.socketUrl('/api/websocket'), () => mint({ sub: 'alice' }));
+    closing(socket, () => socket.close());
+    const answer = next(socket, 'message');
+    socket.send(JSON.stringify({ id: 1, type: 'auth/current_user' }));
+    const { id, result } = JSON.parse(await answer);
+    assert.deepEqual([id, result], [1, { user: 'alice' }]);
   });
 });
 

@@ -1,6 +1,8 @@
 // What the Workers log, and waiting for a line of it.
 
 const DEADLINE = 10_000;
+/** Outcomes of records that come after the one of the attempt. */
+const LATER = ['closed', 'kept', 'banned'];
 
 export class Log {
   lines = [];
@@ -36,7 +38,12 @@ export class Log {
 
   /** The decision record of a request. */
   record(requestId) {
-    return this.#record(requestId, (outcome) => outcome !== 'closed');
+    return this.#record(requestId, (outcome) => !LATER.includes(outcome));
+  }
+
+  /** The record of a live socket that report mode kept open in spite of this reason. */
+  kept(requestId, reason) {
+    return this.#record(requestId, (outcome, would) => outcome === 'kept' && would === reason);
   }
 
   /** The record of the end of the socket that a request opened. */
@@ -48,7 +55,7 @@ export class Log {
     const pick = ({ message }) => {
       if (!message.startsWith('{"time"')) return undefined;
       const record = JSON.parse(message);
-      return record.request_id === requestId && fits(record.outcome) && record;
+      return record.request_id === requestId && fits(record.outcome, record.would_be) && record;
     };
     return this.find(pick, `a record of ${requestId}`);
   }

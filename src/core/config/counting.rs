@@ -73,6 +73,7 @@ pub(super) fn read(reader: &mut Reader<'_>, auth_is_off: bool) -> Counting {
         on_failure: reader.or_default(&ON_LIMITER_FAILURE, failure_policy),
         on_registry_failure: reader.or_default(&ON_REGISTRY_FAILURE, failure_policy),
         timeout: reader.or_default(&LIMITER_TIMEOUT, duration::positive_duration),
+        is_trial: false,
     }
 }
 

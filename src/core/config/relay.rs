@@ -1,14 +1,16 @@
 //! `RELAY` and the limits of live sockets.
 
-use super::reader::Reader;
+use super::reader::{Group, Reader};
 use super::settings::{
     AUTH, CLOSE_ON_EXPIRY, HEARTBEAT, IDLE_TIMEOUT, MAX_BACKLOG_BYTES, MAX_LIFETIME,
     MAX_MESSAGE_BYTES, MAX_SOCKETS_IP, MAX_SOCKETS_USER, MESSAGE_RATE, RELAY, Setting,
+    TOKEN_SOURCES,
 };
 use super::values;
 use crate::limits::quota::Quota;
 use crate::policy::Counting;
 use crate::relay::{self, RelayLimits, RelayMode};
+use crate::token::Authentication;
 use crate::util::duration;
 
 /// The times of this many messages are kept for each socket.
@@ -16,7 +18,14 @@ const MAX_COUNTED_MESSAGES: u32 = 10_000;
 /// As large as the largest message.
 const BACKLOG_BYTES: u32 = relay::MAX_MESSAGE_BYTES;
 
-pub(super) fn read(reader: &mut Reader<'_>, auth_is_off: bool, counting: &Counting) -> RelayMode {
+pub(super) fn read(
+    reader: &mut Reader<'_>,
+    authentication: &Group<Authentication>,
+    counting: &Counting,
+) -> RelayMode {
+    let auth_is_off = matches!(authentication, Group::Absent);
+    let authentication = authentication.present();
+    let reads_messages = authentication.is_some_and(Authentication::reads_messages);
     let time = || values::or_off(duration::positive_duration);
     let limits = RelayLimits {
         message_bytes: reader.or_default(&MAX_MESSAGE_BYTES, values::or_off(message_bytes)),
@@ -39,7 +48,7 @@ pub(super) fn read(reader: &mut Reader<'_>, auth_is_off: bool, counting: &Counti
             "AUTH is off, so there is no token to expire; remove this, or set AUTH to required",
         );
     }
-    let needed_by = needs_inspection(&limits, counting);
+    let needed_by = needs_inspection(&limits, counting, reads_messages);
     if let (Some((setting, why)), Some(false)) = (needed_by, inspects) {
         let name = setting.name();
         reader.contradiction(
@@ -64,10 +73,13 @@ pub(super) fn read(reader: &mut Reader<'_>, auth_is_off: bool, counting: &Counti
 fn needs_inspection(
     limits: &RelayLimits,
     counting: &Counting,
+    reads_messages: bool,
 ) -> Option<(&'static Setting, &'static str)> {
     const NO_LIMIT: &str = "sockets that pass through natively can't be limited";
     const NO_HEARTBEAT: &str = "the gate can send nothing to sockets that pass through natively";
     const NO_END: &str = "the gate does not see when a socket that passes through natively ends";
+    const NO_MESSAGE: &str =
+        "the first message of a socket that passes through natively can't be read";
     let rows = [
         (&MAX_MESSAGE_BYTES, limits.message_bytes.is_some(), NO_LIMIT),
         (&MESSAGE_RATE, limits.message_rate.is_some(), NO_LIMIT),
@@ -86,6 +98,7 @@ fn needs_inspection(
             counting.user.max_sockets.is_some(),
             NO_END,
         ),
+        (&TOKEN_SOURCES, reads_messages, NO_MESSAGE),
     ];
     let mut needed = rows.into_iter().filter(|(_, needs, _)| *needs);
     needed.next().map(|(setting, _, why)| (setting, why))

@@ -114,7 +114,8 @@ fn add_everything(routes: &mut Table<Policy>, settings: &Settings) -> Vec<Config
     let policy = read_policy(&mut reader);
     check_parameters(&mut reader, policy.as_ref(), &everything);
     match reader.finish(policy) {
-        Ok(policy) => {
+        Ok(mut policy) => {
+            policy.prepare_trial();
             routes.add(&everything, policy).expect("the first route");
             Vec::new()
         }
@@ -211,6 +212,7 @@ fn add(
         }
     };
     share_key_sets(&mut policy, routes);
+    policy.prepare_trial();
     let Some(pattern) = pattern else {
         return Err(errors);
     };

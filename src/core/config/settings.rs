@@ -56,6 +56,10 @@ pub enum Form {
     Object,
     /// A JSON array of objects, as text or as an array of tables.
     Array,
+    /// From `0%` to `100%`.
+    Percentage,
+    /// `enforce`, `report`, or `enforce:` and a percentage.
+    Mode,
     /// Any other form, or the word `off`.
     OrOff(&'static Form),
 }
@@ -128,7 +132,8 @@ macro_rules! settings {
 
 use DefaultValue::{Described, Value};
 use Form::{
-    Array, Ban, Binding, Boolean, Choice, Count, Duration, List, Object, OrOff, Quota, Text, Url,
+    Array, Ban, Binding, Boolean, Choice, Count, Duration, List, Mode, Object, OrOff, Percentage,
+    Quota, Text, Url,
 };
 
 const NONE: DefaultValue = Described("none");
@@ -207,6 +212,16 @@ settings! {
         "Size of the longest token.";
     TOKEN_SOURCES: Var Route Other, List, Value("header,subprotocol"),
         "Where the gate looks for a token.";
+    FIRST_MESSAGE: Var Route Other, Choice(&["strip", "pass", "drop"]), Value("strip"),
+        "What the server gets of a first message that held the token: all but the token, all of it, or nothing.";
+    FIRST_MESSAGE_TIMEOUT: Var Route Other, Duration, Value("10s"),
+        "How long a client may take for its first message, where the token is in that.";
+    FIRST_MESSAGE_PROTOCOLS: Var Route Other, List, Described("the first that the client offers"),
+        "Subprotocols that may be answered before the server is asked, the best first.";
+    FIRST_MESSAGE_GREETING: Var Route Other, Text, NONE,
+        "A message that clients get at once, for those that wait for one before they send the token.";
+    UPSTREAM_GREETING: Var Route Other, Choice(&["drop", "pass"]), Value("drop"),
+        "Whether the server's own first message is dropped where FIRST_MESSAGE_GREETING took its place.";
     ON_TOKEN_CONFLICT: Var Route Other, Choice(&["refuse", "first"]), Value("refuse"),
         "Whether a request with different tokens in two places is refused, or the first of TOKEN_SOURCES decides.";
     REQUIRED_SCOPES: Var Route Decide, List, NONE,
@@ -274,8 +289,10 @@ settings! {
         "How a refused handshake is answered: with a status, or with a WebSocket that is closed at once with a code that scripts can read.";
     SECURITY_HEADERS: Var Route Other, Object, Value("{}"),
         "Changes to the security headers: a string replaces or adds one, null removes one of the defaults.";
-    MODE: Var Route Other, Choice(&["enforce"]), Value("enforce"),
-        "No other value exists in this version.";
+    MODE: Var Route Other, Mode, Value("enforce"),
+        "Whether refusals are carried out, only recorded (report), or carried out for a share of addresses (enforce:10%).";
+    LOG_ADMITTED: Var Route Other, Percentage, Value("100%"),
+        "Which share of admitted attempts leaves a line in the log. Refusals always do.";
 
     // The whole gate
     ROUTES: Var Global Other, Array, Described("none: one route `/*` with the global settings"),

@@ -7,11 +7,13 @@ use serde_json::{Map, Value};
 
 use crate::limits::ledger::{MAX_FAILURES, MAX_SOCKETS};
 use crate::limits::quota::{BanRule, Quota};
+use crate::policy::Mode;
 use crate::request::address::Ipv6Prefix;
 use crate::request::syntax;
-use crate::token::{self, Algorithm, Key, Source};
+use crate::token::{self, Algorithm, ClaimName, Key, Source};
 use crate::upstream::{is_gate_header, is_loopback};
 use crate::util::duration::{duration, positive_duration};
+use crate::util::share::Share;
 
 const MAX_KEYS: usize = 64;
 
@@ -46,6 +48,27 @@ pub(super) fn or_off<T>(
 pub(super) fn whole_number<T: FromStr>(text: &str) -> Option<T> {
     let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|_| is_number)
+}
+
+/// A percentage.
+pub(super) fn share(text: &str) -> Result<Share, String> {
+    Share::parse(text).ok_or_else(|| {
+        format!("{text:?} is not a percentage; write one from \"0%\" to \"100%\", like \"10%\"")
+    })
+}
+
+/// `enforce`, `report`, or `enforce:` and a percentage of addresses.
+pub(super) fn mode(text: &str) -> Result<Mode, String> {
+    let Some(percentage) = text.strip_prefix("enforce:") else {
+        let modes = [("enforce", Mode::Enforce), ("report", Mode::Report)];
+        return one_of(text, &modes).map_err(|problem| format!("{problem}, or \"enforce:10%\""));
+    };
+    let share = share(percentage)?;
+    match share {
+        Share::NONE => Err(format!("{text:?} enforces nothing; write \"report\"")),
+        Share::ALL => Err(format!("{text:?} enforces everything; write \"enforce\"")),
+        share => Ok(Mode::Canary(share)),
+    }
 }
 
 /// `<count>/<duration>`.
@@ -92,7 +115,8 @@ pub(super) fn ipv6_prefix(text: &str) -> Result<Ipv6Prefix, String> {
         .ok_or_else(|| format!("{text:?} is not a number from 32 to 128; write one like \"56\""))
 }
 
-/// `header`, `header:NAME`, `subprotocol`, `subprotocol:PREFIX`, `cookie:NAME` and `query:NAME`.
+/// `header`, `header:NAME`, `subprotocol`, `subprotocol:PREFIX`, `cookie:NAME`, `query:NAME` and
+/// `message:/POINTER`.
 pub(super) fn token_sources(entries: &[String]) -> Result<Vec<Source>, String> {
     let mut sources = Vec::new();
     for part in entries {
@@ -103,10 +127,14 @@ pub(super) fn token_sources(entries: &[String]) -> Result<Vec<Source>, String> {
             Some(("subprotocol", prefix)) if syntax::is_token(prefix) => token_prefix(prefix)?,
             Some(("cookie", name)) if syntax::is_token(name) => Source::Cookie(name.to_owned()),
             Some(("query", name)) if !name.is_empty() => Source::Query(name.to_owned()),
+            Some(("message", pointer)) if pointer.starts_with('/') => {
+                ClaimName::parse(pointer)?;
+                Source::Message(pointer.to_owned())
+            }
             _ => {
                 return Err(format!(
                     "{part:?} is not a token source; write header, header:NAME, subprotocol, \
-                     subprotocol:PREFIX, cookie:NAME or query:NAME"
+                     subprotocol:PREFIX, cookie:NAME, query:NAME or message:/POINTER"
                 ));
             }
         };

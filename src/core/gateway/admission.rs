@@ -1,15 +1,17 @@
 //! Step 9: quotas and sockets, what can be used once, and the registry.
 
+use super::apart;
 use super::attempt::{Attempt, Found};
 use super::checks::{Granted, Permitted, TokenHolder, Upgrade};
-use super::limits::Admission;
+use super::limits::{Admission, Lapses};
 use super::one_time::Bearer;
 use super::platform::{LedgerCall, Platform};
 use super::refresh::Refresher;
 use super::route_limit::{RouteCount, in_order};
 use crate::checks::handshake::Handshake;
 use crate::one_time::jti::TokenUse;
-use crate::policy::Counting;
+use crate::one_time::ticket::Ticket;
+use crate::policy::{Counting, Policy};
 use crate::record::Stage;
 use crate::response::reason::Rejection;
 use crate::token::Authenticated;
@@ -30,6 +32,9 @@ pub(super) struct Socket<'a> {
     pub found: Found<'a>,
     pub handshake: Handshake,
     pub authenticated: Authenticated,
+    /// Whether steps 7 and 9 accepted what the client showed, if it had to show anything. Otherwise
+    /// it is let through only because refusals are reported.
+    pub is_verified: bool,
 }
 
 impl<'a> Admitted<'a> {
@@ -44,20 +49,20 @@ impl<'a, P: Platform> Attempt<'a, P> {
         Ok(Admitted(match permitted.into_inner() {
             Granted::Upgrade(upgrade) => self.admit_upgrade(upgrade).await?,
             Granted::Ticket(holder) => {
-                self.admit_request(holder.found).await?;
+                apart(self.admit_request(holder.found)).await?;
                 Deed::IssueTicket(holder)
             }
             Granted::Refresh(refresher) => {
                 let TokenHolder {
                     found, identity, ..
                 } = &refresher.holder;
-                self.admit_request(found).await?;
+                apart(self.admit_request(found)).await?;
                 let policy = &found.route.policy;
                 if policy.one_time.rejects_replay {
                     let until = policy.one_time.accepted_until(identity);
                     let token_use = TokenUse::of(identity, until)?;
                     let counters = self.counters(&policy.counting);
-                    let lapses = counters.admit_once(token_use).await?;
+                    let lapses = apart(counters.admit_once(token_use)).await?;
                     self.record.note_lapses(lapses);
                 }
                 Deed::Refresh(refresher)
@@ -76,13 +81,67 @@ impl<'a, P: Platform> Attempt<'a, P> {
             bearer,
         } = upgrade;
         let policy = &found.route.policy;
-        let counters = self.counters(&policy.counting);
+        // What would have been refused before is counted against nobody.
+        if self.finding.is_none() {
+            let counted = self.count(found, &handshake, &bearer).await;
+            self.heed(counted)?;
+        }
+        let nobody = |credential| Authenticated {
+            credential,
+            ..Authenticated::default()
+        };
+        let (authenticated, is_verified) = match bearer {
+            Bearer::Verified { authenticated, .. } => (authenticated, true),
+            Bearer::Ticket { ticket, beside } => {
+                let redeemed = apart(self.redeem(found, &ticket)).await.map(Some);
+                let credential = Some(ticket.credential().with(beside));
+                match self.heed_or(redeemed, || None)? {
+                    Some(spent) => (
+                        Authenticated {
+                            credential,
+                            ..spent
+                        },
+                        true,
+                    ),
+                    None => (nobody(credential), false),
+                }
+            }
+            Bearer::Unverified(credential) => (nobody(credential), false),
+        };
+        if self.finding.is_none() {
+            let used = apart(self.use_once(policy, &authenticated)).await;
+            self.heed(used)?;
+        }
+        let registered = apart(self.register(found, &authenticated)).await;
+        self.heed(registered)?;
+        // Last of all: nobody whom another check refuses may close somebody's socket.
+        if !self.reservations.ledgers.full.is_empty() {
+            self.enter(Stage::Counters);
+            apart(self.replace_oldest(policy)).await?;
+        }
+        Ok(Deed::Forward(Socket {
+            found,
+            handshake,
+            authenticated,
+            is_verified,
+        }))
+    }
+
+    /// Counts an upgrade by its address, its user if that is known, and its route.
+    async fn count(
+        &mut self,
+        found: Found<'a>,
+        handshake: &Handshake,
+        bearer: &Bearer,
+    ) -> Result<(), Rejection> {
+        let counting = self.counting(&found.route.policy);
+        let counters = self.counters(counting);
         let key = handshake.key;
-        let mut calls = self.address_calls(&policy.counting, Admission::Socket { key });
+        let mut calls = self.address_calls(counting, Admission::Socket { key });
         let ledgers = &mut self.reservations.ledgers;
         if let Bearer::Verified {
             user: Some(user), ..
-        } = &bearer
+        } = bearer
         {
             calls.push(counters.user_call(user.clone(), ledgers));
         }
@@ -93,48 +152,70 @@ impl<'a, P: Platform> Attempt<'a, P> {
         if let RouteCount::Uncounted(failure) = of_route {
             self.record.note_lapses(counters.lapse(failure)?);
         }
+        Ok(())
+    }
 
-        let authenticated = match bearer {
-            Bearer::Verified { authenticated, .. } => authenticated,
-            Bearer::Ticket { ticket, beside } => {
-                let bounds = self.bounds(found);
-                let spent = counters
-                    .spend(
-                        &ticket,
-                        beside,
-                        (&bounds, policy.one_time.ticket_binding),
-                        self.record,
-                    )
-                    .await?;
-                self.permits_forwarding(found, &spent)?;
-                self.enter(Stage::Counters);
-                if let Some(user) = policy.counting.user_ledger(&spent)? {
-                    self.check_user(&policy.counting, &user)?;
-                    let ledgers = &mut self.reservations.ledgers;
-                    let call = counters.user_call(user, ledgers);
-                    let lapses = counters.ask(&[call], ledgers).await?;
-                    self.record.note_lapses(lapses);
-                }
-                spent
+    /// Spends a ticket, and does for its owner what was done for the owner of a token before.
+    async fn redeem(
+        &mut self,
+        found: Found<'a>,
+        ticket: &Ticket,
+    ) -> Result<Authenticated, Rejection> {
+        let counting = self.counting(&found.route.policy);
+        let counters = self.counters(counting);
+        let bounds = self.bounds(found);
+        let bounds = (&bounds, found.route.policy.one_time.ticket_binding);
+        let spent = counters.spend(ticket, bounds, self.record).await?;
+        let verdict = self.permits_forwarding(found, &spent);
+        self.heed(verdict)?;
+        self.enter(Stage::Counters);
+        let user = self.heed_or(counting.user_ledger(&spent), || None)?;
+        if let Some(user) = user {
+            self.check_user(counting, &user)?;
+            if self.finding.is_none() {
+                let ledgers = &mut self.reservations.ledgers;
+                let call = counters.user_call(user, ledgers);
+                let asked = counters.ask(&[call], ledgers).await;
+                let lapses = self.heed_or(asked, Lapses::new)?;
+                self.record.note_lapses(lapses);
             }
+        }
+        Ok(spent)
+    }
+
+    /// Takes the slots of the oldest sockets, where `ON_FULL` says so. Where refusals are only
+    /// reported nobody is closed.
+    async fn replace_oldest(&mut self, policy: &'a Policy) -> Result<(), Rejection> {
+        let counters = self.counters(self.counting(policy));
+        let ledgers = &mut self.reservations.ledgers;
+        let lapses = if self.only_reports {
+            let full = ledgers.full.drain(..);
+            full.map(|call| {
+                format!(
+                    "ON_FULL would have closed the oldest socket of {}",
+                    call.scope
+                )
+            })
+            .collect()
+        } else {
+            counters.replace_oldest(ledgers).await?
         };
-        if let Some(token_use) = policy.token_use(&authenticated)? {
+        self.record.note_lapses(lapses);
+        Ok(())
+    }
+
+    /// Uses up the `jti` of a token, where it is admitted once.
+    async fn use_once(
+        &mut self,
+        policy: &'a Policy,
+        authenticated: &Authenticated,
+    ) -> Result<(), Rejection> {
+        if let Some(token_use) = policy.token_use(authenticated)? {
+            let counters = self.counters(self.counting(policy));
             let lapses = counters.admit_once(token_use).await?;
             self.record.note_lapses(lapses);
         }
-        self.register(found, &authenticated).await?;
-        // Last of all: nobody whom another check refuses may close somebody's socket.
-        if !self.reservations.ledgers.full.is_empty() {
-            self.enter(Stage::Counters);
-            let ledgers = &mut self.reservations.ledgers;
-            let lapses = counters.replace_oldest(ledgers).await?;
-            self.record.note_lapses(lapses);
-        }
-        Ok(Deed::Forward(Socket {
-            found,
-            handshake,
-            authenticated,
-        }))
+        Ok(())
     }
 
     /// Counts a request to an endpoint against its address.

@@ -8,6 +8,7 @@ use super::route_limit::RouteReservation;
 use crate::limits::ledger::Operation;
 use crate::policy::{Counting, Policy};
 use crate::record::{Record, Stage};
+use crate::relay::first_message::Opened;
 use crate::request::Request;
 use crate::request::address::AddressKey;
 use crate::response::reason::{Reason, Rejection};
@@ -25,10 +26,16 @@ pub(super) struct Attempt<'a, P: Platform> {
     /// For the log alone: nothing is decided by it.
     pub record: &'a mut Record,
     pub reservations: Reservations<P::Channel>,
+    /// What was decided of the first message, where the client has its answer already.
+    pub opened: Option<Opened>,
     /// Whether it counts as an attempt of its address: once its token is looked at.
     pub is_attempt: bool,
     /// Whether the ledger of its address was asked to admit it, and counted it then.
     pub is_counted: bool,
+    /// Whether refusals are only reported, where the request can be forwarded in spite of them.
+    pub only_reports: bool,
+    /// The first refusal that was only reported: what would have ended the attempt.
+    pub finding: Option<Rejection>,
 }
 
 /// What objects hold for an attempt until it is decided. It is committed when the attempt goes on
@@ -63,6 +70,10 @@ impl<'a, P: Platform> Attempt<'a, P> {
         place: &'a Place<'a>,
         record: &'a mut Record,
     ) -> Self {
+        let only_reports = place.only_reports(request.address);
+        if only_reports {
+            record.mode = "report";
+        }
         Self {
             gate,
             platform,
@@ -70,9 +81,44 @@ impl<'a, P: Platform> Attempt<'a, P> {
             place,
             record,
             reservations: Reservations::default(),
+            opened: None,
             is_attempt: false,
             is_counted: false,
+            only_reports,
+            finding: None,
         }
+    }
+
+    /// Takes the verdict of a check. Where refusals are only reported, a refusal is noted and the
+    /// attempt goes on.
+    pub fn heed(&mut self, verdict: Result<(), Rejection>) -> Result<(), Rejection> {
+        self.heed_or(verdict, || ())
+    }
+
+    /// Takes the verdict of a check that finds something. In spite of a refusal that is only
+    /// reported the attempt goes on, with `otherwise` in place of what was to be found.
+    pub fn heed_or<T>(
+        &mut self,
+        verdict: Result<T, Rejection>,
+        otherwise: impl FnOnce() -> T,
+    ) -> Result<T, Rejection> {
+        match verdict {
+            Err(rejection) if self.only_reports && rejection.reason.is_only_reported() => {
+                self.record.note_finding(&rejection);
+                // It would have got no further, so it holds nothing.
+                self.reservations.ledgers.channels.clear();
+                self.reservations.ledgers.full.clear();
+                self.finding.get_or_insert(rejection);
+                Ok(otherwise())
+            }
+            verdict => verdict,
+        }
+    }
+
+    /// How this attempt is counted on a route.
+    pub fn counting(&self, policy: &'a Policy) -> &'a Counting {
+        let trial = policy.trial.as_ref().filter(|_| self.only_reports);
+        trial.unwrap_or(&policy.counting)
     }
 
     /// Notes for the log which step the attempt reached.
@@ -94,9 +140,13 @@ impl<'a, P: Platform> Attempt<'a, P> {
         }
     }
 
-    /// The attempt goes on to the server: what was reserved for it is used.
+    /// The attempt goes on to the server: what was reserved for it is used. If it would have been
+    /// refused, only its registration is.
     pub fn commit(&mut self) -> Vec<<P as Channels>::Channel> {
-        self.reservations.commit()
+        match self.finding {
+            None => self.reservations.commit(),
+            Some(_) => std::mem::take(&mut self.reservations.ledgers.channels),
+        }
     }
 
     /// Ends the attempt: gives back what was reserved and not committed, and tells the ledger of
@@ -112,10 +162,11 @@ impl<'a, P: Platform> Attempt<'a, P> {
             self.platform
                 .run_in_background(BackgroundTask::Ledger(call));
         }
-        let Some(counting) = self.gate.counting(self.place) else {
+        let Some(counting) = self.place_counting() else {
             return;
         };
-        let reason = result.as_ref().err().map(|rejection| &rejection.reason);
+        let refusal = self.finding.as_ref().or(result.as_ref().err());
+        let reason = refusal.map(|rejection| &rejection.reason);
         let limits = counting.address.limits;
         let is_failure = limits.ban.is_some()
             && reason.is_some_and(Reason::counts_towards_ban)
@@ -135,15 +186,25 @@ impl<'a, P: Platform> Attempt<'a, P> {
         };
         if let Some(operation) = operation {
             let call = counting.call_address(address, operation, now);
-            let task = match result {
-                Err(rejection) if is_failure => {
+            let task = match refusal {
+                Some(rejection) if is_failure => {
                     let mut record = Box::new(self.record.clone());
-                    record.note_refusal(rejection);
+                    if !self.only_reports {
+                        record.note_refusal(rejection);
+                    }
                     BackgroundTask::Failure { call, record }
                 }
                 _ => BackgroundTask::Ledger(call),
             };
             self.platform.run_in_background(task);
+        }
+    }
+
+    /// How this attempt is counted where it was made; `None` without a sound configuration.
+    fn place_counting(&self) -> Option<&'a Counting> {
+        match self.place.route() {
+            Some((_, route)) => Some(self.counting(&route.policy)),
+            None => self.gate.counting(self.place),
         }
     }
 

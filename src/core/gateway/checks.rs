@@ -1,6 +1,7 @@
 //! Steps 4 to 8 for everybody who shows a credential: for a socket, a ticket or a refresh, or as an
 //! administrator.
 
+use super::apart;
 use super::attempt::{Attempt, Found};
 use super::dispatch::Place;
 use super::gate::Gate;
@@ -121,7 +122,8 @@ impl<'a, P: Platform> Attempt<'a, P> {
                     PlainHttp::Proxy => Form::Plain(found),
                     PlainHttp::Reject => {
                         let cause = "Upgrade does not name websocket";
-                        return Err(Reason::UpgradeRequired.because(cause));
+                        self.heed(Err(Reason::UpgradeRequired.because(cause)))?;
+                        Form::Plain(found)
                     }
                 }
             }
@@ -149,7 +151,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
         if let Some(found) = form.found() {
             self.enter(Stage::Origin);
             let origin = self.request.headers.get("origin");
-            found.route.policy.origins.check(origin.as_deref())?;
+            self.heed(found.route.policy.origins.check(origin.as_deref()))?;
         }
         Ok(OriginChecked(()))
     }
@@ -171,13 +173,13 @@ impl<'a, P: Platform> Attempt<'a, P> {
                 Claimant::Upgrade { found, .. }
                 | Claimant::Ticket(found)
                 | Claimant::Refresh(found),
-            ) => &found.route.policy.counting,
+            ) => self.counting(&found.route.policy),
         };
         let address = self.address(counting);
         let now = self.platform.now();
-        self.gate.check_address(counting, address, now)?;
+        self.heed(self.gate.check_address(counting, address, now))?;
         if let Form::Credential(Claimant::Upgrade { found, .. }) = form {
-            self.gate.check_route(counting, &found.route.pattern, now)?;
+            self.heed(self.gate.check_route(counting, &found.route.pattern, now))?;
         }
         Ok(KnownChecked(()))
     }
@@ -185,15 +187,23 @@ impl<'a, P: Platform> Attempt<'a, P> {
     /// Step 7: the token, or what is shown in its place.
     pub async fn check_token(&mut self, claimant: Claimant<'a>) -> Result<Caller<'a>, Rejection> {
         self.enter(Stage::Token);
-        self.is_attempt = true;
+        // What would have been refused before is no attempt.
+        self.is_attempt = self.finding.is_none();
         Ok(match claimant {
-            Claimant::Upgrade { found, handshake } => {
-                let bearer = self.identify(&found.route.policy, &handshake).await?;
+            Claimant::Upgrade {
+                found,
+                mut handshake,
+            } => {
+                let policy = &found.route.policy;
+                let identified = self.identify(found, &mut handshake).await;
+                let request = self.request;
+                let unverified = || Bearer::Unverified(policy.unaccepted(request, &handshake));
+                let bearer = self.heed_or(identified, unverified)?;
                 if let Bearer::Verified {
                     user: Some(user), ..
                 } = &bearer
                 {
-                    self.check_user(&found.route.policy.counting, user)?;
+                    self.check_user(self.counting(policy), user)?;
                 }
                 Caller::Upgrade(Upgrade {
                     found,
@@ -202,10 +212,10 @@ impl<'a, P: Platform> Attempt<'a, P> {
                 })
             }
             Claimant::Ticket(found) => {
-                Caller::Ticket(self.check_plain_token(found, Freshness::Cached).await?)
+                Caller::Ticket(apart(self.check_plain_token(found, Freshness::Cached)).await?)
             }
             Claimant::Refresh(found) => {
-                Caller::Refresh(self.check_plain_token(found, Freshness::Current).await?)
+                Caller::Refresh(apart(self.check_plain_token(found, Freshness::Current)).await?)
             }
             Claimant::Administration(token) => {
                 token.check(self.request)?;
@@ -220,8 +230,8 @@ impl<'a, P: Platform> Attempt<'a, P> {
     pub fn check_user(&mut self, counting: &Counting, ledger: &str) -> Result<(), Rejection> {
         let reached = self.record.stage;
         self.enter(Stage::Known);
-        self.gate
-            .check_user(counting, ledger, self.platform.now())?;
+        let known = self.gate.check_user(counting, ledger, self.platform.now());
+        self.heed(known)?;
         self.enter(reached);
         Ok(())
     }
@@ -236,7 +246,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
         let Some(authentication) = &policy.authentication else {
             return Err(Reason::NoRoute.because("the route has no tokens"));
         };
-        let runtime = self.token_runtime(&policy.counting, Admission::Request);
+        let runtime = self.token_runtime(policy, Admission::Request);
         let afresh = freshness == Freshness::Current;
         let verdict = authentication
             .check_plain(&runtime, self.request, afresh)
@@ -263,7 +273,8 @@ impl<'a, P: Platform> Attempt<'a, P> {
         Ok(Permitted(match caller {
             Caller::Upgrade(upgrade) => {
                 if let Bearer::Verified { authenticated, .. } = &upgrade.bearer {
-                    self.permits_forwarding(upgrade.found, authenticated)?;
+                    let verdict = self.permits_forwarding(upgrade.found, authenticated);
+                    self.heed(verdict)?;
                 }
                 Granted::Upgrade(upgrade)
             }

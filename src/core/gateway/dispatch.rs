@@ -1,8 +1,9 @@
 //! What a request asks for: an endpoint of the gate, or a route.
 
 use crate::admin::{self, AdminToken};
-use crate::policy::{Policy, Route, Site};
+use crate::policy::{Mode, Policy, Route, Site};
 use crate::request::Request;
+use crate::request::address::ClientAddress;
 use crate::request::path::AmbiguousPath;
 use crate::request::percent;
 use crate::routing::table::{Match, Miss};
@@ -36,6 +37,21 @@ pub enum Place<'a> {
 }
 
 impl<'a> Place<'a> {
+    /// Whether refusals of this client are only reported. Endpoints of the gate always enforce.
+    pub(super) fn only_reports(&self, address: ClientAddress) -> bool {
+        match self {
+            Self::Route(found) => {
+                let policy = &found.route.policy;
+                // Most gates have no canary, and need no key for it.
+                policy.mode != Mode::Enforce
+                    && policy
+                        .mode
+                        .only_reports(address.key(policy.counting.ipv6_prefix))
+            }
+            _ => false,
+        }
+    }
+
     /// The route whose settings apply, and its index.
     pub fn route(&self) -> Option<(usize, &'a Route)> {
         match self {

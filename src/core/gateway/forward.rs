@@ -7,8 +7,9 @@ use super::permit::Permit;
 use super::platform::Platform;
 use crate::policy::Policy;
 use crate::record::{Outcome, Stage};
+use crate::relay::first_message::Opened;
 use crate::relay::{RelayMode, SocketLimits};
-use crate::response::reason::Rejection;
+use crate::response::reason::{Reason, Rejection};
 use crate::token::Authenticated;
 use crate::upstream::assertion::Assertion;
 use crate::upstream::{Facts, Forward, Offer};
@@ -21,11 +22,20 @@ impl<'a, P: Platform> Attempt<'a, P> {
             found,
             handshake,
             authenticated,
+            is_verified,
         } = permit.into_inner();
         let policy = &found.route.policy;
-        let changes = self.upstream_headers(found, &authenticated)?;
+        let changes = match self.upstream_headers(found, &authenticated) {
+            _ if !is_verified => self.unchecked_headers(found)?,
+            // What is lacking was reported before.
+            Err(_) if self.finding.is_some() => self.unchecked_headers(found)?,
+            changes => changes?,
+        };
         let channels = self.commit();
-        let offer = Offer::new(handshake, &authenticated);
+        let mut offer = Offer::new(handshake, &authenticated);
+        let opened = self.opened.take();
+        // Only what the client was answered with already.
+        offer.is_changed |= opened.is_some();
         let mut forward = Forward::upgrade(
             policy.upstream.destination(&found.parameters),
             policy.upstream_timeout,
@@ -47,14 +57,26 @@ impl<'a, P: Platform> Attempt<'a, P> {
         forward.change(changes);
         let sent = self.platform.forward(&forward).await;
         let (reply, upstream) = sent.map_err(|failure| policy.upstream.explain(failure.into()))?;
-        match reply.judge(&offer) {
+        let judged = reply.judge(&offer).and_then(|protocol| match &opened {
+            Some(Opened {
+                protocol: answered @ Some(_),
+                ..
+            }) if *answered != protocol => Err(Reason::UpstreamRefused
+                .because("the upstream did not choose the subprotocol that the client was answered")
+                .by("FIRST_MESSAGE_PROTOCOLS")),
+            _ => Ok(protocol),
+        });
+        match judged {
             Ok(protocol) => {
                 self.record.outcome = Outcome::Admitted;
                 Ok(Passage::Socket {
                     upstream,
                     protocol,
-                    limits: policy.limits(&authenticated, &offer, self.platform.now()),
+                    limits: policy
+                        .limits(&authenticated, &offer, self.platform.now())
+                        .map(|limits| limits.reported(self.only_reports)),
                     channels,
+                    opened,
                 })
             }
             Err(rejection) => {
@@ -80,14 +102,23 @@ impl<'a, P: Platform> Attempt<'a, P> {
         policy.upstream_headers.fill(&facts)
     }
 
-    /// A plain request on a route that proxies them. No check is made beyond step 4.
-    pub async fn forward_plain(&mut self, found: Found<'_>) -> Result<Passage<P>, Rejection> {
-        self.enter(Stage::Forward);
+    /// What `UPSTREAM_HEADERS` makes of a request from nobody knows whom: neither claims nor secrets.
+    fn unchecked_headers(
+        &self,
+        found: Found<'a>,
+    ) -> Result<Vec<(&'a str, Option<String>)>, Rejection> {
         let policy = &found.route.policy;
         let to = policy.upstream.destination(&found.parameters);
         let nobody = Authenticated::default();
         let facts = Facts::of(&nobody, &found.parameters, &to, &self.request.url);
-        let changes = policy.upstream_headers.fill_unchecked(&facts)?;
+        policy.upstream_headers.fill_unchecked(&facts)
+    }
+
+    /// A plain request on a route that proxies them. No check is made beyond step 4.
+    pub async fn forward_plain(&mut self, found: Found<'a>) -> Result<Passage<P>, Rejection> {
+        self.enter(Stage::Forward);
+        let policy = &found.route.policy;
+        let changes = self.unchecked_headers(found)?;
         let mut forward = Forward::plain(
             policy.upstream.destination(&found.parameters),
             policy.upstream_timeout,

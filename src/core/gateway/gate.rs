@@ -68,6 +68,13 @@ impl Gate {
         request.address.key(prefix.unwrap_or_default())
     }
 
+    /// Whether an admission there is logged, by a point that is drawn for it evenly from all
+    /// numbers: `LOG_ADMITTED`.
+    pub fn samples(&self, place: &Place<'_>, drawn: u64) -> bool {
+        let share = place.route().map(|(_, route)| route.policy.log_admitted);
+        share.is_none_or(|share| share.contains(drawn))
+    }
+
     /// How attempts are counted at that place; `None` without a sound configuration.
     pub(super) fn counting<'a>(&'a self, place: &Place<'a>) -> Option<&'a Counting> {
         let site = self.site.as_ref().ok()?;

@@ -2,10 +2,11 @@
 //! step 9, and what their answers mean.
 
 use std::borrow::Cow;
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use futures_util::stream::FuturesOrdered;
+use futures_util::future::maybe_done;
 
 use super::gate::Gate;
 use super::platform::{LedgerCall, ObjectReply, Platform};
@@ -68,7 +69,7 @@ impl Gate {
         address: AddressKey,
         now: Timestamp,
     ) -> Result<(), Rejection> {
-        let ledger = ledger_of_address(address);
+        let ledger = counting.object_name(ledger_of_address(address));
         let known = self.known.borrow();
         if counting.address.limits.ban.is_some()
             && let Some(left) = known.ban(&ledger, now)
@@ -201,9 +202,19 @@ impl<P: Platform> Counters<'_, P> {
     ) -> Result<Lapses, Rejection> {
         let mut lapses = Lapses::default();
         let questions = calls.iter().map(|call| self.platform.ask_ledger(call));
-        let mut answers: FuturesOrdered<_> = questions.collect();
-        for call in calls {
-            let ObjectReply { answer, channel } = answers.next().await.expect("one for each call");
+        let mut questions: Vec<_> = questions.map(|one| Box::pin(maybe_done(one))).collect();
+        for (at, call) in calls.iter().enumerate() {
+            let ObjectReply { answer, channel } = poll_fn(|task| {
+                for question in &mut questions[at..] {
+                    // Those behind the awaited one go on meanwhile, and keep their answers.
+                    let _ = question.as_mut().poll(task);
+                }
+                questions[at]
+                    .as_mut()
+                    .take_output()
+                    .map_or(Poll::Pending, Poll::Ready)
+            })
+            .await;
             held.channels.extend(channel);
             match answer {
                 Ok(answer) => {
@@ -390,7 +401,7 @@ impl Counting {
         operation: Operation,
         now: Timestamp,
     ) -> LedgerCall {
-        let ledger = ledger_of_address(address);
+        let ledger = self.object_name(ledger_of_address(address));
         self.call(LimitScope::Address, &self.address, ledger, operation, now)
     }
 
@@ -410,7 +421,8 @@ impl Counting {
         let Some(identity) = identity.filter(|_| self.user.needs_a_ledger()) else {
             return Ok(None);
         };
-        ledger_of_user(identity).map(Some).ok_or_else(|| {
+        let ledger = ledger_of_user(identity).map(|ledger| self.object_name(ledger));
+        ledger.map(Some).ok_or_else(|| {
             Reason::TokenUnusable.because("the token names no subject, by which users are counted")
         })
     }
@@ -434,7 +446,7 @@ impl Counting {
                 now,
             },
             timeout: self.timeout,
-            ends_when_lost: self.on_failure == FailurePolicy::Reject,
+            ends_when_lost: self.on_failure == FailurePolicy::Reject && !self.is_trial,
         }
     }
 }

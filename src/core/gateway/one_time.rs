@@ -3,14 +3,15 @@
 use super::attempt::{Attempt, Found};
 use super::limits::{Admission, Counters, Lapses};
 use super::platform::{OneTimeCall, Platform};
-use super::token::{Obstacle, Progress, TokenRuntime};
+use super::token::{CountRule, Obstacle, Progress, TokenRuntime};
 use crate::checks::handshake::Handshake;
 use crate::checks::origin::Origin;
 use crate::one_time::jti::TokenUse;
 use crate::one_time::store::{StoreRequest, StoreResponse};
 use crate::one_time::ticket::{Binding, Bounds, Grant, Ticket};
-use crate::policy::{Counting, Policy};
+use crate::policy::Policy;
 use crate::record::{Record, Stage};
+use crate::request::Request;
 use crate::response::reason::{Reason, Rejection};
 use crate::token::{Authenticated, Credential, TokenConflict, Verdict};
 use crate::util::time::Timestamp;
@@ -28,6 +29,8 @@ pub(super) enum Bearer {
         /// A token that was sent along and does not count.
         beside: Option<Credential>,
     },
+    /// Nobody is known, which is only reported. No server may see what was shown.
+    Unverified(Option<Credential>),
 }
 
 impl<'a, P: Platform> Attempt<'a, P> {
@@ -36,9 +39,10 @@ impl<'a, P: Platform> Attempt<'a, P> {
     /// decide. A ticket comes before all tokens then: no browser sends it by itself.
     pub async fn identify(
         &mut self,
-        policy: &'a Policy,
-        handshake: &Handshake,
+        found: Found<'a>,
+        handshake: &mut Handshake,
     ) -> Result<Bearer, Rejection> {
+        let policy = &found.route.policy;
         let Some(authentication) = &policy.authentication else {
             return Ok(Bearer::Verified {
                 authenticated: Authenticated::default(),
@@ -56,16 +60,22 @@ impl<'a, P: Platform> Attempt<'a, P> {
             return Ok(Bearer::Ticket { ticket, beside });
         }
         let key = handshake.key;
-        let runtime = self.token_runtime(&policy.counting, Admission::Socket { key });
-        let credential = authentication.find(self.request, protocols);
+        let runtime = self.token_runtime(policy, Admission::Socket { key });
+        let mut credential = authentication.find(self.request, protocols);
+        if let (Ok(None), Some(awaited)) = (&credential, &policy.first_message) {
+            let message = self.await_first_message(found, handshake, authentication, awaited);
+            // In a box, so that no other upgrade carries it along.
+            credential = Ok(Box::pin(message).await?);
+        }
         let verdict = authentication.check(&runtime, credential).await;
         let authenticated = self.take_verdict(verdict, runtime.into_progress())?;
         if let Some(identity) = &authenticated.identity {
             self.record.note_identity(identity);
         }
         // A token that can't be admitted at all is refused before any object is asked.
-        policy.token_use(&authenticated)?;
-        let user = policy.counting.user_ledger(&authenticated)?;
+        self.heed(policy.token_use(&authenticated).map(drop))?;
+        let user = self.counting(policy).user_ledger(&authenticated);
+        let user = self.heed_or(user, || None)?;
         Ok(Bearer::Verified {
             authenticated,
             user,
@@ -73,12 +83,15 @@ impl<'a, P: Platform> Attempt<'a, P> {
     }
 
     /// The runtime that verifies the token of this attempt.
-    pub fn token_runtime(
-        &self,
-        counting: &'a Counting,
-        admission: Admission,
-    ) -> TokenRuntime<'a, P> {
-        TokenRuntime::new(self.counters(counting), self.address(counting), admission)
+    pub fn token_runtime(&self, policy: &'a Policy, admission: Admission) -> TokenRuntime<'a, P> {
+        let counting = self.counting(policy);
+        let rule = match (self.only_reports, &self.finding) {
+            (false, _) => CountRule::Enforced,
+            (true, None) => CountRule::Reported,
+            (true, Some(_)) => CountRule::Waived,
+        };
+        let counters = self.counters(counting);
+        TokenRuntime::new(counters, self.address(counting), admission, rule)
     }
 
     /// Takes what verification found, and what was done on the way to a provider.
@@ -91,11 +104,18 @@ impl<'a, P: Platform> Attempt<'a, P> {
             is_counted,
             held,
             lapses,
+            reported,
             obstacle,
         } = progress;
         self.is_counted |= is_counted;
         self.reservations.ledgers.channels.extend(held.channels);
         self.record.note_lapses(lapses);
+        if let Some(rejection) = reported {
+            let reached = self.record.stage;
+            self.enter(Stage::Counters);
+            self.heed(Err(rejection))?;
+            self.enter(reached);
+        }
         let result = self.record.note_verdict(verdict);
         match (obstacle, result) {
             (Obstacle::Refused(rejection), _) => {
@@ -121,6 +141,18 @@ impl<'a, P: Platform> Attempt<'a, P> {
 }
 
 impl Policy {
+    /// What an upgrade showed whose token or ticket is not accepted, with every place of it.
+    pub(super) fn unaccepted(
+        &self,
+        request: &Request<'_>,
+        handshake: &Handshake,
+    ) -> Option<Credential> {
+        let sources = self.authentication.iter().flat_map(|it| &it.sources);
+        let ticket = self.one_time.ticket_ttl.map(|_| Ticket::source());
+        let sources: Vec<_> = sources.cloned().chain(ticket).collect();
+        Credential::unaccepted(&sources, request, &handshake.protocols)
+    }
+
     /// The one admission of a token, where `jti`s are admitted once.
     pub(super) fn token_use(
         &self,
@@ -140,7 +172,6 @@ impl<P: Platform> Counters<'_, P> {
     pub async fn spend(
         &self,
         ticket: &Ticket,
-        beside: Option<Credential>,
         (bounds, binding): (&Bounds, Binding),
         record: &mut Record,
     ) -> Result<Authenticated, Rejection> {
@@ -162,14 +193,15 @@ impl<P: Platform> Counters<'_, P> {
         Ok(Authenticated {
             identity: Some(grant.identity),
             token: Some(grant.token),
-            credential: Some(ticket.credential().with(beside)),
+            // The caller knows where it was, and what was beside it.
+            credential: None,
         })
     }
 
     /// Admits a `jti` once, or does what the failure policy says.
     pub async fn admit_once(&self, token_use: TokenUse) -> Result<Lapses, Rejection> {
         let call = OneTimeCall {
-            name: token_use.name,
+            name: self.counting.object_name(token_use.name),
             request: StoreRequest::keep(token_use.until, String::new()),
             timeout: self.counting.timeout,
         };

@@ -2,6 +2,7 @@
 
 use super::platform::{Channels, Upstreams};
 use crate::relay::SocketLimits;
+use crate::relay::first_message::Opened;
 
 /// What a request that was not refused is answered with.
 pub enum Passage<P: Upstreams + Channels> {
@@ -14,6 +15,8 @@ pub enum Passage<P: Upstreams + Channels> {
         limits: Option<SocketLimits>,
         /// Held while the socket lives.
         channels: Vec<P::Channel>,
+        /// For a client that has its answer already.
+        opened: Option<Opened>,
     },
     /// The server's response to a plain request.
     Plain { upstream: P::Upstream },

@@ -26,6 +26,7 @@ pub trait Platform:
     + OneTimeObjects
     + Registry
     + Upstreams
+    + FirstMessages
     + Body
     + Background
 {
@@ -42,6 +43,7 @@ impl<T> Platform for T where
         + OneTimeObjects
         + Registry
         + Upstreams
+        + FirstMessages
         + Body
         + Background
 {
@@ -121,6 +123,51 @@ pub trait Upstreams {
 
     /// Drops a response that is not passed on, so that the server keeps nothing open for it.
     fn discard(&self, upstream: Self::Upstream);
+}
+
+/// Sockets that are opened before their server is known.
+pub trait FirstMessages {
+    /// Answers the client with an open socket and returns its first message. What it sends after
+    /// that is held until the journey ends.
+    fn first_message(
+        &self,
+        opening: &Opening<'_>,
+    ) -> impl Future<Output = Result<FirstText, NoFirstMessage>>;
+}
+
+/// How a socket is opened before its server is known.
+#[derive(Debug, Clone, Copy)]
+pub struct Opening<'a> {
+    /// The number of the route, whose security headers are set.
+    pub route: usize,
+    pub is_tls: bool,
+    /// The address as the record has it. The number of its sockets is limited.
+    pub address: &'a str,
+    pub request_id: &'a str,
+    /// The subprotocol to answer with.
+    pub protocol: Option<&'a str>,
+    /// What the client is sent first.
+    pub greeting: Option<&'a str>,
+    pub max_bytes: usize,
+    pub timeout: Duration,
+}
+
+/// A first message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FirstText {
+    Text(String),
+    Binary,
+}
+
+/// Why there is no first message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoFirstMessage {
+    /// The socket was not opened.
+    TooManyOfAddress,
+    TooMany,
+    TimedOut,
+    TooLong,
+    Left,
 }
 
 /// The body of the request.

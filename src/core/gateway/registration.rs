@@ -13,7 +13,7 @@ use crate::response::reason::{Reason, Rejection};
 use crate::token::{Authenticated, Identity, TokenDigest};
 use crate::util::time::Timestamp;
 
-impl<P: Platform> Attempt<'_, P> {
+impl<'a, P: Platform> Attempt<'a, P> {
     /// A socket as the registry knows it.
     pub fn socket_entry(
         &self,
@@ -48,7 +48,7 @@ impl<P: Platform> Attempt<'_, P> {
     /// Asks the registry about an upgrade, where that is needed.
     pub async fn register(
         &mut self,
-        found: Found<'_>,
+        found: Found<'a>,
         authenticated: &Authenticated,
     ) -> Result<(), Rejection> {
         let identity = authenticated.identity.as_ref();
@@ -66,13 +66,14 @@ impl<P: Platform> Attempt<'_, P> {
             return Ok(());
         }
         self.enter(Stage::Registry);
-        let counters = self.counters(&policy.counting);
+        let counters = self.counters(self.counting(policy));
         let registration = Registration {
             shard,
             entry: self.socket_entry(found, identity, authenticated.token.as_ref()),
             with_channel: registering.is_held
                 && (registering.judging == Judging::Always || may_expire),
-            ends_when_lost: policy.counting.on_registry_failure == FailurePolicy::Reject,
+            ends_when_lost: policy.counting.on_registry_failure == FailurePolicy::Reject
+                && !self.only_reports,
             timeout: policy.counting.timeout,
         };
         let ObjectReply { answer, channel } = self.platform.register(&registration).await;

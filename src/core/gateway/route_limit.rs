@@ -48,11 +48,14 @@ impl Gate {
         route: &str,
         now: Timestamp,
     ) -> Result<(), Rejection> {
+        let Some(quota) = counting.route else {
+            return Ok(());
+        };
+        let name = counting.object_name(route.to_owned());
         let holders = self.holders.borrow();
-        let wait = holders.get(route).and_then(|holder| holder.wait(now));
-        match (counting.route, wait) {
-            (Some(quota), Some(wait)) => Err(limited(LimitScope::Route, quota, wait, now, KNOWN)),
-            _ => Ok(()),
+        match holders.get(&name).and_then(|holder| holder.wait(now)) {
+            Some(wait) => Err(limited(LimitScope::Route, quota, wait, now, KNOWN)),
+            None => Ok(()),
         }
     }
 
@@ -125,7 +128,8 @@ impl<P: Platform> Counters<'_, P> {
         let Some(quota) = self.counting.route else {
             return Ok(RouteCount::Counted);
         };
-        let (pattern, timeout) = (&route.pattern, self.counting.timeout);
+        let pattern = &self.counting.object_name(route.pattern.clone());
+        let timeout = self.counting.timeout;
         let taken = |admission| {
             let route = pattern.clone();
             RouteReservation::Taken(Taken {

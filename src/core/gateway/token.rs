@@ -20,7 +20,18 @@ pub(super) struct TokenRuntime<'a, P: Platform> {
     counters: Counters<'a, P>,
     address: AddressKey,
     admission: Admission,
+    rule: CountRule,
     progress: RefCell<Progress<P::Channel>>,
+}
+
+/// Whether an attempt is counted before a provider is asked for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CountRule {
+    Enforced,
+    /// It is counted, and its provider is asked even if it would be refused.
+    Reported,
+    /// It is not counted.
+    Waived,
 }
 
 /// What was done on the way to a provider.
@@ -29,6 +40,8 @@ pub(super) struct Progress<C> {
     pub is_counted: bool,
     pub held: LedgerReservations<C>,
     pub lapses: Vec<String>,
+    /// The refusal that was only reported.
+    pub reported: Option<Rejection>,
     pub obstacle: Obstacle,
 }
 
@@ -42,15 +55,22 @@ pub(super) enum Obstacle {
 }
 
 impl<'a, P: Platform> TokenRuntime<'a, P> {
-    pub fn new(counters: Counters<'a, P>, address: AddressKey, admission: Admission) -> Self {
+    pub fn new(
+        counters: Counters<'a, P>,
+        address: AddressKey,
+        admission: Admission,
+        rule: CountRule,
+    ) -> Self {
         Self {
             counters,
             address,
             admission,
+            rule,
             progress: RefCell::new(Progress {
                 is_counted: false,
                 held: LedgerReservations::default(),
                 lapses: Vec::new(),
+                reported: None,
                 obstacle: Obstacle::None,
             }),
         }
@@ -81,6 +101,9 @@ impl<'a, P: Platform> TokenRuntime<'a, P> {
 
     /// Counts the attempt, once. Returns whether it may go on.
     async fn count(&self) -> bool {
+        if self.rule == CountRule::Waived {
+            return true;
+        }
         if self.progress.borrow().is_counted {
             return !matches!(self.progress.borrow().obstacle, Obstacle::Refused(_));
         }
@@ -95,6 +118,10 @@ impl<'a, P: Platform> TokenRuntime<'a, P> {
         match asked {
             Ok(lapses) => {
                 progress.lapses = lapses;
+                true
+            }
+            Err(rejection) if self.rule == CountRule::Reported => {
+                progress.reported = Some(rejection);
                 true
             }
             Err(rejection) => {

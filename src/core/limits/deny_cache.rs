@@ -11,7 +11,7 @@ use crate::util::time::Timestamp;
 const CAPACITY: usize = 10_000;
 
 /// How long a wait is trusted if it may end early.
-const TRUST: Duration = Duration::from_secs(5);
+pub(super) const TRUST: Duration = Duration::from_secs(5);
 
 /// Whether a wait that a ledger named can end before its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,6 +6,10 @@
 //! journal answer two questions exactly: how many attempts were admitted in the last window, and
 //! whether a key was used in the replay window. Failures, bans and the slots of open sockets hold
 //! for all groups.
+//!
+//! What is stored counts at least as much as what was admitted. Where no key has to be remembered, a
+//! row covers attempts to come, which are then admitted without one
+//! (`docs/decisions/0005-stored-ahead.md`).
 
 mod bans;
 mod journal;
@@ -18,6 +22,7 @@ pub mod wire;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::limits::KEPT_FOR;
 use crate::limits::quota::Limits;
 use crate::limits::two_clocks::TwoClocks;
 use crate::util::time::Timestamp;
@@ -158,34 +163,34 @@ impl Default for Ledger {
 }
 
 impl Ledger {
-    /// How long to sleep until the ledger has to be looked at again; `None` if nothing in it matters
-    /// any more. Where only the object's clock is known, the caller's is that of [`TwoClocks::MAX`].
-    pub fn sleep(&mut self, now: TwoClocks) -> Option<Duration> {
+    /// How long to sleep until the ledger has to be looked at again; `None` if nothing in it has
+    /// mattered for [`KEPT_FOR`].
+    pub fn sleep(&mut self, now: Timestamp) -> Option<Duration> {
+        // Nobody asked, so the caller's clock is not known.
+        let now = TwoClocks::new(now, TwoClocks::MAX.caller());
         self.clamp_to(now);
         let wake_in = self.wake_in(now)?;
         self.wakes_at = now.object() + wake_in;
         Some(wake_in)
     }
 
-    /// How long to sleep until nothing may matter any more, or until channels are to be looked at.
+    /// How long to sleep until the storage can be emptied, or until channels are to be looked at.
     fn wake_in(&self, now: TwoClocks) -> Option<Duration> {
-        let idle_in = self.idle_in(now)?;
-        Some(self.slots.watch().unwrap_or(idle_in).min(idle_in))
+        let look_in = self.slots.look_in(now);
+        look_in.or_else(|| self.kept_for(now))
     }
 
-    fn idle_in(&self, now: TwoClocks) -> Option<Duration> {
+    fn kept_for(&self, now: TwoClocks) -> Option<Duration> {
         let journals = self.journals.values();
         let entries = journals.filter_map(|journal| {
             let last = journal.entries.back()?;
-            last.at.left(journal.horizon, now)
+            last.at.left(journal.horizon + KEPT_FOR, now)
         });
         let failure = self.bans.failures.back();
-        let failure = failure.and_then(|at| at.left(self.bans.window, now));
-        entries
-            .chain(failure)
-            .chain(self.bans.left(now))
-            .chain(self.slots.idle_in(now))
-            .max()
+        let failure = failure.and_then(|at| at.left(self.bans.window + KEPT_FOR, now));
+        let ban = self.bans.ban;
+        let ban = ban.and_then(|ban| ban.since.left(ban.length + KEPT_FOR, now));
+        entries.chain(failure).chain(ban).max()
     }
 
     /// Moves entries that lie in a clock's future to now, and returns whether there were any. A

@@ -30,7 +30,7 @@ pub mod wire;
 use std::time::Duration;
 
 pub use holder::{Admission, Alarm, Decision, Holder, HolderTask};
-pub use pool::{Cleanup, CorruptPool, Pool};
+pub use pool::{CorruptPool, Pool};
 pub use uses::ShareUse;
 
 use crate::limits::quota::Quota;

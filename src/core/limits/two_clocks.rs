@@ -46,6 +46,12 @@ impl TwoClocks {
         }
     }
 
+    /// The moment that comes so much later by both clocks.
+    #[must_use]
+    pub fn after(self, length: Duration) -> Self {
+        Self::new(self.object + length, self.caller + length)
+    }
+
     /// Moves the moment to now in each clock in whose future it lies, and returns whether it moved.
     /// It then counts no shorter than before, and no longer than its length from now on.
     pub fn clamp_to(&mut self, now: Self) -> bool {

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::request::Request;
 use crate::request::address::AddressKey;
 use crate::response::reason::{Reason, Rejection};
-use crate::token::{Credential, Identity, TokenDigest, TrustDomain};
+use crate::token::{Credential, Identity, Source, TokenDigest, TrustDomain};
 use crate::util::time::Timestamp;
 
 /// The query parameter that carries a ticket.
@@ -50,6 +50,11 @@ impl Ticket {
             Ok(decoded) if decoded.len() == 32 => Ok(Some(Self(bytes))),
             _ => Err(Reason::TokenInvalid.because("the ticket is malformed")),
         }
+    }
+
+    /// Where a request carries it.
+    pub fn source() -> Source {
+        Source::Query(PARAMETER.to_owned())
     }
 
     /// The text that the client gets: 43 characters that need no escape in a URL.
@@ -160,9 +165,10 @@ impl Grant {
     /// Reads a stored grant for a request from these bounds, of which those of `binding` count.
     pub fn redeem(text: &str, bounds: &Bounds, binding: Binding) -> Result<Self, Rejection> {
         let unusable =
-            |cause: &'static str| Err(Reason::TokenUnusable.because(cause).by("TICKET_TTL"));
+            |cause: &'static str| Err(Reason::TokenUnusable.because(cause).by("TICKET_BINDING"));
         let Ok(stored) = serde_json::from_str::<StoredGrant>(text) else {
-            return unusable("the stored grant of the ticket can't be read");
+            let unreadable = "the stored grant of the ticket can't be read";
+            return Err(Reason::TokenUnusable.because(unreadable).by("TICKET_TTL"));
         };
         if binding.address && stored.address != bounds.address.to_string() {
             return unusable("the ticket was issued to another address");

@@ -72,6 +72,7 @@ impl RelayLimits {
             },
             lifetime_ends: self.lifetime.map(|lifetime| now + lifetime),
             expires: accepted_until.filter(|_| self.closes_on_expiry),
+            only_reports: false,
         }
     }
 }
@@ -82,9 +83,24 @@ pub struct SocketLimits {
     limits: RelayLimits,
     lifetime_ends: Option<Timestamp>,
     expires: Option<Timestamp>,
+    only_reports: bool,
 }
 
 impl SocketLimits {
+    /// The same limits, whose excess may be reported in place of ending the socket.
+    #[must_use]
+    pub fn reported(self, only_reports: bool) -> Self {
+        Self {
+            only_reports,
+            ..self
+        }
+    }
+
+    /// Whether an excess is only reported.
+    pub fn only_reports(&self) -> bool {
+        self.only_reports
+    }
+
     /// The limits as JSON for the relay: sizes in bytes, lengths in milliseconds, times in
     /// milliseconds since the epoch, `null` where there is no limit; the codes of all close reasons
     /// by name, and the ranges of codes that pass unchanged.
@@ -111,6 +127,7 @@ impl SocketLimits {
             "closeWait": millis(CLOSE_WAIT),
             "codes": ends,
             "passable": PASSABLE,
+            "reports": self.only_reports,
         })
         .to_string()
     }

@@ -62,6 +62,13 @@ enum Network {
     Ipv6(Ipv6Addr, Ipv6Prefix),
 }
 
+impl AddressKey {
+    /// Whether the platform named an address.
+    pub fn is_known(self) -> bool {
+        self.0.is_some()
+    }
+}
+
 impl fmt::Display for AddressKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {

@@ -53,11 +53,13 @@ impl Reason {
 
 impl Rejection {
     /// Adds the setting that decided.
+    #[must_use]
     pub fn by(self, setting: &'static str) -> Self {
         self.with(|evidence| evidence.setting = Some(setting))
     }
 
     /// Adds what was found.
+    #[must_use]
     pub fn with(mut self, add: impl FnOnce(&mut Evidence)) -> Self {
         add(self.evidence.get_or_insert_default());
         self

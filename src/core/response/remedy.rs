@@ -162,9 +162,10 @@ pub(super) fn of_setting(setting: &str) -> Option<&'static str> {
         "JWT_REPLAY" => {
             "Get a new token for each socket: with JWT_REPLAY=reject a token with a jti opens one."
         }
-        "TICKET_TTL" => {
-            "Get a new ticket for each socket, from the same address and origin and for the same \
-             route, and use it within TICKET_TTL."
+        "TICKET_TTL" => "Get a new ticket for each socket, and use it within TICKET_TTL.",
+        "TICKET_BINDING" => {
+            "Use a ticket from the address and origin that got it, and for the route it is for, or \
+             take that out of TICKET_BINDING."
         }
         "TOKEN_MAX_BYTES" => "Put fewer claims into the token, or raise TOKEN_MAX_BYTES.",
         "ROUTES" => "Give the user the claim, or change the route's claims in ROUTES.",

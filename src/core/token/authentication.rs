@@ -87,6 +87,17 @@ impl Authentication {
         Credential::find_under(self.on_conflict, &self.sources, request, protocols)
     }
 
+    /// Finds the credential of a socket in its first message.
+    pub fn find_in_message(&self, message: &str) -> Result<Option<Credential>, CredentialFault> {
+        Credential::find_in_message(self.on_conflict, &self.sources, message)
+    }
+
+    /// Whether a token may be in the first message of a socket.
+    pub fn reads_messages(&self) -> bool {
+        let mut sources = self.sources.iter();
+        sources.any(|source| matches!(source, Source::Message(_)))
+    }
+
     /// Verifies the token of an upgrade.
     pub async fn check<R: Runtime>(
         &self,

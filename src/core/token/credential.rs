@@ -1,10 +1,12 @@
 //! The places of a request that may hold a token, and its removal from them.
 
 use std::fmt;
+use std::ops::Not;
 
 use super::cookie;
 use super::fault::CredentialFault;
 use super::jws::Padding;
+use super::message;
 use super::subprotocol::{self, Announcement};
 use crate::request::Request;
 use crate::request::syntax;
@@ -23,6 +25,8 @@ pub enum Source {
     Cookie(String),
     /// A query parameter.
     Query(String),
+    /// The text at this JSON Pointer of the socket's first message, perhaps after `Bearer`.
+    Message(String),
 }
 
 /// `ON_TOKEN_CONFLICT`: what happens if the places of a request hold different tokens.
@@ -67,9 +71,47 @@ impl Credential {
         request: &Request<'_>,
         protocols: &[String],
     ) -> Result<Option<Self>, CredentialFault> {
+        Self::agree(conflict, sources, |source| {
+            source.tokens(request, protocols)
+        })
+    }
+
+    /// Looks into the first message of a socket.
+    pub fn find_in_message(
+        conflict: TokenConflict,
+        sources: &[Source],
+        message: &str,
+    ) -> Result<Option<Self>, CredentialFault> {
+        let Some(message) = message::read(message) else {
+            return Ok(None);
+        };
+        Self::agree(conflict, sources, |source| {
+            let Source::Message(pointer) = source else {
+                return Ok(Vec::new());
+            };
+            let text = message::text_at(&message, pointer)?;
+            let token = text.map(|text| bearer_token(&text).unwrap_or(&text).to_owned());
+            Ok(token.into_iter().collect())
+        })
+    }
+
+    /// The message that held the token, without it.
+    pub fn without_token(&self, message: &str) -> String {
+        let pointers = self.found.iter().filter_map(|source| match source {
+            Source::Message(pointer) => Some(pointer.as_str()),
+            _ => None,
+        });
+        message::without_members(message, &pointers.collect::<Vec<_>>())
+    }
+
+    fn agree(
+        conflict: TokenConflict,
+        sources: &[Source],
+        tokens: impl Fn(&Source) -> Result<Vec<String>, CredentialFault>,
+    ) -> Result<Option<Self>, CredentialFault> {
         let mut credential: Option<Self> = None;
         for source in sources {
-            for token in source.tokens(request, protocols)? {
+            for token in tokens(source)? {
                 match &mut credential {
                     None => {
                         credential = Some(Self {
@@ -91,6 +133,24 @@ impl Credential {
             }
         }
         Ok(credential)
+    }
+
+    /// Every place that holds a token, or what can't be read as one. It is not accepted, so its
+    /// text is nobody's.
+    pub fn unaccepted(
+        sources: &[Source],
+        request: &Request<'_>,
+        protocols: &[String],
+    ) -> Option<Self> {
+        let holds_any = |source: &&Source| {
+            let tokens = source.tokens(request, protocols);
+            tokens.is_ok_and(|tokens| tokens.is_empty()).not()
+        };
+        let found: Vec<_> = sources.iter().filter(holds_any).cloned().collect();
+        (!found.is_empty()).then(|| Self {
+            token: String::new(),
+            found,
+        })
     }
 
     /// A credential that was found in the query by other means.
@@ -146,6 +206,7 @@ impl fmt::Display for Source {
             Self::PrefixedSubprotocol(prefix) => write!(f, "subprotocol:{prefix}"),
             Self::Cookie(name) => write!(f, "cookie:{name}"),
             Self::Query(name) => write!(f, "query:{name}"),
+            Self::Message(pointer) => write!(f, "message:{pointer}"),
         }
     }
 }
@@ -186,6 +247,7 @@ impl Source {
                     .map(|(_, value)| value.into_owned())
                     .collect()
             }
+            Self::Message(_) => Vec::new(),
         })
     }
 
@@ -198,7 +260,11 @@ impl Source {
         match self {
             Self::Subprotocol => subprotocol::USUAL.to_vec(),
             Self::PrefixedSubprotocol(prefix) => vec![Announcement::Prefix(prefix)],
-            Self::Header | Self::NamedHeader(_) | Self::Cookie(_) | Self::Query(_) => Vec::new(),
+            Self::Header
+            | Self::NamedHeader(_)
+            | Self::Cookie(_)
+            | Self::Query(_)
+            | Self::Message(_) => Vec::new(),
         }
     }
 }

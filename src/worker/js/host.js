@@ -34,18 +34,18 @@ function isData(value) {
 }
 
 /**
- * Parses lines of `Name: value` into pairs. Neither part can hold a line break.
+ * Sets headers that come as lines of `Name: value`. Neither part can hold a line break.
+ * @param {Headers} headers
  * @param {string} lines
- * @returns {[name: string, value: string][]}
  */
-function parseHeaderLines(lines) {
-  return lines
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => {
-      const colon = line.indexOf(': ');
-      return [line.slice(0, colon), line.slice(colon + 2)];
-    });
+function setLines(headers, lines) {
+  for (let at = 0; at < lines.length;) {
+    const colon = lines.indexOf(': ', at);
+    const end = lines.indexOf('\n', colon);
+    const next = end < 0 ? lines.length : end;
+    headers.set(lines.slice(at, colon), lines.slice(colon + 2, next));
+    at = next + 1;
+  }
 }
 
 /**
@@ -60,15 +60,20 @@ export function readRequest({ method, url, headers }, names) {
   return lines;
 }
 
-/**
- * @param {Headers} headers
- * @param {[name: string, value: string][]} pairs
- */
-function setAll(headers, pairs) {
-  for (const [name, value] of pairs) headers.set(name, value);
-}
-
 class TimedOut extends Error {}
+
+/**
+ * Starts a timer. At module scope, where a rehearsal runs, there is none: it waits for nothing.
+ * @param {() => void} work
+ * @param {number} milliseconds
+ */
+function startTimer(work, milliseconds) {
+  try {
+    return setTimeout(work, milliseconds);
+  } catch {
+    return null;
+  }
+}
 
 /**
  * What `start` gives, if it does in time; else the signal that it got ends its work. That is not
@@ -82,7 +87,7 @@ export function withTimeout(milliseconds, start) {
   const controller = new AbortController();
   return new Promise((resolve, reject) => {
     const started = start(controller.signal);
-    const timer = setTimeout(() => {
+    const timer = startTimer(() => {
       reject(new TimedOut());
       controller.abort();
     }, milliseconds);
@@ -105,6 +110,10 @@ export function isTimeOut(error) {
   return error instanceof TimedOut;
 }
 
+/** Names of headers that are judged once, for the same ones come with every request. */
+const MAX_JUDGED = 256;
+const MAX_JUDGED_NAME = 64;
+
 /**
  * Matches the names of headers that no client may send on: those of `owned` however they are spelt,
  * and those of `platform` in any spelling but their own. A name that ends in a dash is a prefix.
@@ -113,14 +122,25 @@ export function isTimeOut(error) {
  */
 export function namesLike(owned, platform) {
   const [isOwned, isOfPlatform] = [patternOf(owned), patternOf(platform)];
+  /** @param {string} name */
+  const judge = (name) => {
+    const folded = name.replace(/[^a-z0-9]/g, '-');
+    return isOwned.test(folded) || (folded !== name && isOfPlatform.test(folded));
+  };
+  /** @type {Map<string, boolean>} */
+  const judged = new Map();
   return {
     /**
      * Whether a name, in lower case, is one of them.
      * @param {string} name
      */
     test(name) {
-      const folded = name.replace(/[^a-z0-9]/g, '-');
-      return isOwned.test(folded) || (folded !== name && isOfPlatform.test(folded));
+      let isLike = judged.get(name);
+      if (isLike === undefined) {
+        isLike = judge(name);
+        if (judged.size < MAX_JUDGED && name.length <= MAX_JUDGED_NAME) judged.set(name, isLike);
+      }
+      return isLike;
     },
   };
 }
@@ -162,7 +182,7 @@ export function forward(service, request, url, owned, remove, set, milliseconds)
   for (const name of headers.keys()) if (owned.test(name)) foreign.push(name);
   for (const name of foreign) headers.delete(name);
   for (const name of remove) headers.delete(name);
-  setAll(headers, parseHeaderLines(set));
+  setLines(headers, set);
   const { method } = request;
   // A Content-Length of 0 makes a body of no bytes, which fetch takes from no GET or HEAD.
   const body = method === 'GET' || method === 'HEAD' ? null : request.body;
@@ -171,9 +191,12 @@ export function forward(service, request, url, owned, remove, set, milliseconds)
   );
 }
 
+/** The answer that most questions get, and a status for it: headers take longer than all else. */
+const PLAIN = { answer: 'counted', status: 204 };
+
 /**
  * Asks the object of this name by a path; its answer stands in a header, so that no body is
- * awaited.
+ * awaited. The URL says that a status may stand for it: isolates of an earlier version don't read that.
  * @param {DurableObjectNamespace} namespace
  * @param {string} name
  * @param {string} path
@@ -181,8 +204,9 @@ export function forward(service, request, url, owned, remove, set, milliseconds)
  */
 export async function askByPath(namespace, name, path, milliseconds) {
   const response = await withTimeout(milliseconds, (signal) =>
-    namespace.getByName(name).fetch(`https://object${path}`, { signal }),
+    namespace.getByName(name).fetch(`https://brief${path}`, { signal }),
   );
+  if (response.status === PLAIN.status) return PLAIN.answer;
   return response.headers.get('answer') ?? `status ${response.status}`;
 }
 
@@ -201,15 +225,18 @@ export function loadRows({ kv }) {
 }
 
 /**
- * Stores rows, given as `loadRows` gives them, deletes others and sets the alarm, all at once.
+ * Stores rows, deletes others and sets the alarm, all at once.
  * @param {DurableObjectStorage} storage
- * @param {any[]} write
- * @param {number[]} remove
+ * @param {ArrayLike<number>} write the numbers of the rows
+ * @param {ArrayLike<number>} ends where each ends in `bytes`
+ * @param {Uint8Array} bytes of WASM's memory
+ * @param {Iterable<number>} remove
  * @param {number | undefined} wakeIn milliseconds
  */
-export function storeRows(storage, write, remove, wakeIn) {
-  for (let at = 0; at < write.length; at += 2) {
-    storage.kv.put(rowKey(write[at]), write[at + 1]);
+export function storeRows(storage, write, ends, bytes, remove, wakeIn) {
+  for (let at = 0, start = 0; at < write.length; at += 1) {
+    storage.kv.put(rowKey(write[at]), bytes.slice(start, ends[at]));
+    start = ends[at];
   }
   for (const number of remove) storage.kv.delete(rowKey(number));
   // Not waited for: the answer leaves only once all of it is stored, and never if that fails.
@@ -221,7 +248,8 @@ export function storeRows(storage, write, remove, wakeIn) {
  * @param {string} answer
  */
 export function answerByHeader(answer) {
-  return new Response(null, { headers: { answer } });
+  const { status } = PLAIN;
+  return new Response(null, answer === PLAIN.answer ? { status } : { headers: { answer } });
 }
 
 /**
@@ -301,10 +329,12 @@ export function discard({ webSocket, body }) {
  * @returns {Stamps}
  */
 export function stampsOf(set, add, hidden) {
-  const headers = new Headers(parseHeaderLines(set));
+  const [headers, added] = [new Headers(), new Headers()];
+  setLines(headers, set);
+  setLines(added, add);
   return {
     headers,
-    added: parseHeaderLines(add),
+    added: [...added],
     withheld: new Set([...hidden, ...headers.keys()]),
   };
 }
@@ -318,17 +348,29 @@ export function stampsOf(set, add, hidden) {
  * @param {WebSocket | undefined} relayed
  */
 export function passOn(upstream, stamps, own, relayed) {
-  const { status, statusText, webSocket } = upstream;
-  const headers = new Headers(stamps.headers);
+  const { webSocket } = upstream;
+  const answer = start(upstream, stamps, relayed ?? webSocket);
+  // Of the new response, whose headers are its own already: another copy would be made of any others.
+  const { headers } = answer;
   for (const [name, value] of upstream.headers) {
     if (!stamps.withheld.has(name)) headers.append(name, value);
   }
   for (const [name, value] of stamps.added) if (!headers.has(name)) headers.set(name, value);
-  setAll(headers, parseHeaderLines(own));
-  if (!webSocket) return new Response(upstream.body, { status, statusText, headers });
+  setLines(headers, own);
   // Of a 101 it would speak of frames that no one encoded.
-  headers.delete('content-encoding');
-  return new Response(null, { status, webSocket: relayed ?? webSocket, headers });
+  if (webSocket) headers.delete('content-encoding');
+  return answer;
+}
+
+/**
+ * @param {Response} upstream
+ * @param {Stamps} stamps
+ * @param {WebSocket | null} webSocket
+ */
+function start({ status, statusText, body }, { headers }, webSocket) {
+  return webSocket
+    ? new Response(null, { status, webSocket, headers })
+    : new Response(body, { status, statusText, headers });
 }
 
 /**
@@ -339,10 +381,21 @@ export function passOn(upstream, stamps, own, relayed) {
  * @param {string} own header lines
  * @param {WebSocket} [webSocket]
  */
-export function answer(status, body, stamps, own, webSocket) {
-  const headers = new Headers(stamps.headers);
-  setAll(headers, parseHeaderLines(own));
-  return new Response(body, { status, headers, webSocket });
+export function answer(status, body, { headers }, own, webSocket) {
+  const response = new Response(body, { status, headers, webSocket });
+  setLines(response.headers, own);
+  return response;
+}
+
+/**
+ * Returns of an upstream's answer in lines: its status, whether it has a socket, and the headers that
+ * decide about it, NUL for an absent one.
+ * @param {Response} upstream
+ */
+export function readReply({ status, webSocket, headers }) {
+  const protocol = headers.get('sec-websocket-protocol') ?? '\0';
+  const extensions = headers.get('sec-websocket-extensions') ?? '\0';
+  return `${status}\n${webSocket ? 'socket' : ''}\n${protocol}\n${extensions}`;
 }
 
 /**

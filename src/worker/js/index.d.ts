@@ -1,4 +1,11 @@
 // The module that wasm-bindgen makes of the Worker.
 export default class Entrypoint {
   fetch(this: { env: object; ctx: ExecutionContext }, request: Request): Promise<Response>;
+  prepare(env: object): void;
+  rehearse(requests: Request[], env: object, ctx: object): void;
+}
+
+export class Ledger {
+  constructor(state: object, env: object);
+  fetch(request: Request): Response;
 }

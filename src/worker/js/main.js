@@ -1,11 +1,21 @@
 // The Worker's main module. The default export of worker-build makes a class instance, two proxies
 // and a copy of its hooks for each request, to renew the WASM instance after a panic; the exported
 // functions of wasm-bindgen do that by themselves.
-import Entrypoint from './index.js';
+import { env as environment } from 'cloudflare:workers';
+import Entrypoint, { Ledger } from './index.js';
+import { rehearse } from './rehearsal.js';
 
 export * from './index.js';
 
-const { fetch } = Entrypoint.prototype;
+const { fetch, prepare, rehearse: run } = Entrypoint.prototype;
+
+try {
+  rehearse(run, Ledger);
+  prepare(environment);
+} catch (error) {
+  // The first request does without.
+  console.warn(`portcullis: the rehearsal failed: ${error}`);
+}
 
 export default {
   /** @type {(request: Request, env: object, ctx: ExecutionContext) => Promise<Response>} */
@@ -23,6 +33,17 @@ const OTHER_EVENTS = ['scheduled', 'queue', 'email', 'tail', 'tailStream', 'trac
  */
 
 /**
+ * The environment of a guarded handler as the gate reads it.
+ * @param {object} env
+ * @param {object} service what the gate sends requests to
+ */
+const guardedEnvironment = (env, service) => ({
+  ...env,
+  UPSTREAM_SERVICE: GUARDED,
+  [GUARDED]: service,
+});
+
+/**
  * A Worker's handlers behind the gate: what passes the gate reaches the `fetch` of `handlers`, in
  * the place of a server of its own. All other events go to `handlers` directly.
  * @param {Handlers} handlers
@@ -32,6 +53,7 @@ export function guard(handlers) {
   if (typeof handlers?.fetch !== 'function') {
     throw new TypeError('guard() takes an object with a fetch function, such as { fetch }');
   }
+  if (!('UPSTREAM_SERVICE' in environment)) prepare(guardedEnvironment(environment, handlers));
   /** @type {Handlers} */
   const guarded = {
     fetch(request, env, ctx) {
@@ -46,8 +68,7 @@ export function guard(handlers) {
         fetch: async (url, init) =>
           handlers.fetch(new Request(url, { ...init, cf: request.cf }), env, ctx),
       };
-      const inner = { ...env, UPSTREAM_SERVICE: GUARDED, [GUARDED]: service };
-      return fetch.call({ env: inner, ctx }, request);
+      return fetch.call({ env: guardedEnvironment(env, service), ctx }, request);
     },
   };
   for (const event of OTHER_EVENTS) {

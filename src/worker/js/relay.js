@@ -23,6 +23,7 @@ const MAX_WAIT = 2 ** 31 - 1;
  * @property {number} closeWait in milliseconds
  * @property {Record<string, number | null>} codes close codes by reason; null for a side's own
  * @property {[first: number, last: number][]} passable codes that pass unchanged
+ * @property {boolean} reports limits are reported, and end nothing
  */
 
 const encoder = new TextEncoder();
@@ -142,6 +143,7 @@ class Relay {
   #limits;
   #context;
   #onEnd;
+  #onReport;
   #rate;
   #maxBytes;
   #maxBacklog;
@@ -161,15 +163,20 @@ class Relay {
    */
   #firstClose;
   #hasEnded = false;
+  /** The limits that were reported already.
+   * @type {Set<string>} */
+  #reported = new Set();
 
   /**
    * @param {WebSocket} upstream
    * @param {Limits} limits
    * @param {ExecutionContext} context
    * @param {(closed: string) => void} onEnd
+   * @param {(kept: string) => void} onReport
+   * @param {WebSocket | undefined} near the client's socket, if it is open already
    */
-  constructor(upstream, limits, context, onEnd) {
-    const [client, server] = Object.values(new WebSocketPair());
+  constructor(upstream, limits, context, onEnd, onReport, near) {
+    const [client, server] = near ? [undefined, near] : Object.values(new WebSocketPair());
     this.client = client;
     /** @type {PromiseWithResolvers<number>} */
     const { promise, resolve } = Promise.withResolvers();
@@ -180,6 +187,7 @@ class Relay {
     this.#limits = limits;
     this.#context = context;
     this.#onEnd = onEnd;
+    this.#onReport = onReport;
     this.#rate = limits.messageRate && new Rate(limits.messageRate);
     this.#maxBytes = limits.messageBytes ?? Infinity;
     this.#maxBacklog = limits.backlogBytes ?? Infinity;
@@ -189,7 +197,8 @@ class Relay {
     this.#nextHeartbeat = limits.heartbeat ? this.#opened : Infinity;
     this.#listen(this.#near, this.#far, this.#rate, limits.heartbeat?.text);
     this.#listen(this.#far, this.#near, null);
-    for (const { socket } of [this.#near, this.#far]) socket.accept({ allowHalfOpen: true });
+    if (!near) server.accept({ allowHalfOpen: true });
+    upstream.accept({ allowHalfOpen: true });
     this.#watch();
   }
 
@@ -206,13 +215,11 @@ class Relay {
       if (this.#hasEnded) return;
       const size = typeof data === 'string' ? utf8Length(data) : data.byteLength;
       if (size > this.#maxBytes) {
-        this.#finish('message_too_big', `${size} bytes from the ${from.name}`);
-        return;
+        if (this.#exceed('message_too_big', `${size} bytes from the ${from.name}`)) return;
       }
       const now = Date.now();
       if (rate && !rate.admits(now)) {
-        this.#finish('message_rate');
-        return;
+        if (this.#exceed('message_rate')) return;
       }
       from.isHeard = true;
       if (data === heartbeat) {
@@ -222,8 +229,8 @@ class Relay {
       }
       const backlog = to.backlog + size + messageOverhead;
       if (backlog > this.#maxBacklog && to.backlog > 0) {
-        this.#finish('backlog', `the ${to.name} was sent ${to.backlog} bytes and said nothing`);
-        return;
+        const cause = `the ${to.name} was sent ${to.backlog} bytes and said nothing`;
+        if (this.#exceed('backlog', cause)) return;
       }
       to.backlog = backlog;
       to.held.add(size + messageOverhead, now);
@@ -293,6 +300,25 @@ class Relay {
   }
 
   /**
+   * A limit is exceeded: the socket ends, unless limits are only reported, each of them once.
+   * Returns whether it ended.
+   * @param {string} name
+   * @param {string} [cause]
+   * @param {number | null} [code]
+   */
+  #exceed(name, cause, code = this.#limits.codes[name]) {
+    if (!this.#limits.reports) {
+      this.#finish(name, cause, code);
+      return true;
+    }
+    if (!this.#reported.has(name)) {
+      this.#reported.add(name);
+      this.#onReport(this.#account(name, cause, code ?? 1005));
+    }
+    return false;
+  }
+
+  /**
    * @param {string} name
    * @param {string} [cause]
    * @param {number | null} [code]
@@ -312,16 +338,24 @@ class Relay {
     clearTimeout(this.#timer);
     for (const side of [this.#near, this.#far]) side.close(code, reason);
     this.#waitForClose(this.#limits.closeWait);
-    const closed = {
+    this.#onEnd(this.#account(name, cause, name === 'client_gone' ? 1006 : code));
+  }
+
+  /**
+   * @param {string} name
+   * @param {string | undefined} cause
+   * @param {number} code
+   */
+  #account(name, cause, code) {
+    return JSON.stringify({
       reason: name,
       cause,
-      code: name === 'client_gone' ? 1006 : code,
+      code,
       client: this.#near.traffic,
       upstream: this.#far.traffic,
       // The clock may have been set back meanwhile.
       duration: Math.max(0, Date.now() - this.#opened),
-    };
-    this.#onEnd(JSON.stringify(closed));
+    });
   }
 
   get #isSettled() {
@@ -356,17 +390,28 @@ class Relay {
   #watch() {
     const now = Date.now();
     const idleEnds = this.#lastMessage + this.#idle;
-    if (now >= this.#expires) this.#finish('token_expired');
-    else if (now >= this.#lifetimeEnds) this.#finish('lifetime');
-    else if (now >= idleEnds) this.#finish('idle');
-    else if (now >= this.#nextHeartbeat && !this.#near.isHeard) this.#finish('unresponsive');
-    else {
+    // What is only reported is over with that.
+    if (now >= this.#expires) {
+      if (this.#exceed('token_expired')) return;
+      this.#expires = Infinity;
+    } else if (now >= this.#lifetimeEnds) {
+      if (this.#exceed('lifetime')) return;
+      this.#lifetimeEnds = Infinity;
+    } else if (now >= idleEnds) {
+      if (this.#exceed('idle')) return;
+      this.#idle = Infinity;
+    } else if (now >= this.#nextHeartbeat && !this.#near.isHeard) {
+      if (this.#exceed('unresponsive')) return;
+      this.#nextHeartbeat = Infinity;
+    } else {
       if (now >= this.#nextHeartbeat) this.#beat(now);
       const ends = Math.min(this.#expires, this.#lifetimeEnds, idleEnds, this.#nextHeartbeat);
       const wait = ends - now;
       if (wait === Infinity) return;
       this.#timer = setTimeout(() => this.#watch(), Math.min(wait, MAX_WAIT));
+      return;
     }
+    this.#watch();
   }
 
   /**
@@ -386,13 +431,15 @@ class Relay {
   }
 
   /**
-   * Closes both sides.
+   * Closes both sides. An administrator's command does so even where limits are only reported.
    * @param {number} code
    * @param {string} reason
    * @param {string} cause
    */
   end(code, reason, cause) {
-    if (!this.#hasEnded) this.#finish(reason, cause, code);
+    if (this.#hasEnded) return;
+    if (reason === 'revoked' || reason === 'disconnected') this.#finish(reason, cause, code);
+    else this.#exceed(reason, cause, code);
   }
 
   /**
@@ -414,7 +461,13 @@ class Relay {
  * @param {string} limits JSON of the core's `SocketLimits`
  * @param {ExecutionContext} context the request's, which is aborted if a side does not close
  * @param {(closed: string) => void} onEnd is called once, with the core's `Closed` as JSON
+ * @param {(kept: string) => void} onReport is called for each limit that is only reported, with the same
+ * @param {ReturnType<import('./first-message.js').awaitFirstMessage> | undefined} awaited the client,
+ *   if its socket is open already
  */
-export function relay(upstream, limits, context, onEnd) {
-  return new Relay(upstream, JSON.parse(limits), context, onEnd);
+export function relay(upstream, limits, context, onEnd, onReport, awaited) {
+  const near = typeof awaited === 'object' ? awaited : undefined;
+  const start = () =>
+    new Relay(upstream, JSON.parse(limits), context, onEnd, onReport, near?.socket);
+  return near ? near.handOver(upstream, start) : start();
 }

@@ -94,8 +94,6 @@ const TOO_MANY: LedgerResponse = LedgerResponse::TooManySockets(Outlook {
 const CLOCK_PATH: &str = "/clock";
 const CLOCKS: u64 = 16;
 const CLOCK_TIMEOUT: u64 = 5000;
-/// How long until the next try when no clock answers, in milliseconds.
-const CLOCK_RETRY: u64 = 60_000;
 
 // Not by worker's attribute: that wraps request and response, and returns a promise. Answers here
 // wait for nothing.
@@ -113,7 +111,8 @@ impl Ledger {
 
     pub fn fetch(&self, request: web_sys::Request) -> std::result::Result<JsValue, JsValue> {
         let url = request.url();
-        Ok(answer(&self.0, RequestUrl::split(&url).path)?)
+        let path = RequestUrl::split(&url).path;
+        Ok(answer(&self.0, path, url.starts_with(BRIEF))?)
     }
 
     pub fn alarm(&self) -> js_sys::Promise {
@@ -146,11 +145,14 @@ impl Ledger {
     }
 }
 
+/// How the URL of a question begins that reads a brief answer.
+const BRIEF: &str = "https://brief/";
+
 /// The code with which an isolate closes a channel that it takes for broken.
 const LOST: u16 = 1011;
 
 /// Answers a request. One that waits for a slot is answered by a promise.
-fn answer(object: &Rc<Object>, path: &str) -> Result<JsValue> {
+fn answer(object: &Rc<Object>, path: &str, is_brief: bool) -> Result<JsValue> {
     if path == CLOCK_PATH {
         return Ok(host::answer_by_header(&now().0.to_string()).into());
     }
@@ -158,7 +160,10 @@ fn answer(object: &Rc<Object>, path: &str) -> Result<JsValue> {
         .ok_or_else(|| Error::from("the path of the ledger's URL is not a request"))?;
     let answer = object.step(&request)?;
     let Some(slot) = request.operation.slot() else {
-        let text = wire::encode_response(&answer);
+        let text = match is_brief {
+            true => wire::encode_briefly(&answer),
+            false => wire::encode_response(&answer),
+        };
         return Ok(host::answer_by_header(&text).into());
     };
     let response = match (answer, request.operation) {
@@ -221,8 +226,8 @@ impl Object {
         self.waiters.answer(&id, &refuse(&TOO_MANY));
     }
 
-    /// Frees the slots of lost sockets, and empties the storage of an idle ledger. Two clocks have
-    /// to agree on that: a jump of this one must not forget what still counts.
+    /// Frees the slots of lost sockets, and empties the storage of a ledger that has been idle for
+    /// long. Two clocks have to agree on a slot: a jump of this one must not end a lease.
     async fn alarm(&self) -> Result<()> {
         if self.has_unheard_sockets() {
             match self.another_clock().await {
@@ -232,24 +237,13 @@ impl Object {
                 }
             }
         }
-        let by_this_clock = self.sleep(TwoClocks::new(now(), TwoClocks::MAX.caller()));
-        let sleep = match by_this_clock {
-            Ok(None) => match self.another_clock().await {
-                Ok(other) => self.sleep(TwoClocks::new(now(), other)),
-                Err(failure) => {
-                    console_error!("portcullis: a ledger is kept for now: {failure}");
-                    Ok(Some(CLOCK_RETRY))
-                }
-            },
-            known => known,
-        };
         // A ledger that can't be read would refuse its address or user for ever.
-        let sleep = sleep.unwrap_or_else(|error| {
+        let sleep = self.sleep().unwrap_or_else(|error| {
             console_error!("portcullis: a ledger is emptied: {error}");
             None
         });
         match sleep {
-            Some(milliseconds) => self.store(Vec::new(), Vec::new(), Some(milliseconds))?,
+            Some(milliseconds) => self.store(&[], &[], Some(milliseconds))?,
             None => {
                 self.memory.take();
                 self.state.storage().delete_all().await?;
@@ -329,15 +323,15 @@ impl Object {
             wake_in,
         } = change;
         if !write.is_empty() || !delete.is_empty() || wake_in.is_some() {
-            self.store(write, delete, wake_in.map(millis))?;
+            self.store(&write, &delete, wake_in.map(millis))?;
         }
         Ok(())
     }
 
-    /// How long anything still matters, in milliseconds.
-    fn sleep(&self, now: TwoClocks) -> Result<Option<u64>> {
+    /// How long until the next look, in milliseconds.
+    fn sleep(&self) -> Result<Option<u64>> {
         let mut memory = self.memory.borrow_mut();
-        Ok(self.load(&mut memory)?.sleep(now).map(millis))
+        Ok(self.load(&mut memory)?.sleep(now()).map(millis))
     }
 
     /// The time of another object, which most likely runs on another machine.
@@ -371,18 +365,21 @@ impl Object {
         Ok(memory.insert(loaded))
     }
 
-    fn store(&self, write: Vec<Row>, delete: Vec<u64>, wake_in: Option<u64>) -> Result<()> {
-        let pairs = write.into_iter().flat_map(|row| {
-            let data = js_sys::Uint8Array::from(row.data.as_slice());
-            [JsValue::from(row.number as f64), data.into()]
-        });
-        let delete = delete
-            .into_iter()
-            .map(|number| JsValue::from(number as f64));
+    fn store(&self, write: &[Row], delete: &[u64], wake_in: Option<u64>) -> Result<()> {
+        let mut bytes = Vec::new();
+        let (mut numbers, mut ends) = (Vec::new(), Vec::new());
+        for row in write {
+            bytes.extend(&row.data);
+            numbers.push(row.number as f64);
+            ends.push(bytes.len() as u32);
+        }
+        let delete: Vec<_> = delete.iter().map(|number| *number as f64).collect();
         host::store_rows(
             self.state.storage().as_raw(),
-            pairs.collect(),
-            delete.collect(),
+            &numbers,
+            &ends,
+            &bytes,
+            &delete,
             wake_in.map(|milliseconds| milliseconds as f64),
         )?;
         Ok(())

@@ -1,9 +1,11 @@
 //! The Durable Object that keeps one route's quota, and how an isolate calls it.
 
 use std::cell::{Cell, RefCell};
+use std::time::Duration;
 
 use portcullis::gateway::platform::RouteCall;
-use portcullis::limits::route_pool::{Cleanup, Pool, PoolResponse, wire};
+use portcullis::limits::KEPT_FOR;
+use portcullis::limits::route_pool::{Pool, PoolResponse, wire};
 use portcullis::policy::ROUTE_QUOTA_BINDING;
 use portcullis::util::time::millis;
 use wasm_bindgen::JsValue;
@@ -56,28 +58,29 @@ impl DurableObject for RouteQuota {
         let (answer, row) = pool.step(&request, now());
         if let Some(row) = row {
             let alarm_is_missing = !self.alarm_is_set.replace(true);
-            let wake_in = alarm_is_missing.then(|| millis(pool.horizon()));
+            let wake_in = alarm_is_missing.then(|| millis(pool.horizon() + KEPT_FOR));
             self.store(&row, wake_in)?;
         }
         Ok(host::answer_by_header(&wire::encode_response(&answer)).into())
     }
 
-    /// Empties the storage of an idle quota.
+    /// Empties the storage of a quota that has been idle for long.
     async fn alarm(&self) -> Result<Response> {
         // A quota that can't be read would refuse its route for ever.
-        let cleanup = self.clean_up().unwrap_or_else(|error| {
+        let sleep = self.sleep().unwrap_or_else(|error| {
             console_error!("portcullis: the quota of a route is emptied: {error}");
-            Cleanup::Delete
+            None
         });
-        match cleanup {
-            Cleanup::Keep { wake_in } => host::store_rows(
+        match sleep {
+            Some(length) => host::store_rows(
                 self.state.storage().as_raw(),
-                Vec::new(),
-                Vec::new(),
-                Some(millis(wake_in) as f64),
+                &[],
+                &[],
+                &[],
+                &[],
+                Some(millis(length) as f64),
             )?,
-            Cleanup::Confirm { wake_in, row } => self.store(&row, Some(millis(wake_in)))?,
-            Cleanup::Delete => {
+            None => {
                 self.pool.take();
                 self.alarm_is_set.set(false);
                 self.state.storage().delete_all().await?;
@@ -88,9 +91,9 @@ impl DurableObject for RouteQuota {
 }
 
 impl RouteQuota {
-    fn clean_up(&self) -> Result<Cleanup> {
+    fn sleep(&self) -> Result<Option<Duration>> {
         let mut pool = self.pool.borrow_mut();
-        Ok(self.load(&mut pool)?.clean_up(now()))
+        Ok(self.load(&mut pool)?.sleep(now()))
     }
 
     fn load<'a>(&self, pool: &'a mut Option<Pool>) -> Result<&'a mut Pool> {
@@ -100,17 +103,21 @@ impl RouteQuota {
         let stored = host::load_rows(self.state.storage().as_raw())?;
         let loaded = match stored.get(1) {
             None => Pool::default(),
-            Some(data) => Pool::load(&js_sys::Uint8Array::new(data).to_vec())
-                .map_err(|_| Error::from("what is stored can't be read"))?,
+            Some(data) => {
+                // The alarm was set with the first row, and is set again as long as there is one.
+                self.alarm_is_set.set(true);
+                Pool::load(&js_sys::Uint8Array::new(data).to_vec())
+                    .map_err(|_| Error::from("what is stored can't be read"))?
+            }
         };
         Ok(pool.insert(loaded))
     }
 
     /// Stores the one row, and sets the alarm.
     fn store(&self, row: &[u8], wake_in: Option<u64>) -> Result<()> {
-        let pair = vec![JsValue::from(0), js_sys::Uint8Array::from(row).into()];
         let wake_in = wake_in.map(|milliseconds| milliseconds as f64);
-        host::store_rows(self.state.storage().as_raw(), pair, Vec::new(), wake_in)?;
+        let (storage, end) = (self.state.storage(), row.len() as u32);
+        host::store_rows(storage.as_raw(), &[0.0], &[end], row, &[], wake_in)?;
         Ok(())
     }
 }

@@ -6,8 +6,9 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use portcullis::gateway::platform::{
-    Background, BackgroundTask, Body, Channels, LedgerCall, Ledgers, ObjectReply, OneTimeCall,
-    OneTimeObjects, Random, Registration, Registry, RouteCall, RoutePools, Upstreams, Wait,
+    Background, BackgroundTask, Body, Channels, FirstMessages, FirstText, LedgerCall, Ledgers,
+    NoFirstMessage, ObjectReply, OneTimeCall, OneTimeObjects, Opening, Random, Registration,
+    Registry, RouteCall, RoutePools, Upstreams, Wait,
 };
 use portcullis::limits::ledger::LedgerResponse;
 use portcullis::limits::route_pool::PoolResponse;
@@ -143,6 +144,12 @@ impl<T: Counters> Upstreams for Counting<'_, T> {
     }
 
     fn discard(&self, (): ()) {}
+}
+
+impl<T: Counters> FirstMessages for Counting<'_, T> {
+    async fn first_message(&self, _: &Opening<'_>) -> Result<FirstText, NoFirstMessage> {
+        Err(NoFirstMessage::TimedOut)
+    }
 }
 
 impl<T: Counters> Body for Counting<'_, T> {

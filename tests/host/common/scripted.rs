@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use portcullis::config::Settings;
 use portcullis::gateway::platform::{
-    Background, BackgroundTask, Body, Channels, LedgerCall, Ledgers, ObjectReply, OneTimeCall,
-    OneTimeObjects, Random, Registration, Registry, RouteCall, RoutePools, Upstreams, Wait,
+    Background, BackgroundTask, Body, Channels, FirstMessages, FirstText, LedgerCall, Ledgers,
+    NoFirstMessage, ObjectReply, OneTimeCall, OneTimeObjects, Opening, Random, Registration,
+    Registry, RouteCall, RoutePools, Upstreams, Wait,
 };
 use portcullis::gateway::{Gate, Passage};
 use portcullis::limits::ledger::{Departure, Ledger, LedgerResponse, Operation, Outlook};
@@ -57,12 +58,18 @@ pub struct Scripted {
     pub registered: RefCell<Vec<Registration>>,
     pub body: RefCell<Result<String, String>>,
     pub upstream: RefCell<Result<Reply, UpstreamFailure>>,
+    /// What a client says first on a socket that is opened early.
+    pub first_message: RefCell<Result<FirstText, NoFirstMessage>>,
+    /// How such sockets were opened: the subprotocol and the greeting.
+    pub opened: RefCell<Vec<(Option<String>, Option<String>)>>,
     pub provider: RefCell<Result<ProviderAnswer, String>>,
     /// While this holds, no provider answers.
     pub provider_hangs: Cell<bool>,
     /// The key sets that there are, by URL.
     pub key_sets: RefCell<BTreeMap<String, String>>,
     pub discarded: Cell<u32>,
+    /// What servers were sent.
+    pub forwarded: RefCell<Vec<Sent>>,
     /// The records of work after responses.
     pub recorded: RefCell<Vec<Record>>,
     /// Every question in its order.
@@ -74,6 +81,15 @@ pub struct Scripted {
     /// The channels that are open.
     open: Rc<Cell<u32>>,
     drawn: Cell<u128>,
+}
+
+/// A request to a server, relative to the one that came.
+#[derive(Debug)]
+pub struct Sent {
+    pub url: String,
+    pub remove: Vec<String>,
+    pub set: Vec<(&'static str, String)>,
+    pub changes: Vec<(String, Option<String>)>,
 }
 
 /// A channel that is counted while it is open.
@@ -196,10 +212,13 @@ impl Scripted {
                 protocol: None,
                 extensions: None,
             })),
+            first_message: RefCell::new(Err(NoFirstMessage::TimedOut)),
+            opened: RefCell::default(),
             provider: RefCell::new(Err("down".into())),
             provider_hangs: Cell::new(false),
             key_sets: RefCell::default(),
             discarded: Cell::new(0),
+            forwarded: RefCell::default(),
             recorded: RefCell::default(),
             asked: RefCell::default(),
             background: RefCell::default(),
@@ -377,6 +396,17 @@ impl Providers for Scripted {
     }
 }
 
+impl FirstMessages for Scripted {
+    async fn first_message(&self, opening: &Opening<'_>) -> Result<FirstText, NoFirstMessage> {
+        self.note("first message".into());
+        self.opened.borrow_mut().push((
+            opening.protocol.map(str::to_owned),
+            opening.greeting.map(str::to_owned),
+        ));
+        self.first_message.borrow().clone()
+    }
+}
+
 impl Channels for Scripted {
     type Channel = TestChannel;
 }
@@ -534,8 +564,18 @@ impl Registry for Scripted {
 impl Upstreams for Scripted {
     type Upstream = ();
 
-    async fn forward(&self, _: &Forward<'_>) -> Result<(Reply, ()), UpstreamFailure> {
+    async fn forward(&self, forward: &Forward<'_>) -> Result<(Reply, ()), UpstreamFailure> {
         self.note("server".into());
+        self.forwarded.borrow_mut().push(Sent {
+            url: forward.url.clone(),
+            remove: forward.remove.iter().map(ToString::to_string).collect(),
+            set: forward.set.clone(),
+            changes: forward
+                .changes
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), value.clone()))
+                .collect(),
+        });
         self.upstream.borrow().clone().map(|reply| (reply, ()))
     }
 

@@ -4,8 +4,10 @@ use serde_json::Value;
 
 mod attribution;
 mod counting;
+mod first_message;
 mod issuers;
 mod keys;
+mod mode;
 mod names;
 mod one_time;
 mod paths;

@@ -126,23 +126,9 @@ fn a_secret_that_a_setting_refers_to_may_have_any_name() {
     }));
 }
 
-#[test]
-fn a_setting_of_later_work_is_an_error_unless_its_value_is_already_true() {
-    let (name, now, later) = ("MODE", "enforce", "report");
-    let problem = format!("{name}: invalid value {later:?}; write {now:?}");
-    assert_rows([
-        (format!("{name} {now}"), errors_with(name, now), vec![]),
-        (
-            format!("{name} {later}"),
-            errors_with(name, later),
-            vec![problem],
-        ),
-    ]);
-}
-
 /// A blank value is one error, not two.
 #[test]
-fn an_empty_setting_of_later_work_is_one_error() {
+fn an_empty_setting_is_one_error() {
     assert_eq!(
         errors_with("MODE", "").len(),
         1,

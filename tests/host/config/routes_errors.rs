@@ -206,7 +206,7 @@ fn an_error_is_told_once_by_the_name_of_who_made_it() {
         format!("{name}: invalid value \"x\"; write \"required\" or \"optional\" or \"off\"")
     };
     let tls = "REQUIRE_TLS: invalid value \"x\"; write \"true\" or \"false\"";
-    let later = "MODE: invalid value \"report\"; write \"enforce\"";
+    let wrong = "MODE: invalid value \"x\"; write \"enforce\" or \"report\", or \"enforce:10%\"";
     let url = ("JWT_JWKS_URL", "https://a.test/jwks");
     let secret = "a secret of thirty-two characters!";
     let mut unbound = minimal_with(&[]);
@@ -250,14 +250,14 @@ fn an_error_is_told_once_by_the_name_of_who_made_it() {
             strings(&["JWT_ISUER: there is no such setting; did you mean JWT_ISSUER?"]),
         ),
         (
-            "later work, global",
-            over(&[("MODE", "report")], two(json!({"path": "/a"}))),
-            strings(&[later]),
+            "mode, global",
+            over(&[("MODE", "x")], two(json!({"path": "/a"}))),
+            strings(&[wrong]),
         ),
         (
-            "later work, of a route",
-            errors(two(json!({"path": "/a", "mode": "report"}))),
-            vec![format!("ROUTES /a mode: {}", &later[6..])],
+            "mode, of a route",
+            errors(two(json!({"path": "/a", "mode": "x"}))),
+            vec![format!("ROUTES /a mode: {}", &wrong[6..])],
         ),
         (
             "no ledger",

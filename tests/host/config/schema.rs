@@ -11,6 +11,7 @@ fn text(pattern: &str) -> Value {
 
 fn of_form(form: Form) -> Value {
     const DURATION: &str = r"\d+(ms|s|m|h|d)";
+    const PERCENTAGE: &str = r"(100(\.0{1,4})?|\d{1,2}(\.\d{1,4})?)%";
     let or_text = |json: Value| json!({"anyOf": [json, {"type": "string", "minLength": 2}]});
     match form {
         Form::Boolean => json!({"enum": [true, false, "true", "false"]}),
@@ -31,6 +32,8 @@ fn of_form(form: Form) -> Value {
         Form::Array => {
             or_text(json!({"type": "array", "minItems": 1, "items": {"type": "object"}}))
         }
+        Form::Percentage => text(&format!("^{PERCENTAGE}$")),
+        Form::Mode => text(&format!("^(enforce|report|enforce:{PERCENTAGE})$")),
         Form::OrOff(form) => json!({"anyOf": [of_form(*form), {"const": "off"}]}),
     }
 }

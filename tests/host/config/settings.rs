@@ -5,7 +5,7 @@ use portcullis::checks::permission::Permission;
 use portcullis::config::{Settings, Var};
 use portcullis::limits::quota::{Limits, Quota};
 use portcullis::policy::{
-    Counting, FailurePolicy, Judging, LEDGER_BINDING, OnFull, PlainHttp, Policy, RejectWith,
+    Counting, FailurePolicy, Judging, LEDGER_BINDING, Mode, OnFull, PlainHttp, Policy, RejectWith,
     ScopeLimits,
 };
 use portcullis::relay::RelayMode;
@@ -13,6 +13,7 @@ use portcullis::request::address::Ipv6Prefix;
 use portcullis::response::security_headers::SecurityHeaders;
 use portcullis::token::{Authentication, ClaimName, Expectations, IdentityClaims, Source};
 use portcullis::upstream::{Upstream, UpstreamUrl};
+use portcullis::util::share::Share;
 
 use crate::common::{
     MINIMAL, assert_rows, minimal_with, ms, object, read, seconds, settings, strings,
@@ -51,9 +52,13 @@ fn the_least_settings_give_the_contracts_defaults() {
         upstream_timeout,
         upstream_headers,
         counting,
+        mode,
+        trial,
+        log_admitted,
         plain_http,
         reject_with,
         relay,
+        first_message,
         registering,
         security_headers,
         one_time,
@@ -65,6 +70,7 @@ fn the_least_settings_give_the_contracts_defaults() {
         (None, false)
     );
     assert!(assertion_key.is_none());
+    assert_eq!(first_message, None);
     assert!(require_tls);
     let rule = OriginRule {
         allowed: vec![exact("app.example.com")],
@@ -107,8 +113,11 @@ fn the_least_settings_give_the_contracts_defaults() {
         on_failure: FailurePolicy::Reject,
         on_registry_failure: FailurePolicy::Reject,
         timeout: seconds(2),
+        is_trial: false,
     };
     assert_eq!(counting, defaults);
+    assert_eq!((mode, trial), (Mode::Enforce, None));
+    assert_eq!(log_admitted, Share::ALL);
     assert_eq!(plain_http, PlainHttp::Reject);
     assert_eq!(reject_with, RejectWith::Http);
     assert_eq!(relay, RelayMode::Passthrough);
@@ -361,7 +370,7 @@ fn all_errors_are_told_at_once() {
         ("AUTH", "yes"),
         ("JWT_LEEWAY", "5"),
         ("JWT_SECRET", "short"),
-        ("MODE", "report"),
+        ("MODE", "reported"),
         ("RATE_LIMIT_IP", "60"),
         ("REQUIRE_TLS", "no"),
         ("UPSTREAM_URL", "wss://a.test?b"),

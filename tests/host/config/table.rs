@@ -42,6 +42,8 @@ fn form_words(form: Form) -> Vec<String> {
         Form::Url => word("URL"),
         Form::List => word("list"),
         Form::Array => word("array"),
+        Form::Percentage => word("percentage from `0%` to `100%`"),
+        Form::Mode => word("`enforce`, `report`, or `enforce:` and a percentage"),
         Form::Binding | Form::Text | Form::Object => vec![],
         Form::OrOff(form) => [form_words(*form), word("`off`")].concat(),
     }
@@ -147,6 +149,11 @@ const OTHER_VALUES: &[(&str, &str)] = &[
     ("SESSION_CLAIM", "session_id"),
     ("TOKEN_MAX_BYTES", "8192"),
     ("TOKEN_SOURCES", "cookie:token"),
+    ("FIRST_MESSAGE", "pass"),
+    ("FIRST_MESSAGE_TIMEOUT", "3s"),
+    ("FIRST_MESSAGE_PROTOCOLS", "graphql-transport-ws"),
+    ("FIRST_MESSAGE_GREETING", "hello"),
+    ("UPSTREAM_GREETING", "pass"),
     ("ON_TOKEN_CONFLICT", "first"),
     ("REQUIRED_SCOPES", "a b"),
     ("SESSION_URL", "https://other.example.com/introspect"),
@@ -176,7 +183,8 @@ const OTHER_VALUES: &[(&str, &str)] = &[
     ("MAX_BACKLOG_BYTES", "1000"),
     ("REJECT_WITH", "close"),
     ("SECURITY_HEADERS", r#"{"X-Frame-Options":null}"#),
-    ("MODE", "enforce"),
+    ("MODE", "report"),
+    ("LOG_ADMITTED", "10%"),
 ];
 const JWKS: &str =
     r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
@@ -234,8 +242,11 @@ fn a_route_takes_every_setting_that_the_table_has_for_routes() {
     );
     for &(name, value) in OTHER_VALUES {
         let routes = json!([{"path": "/a", name.to_lowercase(): value}, {"path": "/b"}]);
-        let [(own, _), (others, _)] = policies(bound(&[]), routes).try_into().expect("two");
-        let shows = ["UPSTREAM_PLAINTEXT", "JWT_JWKS_STALE", "MODE"];
+        let is_of_messages = name.starts_with("FIRST_MESSAGE") || name == "UPSTREAM_GREETING";
+        let source = [("TOKEN_SOURCES", "message:/token")];
+        let all = bound(if is_of_messages { &source } else { &[] });
+        let [(own, _), (others, _)] = policies(all, routes).try_into().expect("two");
+        let shows = ["UPSTREAM_PLAINTEXT", "JWT_JWKS_STALE"];
         assert_eq!(own == others, shows.contains(&name), "{name} shows");
     }
 }

@@ -63,6 +63,8 @@ fn a_word_that_is_none_of_a_settings_is_an_error() {
         ("ON_LIMITER_FAILURE", "\"reject\" or \"admit\""),
         ("ON_REGISTRY_FAILURE", "\"reject\" or \"admit\""),
         ("ON_TOKEN_CONFLICT", "\"refuse\" or \"first\""),
+        ("FIRST_MESSAGE", "\"strip\" or \"pass\" or \"drop\""),
+        ("UPSTREAM_GREETING", "\"drop\" or \"pass\""),
         ("PLAIN_HTTP", "\"reject\" or \"proxy\""),
         ("REJECT_WITH", "\"http\" or \"close\""),
     ];
@@ -191,6 +193,8 @@ fn a_token_source_is_one_of_four() {
         "header:",
         "subprotocol:",
         "subprotocol:a/b",
+        "message:",
+        "message:token",
         "cookie",
         "cookie:",
         "cookie:a=b",
@@ -201,7 +205,7 @@ fn a_token_source_is_one_of_four() {
     for value in wrong {
         let problem = format!(
             "{value:?} is not a token source; write header, header:NAME, subprotocol, \
-             subprotocol:PREFIX, cookie:NAME or query:NAME"
+             subprotocol:PREFIX, cookie:NAME, query:NAME or message:/POINTER"
         );
         assert_errors("TOKEN_SOURCES", &[(value, &problem)]);
     }

@@ -1,8 +1,8 @@
 //! The ledger of one address: quota, replayed keys, and the clock.
 
+use portcullis::limits::KEPT_FOR;
 use portcullis::limits::ledger::{Ledger, LedgerResponse};
 use portcullis::limits::quota::{Limits, Quota};
-use portcullis::limits::two_clocks::TwoClocks;
 
 use crate::common::ledger::{TestLedger, at, counted, limited, limits, replayed};
 use crate::common::{assert_rows, ms, seconds};
@@ -192,11 +192,10 @@ fn what_matters_longer_sets_the_horizon() {
         ("neither", limits(0, 0, 0).horizon(), ms(0)),
     ]);
     let mut ledger = TestLedger::new(limits(2, 1000, 0));
-    let now = TwoClocks::new(at(400), at(400));
-    assert_eq!(ledger.ledger.sleep(now), None);
+    assert_eq!(ledger.ledger.sleep(at(400)), None);
     ledger.step(0, None);
     ledger.step(300, None);
-    assert_eq!(ledger.ledger.sleep(now), Some(ms(900)));
+    assert_eq!(ledger.ledger.sleep(at(400)), Some(ms(900) + KEPT_FOR));
 }
 
 #[test]

@@ -39,7 +39,7 @@ const HEAD: [u8; 146] = [
     0, 0, 0x01, 0xa3, 0x18, 0x5c, 0x50, 0x01,
     0, 0, 0x01, 0xa3, 0x18, 0x5c, 0x50, 0x06,
     // wakes at
-    0, 0, 0x01, 0xa3, 0x18, 0x5d, 0xaf, 0x90,
+    0, 0, 0x01, 0xa3, 0x1d, 0x84, 0x0b, 0x90,
     // the number of the next row
     0, 0, 0, 0, 0, 0, 0, 1,
     // no ban
@@ -76,6 +76,44 @@ fn the_stored_bytes_are_unchanged() {
         data: HEAD.to_vec(),
     };
     assert_eq!(change.write, [head]);
+}
+
+/// The journal of a head that stores one attempt ahead, by its parts.
+#[rustfmt::skip]
+const AHEAD: [u8; 82] = [
+    // group /a, whose entries matter for 90 s, with a flag: something is stored ahead
+    0, 0, 0, 0, 0, 0, 0, 2, b'/', b'a',
+    0x80, 0, 0, 0, 0, 0x01, 0x5f, 0x90,
+    // one attempt, for 5 s
+    0, 0, 0, 0, 0, 0, 0, 1,
+    0, 0, 0x01, 0xa3, 0x18, 0x5c, 0x63, 0x89,
+    0, 0, 0x01, 0xa3, 0x18, 0x5c, 0x63, 0x8e,
+    // two that were made
+    0, 0, 0, 0, 0, 0, 0, 2,
+    0, 0, 0x01, 0xa3, 0x18, 0x5c, 0x50, 0,
+    0, 0, 0x01, 0xa3, 0x18, 0x5c, 0x50, 0x05,
+    0, 0, 0x01, 0xa3, 0x18, 0x5c, 0x50, 0x01,
+    0, 0, 0x01, 0xa3, 0x18, 0x5c, 0x50, 0x06,
+];
+
+#[test]
+fn what_is_stored_ahead_is_unchanged() {
+    let mut ledger = Ledger::default();
+    let mut step = |offset| {
+        let request = LedgerRequest {
+            limits: Limits {
+                quota: Quota::new(100, seconds(90)),
+                ..Limits::default()
+            },
+            ..request(Operation::Admit { id: None }, AT + 5 + offset)
+        };
+        ledger.step(&request, Timestamp(AT + offset)).1
+    };
+    step(0);
+    let [head] = &step(1).write[..] else {
+        panic!("the head alone")
+    };
+    assert!(head.data.ends_with(&AHEAD), "{:x?}", head.data);
 }
 
 #[test]
@@ -272,9 +310,15 @@ fn an_answer_travels_as_a_word_and_numbers() {
         rows.map(|(response, text)| (text, wire::encode_response(&response), text.to_owned())),
     );
     assert_rows(rows.map(|(response, text)| (text, wire::decode_response(text), Some(response))));
+    let brief = rows.map(|(response, text)| match text {
+        "counted 0 0" => (text, wire::encode_briefly(&response), "counted".to_owned()),
+        other => (other, wire::encode_briefly(&response), other.to_owned()),
+    });
+    assert_rows(brief);
+    let plain = LedgerResponse::Counted(outlook(0, 0));
+    assert_eq!(wire::decode_response("counted"), Some(plain));
     let others = [
         "",
-        "counted",
         "counted 0",
         "counted 0 ",
         "counted -1 0",

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use portcullis::limits::KEPT_FOR;
 use portcullis::limits::ledger::{
     CorruptRow, Ledger, LedgerChange, LedgerResponse, Operation, Row,
 };
 use portcullis::limits::quota::{BanRule, Quota};
+use portcullis::util::time::millis;
 
 use crate::common::ledger::{TestLedger, attempt, counted, limited, limits};
 use crate::common::{assert_rows, ms, seconds};
@@ -24,9 +26,9 @@ fn nothing() -> (Vec<u64>, Vec<u64>) {
     (vec![], vec![])
 }
 
-/// The rows of a ledger that took this many attempts without an id.
+/// The rows of a ledger that took this many attempts without an id, none of them stored ahead.
 fn stored(count: i64) -> Vec<Row> {
-    let mut ledger = TestLedger::new(limits(2000, 10_000, 0));
+    let mut ledger = TestLedger::new(limits(2000, 10_000, 1));
     let mut rows = BTreeMap::new();
     for offset in 0..count {
         let written = ledger.step(offset, None).1.write;
@@ -89,7 +91,7 @@ fn what_is_not_counted_writes_nothing() {
 
 #[test]
 fn more_attempts_than_the_head_holds_rest_in_rows_of_their_own() {
-    let mut ledger = TestLedger::new(limits(2000, 10_000, 0));
+    let mut ledger = TestLedger::new(limits(2000, 10_000, 1));
     let written: Vec<_> = (0..300).map(|n| numbers(ledger.step(n, None))).collect();
     assert_rows([
         ("first", written[0].clone(), head()),
@@ -156,29 +158,33 @@ fn what_is_given_back_is_gone_from_its_row() {
     assert_eq!(give_back(127), (vec![0], vec![1]), "the last in its row");
 }
 
-/// Only the first attempt of a window sets the alarm, also when the object was evicted meanwhile.
+/// Only the first attempt of a day sets the alarm, also when the object was evicted meanwhile.
 #[test]
-fn an_alarm_is_set_once_in_a_window() {
+fn an_alarm_is_set_once_a_day() {
     let mut ledger = TestLedger::new(limits(9, 1000, 0));
+    let kept = ms(1000) + KEPT_FOR;
+    let day = millis(KEPT_FOR) as i64;
     let wake_in = |ledger: &mut TestLedger, offset| ledger.step(offset, None).1.wake_in;
     let mut rows = Vec::new();
     let (_, change) = ledger.step(0, None);
-    assert_eq!(change.wake_in, Some(ms(1000)));
+    assert_eq!(change.wake_in, Some(kept));
     rows.extend(change.write);
     assert_eq!(wake_in(&mut ledger, 10), None);
     ledger.ledger = Ledger::load(rows).expect("its own rows");
     assert_rows([
         ("after an eviction", wake_in(&mut ledger, 999), None),
+        ("windows later", wake_in(&mut ledger, 3_600_000), None),
+        ("just before", wake_in(&mut ledger, day + 999), None),
         (
             "when it has rung",
-            wake_in(&mut ledger, 1000),
-            Some(ms(1000)),
+            wake_in(&mut ledger, day + 1000),
+            Some(kept),
         ),
-        ("far behind it", wake_in(&mut ledger, 1500), None),
+        ("far behind it", wake_in(&mut ledger, day + 1500), None),
         (
             "it is too far ahead for this clock",
             wake_in(&mut ledger, -5000),
-            Some(ms(1000)),
+            Some(kept),
         ),
     ]);
 }

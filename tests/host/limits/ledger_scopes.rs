@@ -1,8 +1,9 @@
 //! The ledger beyond one quota: groups, admissions given back, failures and bans, two clocks.
 
+use portcullis::limits::KEPT_FOR;
 use portcullis::limits::ledger::{Ledger, LedgerResponse, Operation};
 use portcullis::limits::quota::{BanRule, Quota};
-use portcullis::limits::two_clocks::TwoClocks;
+use portcullis::util::time::millis;
 
 use crate::common::ledger::{
     TestLedger, at, attempt, banned, counted, limited, limits, outlook, replayed,
@@ -176,11 +177,15 @@ fn a_ban_without_a_quota_keeps_nothing_but_failures() {
     let (response, change) = ledger.step(0, Some(1));
     assert_eq!((response, change.write), (counted(0), vec![]));
     ledger.ask(0, FAILURE);
-    let now = |offset| TwoClocks::new(at(offset), at(offset));
-    assert_eq!(ledger.ledger.sleep(now(40)), Some(ms(60)));
-    assert_eq!(ledger.ledger.sleep(now(100)), None);
+    let day = millis(KEPT_FOR) as i64;
+    assert_eq!(ledger.ledger.sleep(at(40)), Some(ms(60) + KEPT_FOR));
+    assert_eq!(ledger.ledger.sleep(at(day + 100)), None);
     ledger.ask(40, FAILURE);
-    assert_eq!(ledger.ledger.sleep(now(40)), Some(ms(5000)), "the ban");
+    assert_eq!(
+        ledger.ledger.sleep(at(40)),
+        Some(ms(5000) + KEPT_FOR),
+        "the ban"
+    );
 }
 
 #[test]
@@ -264,21 +269,22 @@ fn a_window_is_over_when_both_clocks_say_so() {
     ]);
 }
 
-/// The alarm knows one clock at first: it may say that nothing matters, not that something does.
+/// The alarm knows the object's clock alone, so it waits for longer than a clock jumps.
 #[test]
-fn nothing_is_forgotten_on_one_clocks_word() {
+fn a_ledger_is_kept_for_a_day_after_anything_counted() {
     let mut ledger = TestLedger::new(limits(1, 1000, 0));
     ledger.step(0, None);
-    let alone = |offset| TwoClocks::new(at(offset), TwoClocks::MAX.caller());
-    let mut sleep = |now| ledger.ledger.sleep(now);
+    let day = millis(KEPT_FOR) as i64;
+    let mut sleep = |offset| ledger.ledger.sleep(at(offset));
     assert_rows([
-        ("not yet", sleep(alone(400)), Some(ms(600))),
-        ("perhaps", sleep(alone(1000)), None),
+        ("while it counts", sleep(400), Some(ms(600) + KEPT_FOR)),
+        ("when it counts no more", sleep(1000), Some(KEPT_FOR)),
+        ("just before", sleep(day + 999), Some(ms(1))),
+        ("a day later", sleep(day + 1000), None),
         (
-            "not by the other",
-            sleep(TwoClocks::new(at(1000), at(400))),
-            Some(ms(600)),
+            "a clock that jumped back",
+            sleep(-day),
+            Some(ms(1000) + KEPT_FOR),
         ),
-        ("by both", sleep(TwoClocks::new(at(1000), at(1000))), None),
     ]);
 }

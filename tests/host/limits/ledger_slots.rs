@@ -251,14 +251,13 @@ fn a_full_ledger_is_watched_closely() {
         }
         let asked = shelf.wakes_at.map(|time| time - START);
         shelf.evict();
-        let now = TwoClocks::new(at(1), at(1));
-        (asked, shelf.ledger.sleep(now))
+        (asked, shelf.ledger.sleep(at(1)))
     };
     let minute = (Some(60_000), Some(common::seconds(60)));
-    let hour = (Some(3_600_000), Some(common::seconds(3600)));
+    let day = (Some(86_400_000), Some(common::seconds(86_400)));
     assert_rows([
         ("the only one", wakes(1, 1), minute),
-        ("one of two", wakes(1, 2), hour),
+        ("one of two", wakes(1, 2), day),
         ("both of two", wakes(2, 2), minute),
     ]);
 }

@@ -1,5 +1,6 @@
 mod deny_cache;
 mod ledger;
+mod ledger_ahead;
 mod ledger_clocks;
 mod ledger_format;
 mod ledger_properties;

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
+use portcullis::limits::KEPT_FOR;
 use portcullis::limits::quota::Quota;
 use portcullis::limits::route_pool::{
-    Admission, Alarm, Cleanup, Decision, Holder, HolderTask, Pool, PoolGrant, PoolOperation,
-    PoolRequest, PoolResponse,
+    Admission, Alarm, Decision, Holder, HolderTask, Pool, PoolGrant, PoolOperation, PoolRequest,
+    PoolResponse,
 };
-use portcullis::util::time::Timestamp;
+use portcullis::util::time::{Timestamp, millis};
 
-use crate::common::{ms, seconds};
+use crate::common::{assert_rows, ms, seconds};
 
 const START: u64 = 1_800_000_000_000;
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -272,7 +273,7 @@ fn what_is_left_of_a_share_goes_back_when_it_ends() {
 }
 
 #[test]
-fn an_exhausted_route_is_known_until_its_wait_is_over() {
+fn an_exhausted_route_is_known_for_five_seconds_at_a_time() {
     let quota = quota(1, 60);
     let (mut holder, mut pool) = (Holder::new(quota, 1), Pool::default());
     let (Decision::Ask(request), _) = new_request(&mut holder, 0) else {
@@ -283,14 +284,20 @@ fn an_exhausted_route_is_known_until_its_wait_is_over() {
     let wait = |holder: &Holder, offset| holder.wait(at(offset));
     assert_eq!(wait(&holder, 1), Some(ms(59_999)));
     assert_eq!(
-        new_request(&mut holder, 59_999).0,
-        Decision::Refuse { wait: ms(1) }
+        new_request(&mut holder, 4999).0,
+        Decision::Refuse { wait: ms(55_001) }
     );
+    assert_eq!(wait(&holder, 5000), None);
+    let (Decision::Ask(request), _) = new_request(&mut holder, 58_000) else {
+        panic!("it asks again")
+    };
+    let response = step(&mut pool, request);
+    assert_eq!(
+        holder.answered(&request, &response, at(58_000)),
+        Err(ms(2000))
+    );
+    assert_eq!(wait(&holder, 59_999), Some(ms(1)));
     assert_eq!(wait(&holder, 60_000), None);
-    assert!(matches!(
-        new_request(&mut holder, 60_000).0,
-        Decision::Ask(_)
-    ));
 }
 
 #[test]
@@ -311,24 +318,62 @@ fn a_clock_that_jumps_back_ends_a_share_and_a_wait() {
 }
 
 #[test]
-fn an_idle_pool_is_looked_at_twice_before_it_goes() {
+fn a_pool_is_kept_for_a_day_after_anything_counted() {
     let quota = quota(5, 60);
     let mut pool = Pool::default();
     step(&mut pool, ask(1, 1, quota, 0, PoolOperation::Admit));
-    assert_eq!(
-        pool.clean_up(at(59_000)),
-        Cleanup::Keep { wake_in: ms(1000) }
-    );
-    let Cleanup::Confirm { wake_in, row } = pool.clean_up(at(60_000)) else {
-        panic!("its clock may have jumped")
+    let day = millis(KEPT_FOR);
+    assert_rows([
+        (
+            "while it counts",
+            pool.sleep(at(59_000)),
+            Some(ms(day + 1000)),
+        ),
+        (
+            "an hour later",
+            pool.sleep(at(3_600_000)),
+            Some(ms(day - 3_540_000)),
+        ),
+        ("a day later", pool.sleep(at(day + 60_000)), None),
+        (
+            "a clock that jumped back",
+            pool.sleep(Timestamp(START - day)),
+            Some(ms(day + 70_000)),
+        ),
+    ]);
+    step(&mut pool, ask(1, 2, quota, 3_600_000, PoolOperation::Admit));
+    assert_eq!(pool.sleep(at(day + 60_000)), Some(ms(3_600_000)));
+}
+
+/// The isolate that gives back learns at once that there is something again, others within 5 seconds.
+#[test]
+fn what_is_given_back_is_there_for_others() {
+    let quota = quota(1, 60);
+    let mut pool = Pool::default();
+    let mut taker = Holder::new(quota, 1);
+    let mut other = Holder::new(quota, 2);
+    let taken = match new_request(&mut taker, 0) {
+        (Decision::Ask(request), _) => {
+            let response = step(&mut pool, request);
+            taker
+                .answered(&request, &response, at(0))
+                .expect("the first")
+        }
+        (decision, _) => panic!("{decision:?}"),
     };
-    assert_eq!(wake_in, seconds(70));
-    let mut again = Pool::load(&row).expect("its own row");
-    assert_eq!(again.clean_up(at(130_000)), Cleanup::Delete);
-    // A request in between is not forgotten.
-    step(&mut pool, ask(1, 2, quota, 61_000, PoolOperation::Admit));
-    assert!(matches!(
-        pool.clean_up(at(130_000)),
-        Cleanup::Confirm { .. }
-    ));
+    let (Decision::Ask(request), _) = new_request(&mut other, 0) else {
+        panic!("it knows nothing yet")
+    };
+    let response = step(&mut pool, request);
+    let wait = seconds(60);
+    assert_eq!(other.answered(&request, &response, at(0)), Err(wait));
+    assert_eq!(taker.wait(at(1)), Some(wait - ms(1)));
+    let request = taker.give_back(taken, at(1)).expect("the pool has to know");
+    let response = step(&mut pool, request);
+    taker.heard(&request, &response, at(1));
+    assert_rows([
+        ("who gave it back", taker.wait(at(1)), None),
+        ("another", other.wait(at(4999)), Some(wait - ms(4999))),
+        ("another, later", other.wait(at(5000)), None),
+    ]);
 }

@@ -43,10 +43,13 @@ fn a_flood_costs_the_ledgers_almost_nothing() {
     let crowd = Crowd {
         isolates: 20,
         addresses: 50,
+        one_in: 1,
         skew: 0.0,
         attempts: 10_000,
         seconds: 50,
+        from: 0,
         quota: "10/1m",
+        replay_window: "1m",
     };
     let outcome = flood::run(crowd);
     assert_eq!(outcome.admitted, 500, "{outcome:?}");
@@ -54,4 +57,24 @@ fn a_flood_costs_the_ledgers_almost_nothing() {
     assert_eq!(outcome.calls_of_admitted, 500, "{outcome:?}");
     // Each of the isolates that an address comes to learns of it by one call.
     assert!(outcome.calls_of_refused <= 50 * 3, "{outcome:?}");
+}
+
+/// Over windows that pass and objects that restart; the simulation itself sees that none admits too
+/// many.
+#[test]
+fn addresses_that_come_often_take_few_rows() {
+    let crowd = Crowd {
+        isolates: 20,
+        addresses: 20,
+        one_in: 1,
+        skew: 0.0,
+        attempts: 20_000,
+        seconds: 200,
+        from: 0,
+        quota: "600/1m",
+        replay_window: "off",
+    };
+    let outcome = flood::run(crowd);
+    assert_eq!(outcome.admitted, 20_000, "{outcome:?}");
+    assert!(outcome.rows_written < 3000, "{outcome:?}");
 }

@@ -25,14 +25,14 @@ fn the_terms_of_a_socket_are_unchanged() {
                 .for_socket(Some(NOW), true, NOW)
                 .to_json(),
             format!(
-                r#"{{"backlogBytes":null,"closeWait":10000,{table},"expires":null,"heartbeat":null,"idle":null,"lifetimeEnds":null,"messageBytes":null,"messageOverhead":128,"messageRate":null,"passable":[[1000,1003],[1007,1014],[3000,4999]]}}"#
+                r#"{{"backlogBytes":null,"closeWait":10000,{table},"expires":null,"heartbeat":null,"idle":null,"lifetimeEnds":null,"messageBytes":null,"messageOverhead":128,"messageRate":null,"passable":[[1000,1003],[1007,1014],[3000,4999]],"reports":false}}"#
             ),
         ),
         (
             "all limits",
             all.for_socket(Some(NOW + seconds(5)), true, NOW).to_json(),
             format!(
-                r#"{{"backlogBytes":1048576,"closeWait":10000,{table},"expires":1800000005000,"heartbeat":{{"every":20000,"text":"portcullis.heartbeat"}},"idle":60000,"lifetimeEnds":1800003600000,"messageBytes":65536,"messageOverhead":128,"messageRate":[20,500],"passable":[[1000,1003],[1007,1014],[3000,4999]]}}"#
+                r#"{{"backlogBytes":1048576,"closeWait":10000,{table},"expires":1800000005000,"heartbeat":{{"every":20000,"text":"portcullis.heartbeat"}},"idle":60000,"lifetimeEnds":1800003600000,"messageBytes":65536,"messageOverhead":128,"messageRate":[20,500],"passable":[[1000,1003],[1007,1014],[3000,4999]],"reports":false}}"#
             ),
         ),
     ]);

@@ -12,6 +12,7 @@ mod jwks_early;
 mod jwks_set;
 mod jwks_shared;
 mod keys;
+mod message;
 mod pem;
 mod places;
 mod provider_unavailable;

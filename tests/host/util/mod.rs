@@ -1,4 +1,5 @@
 mod bounded_map;
 mod digest;
 mod parsers_properties;
+mod share;
 mod time;

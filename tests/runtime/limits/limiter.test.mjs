@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
 import { setTimeout as passing } from 'node:timers/promises';
+import { AGED, ring } from '../../support/aged.mjs';
 import { assertRefused, reasonOf, requestId } from '../../support/answers.mjs';
 import {
   freshAddress,
@@ -15,8 +16,10 @@ import {
 } from '../../support/gate.mjs';
 import { calls, ofAddress, plan, withLedger } from '../../support/ledgers.mjs';
 import { rowsIn } from '../../support/sqlite.mjs';
-import { until } from '../../support/until.mjs';
 import { useUpstream } from '../../support/upstream.mjs';
+
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
 
 const reasons = async (gate, count, address) => {
   const answers = Array.from({ length: count }, () => gate.knock(from(address)));
@@ -128,15 +131,17 @@ describe('the storage of a ledger', () => {
   const upstream = useUpstream();
   const persist = useFolder();
   const vars = { RATE_LIMIT_IP: '2/2s', KEY_REPLAY_WINDOW: '2s' };
-  const gate = useGate({ upstream, persist, vars });
+  const gate = useGate({ upstream, persist, vars, ...AGED });
 
-  test('is emptied once its address is idle, and used again', async () => {
+  test('is emptied once its address was idle for a day, and used again', async () => {
     const address = freshAddress();
     await gate.knock(from(address));
     assert.equal(rowsIn(persist), 1);
-    // Nothing tells of the object's alarm but the file itself.
-    const empty = (rows) => rows === 0;
-    await until(() => rowsIn(persist), empty, { every: 100 });
+    const after = (milliseconds) => ring(gate, 'LEDGER', ofAddress(address), milliseconds);
+    await after(DAY - HOUR);
+    assert.equal(rowsIn(persist), 1);
+    await after(DAY + 2000);
+    assert.equal(rowsIn(persist), 0);
     assert.deepEqual((await reasons(gate, 3, address)).sort(), [
       'admitted',
       'admitted',

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as passing } from 'node:timers/promises';
+import { AGED, ring } from '../../support/aged.mjs';
 import { assertAdmitted, assertRefused, reasonOf, requestId } from '../../support/answers.mjs';
 import {
   freshAddress,
@@ -15,9 +16,10 @@ import {
 } from '../../support/gate.mjs';
 import { calls, plan, withRouteQuota } from '../../support/ledgers.mjs';
 import { rowsIn } from '../../support/sqlite.mjs';
-import { until } from '../../support/until.mjs';
 import { useUpstream } from '../../support/upstream.mjs';
 
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
 const EVERYTHING = '/*';
 const CROWD = 300;
 const count = (seen, reason) => seen.filter((one) => one === reason).length;
@@ -162,13 +164,15 @@ describe('the storage of a route’s quota', () => {
     RATE_LIMIT_ROUTE: '2/1s',
     ...UNCOUNTED,
   };
-  const gate = useGate({ upstream, persist, vars });
-  test('is emptied once the route is idle', async () => {
+  const gate = useGate({ upstream, persist, vars, ...AGED });
+  test('is emptied once the route was idle for a day', async () => {
     assert.equal(reasonOf(await gate.knock()), 'admitted');
     assert.equal(rowsIn(persist), 1);
-    // Nothing tells of the object's alarms but the file itself.
-    const empty = (rows) => rows === 0;
-    await until(() => rowsIn(persist), empty, { every: 200, within: 60_000 });
+    const after = (milliseconds) => ring(gate, 'ROUTE_QUOTA', EVERYTHING, milliseconds);
+    await after(DAY - HOUR);
+    assert.equal(rowsIn(persist), 1);
+    await after(DAY + 11_000);
+    assert.equal(rowsIn(persist), 0);
   });
 });
 

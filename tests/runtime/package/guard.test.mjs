@@ -5,11 +5,11 @@ import { once } from 'node:events';
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { buildSync } from 'esbuild';
 import { describe as described, NAME } from '../../../tools/gate.mjs';
 import { missing, update } from '../../../tools/init/update.mjs';
 import { inRoot } from '../../../tools/run.mjs';
 import { assertRefused } from '../../support/answers.mjs';
+import { bundleWorker } from '../../support/bundle.mjs';
 import { ask, useFolder, useGate, withGate } from '../../support/gate.mjs';
 import { makeKey, sign } from '../../support/keys.mjs';
 import { bearer, REQUIRED, withToken } from '../../support/tokens.mjs';
@@ -17,31 +17,6 @@ import { until } from '../../support/until.mjs';
 
 const EXAMPLE = inRoot('package/one-worker');
 const APP = 'https://app.example.com';
-
-/** A Worker's modules, bundled as wrangler bundles them. */
-function bundle(entryPoint, folder) {
-  const main = join(folder, 'worker.mjs');
-  buildSync({
-    entryPoints: [entryPoint],
-    bundle: true,
-    logLevel: 'error',
-    format: 'esm',
-    outfile: main,
-    conditions: ['workerd', 'worker', 'browser'],
-    alias: { 'portcullis/worker': inRoot('build/main.js') },
-    nodePaths: [inRoot('node_modules')],
-    external: ['cloudflare:*', '*.wasm'],
-  });
-  const wasm = join(folder, 'index_bg.wasm');
-  copyFileSync(inRoot('build/index_bg.wasm'), wasm);
-  return {
-    modulesRoot: folder,
-    modules: [
-      { type: 'ESModule', path: main },
-      { type: 'CompiledWasm', path: wasm },
-    ],
-  };
-}
 
 /** A Worker in one file, which imports `guard` by its name. */
 function write(folder, script) {
@@ -63,7 +38,7 @@ describe('hono and PartyServer in one Worker', () => {
     const { bindings } = described(undefined, settings);
     return {
       path: settings,
-      modules: bundle(join(EXAMPLE, 'worker.mjs'), folder),
+      modules: bundleWorker(join(EXAMPLE, 'worker.mjs'), folder),
       // Only what `useGate` sets for http and slow machines is added.
       vars: { AUTH: undefined, ...bindings },
       gate: { outboundService: () => Response.json({ keys: [key.jwk] }) },
@@ -131,7 +106,7 @@ const seen = (request, env, ctx) => ({
 describe('a guarded handler', () => {
   const folder = useFolder();
   const gate = useGate(() => ({
-    modules: bundle(
+    modules: bundleWorker(
       write(
         folder,
         `${SEEN}
@@ -186,7 +161,7 @@ describe('a guarded handler', () => {
 
 describe('guard()', () => {
   const start = (folder, script, vars) =>
-    withGate({ modules: bundle(write(folder, script), folder), vars }, async (gate) => {
+    withGate({ modules: bundleWorker(write(folder, script), folder), vars }, async (gate) => {
       const { status } = await gate.call('GET', '/_portcullis/health');
       return { status, log: gate.log.toString() };
     });

@@ -11,6 +11,28 @@ use crate::limits::two_clocks::TwoClocks;
 /// written with each attempt; older ones are written once.
 pub const ROW: usize = 128;
 
+/// How far ahead attempts are stored at most. An object that nobody asks for a few seconds more is
+/// evicted, and what it did not use then counts all the same.
+const AHEAD: Duration = Duration::from_secs(5);
+
+/// The part of what is free, and of the window, that is stored ahead at most.
+const PART_AHEAD: u32 = 16;
+
+/// Attempts that were stored before they are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ahead {
+    /// How many may still be made.
+    pub left: usize,
+    /// Until when, by both clocks. After an eviction all that were left count from then on.
+    pub until: TwoClocks,
+}
+
+impl Ahead {
+    fn covers(self, now: TwoClocks) -> bool {
+        self.until.later(now) == self.until
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JournalEntry {
     pub at: TwoClocks,
@@ -41,6 +63,7 @@ pub struct Journal {
     pub sealed: VecDeque<Sealed>,
     /// How long an entry matters, by the limits of the last attempt.
     pub horizon: Duration,
+    pub ahead: Option<Ahead>,
 }
 
 impl Journal {
@@ -60,16 +83,24 @@ impl Journal {
     }
 
     /// Restores the order of entries after loading: no entry is later than the next one, or than
-    /// `latest`. A row that was stored before a clock jumped back can break it.
-    pub fn settle_order(&mut self, mut latest: TwoClocks) {
+    /// `written`, when the head was. A row that was stored before a clock jumped back can break it.
+    /// What was stored ahead may have been made at any time until its end, so it counts from then.
+    pub fn settle_order(&mut self, written: TwoClocks) {
+        let mut latest = written;
         for entry in self.entries.iter_mut().rev() {
             entry.at.clamp_to(latest);
             latest = entry.at;
+        }
+        if let Some(Ahead { left, until }) = self.ahead.take() {
+            let at = until.later(written);
+            let made = std::iter::repeat_n(JournalEntry { at, id: None }, left);
+            self.entries.extend(made);
         }
     }
 
     /// Drops entries that no longer matter, and returns the rows that held nothing else.
     pub fn prune(&mut self, now: TwoClocks) -> Vec<u64> {
+        self.ahead = self.ahead.filter(|ahead| ahead.covers(now));
         let mut emptied = Vec::new();
         while let Some(entry) = self.entries.front()
             && entry.at.left(self.horizon, now).is_none()
@@ -98,6 +129,32 @@ impl Journal {
         self.sealed.extend(sealed);
         self.entries.push_back(entry);
         sealed
+    }
+
+    /// Adds an entry made now if it was stored ahead, and returns whether it was.
+    pub fn push_stored(&mut self, entry: JournalEntry) -> bool {
+        let Some(ahead) = &mut self.ahead else {
+            return false;
+        };
+        if ahead.left == 0 || !ahead.covers(entry.at) {
+            return false;
+        }
+        ahead.left -= 1;
+        self.entries.push_back(entry);
+        true
+    }
+
+    /// Decides how much to store ahead with the entry that was made now: as much as came lately, so
+    /// that it doubles while many come, and little of what is free.
+    pub fn store_ahead(&mut self, quota: Quota, now: TwoClocks) {
+        let length = AHEAD.min(quota.window() / PART_AHEAD);
+        let newest_first = self.entries.iter().rev().skip(1).take(ROW);
+        let lately = newest_first.take_while(|entry| entry.at.left(length, now).is_some());
+        let free = (quota.count() as usize).saturating_sub(self.entries.len());
+        let room = ROW.saturating_sub(self.tail().len());
+        let left = lately.count().min(free / PART_AHEAD as usize).min(room);
+        let until = now.after(length);
+        self.ahead = (left > 0).then_some(Ahead { left, until });
     }
 
     /// Takes out the latest entry with this id.

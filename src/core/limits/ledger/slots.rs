@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::stored::SLOTS;
 use super::{EntryId, Ledger, LedgerChange, LedgerRequest};
+use crate::limits::KEPT_FOR;
 use crate::limits::two_clocks::TwoClocks;
 use crate::util::time::{Timestamp, millis};
 
@@ -13,7 +14,7 @@ use crate::util::time::{Timestamp, millis};
 /// object ends its socket before that.
 pub const LEASE: Duration = Duration::from_mins(1);
 /// How long an object sleeps while sockets are open and there is room for more.
-const WATCH: Duration = Duration::from_hours(1);
+const WATCH: Duration = KEPT_FOR;
 /// How long it sleeps while no slot is left. Channels that a crash cut can't say so: the next look
 /// finds that they are gone, and their slots lapse a lease later, whether anybody asks or not.
 const WATCH_WHEN_FULL: Duration = LEASE;
@@ -202,22 +203,19 @@ impl Slots {
         are_known && self.taken.iter().all(is_heard)
     }
 
-    /// When to look at the channels again at the latest, if no other slot is left.
-    pub fn watch(&self) -> Option<Duration> {
-        let mut leases = self.taken.values();
-        let is_full = leases.any(|lease| lease.is_last && lease.held == Held::ByChannel);
-        is_full.then_some(WATCH_WHEN_FULL)
-    }
-
-    /// How long to sleep until a slot may be free by itself.
-    pub fn idle_in(&self, now: TwoClocks) -> Option<Duration> {
-        let leases = self.taken.values();
-        leases
-            .filter_map(|lease| match lease.held {
-                Held::Lost => lease.since.left(LEASE, now),
-                Held::ByChannel => Some(WATCH),
-            })
-            .max()
+    /// How long until the channels are to be looked at, or until a lost slot lapses; `None` if no
+    /// slot is taken.
+    pub fn look_in(&self, now: TwoClocks) -> Option<Duration> {
+        let leases = || self.taken.values();
+        let is_full = leases().any(|lease| lease.is_last && lease.held == Held::ByChannel);
+        if is_full {
+            return Some(WATCH_WHEN_FULL);
+        }
+        let lengths = leases().map(|lease| match lease.held {
+            Held::Lost => lease.since.left(LEASE, now).unwrap_or(LEASE),
+            Held::ByChannel => WATCH,
+        });
+        lengths.max()
     }
 }
 
@@ -268,7 +266,7 @@ impl Ledger {
     }
 
     pub(super) fn wake_for_slots(&mut self, now: TwoClocks, change: &mut LedgerChange) {
-        match self.idle_in(now) {
+        match self.wake_in(now) {
             Some(_) => self.wake(now, change),
             None => change.wake_in = Some(Duration::ZERO),
         }

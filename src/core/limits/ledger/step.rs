@@ -260,7 +260,17 @@ impl Ledger {
         let next_row = self.next_row;
         let journal = self.journals.entry(step.group.to_owned()).or_default();
         journal.horizon = limits.horizon();
-        if let Some(sealed) = journal.push(entry, next_row) {
+        // Keys can't be stored before they are known.
+        let may_be_ahead = limits.replay_window.is_none();
+        if may_be_ahead && !step.head_changed && journal.push_stored(entry) {
+            return;
+        }
+        let sealed = journal.push(entry, next_row);
+        match limits.quota.filter(|_| may_be_ahead) {
+            Some(quota) => journal.store_ahead(quota, step.now),
+            None => journal.ahead = None,
+        }
+        if let Some(sealed) = sealed {
             self.next_row += 1;
             let row = self.sealed_row(step.group, sealed.row);
             step.change.write.push(row);

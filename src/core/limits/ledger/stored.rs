@@ -1,11 +1,12 @@
-//! The rows in which a ledger is stored. The head, row 0, is written with every change and holds
-//! everything but the older entries, which have rows of their own, and the slots.
+//! The rows in which a ledger is stored. The head, row 0, holds everything but the older entries,
+//! which have rows of their own, and the slots. It is written with every change, unless that was
+//! stored ahead.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::bans::{Ban, Bans, MAX_FAILURES};
-use super::journal::{Journal, JournalEntry, ROW, Sealed};
+use super::journal::{Ahead, Journal, JournalEntry, ROW, Sealed};
 use super::slots::{Held, MAX_SOCKETS, SlotLease, Slots};
 use super::{EntryId, Ledger};
 use crate::limits::bytes::{Reader, put, put_moment};
@@ -31,6 +32,8 @@ pub struct CorruptRow(pub u64);
 
 /// A flag in an entry's first eight bytes: an id follows.
 const HAS_ID: u64 = 1 << 63;
+/// A flag in a journal's horizon: what was stored ahead follows.
+const HAS_AHEAD: u64 = 1 << 63;
 /// A flag in the second eight bytes of a slot's time: the slot lost its channel.
 const LOST: u64 = 1 << 63;
 /// Another one: the slot was the last that was left under its cap.
@@ -111,7 +114,13 @@ impl Ledger {
         }
         for (group, journal) in &self.journals {
             put_text(&mut data, group);
-            put(&mut data, millis(journal.horizon));
+            let ahead = journal.ahead.filter(|ahead| ahead.left > 0);
+            let flag = ahead.map_or(0, |_| HAS_AHEAD);
+            put(&mut data, millis(journal.horizon) | flag);
+            if let Some(Ahead { left, until }) = ahead {
+                put(&mut data, left as u64);
+                put_moment(&mut data, until);
+            }
             put_entries(&mut data, journal.tail());
         }
         Row { number: HEAD, data }
@@ -172,9 +181,16 @@ fn read_head(reader: &mut Reader<'_>) -> Option<(Ledger, TwoClocks)> {
     let mut journals = BTreeMap::new();
     while !reader.is_empty() {
         let group = reader.text()?;
+        let horizon = reader.number()?;
+        let ahead = match horizon & HAS_AHEAD {
+            0 => None,
+            _ => Some(reader.ahead()?),
+        };
+        let room = ROW - ahead.map_or(0, |ahead| ahead.left);
         let journal = Journal {
-            horizon: Duration::from_millis(reader.number()?),
-            entries: reader.entries(ROW)?.into(),
+            horizon: Duration::from_millis(horizon & !HAS_AHEAD),
+            entries: reader.entries(room)?.into(),
+            ahead,
             ..Journal::default()
         };
         if journals.insert(group, journal).is_some() {
@@ -216,6 +232,12 @@ impl Reader<'_> {
         let (bytes, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
         str::from_utf8(bytes).ok().map(str::to_owned)
+    }
+
+    fn ahead(&mut self) -> Option<Ahead> {
+        let left = usize::try_from(self.number()?).ok()?;
+        let until = self.moment()?;
+        (left <= ROW).then_some(Ahead { left, until })
     }
 
     fn slots(&mut self) -> Option<Slots> {

@@ -172,6 +172,8 @@ fn length(text: &str) -> Option<Duration> {
     text.parse().ok().map(Duration::from_millis)
 }
 
+const BRIEF: &str = "counted";
+
 /// Writes an answer as `<word> <ms>` or `<word> <ms exhausted> <ms banned>`.
 pub fn encode_response(response: &LedgerResponse) -> String {
     let outlook = |word: &str, outlook: &Outlook| {
@@ -188,7 +190,19 @@ pub fn encode_response(response: &LedgerResponse) -> String {
     }
 }
 
+/// The same, but `counted` alone while nothing is exhausted and nobody banned: the answer that most
+/// questions get.
+pub fn encode_briefly(response: &LedgerResponse) -> String {
+    match response {
+        LedgerResponse::Counted(known) if *known == Outlook::default() => BRIEF.into(),
+        other => encode_response(other),
+    }
+}
+
 pub fn decode_response(text: &str) -> Option<LedgerResponse> {
+    if text == BRIEF {
+        return Some(LedgerResponse::Counted(Outlook::default()));
+    }
     let mut words = text.split(' ');
     let word = words.next()?;
     let first = length(words.next()?)?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::demand::Demand;
 use super::uses::{ShareUse, Uses};
 use super::{HOLD, MIN_TO_LEND, PoolGrant, PoolOperation, PoolRequest};
+use crate::limits::deny_cache::TRUST;
 use crate::limits::quota::Quota;
 use crate::util::time::Timestamp;
 
@@ -45,9 +46,30 @@ pub struct Holder {
     under_way: VecDeque<(u64, Timestamp)>,
     /// The last request was not answered. Until that ends, one request at a time is enough.
     is_unanswered: bool,
-    /// Until when the pool said that there is nothing to be had.
-    nothing_until: Option<Timestamp>,
+    /// When the pool said that there is nothing to be had.
+    nothing: Option<Nothing>,
     demand: Demand,
+}
+
+/// The pool's word that there is nothing to be had.
+#[derive(Debug, Clone, Copy)]
+struct Nothing {
+    until: Timestamp,
+    /// Not longer, since an admission may be given back by any isolate.
+    trusted_until: Timestamp,
+}
+
+impl Nothing {
+    fn for_now(wait: Duration, now: Timestamp) -> Option<Self> {
+        (!wait.is_zero()).then(|| Self {
+            until: now + wait,
+            trusted_until: now + wait.min(TRUST),
+        })
+    }
+
+    fn wait(self, now: Timestamp) -> Option<Duration> {
+        (now < self.trusted_until).then(|| self.until.since(now))
+    }
 }
 
 /// How long the share is held.
@@ -120,7 +142,7 @@ impl Holder {
             renewal: None,
             under_way: VecDeque::new(),
             is_unanswered: false,
-            nothing_until: None,
+            nothing: None,
             demand: Demand::default(),
         }
     }
@@ -130,8 +152,7 @@ impl Holder {
         if now + JITTER < self.latest || (self.holds(now) && self.available() > 0) {
             return None;
         }
-        let wait = self.nothing_until?.since(now);
-        (!wait.is_zero()).then_some(wait)
+        self.nothing.and_then(|nothing| nothing.wait(now))
     }
 
     /// Decides on a client that has waited this long already. After `timeout` a request to the pool
@@ -214,8 +235,10 @@ impl Holder {
             let since = renewal.since;
             self.lease = Some(ShareLease { number, since });
         }
-        if !matches!(request.wish, PoolOperation::GiveBack { .. }) {
-            self.nothing_until = (!response.wait.is_zero()).then(|| now + response.wait);
+        // That there is something again is true whoever asked. How long to wait is said to those
+        // that want something.
+        if response.wait.is_zero() || !matches!(request.wish, PoolOperation::GiveBack { .. }) {
+            self.nothing = Nothing::for_now(response.wait, now);
         }
     }
 
@@ -286,7 +309,7 @@ impl Holder {
             self.lease = None;
             self.renewal = None;
             self.under_way.clear();
-            self.nothing_until = None;
+            self.nothing = None;
             self.latest = now;
         }
         self.latest = self.latest.max(now);
@@ -334,7 +357,8 @@ impl Holder {
     }
 
     fn wait_is_over(&self, now: Timestamp) -> bool {
-        self.nothing_until.is_none_or(|until| now >= until)
+        self.nothing
+            .is_none_or(|nothing| nothing.wait(now).is_none())
     }
 
     /// Reports what was used of the share, and asks for a new one. Until the answer comes, only what

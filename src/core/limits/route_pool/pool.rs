@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::log::Log;
 use super::{LEASE, MIN_TO_LEND, PoolGrant, PoolOperation, PoolRequest, PoolResponse, to_u32};
+use crate::limits::KEPT_FOR;
 use crate::limits::quota::Quota;
 use crate::limits::two_clocks::TwoClocks;
 use crate::util::time::Timestamp;
@@ -54,8 +55,6 @@ pub struct Pool {
     returns: VecDeque<(u64, u64, u64)>,
     window: Duration,
     load: Load,
-    /// The last alarm found that nothing counts, and nobody asked since.
-    seemed_idle: bool,
 }
 
 /// What a request is granted.
@@ -76,22 +75,6 @@ struct Share {
     at: TwoClocks,
 }
 
-/// What an alarm does with a pool's storage.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Cleanup {
-    /// Something still counts. Look again after this long.
-    Keep {
-        wake_in: Duration,
-    },
-    /// Nothing counts by the object's clock, but that may have jumped. Store `row`, and look again
-    /// after this long.
-    Confirm {
-        wake_in: Duration,
-        row: Vec<u8>,
-    },
-    Delete,
-}
-
 impl Pool {
     /// Answers a request, and returns the row to store before the answer leaves. There is none when
     /// the stored row counts for at least as much.
@@ -102,7 +85,6 @@ impl Pool {
     ) -> (PoolResponse, Option<Vec<u8>>) {
         let quota = request.quota;
         self.window = quota.window();
-        self.seemed_idle = false;
         self.load.note(now);
         let now = self.moment(request.sent, now);
         self.clamp_to(now);
@@ -295,29 +277,19 @@ impl Pool {
         soonest.unwrap_or_default().max(pace)
     }
 
-    /// Decides for the object's alarm, which comes a window and a lease after the last request or
-    /// later, whether the storage can be emptied.
-    pub fn clean_up(&mut self, now: Timestamp) -> Cleanup {
+    /// How long until the object's alarm is to look again; `None` if nothing has counted for
+    /// [`KEPT_FOR`], so that the storage can be emptied.
+    pub fn sleep(&self, now: Timestamp) -> Option<Duration> {
         let horizon = self.horizon();
         let shares = self.shares.values().map(|share| share.at);
         let unknown = self.unknown.iter().map(|(_, at)| *at);
         let lent = shares.chain(unknown).map(|at| at.object() + horizon);
         let used = self.log.last().map(|at| at.object() + self.window);
         let counts_until = lent.chain(used).max().unwrap_or_default();
-        let counts_for = counts_until.since(now).min(horizon);
-        if !counts_for.is_zero() {
-            return Cleanup::Keep {
-                wake_in: counts_for,
-            };
-        }
-        if self.seemed_idle {
-            return Cleanup::Delete;
-        }
-        self.seemed_idle = true;
-        Cleanup::Confirm {
-            wake_in: horizon,
-            row: self.encode(),
-        }
+        let kept_for = (counts_until + KEPT_FOR).since(now);
+        // A clock that jumped back left it in the future.
+        let kept_for = kept_for.min(horizon + KEPT_FOR);
+        (!kept_for.is_zero()).then_some(kept_for)
     }
 
     /// How long anything that is granted now may count.

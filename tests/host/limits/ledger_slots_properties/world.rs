@@ -212,8 +212,7 @@ impl World {
         if !ledger.hears_all_sockets(&self.found(), Timestamp(self.now)) {
             self.reconcile();
         }
-        let now = TwoClocks::new(Timestamp(self.now), self.caller());
-        match self.shelf.ledger.sleep(now) {
+        match self.shelf.ledger.sleep(Timestamp(self.now)) {
             Some(length) => self.shelf.wakes_at = Some(self.now + millis(length)),
             None => self.shelf = Shelf::default(),
         }

@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use portcullis::limits::KEPT_FOR;
 use portcullis::limits::quota::Quota;
 use portcullis::limits::route_pool::{
-    Admission, Alarm, Cleanup, Decision, Holder, HolderTask, Pool, PoolOperation, PoolRequest,
-    PoolResponse,
+    Admission, Alarm, Decision, Holder, HolderTask, Pool, PoolOperation, PoolRequest, PoolResponse,
 };
 use portcullis::util::time::{Timestamp, millis};
 use proptest::prelude::*;
@@ -352,7 +352,7 @@ impl World {
             assert!(admits || !given.admits);
         }
         if self.alarm.is_none() {
-            self.set_alarm(horizon);
+            self.set_alarm(horizon + millis(KEPT_FOR));
         }
         response
     }
@@ -369,13 +369,9 @@ impl World {
         let pool = self
             .pool
             .get_or_insert_with(|| Pool::load(row).expect("its own row"));
-        match pool.clean_up(clock) {
-            Cleanup::Keep { wake_in } => self.set_alarm(millis(wake_in)),
-            Cleanup::Confirm { wake_in, row } => {
-                self.stored = Some(row);
-                self.set_alarm(millis(wake_in));
-            }
-            Cleanup::Delete => {
+        match pool.sleep(clock) {
+            Some(length) => self.set_alarm(millis(length)),
+            None => {
                 self.pool = None;
                 self.stored = None;
             }

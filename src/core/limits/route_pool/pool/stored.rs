@@ -13,8 +13,7 @@ use crate::util::time::millis;
 pub struct CorruptPool;
 
 impl Pool {
-    /// The pool as bytes: one byte that says whether the pool seemed idle to its last alarm; in
-    /// eight bytes each, the window in milliseconds, how much is lent, and since when by both
+    /// The pool as bytes: one byte that is zero and not read; in eight bytes each, the window in milliseconds, how much is lent, and since when by both
     /// clocks; for each entry, the count in four bytes and the moment by both clocks.
     pub(super) fn encode(&self) -> Vec<u8> {
         let unknown = self.unknown.unwrap_or((0, TwoClocks::default()));
@@ -23,7 +22,7 @@ impl Pool {
             .values()
             .map(|share| share.at)
             .fold(unknown.1, TwoClocks::later);
-        let mut data = vec![u8::from(self.seemed_idle)];
+        let mut data = vec![0];
         put(&mut data, millis(self.window));
         put(&mut data, self.lent + unknown.0);
         put_moment(&mut data, since);
@@ -42,10 +41,9 @@ impl Pool {
 
     fn decode(data: &[u8]) -> Option<Self> {
         let mut reader = Reader(data);
-        let [seemed_idle] = reader.take()?;
+        let [_] = reader.take()?;
         let mut pool = Self {
             window: Duration::from_millis(reader.number()?),
-            seemed_idle: seemed_idle != 0,
             ..Self::default()
         };
         let count = u32::try_from(reader.number()?).ok()?;

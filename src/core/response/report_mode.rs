@@ -1,0 +1,44 @@
+//! What `MODE=report` makes of a refusal.
+
+use super::reason::Reason;
+
+impl Reason {
+    /// Whether report mode forwards a request in spite of this reason. Otherwise there is nothing
+    /// to forward, nowhere to forward it to, or an endpoint of the gate is meant.
+    pub fn is_only_reported(&self) -> bool {
+        match self {
+            Self::InsecureTransport { .. }
+            | Self::UpgradeRequired
+            | Self::ReplayedKey
+            | Self::OriginMissing
+            | Self::OriginNotAllowed
+            | Self::TokenMissing
+            | Self::TokenInvalid
+            | Self::TokenUnusable
+            | Self::TokenExpired
+            | Self::AmbiguousToken
+            | Self::InsufficientScope { .. }
+            | Self::ProviderUnavailable { .. }
+            | Self::RateLimited { .. }
+            | Self::TooManySockets { .. }
+            | Self::Banned
+            | Self::Revoked
+            | Self::LimiterUnavailable { .. } => true,
+            // No socket can be opened, and a credential may be where it can't be removed.
+            Self::MethodNotAllowed { .. }
+            | Self::UnsupportedVersion
+            | Self::BadHandshake
+            // No server is known, or it is the server that fails.
+            | Self::Misconfigured
+            | Self::NoRoute
+            | Self::AmbiguousPath
+            | Self::UpstreamUnreachable
+            | Self::UpstreamRefused
+            | Self::UpstreamTimeout
+            // Endpoints.
+            | Self::BadRequest { .. }
+            | Self::NotDone { .. }
+            | Self::RegistryFull { .. } => false,
+        }
+    }
+}

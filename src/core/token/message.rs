@@ -1,0 +1,160 @@
+//! A token in the first message of a socket.
+
+use std::ops::Range;
+
+use serde_json::Value;
+
+use super::fault::CredentialFault;
+use crate::util::strict_json;
+
+/// The text at a JSON Pointer (RFC 6901) of a message. `None` if there is nothing, or the message
+/// is not JSON.
+pub(super) fn text_at(message: &Value, pointer: &str) -> Result<Option<String>, CredentialFault> {
+    match message.pointer(pointer) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(_) => Err(CredentialFault::Incomplete(
+            "the token in the first message is not a string".into(),
+        )),
+    }
+}
+
+/// Reads a message. A member that stands twice could be read differently by the server, so such a
+/// message holds no token.
+pub(super) fn read(message: &str) -> Option<Value> {
+    strict_json::value(message.as_bytes()).ok()
+}
+
+/// The message without the members at these pointers; all else stays byte for byte. The message
+/// must be JSON.
+pub(super) fn without_members(message: &str, pointers: &[&str]) -> String {
+    let mut rest = message.to_owned();
+    for pointer in pointers {
+        let segments: Vec<_> = pointer
+            .split('/')
+            .skip(1)
+            .map(|segment| segment.replace("~1", "/").replace("~0", "~"))
+            .collect();
+        let mut scanner = Scanner { text: &rest, at: 0 };
+        if let Some(span) = scanner.find(&segments) {
+            rest.replace_range(span, "");
+        }
+    }
+    rest
+}
+
+/// Walks over JSON that was parsed before.
+struct Scanner<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl Scanner<'_> {
+    /// The span of the member, or the element of an array, that this path leads to, with one of the
+    /// commas around it.
+    fn find(&mut self, path: &[String]) -> Option<Range<usize>> {
+        let (name, deeper) = path.split_first()?;
+        self.skip_space();
+        let is_object = self.peek()? == b'{';
+        let mut before = self.at + 1;
+        self.at += 1;
+        let mut index = 0;
+        loop {
+            self.skip_space();
+            let start = self.at;
+            let is_named = if is_object {
+                let key = self.skip_string()?;
+                let is_named = serde_json::from_str::<String>(key).is_ok_and(|key| key == *name);
+                self.skip_space();
+                self.at += 1;
+                is_named
+            } else {
+                index.to_string() == *name
+            };
+            if is_named && !deeper.is_empty() {
+                return self.find(deeper);
+            }
+            self.skip_value()?;
+            let end = self.at;
+            self.skip_space();
+            let has_next = self.peek()? == b',';
+            if is_named {
+                // Without the comma after it, or the one before it if it is the last.
+                let is_first = index == 0;
+                return Some(match (has_next, is_first) {
+                    (true, _) => start..self.after_comma(),
+                    (false, true) => start..end,
+                    (false, false) => before..end,
+                });
+            }
+            if !has_next {
+                return None;
+            }
+            before = self.at;
+            self.at += 1;
+            index += 1;
+        }
+    }
+
+    fn after_comma(&mut self) -> usize {
+        self.at += 1;
+        self.skip_space();
+        self.at
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn skip_space(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.at += 1;
+        }
+    }
+
+    /// Skips a string, and returns it with its quotes.
+    fn skip_string(&mut self) -> Option<&str> {
+        let start = self.at;
+        self.at += 1;
+        loop {
+            match self.peek()? {
+                b'"' => break,
+                b'\\' => self.at += 2,
+                _ => self.at += 1,
+            }
+        }
+        self.at += 1;
+        self.text.get(start..self.at)
+    }
+
+    fn skip_value(&mut self) -> Option<()> {
+        self.skip_space();
+        let mut depth = 0_usize;
+        loop {
+            match self.peek()? {
+                b'"' => {
+                    self.skip_string()?;
+                }
+                b'{' | b'[' => {
+                    depth += 1;
+                    self.at += 1;
+                }
+                b'}' | b']' if depth > 0 => {
+                    depth -= 1;
+                    self.at += 1;
+                }
+                // The end of what holds the value, or of the value itself.
+                b',' | b'}' | b']' if depth == 0 => return Some(()),
+                _ => self.at += 1,
+            }
+            if depth == 0
+                && matches!(
+                    self.text.as_bytes().get(self.at - 1),
+                    Some(b'"' | b'}' | b']')
+                )
+            {
+                return Some(());
+            }
+        }
+    }
+}

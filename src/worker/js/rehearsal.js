@@ -1,0 +1,100 @@
+// What happens at module scope, before the first request: made-up ones run through a gate with
+// made-up settings, objects and a server, so that V8 has compiled the way of an upgrade by then.
+// Nothing of it is kept. Without randomness, timers and sockets, which module scope has not.
+
+const ORIGIN = 'https://app.example.com';
+// Opens nothing but the made-up gate.
+const SECRET = 'made up, and known to everybody: 0123456789';
+const TOKEN =
+  'eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJyZWhlYXJzYWwiLCJleHAiOjQxMDI0NDQ4MDB9.HGpUHwAlq9BO-v9zM1WiFSTz1ofls04PsmLqh5bvJKA';
+
+let keys = 0;
+/** A new key for each handshake: one that comes again is refused. */
+const freshKey = () => btoa(String((keys += 1)).padStart(16, '0'));
+
+/** @param {Record<string, string>} headers */
+const request = (headers) =>
+  new Request('https://gate.example.com/chat?room=7', {
+    headers: {
+      Connection: 'Upgrade',
+      Upgrade: 'websocket',
+      Origin: ORIGIN,
+      'User-Agent': 'Mozilla/5.0',
+      'Sec-WebSocket-Version': '13',
+      'Sec-WebSocket-Key': freshKey(),
+      'Sec-WebSocket-Extensions': 'permessage-deflate; client_max_window_bits',
+      'Sec-WebSocket-Protocol': `bearer, ${TOKEN}, chat.v1`,
+      'CF-Connecting-IP': '192.0.2.1',
+      ...headers,
+    },
+  });
+
+/**
+ * How often the requests run. V8 compiles what runs often a second time, on other threads, and until
+ * then requests take twice as long: see docs/costs.md.
+ */
+const ROUNDS = 20;
+
+// Or all but the first rounds would be refused.
+const NEVER_REACHED = '1000000/1m';
+
+const requests = () => [
+  request({}),
+  request({ Origin: 'https://other.example.com' }),
+  request({ 'Sec-WebSocket-Protocol': `bearer, ${TOKEN}A, chat.v1` }),
+];
+
+/** The state of an object that stores nothing. */
+const state = {
+  storage: {
+    kv: { list: () => [], put() {}, delete() {} },
+    async setAlarm() {},
+  },
+};
+
+/** @param {{ fetch(url: string, init: RequestInit): Promise<unknown> }} object */
+const namespaceOf = (object) => ({ getByName: () => object });
+
+/** @param {typeof import('./index.js').Ledger} Ledger */
+function ledgerOf(Ledger) {
+  const ledger = new Ledger(state, {});
+  /** @type {{ fetch(url: string, init: RequestInit): Promise<unknown> }} */
+  const object = { fetch: async (url, init) => ledger.fetch(new Request(url, init)) };
+  return object;
+}
+
+/** A registry without denials. The real one can't answer here, because its response has a body. */
+const registry = {
+  fetch: async () => ({ status: 200, text: async () => '{"admitted":{"denials_exist":false}}' }),
+};
+
+/** A server that opens any socket. Module scope can make no real one. */
+const server = {
+  fetch: async () => ({
+    status: 101,
+    statusText: 'Switching Protocols',
+    webSocket: {},
+    headers: new Headers({ Upgrade: 'websocket', 'Sec-WebSocket-Protocol': 'chat.v1' }),
+  }),
+};
+
+/**
+ * @param {import('./index.js').default['rehearse']} run
+ * @param {typeof import('./index.js').Ledger} Ledger
+ */
+export function rehearse(run, Ledger) {
+  const env = {
+    ALLOWED_ORIGINS: ORIGIN,
+    UPSTREAM_SERVICE: 'SERVER',
+    JWT_SECRET: SECRET,
+    RATE_LIMIT_IP: NEVER_REACHED,
+    RATE_LIMIT_USER: NEVER_REACHED,
+    SERVER: server,
+    LEDGER: namespaceOf(ledgerOf(Ledger)),
+    REGISTRY: namespaceOf(registry),
+  };
+  run(Array.from({ length: ROUNDS }, requests).flat(), env, {
+    waitUntil() {},
+    passThroughOnException() {},
+  });
+}
