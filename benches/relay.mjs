@@ -1,15 +1,20 @@
 // What an open socket costs: CPU time of the workerd process for each message echoed, the memory
-// of idle sockets, and of a reader that does not keep up. By `node benches/relay.mjs`, with
-// `--rounds` of turns of so many `--seconds`, and `--slow` seconds of a slow reader.
+// of idle sockets, and of a reader that does not keep up.
 import { readFileSync } from 'node:fs';
 import { once } from 'node:events';
-import { parseArgs } from 'node:util';
 import { WebSocket, WebSocketServer } from 'ws';
 import { build } from '../tools/build.mjs';
+import { readCommandLine, typed } from '../tools/commands.mjs';
 import { onNode22 } from '../tools/node22.mjs';
 import { entry, inRoot, say } from '../tools/run.mjs';
 import { setup } from '../tools/setup.mjs';
 import { quartiles, startGate, startWorker } from './workers.mjs';
+
+const HELP = `${typed('relay')} [options]    measures what an open socket costs
+
+  --rounds <count>    in each every contender has a turn; 25 without it
+  --seconds <length>  of a turn; 0.5 without it
+  --slow <seconds>    of a slow reader; 60 without it`;
 
 const ORIGIN = 'https://app.example';
 const SOCKETS = 8;
@@ -213,11 +218,13 @@ async function measure({ rounds, seconds, slow: slowSeconds }) {
   }
 }
 
-await entry(import.meta.url, async () => {
+await entry(import.meta.url, async (args) => {
+  const text = { type: 'string' };
+  const options = { rounds: text, seconds: text, slow: text };
+  const given = readCommandLine(args, { command: typed('relay'), help: HELP, options });
+  if (!given) return;
+  const { rounds = 25, seconds = 0.5, slow = 60 } = given.values;
   await onNode22(await setup());
   await build({ isQuick: false });
-  const text = { type: 'string' };
-  const { values } = parseArgs({ options: { rounds: text, seconds: text, slow: text } });
-  const { rounds = 25, seconds = 0.5, slow = 60 } = values;
   await measure({ rounds: Number(rounds), seconds: Number(seconds), slow: Number(slow) });
 });

@@ -2,25 +2,27 @@
 // µs of CPU time of the workerd process per upgrade, above the same upgrade without a token.
 // `cold`: a token never seen before; `again`: one token over and over. Both are refused for a
 // scope in the end, so that nothing is measured of an upstream.
-//
-//   node benches/tokens.mjs [--algorithms RS256,EdDSA] [--rounds 40] [--requests 250] [--raw FILE]
 import { writeFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
 import { buildSync } from 'esbuild';
+import { readCommandLine, typed } from '../tools/commands.mjs';
 import { describe } from '../tools/gate.mjs';
 import { entry, inRoot, say } from '../tools/run.mjs';
 import { ALGORITHMS, makeKey, sign } from '../tests/support/keys.mjs';
 import { checkBuilt, quartiles, startWorker } from './workers.mjs';
 
-const { values: given } = parseArgs({
-  options: {
-    algorithms: { type: 'string', default: ALGORITHMS.join() },
-    rounds: { type: 'string', default: '40' },
-    requests: { type: 'string', default: '250' },
-    raw: { type: 'string' },
-  },
-});
-const [rounds, requests] = [Number(given.rounds), Number(given.requests)];
+const HELP = `${typed('tokens')} [options]    measures what verifying a token costs
+
+  --algorithms <list>   such as RS256,EdDSA; all without it
+  --rounds <count>      in each both contenders have a turn; 40 without it
+  --requests <count>    of a turn; 250 without it
+  --raw <file>          for the raw figures as JSON`;
+
+const OPTIONS = {
+  algorithms: { type: 'string', default: ALGORITHMS.join() },
+  rounds: { type: 'string', default: '40' },
+  requests: { type: 'string', default: '250' },
+  raw: { type: 'string' },
+};
 /** Until V8 has compiled what is hot. */
 const WARM_UP = 10;
 const NAMES = ['jose', 'gate'];
@@ -77,6 +79,7 @@ async function measure({ url, cpu }, tokens, status) {
 }
 
 async function costs(worker, tokens) {
+  const requests = tokens.length;
   const base = await measure(worker, Array(requests).fill(null), 401);
   const cold = await measure(worker, tokens, 403);
   const again = await measure(worker, Array(requests).fill(tokens[0]), 403);
@@ -92,7 +95,11 @@ const row = (title, rounds, ways) =>
     title.padEnd(8) + ways.flatMap((way) => NAMES.map((name) => cell(rounds, name, way))).join(''),
   );
 
-await entry(import.meta.url, async () => {
+await entry(import.meta.url, async (args) => {
+  const read = readCommandLine(args, { command: typed('tokens'), help: HELP, options: OPTIONS });
+  if (!read) return;
+  const given = read.values;
+  const [rounds, requests] = [Number(given.rounds), Number(given.requests)];
   const keys = given.algorithms.split(',').map((algorithm) => makeKey(algorithm, algorithm));
   const workers = await startBoth(JSON.stringify({ keys: keys.map(({ jwk }) => jwk) }));
   say(

@@ -42,9 +42,12 @@ function openHere(url, protocols, events) {
   return new Promise((resolve) => {
     const socket = new WebSocket(url, protocols);
     let opened = false;
+    const ended = new Promise((done) => {
+      socket.addEventListener('close', ({ code }) => done(code));
+    });
     socket.addEventListener('open', () => {
       opened = true;
-      resolve({ opened, socket });
+      resolve({ opened, socket, ended });
     });
     // Listened to from the first moment on, for the greeting may come with the answer.
     socket.addEventListener('message', ({ data }) => events.message?.(data));
@@ -83,15 +86,42 @@ async function openElsewhere(url, protocols) {
 
 /**
  * Makes an attempt at `gate`. `token`: offered as the browser's only way allows, as a
- * subprotocol. `elsewhere`: from the other origin. `events`: functions for what happens on an
- * open socket. Resolves to `{ opened, socket, code, decision }`.
+ * subprotocol. `path`: of the socket. `ticket`: in the URL in place of a token. `elsewhere`: from the
+ * other origin. `events`: functions for what happens on an open socket. Resolves to `{ opened, socket,
+ * code, decision }`. A socket that the gate opened only to close it is not `opened`, but `shown`.
  */
-export async function attempt(gate, { token, elsewhere = false, events = {} }) {
+export async function attempt(gate, { token, path = '/', ticket, elsewhere = false, events = {} }) {
   const id = crypto.randomUUID();
-  const url = `${gate}/?attempt=${id}`;
+  const query = new URLSearchParams({ attempt: id, ...(ticket && { ticket }) });
+  const url = `${gate}${path}?${query}`;
   const protocols = token ? ['bearer', token] : [];
   const decision = decisionOf(id);
   const opening = elsewhere ? openElsewhere(url, protocols) : openHere(url, protocols, events);
-  const result = await opening;
-  return { ...result, decision: await decision };
+  const result = { ...(await opening), decision: await decision };
+  if (!result.opened || result.decision?.record.outcome !== 'refused') return result;
+  return { ...result, opened: false, shown: true, code: await result.ended };
+}
+
+/** A one-time ticket for a token, from the gate's own endpoint. */
+export async function getTicket(gate, token, path) {
+  const url = `${gate.replace('ws', 'http')}/_portcullis/ticket?${new URLSearchParams({ path })}`;
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: { Authorization: `Bearer ${token}` },
+  });
+  const answer = await response.json();
+  if (!response.ok) throw new Error(answer.title ?? `no ticket: ${response.status}`);
+  return answer.ticket;
+}
+
+/** Moves the expiry of live sockets to that of a newer token. Resolves to how many were moved. */
+export async function refresh(gate, token, path) {
+  const url = `${gate.replace('ws', 'http')}/_portcullis/refresh?${new URLSearchParams({ path })}`;
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: { Authorization: `Bearer ${token}` },
+  });
+  const answer = await response.json();
+  if (!response.ok) throw new Error(answer.title ?? `not refreshed: ${response.status}`);
+  return answer;
 }

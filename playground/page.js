@@ -1,5 +1,5 @@
 // The page's buttons: each makes one attempt, waits for the gate's decision, and shows it.
-import { attempt, decided, getToken, readToken } from './attempt.js';
+import { attempt, decided, getTicket, getToken, readToken, refresh } from './attempt.js';
 import {
   $,
   countdown,
@@ -8,6 +8,7 @@ import {
   line,
   noCountdown,
   remember,
+  settings,
   verdict,
   welcome,
 } from './show.js';
@@ -15,6 +16,7 @@ import {
 const MOST = 500;
 const GATE = {
   running: (url) => `The gate is running at ${url}`,
+  misconfigured: () => 'The settings are wrong, so the gate refuses everything:',
   building: () => 'The source changed: building. The gate from before keeps running.',
   failed: () => 'The change did not work: see the terminal. The gate from before keeps running.',
   down: () => 'The gate is down: see the terminal. The next change of the source tries again.',
@@ -24,7 +26,8 @@ let gate;
 let live;
 let busy = false;
 
-const buttons = () => document.querySelectorAll('#connect, [data-attempt]');
+const buttons = () => document.querySelectorAll('#connect, #ticket, #own button, [data-attempt]');
+const path = () => $('route').value;
 
 // Disabled by ARIA only: a button that has the focus keeps it.
 function setBusy(value) {
@@ -50,15 +53,15 @@ async function alone(work) {
 
 /**
  * Makes one attempt and shows it. Resolves to what `attempt` found.
- * @param {{ token?: string, before?: string, elsewhere?: boolean, events?: object }} how
+ * @param {{ token?: string, ticket?: string, before?: string, elsewhere?: boolean, events?: object }} how
  */
 async function tryOnce({ token, before, ...how }) {
-  const found = await attempt(gate, { token, ...how });
+  const found = await attempt(gate, { token, path: path(), ...how });
   show({ ...found, token, before });
   return found;
 }
 
-function show({ decision: made, opened, code, token, before }) {
+function show({ decision: made, opened, code, token, before, shown = false }) {
   if (!made) {
     journey();
     $('evidence').hidden = true;
@@ -68,7 +71,7 @@ function show({ decision: made, opened, code, token, before }) {
     });
     return;
   }
-  decision({ ...made, opened, code, token: token && readToken(token), before });
+  decision({ ...made, opened, code, shown, token: token && readToken(token), before });
   const wait = made.answer.headers.find(([name]) => name === 'retry-after')?.[1];
   if (wait) countdown(Number(wait));
   // On a narrow screen it stands below the buttons.
@@ -97,12 +100,13 @@ function disconnected(code) {
   $('connect').focus();
 }
 
-const connect = () =>
+/** Connects and talks. `how`: resolves to a token or a ticket to connect with. */
+const connect = (how) =>
   alone(async () => {
-    const token = await getToken('valid');
+    const shown = await how();
     live = { welcomed: false, socket: undefined };
     const { opened, socket } = await tryOnce({
-      token,
+      ...shown,
       events: { message: received, close: disconnected },
     });
     if (!opened) {
@@ -113,6 +117,7 @@ const connect = () =>
     if (!live) return;
     live.socket = socket;
     $('messages').replaceChildren();
+    $('refreshed').textContent = '';
     $('connect-words').textContent = 'Connected through the gate. What you send comes back.';
     $('connect').hidden = true;
     $('conversation').hidden = false;
@@ -127,7 +132,7 @@ function admittedBefore(count) {
 async function hammer() {
   const token = await getToken('valid');
   for (let admitted = 0; admitted < MOST; admitted += 1) {
-    const found = await attempt(gate, { token });
+    const found = await attempt(gate, { token, path: path() });
     found.socket?.close();
     if (!found.opened) {
       const before = admittedBefore(admitted);
@@ -156,7 +161,35 @@ const attack = (name) =>
     found?.socket?.close();
   });
 
-$('connect').addEventListener('click', connect);
+const minted = async () => ({ token: await getToken('valid') });
+
+const withTicket = async () => {
+  const ticket = await getTicket(gate, await getToken('valid'), path());
+  return { ticket };
+};
+
+async function renew() {
+  const words = $('refreshed');
+  try {
+    const { sockets } = await refresh(gate, await getToken('valid'), path());
+    words.textContent = `Refreshed: ${sockets === 1 ? 'the socket lives' : `${sockets} sockets live`} as long as the newer token now.`;
+  } catch (error) {
+    words.textContent = `Not refreshed: ${error.message}`;
+  }
+}
+
+$('connect').addEventListener('click', () => connect(minted));
+$('ticket').addEventListener('click', () => connect(withTicket));
+$('own').addEventListener('submit', (event) => {
+  event.preventDefault();
+  connect(async () => ({ token: $('own-token').value.trim() }));
+});
+$('refresh').addEventListener('click', renew);
+$('copy').addEventListener('click', async () => {
+  const response = await fetch('/admin-token', { method: 'POST' });
+  await navigator.clipboard.writeText(await response.text());
+  $('copied').textContent = 'Copied.';
+});
 $('disconnect').addEventListener('click', () => live?.socket?.close());
 $('send').addEventListener('submit', (event) => {
   event.preventDefault();
@@ -173,13 +206,18 @@ for (const button of attacks) {
 
 const stream = new EventSource('/events');
 stream.addEventListener('gate', ({ data }) => {
-  const { url, state } = JSON.parse(data);
+  const { url, state, words, dashboard, active, off, docs } = JSON.parse(data);
   // After another npm start the gate may be elsewhere, where this page may not connect to.
   if (gate && gate !== url) location.reload();
   gate = url;
   $('example').search = new URLSearchParams({ gate: url });
   $('gate').dataset.state = state;
   $('gate').textContent = GATE[state](url);
+  $('broken').hidden = state !== 'misconfigured';
+  $('broken').textContent = words ?? '';
+  $('dashboard').href = dashboard;
+  $('docs').hidden = !docs;
+  settings(active, off);
 });
 stream.addEventListener('decision', ({ data }) => {
   const made = JSON.parse(data);

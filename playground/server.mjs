@@ -1,6 +1,7 @@
 // The playground's own server: the page, the tokens it asks for, and a stream of what the gate
 // decided. It mints tokens, so it answers this machine alone and only under its own names.
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { createServer as createProbe } from 'node:net';
@@ -39,6 +40,12 @@ const CLIENT = [
 for (const name of CLIENT) PAGE[`/client/${name}`] = `../client/${name}`;
 // What the other origin serves: the same machine by another name, and another origin to a browser.
 const STRANGER = { '/stranger': 'stranger.html', '/stranger.js': 'stranger.js' };
+
+const NOTHING = { sources: "'none'", frames: "'none'", ancestors: "'none'" };
+
+/** The documentation, which the package does not have. */
+const DOCS = /^\/docs\/[a-z-]+\.md$/;
+export const hasDocs = existsSync(inRoot('docs/refusals.md'));
 
 async function listen(server, port, host = '127.0.0.1') {
   server.listen({ host, port });
@@ -109,11 +116,12 @@ function securityHeaders({ sources, frames, ancestors }) {
 }
 
 /**
- * Starts the server on `port` or one of the next, 0 for any; tokens are signed with `key`.
+ * Starts the server on `port` or one of the next, 0 for any; tokens are signed with `key`, and
+ * `adminToken` is the administrator's.
  * Resolves to its `port` and `origin`, `allowConnectionsTo` for the gate's address, `tell` to
  * send an event to all open pages (`keep`: and to those opened later), and `stop`.
  */
-export async function startServer({ port: wanted, key }) {
+export async function startServer({ port: wanted, key, adminToken }) {
   const streams = new Set();
   const kept = new Map();
   const server = createServer();
@@ -137,7 +145,7 @@ export async function startServer({ port: wanted, key }) {
   function stream(response) {
     response.writeHead(200, {
       'Content-Type': 'text/event-stream',
-      ...securityHeaders({ sources: "'none'", frames: "'none'", ancestors: "'none'" }),
+      ...securityHeaders(NOTHING),
     });
     response.write('retry: 500\n\n');
     for (const event of kept.values()) response.write(event);
@@ -168,16 +176,19 @@ export async function startServer({ port: wanted, key }) {
       return plain(response, 421, `This is the playground of this machine: ${home.href}\n`);
     }
     if (isRead && PAGE[pathname]) {
-      // The module asks the gate for tickets, too.
-      const endpoints = pathname.startsWith('/client/') ? ` ${gate.replace('ws', 'http')}` : '';
+      // Pages ask the gate for tickets, too.
       const policy = {
-        sources: `'self' ${gate}${endpoints}`,
+        sources: `'self' ${gate} ${gate.replace('ws', 'http')}`,
         frames: away.origin,
         ancestors: "'none'",
       };
       return file(response, PAGE[pathname], policy);
     }
-    if (pathname !== '/token' && pathname !== '/events')
+    if (isRead && DOCS.test(pathname) && hasDocs) {
+      const text = await readFile(inRoot(pathname.slice(1))).catch(() => undefined);
+      if (text) return plain(response, 200, text, securityHeaders(NOTHING));
+    }
+    if (!['/token', '/admin-token', '/events'].includes(pathname))
       return plain(response, 404, 'There is nothing here.\n');
     if (isForeign(request)) return plain(response, 403, 'Only for the playground’s own page.\n');
     if (pathname === '/events') {
@@ -186,6 +197,9 @@ export async function startServer({ port: wanted, key }) {
         : plain(response, 405, 'GET it.\n', { Allow: 'GET' });
     }
     if (method !== 'POST') return plain(response, 405, 'POST to get a token.\n', { Allow: 'POST' });
+    if (pathname === '/admin-token') {
+      return plain(response, 200, adminToken, { 'Cache-Control': 'no-store' });
+    }
     const kind = searchParams.get('kind') ?? 'valid';
     if (!KINDS.includes(kind)) return plain(response, 400, `kind is one of ${KINDS.join(', ')}.\n`);
     return plain(response, 200, mint(key, kind), { 'Cache-Control': 'no-store' });

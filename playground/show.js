@@ -44,16 +44,27 @@ export function pairs(list, entries) {
   list.replaceChildren(...rows);
 }
 
-/** The journey: which checks passed, which one refused, which were not reached. */
+/** The checks that the settings leave out, by stage: why. */
+let left = {};
+
+/** Shows the settings that are set, and names those that are off. */
+export function settings(active, off) {
+  left = off.stages;
+  pairs($('settings'), Object.entries(active));
+  $('off').textContent = `Off here: ${off.settings.join(', ')}. docs/settings.md explains them.`;
+}
+
+/** The journey: which checks passed, which one refused, which were not reached, which are off. */
 export function journey(record) {
   const reached = STAGES.findIndex(([stage]) => stage === record?.stage);
-  const items = STAGES.map(([, name, question], at) => {
+  const items = STAGES.map(([stage, name, question], at) => {
     let [state, words] = ['ahead', record ? 'not reached' : ''];
     if (record && (at < reached || (at === reached && record.outcome !== 'refused'))) {
       [state, words] = ['passed', 'passed'];
     } else if (at === reached) {
       [state, words] = ['stopped', 'refused here'];
     }
+    if (state !== 'stopped' && left[stage]) words = left[stage];
     const item = element('li', undefined, { 'data-state': state });
     item.append(
       element('span', name, { class: 'stage' }),
@@ -76,6 +87,7 @@ export function verdict(outcome, { headline, why, then }) {
   $('why').textContent = why;
   $('then').hidden = !then;
   $('then').textContent = then ? `What a client should do: ${then}` : '';
+  $('cause').hidden = true;
 }
 
 const CAPITALS = { Www: 'WWW', Ratelimit: 'RateLimit', Websocket: 'WebSocket' };
@@ -109,14 +121,20 @@ function particulars({ reason, origin }, { headers }) {
 }
 
 /** Everything about an attempt that the gate decided. `before`: put in front of the reason. */
-export function decision({ record, answer, opened, code, token, before = '' }) {
+export function decision({ record, answer, opened, code, shown, token, before = '' }) {
   const words = wordsFor(record);
   verdict(record.outcome, { ...words, why: `${before}${words.why}${particulars(record, answer)}` });
   journey(record);
   answerOf(answer);
+  $('cause').hidden = !record.cause;
+  $('cause').textContent = record.cause
+    ? `The cause, which only the log has: ${[record.cause, record.detail].filter(Boolean).join('; ')}.`
+    : '';
   const seen = opened
     ? 'A browser tells its page that the socket is open, and little more.'
-    : `A browser keeps a refusal’s answer from its page, which only gets to know that the socket closed with code ${code}.`;
+    : shown
+      ? `The gate opened the socket only to close it, so that the page gets to know the code ${code} and the reason.`
+      : `A browser keeps a refusal’s answer from its page, which only gets to know that the socket closed with code ${code}.`;
   $('browser-view').textContent =
     `${seen} This is what the gate really answered, noted down by the playground in front of it.`;
   pairs($('record'), Object.entries(record));

@@ -21,6 +21,8 @@ export function mint(key, kind = 'valid', now = Math.floor(Date.now() / 1000)) {
     iss: ISSUER,
     aud: AUDIENCE,
     sub: 'ada',
+    // A refresh moves the sockets of one session.
+    sid: 'playground',
     scope: 'chat:read chat:write',
     iat: issued,
     exp: issued + LIFETIME,

@@ -1,13 +1,13 @@
 // npm run bench: what an upgrade costs, in CPU time of the workerd process.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 import { build } from './build.mjs';
+import { readCommandLine, typed } from './commands.mjs';
 import { onNode22 } from './node22.mjs';
 import { entry, Failure, inRoot, say } from './run.mjs';
 import { setup } from './setup.mjs';
 
-const HELP = `npm run bench -- [options]
+const HELP = `${typed('bench')} [options]    measures what an upgrade costs, in CPU time of workerd
 
   --rounds <count>    in each every row has a turn; 60 without it
   --requests <count>  of a turn; 100 without it
@@ -21,12 +21,14 @@ const PARTS = ['starts', 'turns', 'rows'];
 const text = { type: 'string' };
 const flag = { type: 'boolean' };
 
-function read() {
+function read(args) {
   const options = {
     ...{ rounds: text, requests: text, starts: text, only: text },
-    ...{ out: text, quick: flag, help: flag },
+    ...{ out: text, quick: flag },
   };
-  const { values } = parseArgs({ options });
+  const given = readCommandLine(args, { command: typed('bench'), help: HELP, options });
+  if (!given) return undefined;
+  const { values } = given;
   const number = (name, otherwise) => {
     const value = Number(values[name] ?? otherwise);
     if (!(value >= 1)) throw new Failure(`--${name} takes a number, 1 or more.`);
@@ -36,7 +38,6 @@ function read() {
   const unknown = only.find((part) => !PARTS.includes(part));
   if (unknown !== undefined) throw new Failure(`--only takes ${PARTS.join(', ')}; not ${unknown}.`);
   return {
-    help: values.help,
     quick: values.quick,
     rounds: number('rounds', values.quick ? 2 : 60),
     requests: number('requests', values.quick ? 20 : 100),
@@ -46,12 +47,10 @@ function read() {
   };
 }
 
-await entry(import.meta.url, async () => {
-  const { help, out, ...options } = read();
-  if (help) {
-    say(HELP);
-    return;
-  }
+await entry(import.meta.url, async (args) => {
+  const given = read(args);
+  if (!given) return;
+  const { out, ...options } = given;
   if (process.platform !== 'linux') {
     throw new Failure('The CPU time of a process is read from /proc, which only Linux has.');
   }

@@ -3,6 +3,7 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { readCommandLine, typed } from './commands.mjs';
 import { cliBin, cliMadeFrom } from './cli.mjs';
 import {
   alone,
@@ -21,6 +22,10 @@ import {
 import { forWasm } from './rust.mjs';
 import { setup } from './setup.mjs';
 import { customSection, targetFeatures, withoutSections } from './wasm.mjs';
+
+const HELP = `${typed('build')}    builds the Worker into build/, if anything it is made from changed
+
+With QUICK_BUILD=1 in the environment it is built in seconds, unoptimised.`;
 
 const record = inRoot('build/size.json');
 // For whoever changes the Worker and runs its tests: seconds, but a WASM of twice the size.
@@ -148,6 +153,7 @@ function checkFeatures(bytes, after) {
   }
 }
 
-await entry(import.meta.url, async () => {
+await entry(import.meta.url, async (args) => {
+  if (!readCommandLine(args, { command: typed('build'), help: HELP })) return;
   await build();
 });

@@ -2,29 +2,44 @@
 // and those of .dev.vars. A gate with a wrong setting refuses every request, so that is better
 // known before it is deployed.
 import { basename } from 'node:path';
-import { parseArgs } from 'node:util';
+import { readCommandLine, typed } from './commands.mjs';
 import { configuration, ready } from './project.mjs';
 import { entry, Failure, say } from './run.mjs';
-import { exposedSecret, referencedSecrets, standIn } from './secrets.mjs';
-import { devVars, parseVar } from './token/settings.mjs';
+import { referencedSecrets, standIn } from './secrets.mjs';
+import { devVars, devVarsFile, parseVar } from './token/settings.mjs';
 
-const HELP = `portcullis check [options]    says whether the settings are right
+const HELP = `${typed('check')} [options]    says whether the settings are right
 
   --config, -c <file>    wrangler's configuration; without it the one in this folder
   --env, -e <name>       one of its environments
   --var <NAME>:<value>   a setting, over those of the file
 
-It checks what would be deployed, and with .dev.vars also what would run on this machine. It ends
-with code 0 if no setting is wrong.`;
+It checks what would be deployed, and with .dev.vars also what would run on this machine. Errors and
+warnings have the file and the line, and the policy is shown by route. It ends with code 0 if no
+setting is wrong.
 
+  --explain <request>    walks one request through the checks, such as 'GET /rooms/7', and says
+                         which of them decides
+  --origin <origin>      of its page; without it an allowed one, and none for no Origin header
+  --token <token>        its token, for the keys of the settings and of .dev.vars
+  --claims <json>        in place of a token: its claims, such as '{"sub":"alice"}', signed with
+                         keys of this run, which the gate then trusts
+  --source <source>      where the token is: header, subprotocol, cookie:NAME or query:NAME
+  --address <address>    of the client`;
+
+const text = { type: 'string' };
 const OPTIONS = {
   config: { type: 'string', short: 'c' },
   env: { type: 'string', short: 'e' },
   var: { type: 'string', multiple: true },
-  help: { type: 'boolean', short: 'h' },
+  explain: text,
+  origin: text,
+  token: text,
+  claims: text,
+  source: text,
+  address: text,
 };
 const ERRORS = 'portcullis: every request is refused until these settings are right:';
-const WARNINGS = 'portcullis: warnings:';
 
 /**
  * The sets of secrets that the Worker may have. Where Cloudflare can't be asked, `JWT_SECRET` may
@@ -38,101 +53,128 @@ function possibleSecrets(known, local, references) {
   return [needed, [...needed, 'JWT_SECRET']];
 }
 
-/** What the gate says of these settings: `errors` and `warnings`, each a list. */
-async function judge(subject, vars) {
-  const { startTrial } = await import('./trial.mjs');
-  const trial = await startTrial(subject, { vars });
-  try {
-    // Refused in any case, and recorded after what the gate says of its settings.
-    await trial.ask({ path: '/', headers: { 'Sec-WebSocket-Key': undefined } });
-    const after = (head) =>
-      trial.remarks
-        .filter((remark) => remark.startsWith(head))
-        .flatMap((remark) =>
-          remark
-            .slice(head.length)
-            .split(/\n {2}/)
-            .slice(1),
-        );
-    return { errors: after(ERRORS), warnings: after(WARNINGS) };
-  } finally {
-    await trial.stop();
-  }
-}
-
-/** The verdict on what would be deployed. Of two possible ones that with fewer errors is right. */
-async function judgeDeployed(subject, vars, known, local) {
-  const settings = { ...subject.described.bindings, ...vars };
+/**
+ * What the gate says of what would be deployed, and `secrets`, stand-ins for those it has. Of two
+ * possible verdicts that with fewer errors is right.
+ */
+async function judgeDeployed(inspection, settings, known, local) {
   const references = referencedSecrets(settings);
   let verdict;
   for (const names of possibleSecrets(known, local, references)) {
-    const given = names.map((name) => [name, standIn(references[name] ?? name)]);
-    const found = await judge(subject, { ...Object.fromEntries(given), ...settings });
-    if (found.errors.length === 0) return found;
-    if (!verdict || found.errors.length < verdict.errors.length) verdict = found;
+    const secrets = Object.fromEntries(
+      names.map((name) => [name, standIn(references[name] ?? name)]),
+    );
+    const found = await inspection.ask({ ...secrets, ...settings });
+    if (!verdict || found.errors.length < verdict.errors.length) verdict = { ...found, secrets };
+    if (found.errors.length === 0) break;
   }
   return verdict;
 }
 
-function show(warnings) {
-  if (warnings.length > 0) say(`  Warnings:\n    ${warnings.join('\n    ')}`);
-}
+const show = (warnings) =>
+  warnings.length > 0 && say(`  Warnings:\n    ${warnings.join('\n    ')}`);
 
 const failure = (head, errors) => new Failure(`${head}\n  ${errors.join('\n  ')}`);
 
-/**
- * Fails if what would be deployed is wrong. `secrets`: the names of those that the deployed Worker
- * has, undefined if they can't be known.
- */
-export async function checkDeployed(given, secrets) {
-  const { readRaw } = await import('./gate.mjs');
-  const { subject } = await import('./trial.mjs');
-  const { exposedHeaders, missing } = await import('./init/update.mjs');
-  const path = configuration(given.config);
-  const exposed = exposedSecret(basename(path), readRaw(path));
-  if (exposed) throw new Failure(exposed);
-  const lacking = missing(path, given.env);
-  if (lacking.length > 0) {
-    throw new Failure(
-      `${basename(path)} lacks what this version of Portcullis needs:\n  ` +
-        `${lacking.map(({ what }) => what).join('\n  ')}\n` +
-        'npx portcullis init --update writes it.',
-    );
+const givenVars = (given) => Object.fromEntries((given.var ?? []).map(parseVar));
+
+/** Asks about one configuration, and stops asking when `work` is done. */
+async function inspecting(given, work) {
+  const [{ subject }, { startInspection }] = await Promise.all([
+    import('./trial.mjs'),
+    import('./check/inspection.mjs'),
+  ]);
+  const checked = await subject(configuration(given.config), given.env);
+  const inspection = await startInspection(checked);
+  try {
+    return await work(checked, inspection);
+  } finally {
+    await inspection.stop();
   }
-  const checked = await subject(path, given.env);
-  const vars = Object.fromEntries((given.var ?? []).map(parseVar));
-  const { errors, warnings } = await judgeDeployed(checked, vars, secrets, devVars(given.env));
-  show([...exposedHeaders(path, given.env), ...warnings]);
-  if (errors.length > 0) throw failure(ERRORS, errors);
-  return checked;
 }
 
-async function checkLocal(checked, given, local) {
-  const vars = Object.fromEntries((given.var ?? []).map(parseVar));
-  const { errors, warnings } = await judge(checked, { ...local, ...vars });
-  show(warnings);
-  if (errors.length > 0)
-    throw failure('.dev.vars: on this machine every request is refused:', errors);
+/**
+ * Fails if what would be deployed is wrong; resolves to what the settings say. `secrets`: the names
+ * of those that the deployed Worker has, undefined if they can't be known.
+ */
+async function checkDeployed(checked, inspection, given, secrets) {
+  const { locator, ofConfiguration, ofGate } = await import('./check/findings.mjs');
+  const { path, environment } = checked;
+  const vars = givenVars(given);
+  const whole = ofConfiguration(path, environment);
+  const settings = { ...checked.described.bindings, ...vars };
+  const judged = await judgeDeployed(inspection, settings, secrets, devVars(environment));
+  const errors = judged.errors.filter(({ setting }) => !whole.lacking.includes(setting));
+  const found = ofGate({ ...judged, errors }, locator(path, { environment, given: vars }));
+  show([...whole.warnings, ...found.warnings]);
+  const all = [...whole.errors, ...found.errors];
+  if (all.length > 0) throw failure(ERRORS, all);
+  return judged;
+}
+
+/** Checks what `deploy` would deploy; fails if it is wrong. */
+export const checkBeforeDeployment = (given, secrets) =>
+  inspecting(given, (checked, inspection) => checkDeployed(checked, inspection, given, secrets));
+
+async function checkLocal(checked, inspection, given, local) {
+  const { exposedFile, locator, ofGate } = await import('./check/findings.mjs');
+  const vars = givenVars(given);
+  const file = devVarsFile(given.env);
+  const where = locator(checked.path, {
+    environment: given.env,
+    local: { path: file, vars: local },
+    given: vars,
+  });
+  const settings = { ...checked.described.bindings, ...local, ...vars };
+  const found = ofGate(await inspection.ask(settings), where);
+  show([...exposedFile(file), ...found.warnings]);
+  if (found.errors.length > 0) {
+    throw failure('.dev.vars: on this machine every request is refused:', found.errors);
+  }
+}
+
+async function check(given) {
+  await inspecting(given, async (checked, inspection) => {
+    const judged = await checkDeployed(checked, inspection, given);
+    say(`✓ ${basename(checked.path)}: the settings are right. Secrets count as set.`);
+    const local = devVars(given.env);
+    if (Object.keys(local).length > 0) {
+      await checkLocal(checked, inspection, given, local);
+      say('✓ .dev.vars: the settings on this machine are right.');
+    }
+    const { policyTable } = await import('./check/table.mjs');
+    say(`\n${policyTable(judged)}`);
+  });
+  return 0;
+}
+
+/** One request under the settings of this machine; secrets that are nowhere are stood in for. */
+async function explainOne(given) {
+  const { readRequest, explain } = await import('./check/explain.mjs');
+  readRequest(given.explain);
+  const local = devVars(given.env);
+  const [checked, vars] = await inspecting(given, async (subject, inspection) => {
+    const own = { ...local, ...givenVars(given) };
+    const settings = { ...subject.described.bindings, ...own };
+    const { secrets } = await judgeDeployed(inspection, settings, undefined, local);
+    return [subject, { ...secrets, ...own }];
+  });
+  return explain(checked, vars, given);
 }
 
 export async function main(args) {
-  let given;
-  try {
-    given = parseArgs({ args, options: OPTIONS }).values;
-  } catch (error) {
-    throw new Failure(`${error.message.split('. ')[0]}.\n\n${HELP}`);
+  const read = readCommandLine(args, { command: typed('check'), help: HELP, options: OPTIONS });
+  if (!read) return 0;
+  const given = read.values;
+  const stray = ['origin', 'token', 'claims', 'source', 'address'].find((name) => name in given);
+  if (stray && !given.explain) {
+    throw new Failure(`--${stray} is about a request: write --explain 'GET /rooms/7' too.`);
   }
-  if (given.help) {
-    say(HELP);
-    return;
+  if (given.token && given.claims) {
+    throw new Failure('--token and --claims are both given: write one of them.');
   }
   await ready();
-  const checked = await checkDeployed(given);
-  say(`✓ ${basename(checked.path)}: the settings are right. Secrets count as set.`);
-  const local = devVars(given.env);
-  if (Object.keys(local).length === 0) return;
-  await checkLocal(checked, given, local);
-  say('✓ .dev.vars: the settings on this machine are right.');
+  return given.explain === undefined ? check(given) : explainOne(given);
 }
 
 await entry(import.meta.url, main);

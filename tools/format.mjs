@@ -1,8 +1,12 @@
 // npm run format: writes all files the way npm run lint wants them.
+import { readCommandLine, typed } from './commands.mjs';
 import { entry, filesIn, inRoot, show } from './run.mjs';
 import { setup } from './setup.mjs';
 
-await entry(import.meta.url, async () => {
+const HELP = `${typed('format')}    writes all files the way npm run lint wants them`;
+
+await entry(import.meta.url, async (args) => {
+  if (!readCommandLine(args, { command: typed('format'), help: HELP })) return 0;
   const env = await setup();
   const rust = [...filesIn(inRoot('tools/cli'))].filter((path) => path.endsWith('.rs'));
   const codes = [

@@ -6,7 +6,7 @@ import {
   experimental_readRawConfig as readRawConfig,
   unstable_getMiniflareWorkerOptions as fromWrangler,
 } from 'wrangler';
-import { configuration } from './project.mjs';
+import { OWN_CONFIGURATION } from './project.mjs';
 import { Failure, inRoot } from './run.mjs';
 
 // The Miniflare that wrangler itself uses, wherever the package manager put it.
@@ -25,15 +25,15 @@ export const MODULES = [
 export const NAME = 'gate';
 
 /**
- * The gate's options as wrangler.toml, or the configuration at `path`, has them for one of its
- * environments. Without .dev.vars and
+ * The gate's options as the configuration at `path` has them for one of its environments; without
+ * a path as its own has them, which holds no settings. Without .dev.vars and
  * .env, which are for `wrangler dev` alone: naming other files keeps wrangler from the first, the
  * variable from the second.
  * @param {string} [environment]
  * @param {string} [path]
  * @returns {any} in Miniflare's form
  */
-export function describe(environment, path = configuration()) {
+export function describe(environment, path = OWN_CONFIGURATION) {
   process.env.CLOUDFLARE_LOAD_DEV_VARS_FROM_DOT_ENV = 'false';
   return read(path, () => {
     // wrangler's types lack this option.

@@ -2,14 +2,15 @@
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
-import { parseArgs } from 'node:util';
+import { readCommandLine, typed } from './commands.mjs';
 import { LIMITS, parseLimits, parseOrigins, parseServer, parseTokens } from './init/answers.mjs';
 import { files } from './init/files.mjs';
 import { CONFIGURATIONS, configuration } from './project.mjs';
 import { command, entry, Failure, say } from './run.mjs';
 
-const HELP = `portcullis init [folder] [options]    writes a folder with a gate of your own
-portcullis init --update [-c file]    adds what this version needs to wrangler.toml
+const COMMAND = typed('init');
+const HELP = `${COMMAND} [folder] [options]     writes a folder with a gate of your own
+${COMMAND} --update [-c file]     adds what this version needs to wrangler.toml
 
 Flags answer its questions in advance:
   --origins <list>     whose pages may connect, such as https://app.example.com,https://*.example.com
@@ -38,7 +39,6 @@ const OPTIONS = {
   package: text,
   update: { type: 'boolean' },
   config: { type: 'string', short: 'c' },
-  help: { type: 'boolean', short: 'h' },
 };
 
 const QUESTIONS = [
@@ -76,16 +76,6 @@ const MORE = [
       '  Which aud must tokens have? Empty for any, which lets tokens for other services in',
   },
 ];
-
-function read(args) {
-  try {
-    const { values, positionals } = parseArgs({ args, options: OPTIONS, allowPositionals: true });
-    if (positionals.length > 1) throw new Error(`${positionals[1]} is one folder too many.`);
-    return { given: values, folder: positionals[0] };
-  } catch (error) {
-    throw new Failure(`${error.message.split('. ')[0]}\n\n${HELP}`);
-  }
-}
 
 /** A prompt that repeats a question until its answer can be read; without a terminal, none. */
 function terminal() {
@@ -180,11 +170,11 @@ function explain(folder, { tokens, host }) {
 
 /** Runs the command with these arguments; `folder` is where it writes if they name none. */
 export async function main(args, otherwise = '.') {
-  const { given, folder = otherwise } = read(args);
-  if (given.help) {
-    say(HELP);
-    return;
-  }
+  const known = { command: COMMAND, help: HELP, options: OPTIONS, most: 1 };
+  const read = readCommandLine(args, known);
+  if (!read) return;
+  const { values: given, positionals } = read;
+  const [folder = otherwise] = positionals;
   if (given.update) {
     const { update } = await import('./init/update.mjs');
     await update(configuration(given.config));

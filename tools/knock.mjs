@@ -20,13 +20,21 @@ function credential(token, source) {
   return places[kind];
 }
 
+/** What makes an upgrade of a GET. */
+const upgrade = () => ({
+  Connection: 'Upgrade',
+  Upgrade: 'websocket',
+  'Sec-WebSocket-Version': '13',
+  'Sec-WebSocket-Key': randomBytes(16).toString('base64'),
+});
+
 /**
- * Sends an upgrade over TLS, as far as the gate can tell; resolves to the status of the answer
+ * Sends an upgrade, or with another method a plain request, over TLS, as far as the gate can tell; resolves to the status of the answer
  * and the request's id. `headers` are laid over its own, and undefined leaves one out.
  */
 export function knock(
   { hostname, port },
-  { path, origin, token, source, address = '192.0.2.1', headers = {} },
+  { method = 'GET', path, origin, token, source, address = '192.0.2.1', headers = {} },
 ) {
   const given = token === undefined ? {} : credential(token, source);
   const query = given.query ? `${path.includes('?') ? '&' : '?'}${given.query}` : '';
@@ -34,10 +42,7 @@ export function knock(
     Host: 'gate.example',
     'X-Forwarded-Proto': 'https',
     'CF-Connecting-IP': address,
-    Connection: 'Upgrade',
-    Upgrade: 'websocket',
-    'Sec-WebSocket-Version': '13',
-    'Sec-WebSocket-Key': randomBytes(16).toString('base64'),
+    ...(method === 'GET' && upgrade()),
     Origin: origin,
     ...given.headers,
     ...headers,
@@ -45,6 +50,7 @@ export function knock(
   const sent = Object.entries(all).filter(([, value]) => value !== undefined);
   return new Promise((resolve, reject) => {
     const request = http.request({
+      method,
       hostname,
       port,
       path: path + query,

@@ -1,12 +1,19 @@
 // npm run lint: formatting and lints of JavaScript, types and Rust, the Worker for WASM
 // with the compiler that builds it. All are run, also after one has failed.
+import { readCommandLine, typed } from './commands.mjs';
 import { entry, filesIn, inRoot, say, show } from './run.mjs';
 import { forWasm, wasmClippy } from './rust.mjs';
 import { setup } from './setup.mjs';
 
+const HELP = `${typed('lint')}    checks formatting, lints and types of JavaScript and Rust
+
+All are run, also after one has failed. npm run format mends formatting.`;
+
 const worker = [
   '-p',
   'portcullis-worker',
+  '-p',
+  'portcullis-example',
   '--target',
   'wasm32-unknown-unknown',
   '--release',
@@ -26,7 +33,8 @@ async function clippyForWasm(env) {
   ];
 }
 
-await entry(import.meta.url, async () => {
+await entry(import.meta.url, async (args) => {
+  if (!readCommandLine(args, { command: typed('lint'), help: HELP })) return 0;
   const env = await setup();
   const rust = [...filesIn(inRoot('tools/cli'))].filter((path) => path.endsWith('.rs'));
   const checks = {
@@ -43,7 +51,7 @@ await entry(import.meta.url, async () => {
       ['clippy', '--all-targets', '--locked', '--', '-D', 'warnings'],
       env,
     ],
-    'clippy of the Worker': await clippyForWasm(env),
+    'clippy of the Worker and of the example in Rust': await clippyForWasm(env),
   };
   const failed = [];
   for (const [name, [command, args, environment]] of Object.entries(checks)) {

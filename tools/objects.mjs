@@ -1,8 +1,8 @@
-// The Durable Objects that a Worker with the gate needs: this project's own wrangler.toml says it.
+// The Durable Objects that a Worker with the gate needs: the gate's own configuration says it.
 import { readFileSync } from 'node:fs';
-import { inRoot } from './run.mjs';
+import { OWN_CONFIGURATION } from './project.mjs';
 
-const own = () => readFileSync(inRoot('wrangler.toml'), 'utf8');
+const own = () => readFileSync(OWN_CONFIGURATION, 'utf8');
 
 /** The part of wrangler.toml with the bindings and migrations, comments included. */
 export function objectsText() {

@@ -8,13 +8,8 @@ import { ask, Failure, inRoot } from './run.mjs';
 /** The packages by the folder with their package.json. */
 export const PACKAGES = ['package', 'create-portcullis'];
 const OUTPUT = inRoot('target/npm');
-// What only the browser module's own package has, and what only this repository needs.
-const LEFT_OUT = new Set([
-  'client/package.json',
-  'client/LICENSE-APACHE',
-  'client/LICENSE-MIT',
-  'tools/init/template.mjs',
-]);
+// What only this repository needs.
+const LEFT_OUT = new Set(['client/example', 'client/tsconfig.json', 'tools/init/template.mjs']);
 
 const SCHEMA = 'docs/settings.schema.json';
 
@@ -64,15 +59,15 @@ function fitSchema(into) {
 }
 
 /** Packs a package; resolves to its tarball's path, its manifest and what npm says of it. */
-function pack(folder) {
+function pack(folder, output) {
   const content = manifest(folder);
-  const into = join(OUTPUT, content.name);
+  const into = join(output, content.name);
   rmSync(into, { recursive: true, force: true });
   mkdirSync(into, { recursive: true });
   for (const name of [...content.files, 'README.md']) stage(folder, name, into);
   fitSchema(into);
   writeFileSync(join(into, 'package.json'), `${JSON.stringify(content, null, 2)}\n`);
-  const args = ['pack', '--json', '--ignore-scripts', '--pack-destination', OUTPUT];
+  const args = ['pack', '--json', '--ignore-scripts', '--pack-destination', output];
   const packed = ask('npm', args, process.env, into);
   if (!packed) throw new Failure(`npm pack failed in ${into}.`);
   const [said] = Object.values(JSON.parse(packed));
@@ -80,12 +75,12 @@ function pack(folder) {
     name: content.name,
     manifest: content,
     folder: into,
-    path: join(OUTPUT, basename(said.filename)),
+    path: join(output, basename(said.filename)),
     files: said.files.map(({ path }) => path),
     size: said.size,
     unpackedSize: said.unpackedSize,
   };
 }
 
-/** Packs all packages. The Worker must be built. */
-export const packAll = () => PACKAGES.map(pack);
+/** Packs all packages, into `output`. The Worker must be built. */
+export const packAll = (output = OUTPUT) => PACKAGES.map((folder) => pack(folder, output));

@@ -3,13 +3,13 @@
 // replaced by its own, so it needs no secret and no network.
 import { existsSync, readFileSync } from 'node:fs';
 import { relative } from 'node:path';
-import { parseArgs } from 'node:util';
+import { readCommandLine, typed } from './commands.mjs';
 import { readRows } from './policy/rows.mjs';
 import { configuration, inProject, ready } from './project.mjs';
 import { entry, Failure, say, seconds } from './run.mjs';
 import { allowedOrigin, firstSource } from './token/settings.mjs';
 
-const HELP = `portcullis test [file] [options]    asks the gate what a table of requests expects
+const HELP = `${typed('policy')} [file] [options]    asks the gate what a table of requests expects
 
 The file is policy.test.json without another. Each row of its array is one request:
   name      what the row says of the policy
@@ -31,17 +31,7 @@ Options:
 const OPTIONS = {
   config: { type: 'string', short: 'c' },
   env: { type: 'string', short: 'e' },
-  help: { type: 'boolean', short: 'h' },
 };
-
-function read(args) {
-  try {
-    const { values, positionals } = parseArgs({ args, options: OPTIONS, allowPositionals: true });
-    return { given: values, file: positionals[0] ?? inProject('policy.test.json') };
-  } catch (error) {
-    throw new Failure(`${error.message.split('. ')[0]}.\n\n${HELP}`);
-  }
-}
 
 /** What the gate decided, in the form of `expect`. */
 const decision = ({ status, record }) => ({
@@ -54,17 +44,18 @@ const decision = ({ status, record }) => ({
 });
 
 /** Sends a row's request as often as it says; resolves to the last answer. */
-async function ask(trial, identities, settings, row) {
+async function ask(trial, identities, row) {
+  const realm = identities.of(await trial.routeOf(row.path));
   const request = {
     path: row.path,
     address: row.address,
-    origin: row.origin === null ? undefined : (row.origin ?? allowedOrigin(settings)),
-    source: row.source ?? firstSource(settings),
+    origin: row.origin === null ? undefined : (row.origin ?? allowedOrigin(realm.settings)),
+    source: row.source ?? firstSource(realm.settings),
     headers: row.headers,
   };
   let answer;
   for (let time = 0; time < row.times; time += 1) {
-    answer = await trial.ask({ ...request, token: await identities.token(row) });
+    answer = await trial.ask({ ...request, token: await realm.token(row) });
   }
   return answer;
 }
@@ -87,18 +78,19 @@ function differences(row, answer) {
  * for it.
  */
 export async function judge(tested, rows, onRow) {
-  const [{ startTrial }, { makeIdentities }] = await Promise.all([
+  const [{ startTrial }, { makeIdentities }, { inspect }] = await Promise.all([
     import('./trial.mjs'),
     import('./policy/identities.mjs'),
+    import('./check/inspection.mjs'),
   ]);
   const settings = tested.described.bindings;
-  const identities = await makeIdentities(settings);
+  const routes = 'ROUTES' in settings ? (await inspect(tested)).routes : [];
+  const identities = await makeIdentities(settings, routes);
   const trial = await startTrial(tested, { vars: identities.vars, outside: identities.answer });
   try {
     for (const row of rows) {
-      const answer = await ask(trial, identities, settings, row);
-      const problem = trial.remarks.find((remark) => remark.includes('every request is refused'));
-      if (problem) throw new Failure(problem);
+      const answer = await ask(trial, identities, row);
+      if (answer.record.reason === 'misconfigured') throw await misconfigured(tested, identities);
       onRow(row, differences(row, answer));
     }
   } finally {
@@ -106,12 +98,25 @@ export async function judge(tested, rows, onRow) {
   }
 }
 
+/** The configuration errors of a subject, each with its place. */
+async function misconfigured(tested, identities) {
+  const [{ inspect }, { locator, ofGate }] = await Promise.all([
+    import('./check/inspection.mjs'),
+    import('./check/findings.mjs'),
+  ]);
+  const { path, environment } = tested;
+  const found = ofGate(await inspect(tested, identities.vars), locator(path, { environment }));
+  return new Failure(
+    `Every request is refused until these settings are right:\n  ${found.errors.join('\n  ')}`,
+  );
+}
+
 export async function main(args) {
-  const { given, file } = read(args);
-  if (given.help) {
-    say(HELP);
-    return 0;
-  }
+  const known = { command: typed('policy'), help: HELP, options: OPTIONS, most: 1 };
+  const read = readCommandLine(args, known);
+  if (!read) return 0;
+  const { values: given, positionals } = read;
+  const file = positionals[0] ?? inProject('policy.test.json');
   if (!existsSync(file)) throw new Failure(`There is no file ${relative(process.cwd(), file)}.`);
   const rows = readRows(readFileSync(file, 'utf8'), relative(process.cwd(), file));
   await ready();

@@ -1,7 +1,8 @@
 // Where the tools work. In this repository: on its own wrangler.toml, with a Worker built from
 // source. In the npm package: on the folder they are called in, with the Worker of the package.
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import { Failure, inRoot, root } from './run.mjs';
 
 const MIN_NODE = 22;
@@ -10,6 +11,12 @@ export const CONFIGURATIONS = ['wrangler.json', 'wrangler.jsonc', 'wrangler.toml
 
 /** Whether this is the npm package, which holds no source. */
 export const isPackaged = !existsSync(inRoot('Cargo.toml'));
+
+/**
+ * The configuration of the gate itself, without any settings: what it binds. Tests, benchmarks and
+ * the playground run it, whatever wrangler.toml deploys.
+ */
+export const OWN_CONFIGURATION = inRoot(isPackaged ? 'wrangler.toml' : 'package/wrangler.toml');
 
 /** A path in the folder with the settings. */
 export const inProject = (...parts) => join(isPackaged ? process.cwd() : root, ...parts);
@@ -24,6 +31,10 @@ export function configuration(given) {
       : 'There is no wrangler.toml in this folder. `npx portcullis init` writes one.',
   );
 }
+
+/** The path of wrangler's command. Throws where wrangler is not installed. */
+export const wrangler = () =>
+  join(dirname(createRequire(import.meta.url).resolve('wrangler/package.json')), 'bin/wrangler.js');
 
 /**
  * Resolves to the environment for other programs, once the Worker is built and this is a Node that

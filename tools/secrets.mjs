@@ -27,13 +27,14 @@ function parsed(value) {
   }
 }
 
-/** `[place, NAME, value]` of every setting among the variables and in their routes. */
+/** `[place, NAME, value, keys]` of every setting among the variables and in their routes. */
 function* settingsOf(vars = {}) {
-  for (const [name, value] of Object.entries(vars)) yield [name, name, value];
+  for (const [name, value] of Object.entries(vars)) yield [name, name, value, [name]];
   const routes = parsed(vars.ROUTES);
   for (const [at, route] of (Array.isArray(routes) ? routes : []).entries()) {
     for (const [name, value] of Object.entries(isObject(route) ? route : {})) {
-      yield [`${name} of the route ${route.path ?? at}`, name.toUpperCase(), value];
+      const place = `${name} of the route ${route.path ?? at}`;
+      yield [place, name.toUpperCase(), value, ['ROUTES', String(at), name]];
     }
   }
 }
@@ -45,34 +46,49 @@ function hasSecretKey(value) {
   return Object.values(value).some(hasSecretKey);
 }
 
+/** Whether a text is or holds a private key in PEM. */
+const hasPrivatePem = (value) =>
+  typeof value === 'string' && /-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(value);
+
 /**
- * Where a secret is written out in wrangler's configuration, as a message that says what to do; or
- * undefined.
+ * Every secret that is written out in wrangler's configuration: `keys`, its path there, and a
+ * `message` that says what to do.
  */
-export function exposedSecret(file, { vars, env = {} }) {
+export function exposedSecrets(file, { vars, env = {} }) {
   const secrets = secretSettings();
   const sections = [
-    ['[vars]', vars],
-    ...Object.entries(env).map(([name, section]) => [`[env.${name}.vars]`, section?.vars]),
+    ['[vars]', vars, ['vars']],
+    ...Object.entries(env).map(([name, section]) => [
+      `[env.${name}.vars]`,
+      section?.vars,
+      ['env', name, 'vars'],
+    ]),
   ];
-  for (const [section, variables] of sections) {
-    for (const [place, name, value] of settingsOf(variables)) {
+  const exposed = [];
+  for (const [section, variables, above] of sections) {
+    for (const [place, name, value, keys] of settingsOf(variables)) {
       if (referenceOf(value)) continue;
-      const holdsKey = ['JWT_JWKS', 'ISSUERS'].includes(name) && hasSecretKey(parsed(value));
+      const holdsKey = hasSecretKey(parsed(value)) || hasPrivatePem(value);
       if (!secrets.includes(name) && !holdsKey) continue;
+      // The members of a route are looked at one by one.
+      if (name === 'ROUTES') continue;
       const isGlobal = place === name;
-      return (
+      const message =
         `${place} is in ${file} under ${section}, where everyone with the repository can ` +
         `read it. ${holdsKey ? 'It holds a secret key. ' : ''}Remove it there, make a new one, and ` +
         (isGlobal
           ? `set it with: npx wrangler secret put ${name}`
           : 'set it as a secret with a name of your choice, such as: npx wrangler secret put ' +
-            `ROUTE_${name}. Then write "{secret:ROUTE_${name}}" in the route`)
-      );
+            `ROUTE_${name}. Then write "{secret:ROUTE_${name}}" in the route`);
+      exposed.push({ keys: [...above, ...keys], message });
     }
   }
-  return undefined;
+  return exposed;
 }
+
+/** The first secret that is written out, as a message; or undefined. */
+export const exposedSecret = (file, configuration) =>
+  exposedSecrets(file, configuration)[0]?.message;
 
 /** The secrets that settings refer to, each with the name of the setting. */
 export function referencedSecrets(vars) {

@@ -3,9 +3,12 @@
 // what it was made from has changed.
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter } from 'node:path';
+import { readCommandLine, typed } from './commands.mjs';
 import { buildCli, cliReady } from './cli.mjs';
 import { alone, entry, inRoot, readText, run, sha256, step } from './run.mjs';
 import { addWasmTarget, checkRust, wasmEnvironment } from './rust.mjs';
+
+const HELP = `${typed('setup')}    installs npm packages, the WASM target and worker-build into this folder`;
 
 export { chromium } from './chromium.mjs';
 
@@ -51,6 +54,7 @@ async function prepare() {
   }
 }
 
-await entry(import.meta.url, async () => {
+await entry(import.meta.url, async (args) => {
+  if (!readCommandLine(args, { command: typed('setup'), help: HELP })) return;
   await setup();
 });

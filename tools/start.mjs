@@ -1,21 +1,54 @@
 // npm start: the gate on workerd, a server behind it and a page to try it with. A change in the
 // source rebuilds the gate and restarts it on the same port.
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, watch } from 'node:fs';
-import { dirname, relative } from 'node:path';
-import { parseArgs } from 'node:util';
-import { inProject, isPackaged, ready } from './project.mjs';
+import { existsSync, readdirSync, readFileSync, watch } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { readCommandLine, typed } from './commands.mjs';
+import { configuration, inProject, isPackaged, ready } from './project.mjs';
 import { entry, Failure, filesIn, inRoot, say, seconds } from './run.mjs';
+
+const HELP = `${typed('start')} [options]    runs the gate on this machine, with a playground
+
+  --port <port>              of the gate; 8787 without it, or PORT
+  --playground-port <port>   of the playground; 8788 without it, or PLAYGROUND_PORT
+
+A port that is taken is replaced by the next free one; 0 takes any.`;
 
 const flags = {
   port: { type: 'string' },
   'playground-port': { type: 'string' },
 };
-// In the package nothing is built, and a change of the settings alone restarts the gate.
+// In the package a change of the settings or of one's own scripts restarts the gate.
 const watched = isPackaged
   ? ['wrangler.toml', 'wrangler.json', 'wrangler.jsonc']
   : ['Cargo.toml', 'Cargo.lock', 'wrangler.toml'];
-const sourceFiles = () => (isPackaged ? [] : [...filesIn(inRoot('src'))]);
+const sourceFiles = () => (isPackaged ? [...ownSources(inProject())] : [...filesIn(inRoot('src'))]);
+
+const SOURCE = /\.(m?[jt]s|[jt]sx)$/;
+/** Whether a change of this file in the project's folder may restart the gate. */
+const isWatched = (name) => watched.includes(name) || (isPackaged && SOURCE.test(name));
+
+/** What a Worker of one's own may be made of: all files but those of packages and tools. */
+function* ownSources(folder) {
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.name === 'node_modules' || entry.name.startsWith('.')) continue;
+    if (entry.isDirectory()) yield* ownSources(path);
+    else if (SOURCE.test(entry.name)) yield path;
+  }
+}
+
+/** The Worker of a folder of one's own, and whether the gate guards handlers in it. */
+async function ownWorker() {
+  if (!isPackaged) return undefined;
+  const [{ subject }, { inspect }] = await Promise.all([
+    import('./trial.mjs'),
+    import('./check/inspection.mjs'),
+  ]);
+  const own = await subject(configuration());
+  const { guarded } = await inspect(own);
+  return { modules: own.modules, isGuarded: guarded };
+}
 
 function readPort(name, text, otherwise) {
   if (text === undefined || text === '') return otherwise;
@@ -24,15 +57,7 @@ function readPort(name, text, otherwise) {
   throw new Failure(`${name} is ${text}: write a port, such as ${otherwise}.`);
 }
 
-function readPorts(args) {
-  let given;
-  try {
-    given = parseArgs({ args, options: flags }).values;
-  } catch (error) {
-    throw new Failure(
-      `${error.message}\nnpm start takes --port and --playground-port, behind \`--\`.`,
-    );
-  }
+function readPorts(given) {
   const { PORT, PLAYGROUND_PORT } = process.env;
   return {
     gatePort: readPort('--port', given.port, readPort('PORT', PORT, 8787)),
@@ -44,7 +69,7 @@ function readPorts(args) {
   };
 }
 
-function explain({ gateUrl, playgroundUrl, origin }, wanted) {
+function explain({ gateUrl, playgroundUrl, origin, dashboardUrl, adminToken }, wanted) {
   const taken = (name, port, url) =>
     port !== 0 && port !== Number(new URL(url).port || 80)
       ? `Port ${port} is taken, so the ${name} has the next free one.\n`
@@ -53,13 +78,14 @@ function explain({ gateUrl, playgroundUrl, origin }, wanted) {
 ${taken('gate', wanted.gatePort, gateUrl)}${taken('playground', wanted.playgroundPort, playgroundUrl)}\
 Playground   ${playgroundUrl}
 Gate         ${gateUrl}/
+Dashboard    ${dashboardUrl} (token ${adminToken})
 
 From a command line, with a token that lasts 15 minutes:
   token=$(curl -s -X POST ${playgroundUrl}token)
   npx wscat -c ${gateUrl}/ -o ${origin} -H "Authorization: Bearer $token"
 Without -H, or with another origin behind -o, the gate refuses.
 
-A change in ${isPackaged ? 'wrangler.toml' : 'src/, Cargo.toml, Cargo.lock or wrangler.toml'} restarts the gate. Ctrl-C ends all.
+A change in ${isPackaged ? 'wrangler.toml or your scripts' : 'src/, Cargo.toml, Cargo.lock or wrangler.toml'} restarts the gate. Ctrl-C ends all.
 `);
 }
 
@@ -107,7 +133,7 @@ function keepUpToDate(demo) {
     demo.tell('building');
     try {
       await ready();
-      await demo.restartGate();
+      await demo.restartGate(await ownWorker());
       demo.tell('running');
       say(
         `✓ The gate runs with it on the same port (${seconds(began)}); open sockets were closed.\n`,
@@ -134,7 +160,7 @@ function keepUpToDate(demo) {
   };
   // Folder by folder: Node's recursive watching loses a file that an editor replaced by a new one.
   const watchers = new Map([
-    [inProject(), watch(inProject(), (_, name) => watched.includes(name) && soon())],
+    [inProject(), watch(inProject(), (_, name) => isWatched(name) && soon())],
   ]);
   function watchFolders() {
     const found = new Set(sourceFiles().map((path) => dirname(path)));
@@ -170,10 +196,17 @@ const ended = () =>
   });
 
 export async function main(args) {
-  const ports = readPorts(args);
+  const read = readCommandLine(args, { command: typed('start'), help: HELP, options: flags });
+  if (!read) return;
+  const ports = readPorts(read.values);
   await ready();
   const { startDemo } = await import('../playground/demo.mjs');
-  const demo = await startDemo({ ...ports, onDecision: report, onLine: logged });
+  const demo = await startDemo({
+    ...ports,
+    own: await ownWorker(),
+    onDecision: report,
+    onLine: logged,
+  });
   const updates = keepUpToDate(demo);
   explain(demo, ports);
   await ended();

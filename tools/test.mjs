@@ -1,12 +1,18 @@
 // npm test: everything on a fresh clone. Host tests of the core, then the built
 // Worker on workerd and in a browser. With file names as arguments, only those.
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { build } from './build.mjs';
 import { chromium } from './chromium.mjs';
+import { readCommandLine, typed } from './commands.mjs';
 import { node22 } from './node22.mjs';
-import { entry, inRoot, say, show } from './run.mjs';
+import { entry, Failure, inRoot, say, show } from './run.mjs';
 import { setup } from './setup.mjs';
+
+const HELP = `${typed('test')} [files]    runs all tests, or those in the given files
+
+The files are tests of the built Worker, such as tests/runtime/checks/order.test.mjs. Host tests of
+the core are run by cargo: cargo test --locked --test host -- origin`;
 
 const testFiles = (folder) => {
   const names = readdirSync(inRoot(folder), { recursive: true }).filter((name) =>
@@ -53,8 +59,12 @@ const nodeTests = (files, env) =>
     /^ℹ (?:skipped|todo) (\d+)/gm,
   ]);
 
-await entry(import.meta.url, async () => {
-  const chosen = process.argv.slice(2);
+await entry(import.meta.url, async (args) => {
+  const read = readCommandLine(args, { command: typed('test'), help: HELP, most: Infinity });
+  if (!read) return 0;
+  const chosen = read.positionals;
+  const absent = chosen.find((file) => !existsSync(file));
+  if (absent) throw new Failure(`There is no file ${absent}.\n\n${HELP}`);
   const env = await setup();
   await build();
   const files =

@@ -1,10 +1,11 @@
 // npm run token: mints development tokens, and says why the gate would refuse one.
-import { parseArgs } from 'node:util';
+import { readCommandLine, typed } from './commands.mjs';
 import { ready } from './project.mjs';
-import { entry, Failure, say, sayOnStderr } from './run.mjs';
+import { entry, Failure, sayOnStderr } from './run.mjs';
 
-const HELP = `npm run -s token -- [options]             prints a token
-npm run token -- inspect <token> [options]   says whether the gate would admit it, and why not
+const COMMAND = typed('token');
+const HELP = `${COMMAND.replace('run', 'run -s')} [options]     prints a token
+${COMMAND} inspect <token> [options]     says whether the gate would admit it, and why not
 
 Options to mint:
   --key <key>           what signs: a secret as text, base64:… for one in base64, or the path of
@@ -27,10 +28,8 @@ sends it the token, and shows what the gate recorded. It ends with code 0 if the
 
 const text = { type: 'string' };
 const texts = { type: 'string', multiple: true };
-const help = { type: 'boolean', short: 'h' };
 const OPTIONS = {
   mint: {
-    help,
     key: text,
     sub: text,
     scope: text,
@@ -42,36 +41,27 @@ const OPTIONS = {
     kid: text,
     typ: text,
   },
-  inspect: { help, var: texts, env: text, origin: text, path: text, source: text },
+  inspect: { var: texts, env: text, origin: text, path: text, source: text },
 };
 
 function read(args) {
   const command = args[0] === 'inspect' ? 'inspect' : 'mint';
   const rest = command === 'inspect' ? args.slice(1) : args;
-  const hint = `\nnpm run token -- --help lists what there is.`;
-  let parsed;
-  try {
-    parsed = parseArgs({ args: rest, options: OPTIONS[command], allowPositionals: true });
-  } catch (error) {
-    throw new Failure(`${error.message.split('. ')[0]}.${hint}`);
+  const known = { command: COMMAND, help: HELP, options: OPTIONS[command] };
+  const parsed = readCommandLine(rest, { ...known, most: command === 'inspect' ? Infinity : 0 });
+  const count = parsed?.positionals.length;
+  if (parsed && command === 'inspect' && count !== 1) {
+    const hint = `${COMMAND} --help lists what there is.`;
+    throw new Failure(`inspect takes one token, and ${count} are given.
+${hint}`);
   }
-  const { values: options, positionals } = parsed;
-  if (options.help) return { command: 'help' };
-  if (command === 'inspect' && positionals.length !== 1) {
-    throw new Failure(`inspect takes one token, and ${positionals.length} are given.${hint}`);
-  }
-  if (command === 'mint' && positionals.length > 0) {
-    throw new Failure(`${JSON.stringify(positionals[0])} belongs to no option.${hint}`);
-  }
-  return { command, options, token: positionals[0] };
+  return parsed && { command, options: parsed.values, token: parsed.positionals[0] };
 }
 
 export async function main(args) {
-  const { command, options, token } = read(args);
-  if (command === 'help') {
-    say(HELP);
-    return 0;
-  }
+  const asked = read(args);
+  if (!asked) return 0;
+  const { command, options, token } = asked;
   // Nothing but the token may stand where a shell takes it from.
   if (command === 'mint') sayOnStderr();
   await ready({ built: command !== 'mint' });

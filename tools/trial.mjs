@@ -1,12 +1,11 @@
 // A gate to ask: it runs with the given settings, a stub stands behind it, and each request is
 // answered with what the gate recorded.
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { dirname, extname, join } from 'node:path';
+import { dirname, extname, join, resolve } from 'node:path';
 import { describe, startGate } from './gate.mjs';
 import { knock } from './knock.mjs';
-import { inProject, isPackaged } from './project.mjs';
+import { isPackaged, wrangler } from './project.mjs';
 import { Failure, run } from './run.mjs';
 import { withStub } from './stub.mjs';
 
@@ -21,19 +20,14 @@ const TYPES = {
   '.bin': 'Data',
 };
 
-/** The path of wrangler's command. */
-export const wrangler = () =>
-  join(dirname(createRequire(import.meta.url).resolve('wrangler/package.json')), 'bin/wrangler.js');
-
-/** The Worker of a folder of one's own, bundled by wrangler; undefined in this repository. */
-function bundle(path, environment) {
-  if (!isPackaged) return undefined;
+/** A Worker's modules, the main one first, as wrangler bundles them for a configuration. */
+export function bundle(path, environment) {
   const modulesRoot = mkdtempSync(join(tmpdir(), 'portcullis-'));
   const remove = () => rmSync(modulesRoot, { recursive: true, force: true });
   process.once('exit', remove);
   const args = [wrangler(), 'deploy', '--dry-run', '--outdir', modulesRoot, '--config', path];
   const work = run('wrangler', process.execPath, [...args, '--env', environment ?? ''], {
-    cwd: inProject(),
+    cwd: dirname(path),
   });
   return work.then(() => {
     const files = readdirSync(modulesRoot).filter((name) => TYPES[extname(name)]);
@@ -53,7 +47,9 @@ function bundle(path, environment) {
  */
 export async function subject(path, environment) {
   const described = describe(environment, path);
-  return { path, environment, described, modules: await bundle(path, environment) };
+  // In this repository the Worker is built, and not bundled.
+  const modules = isPackaged ? await bundle(resolve(path), environment) : undefined;
+  return { path, environment, described, modules };
 }
 
 /**
@@ -83,18 +79,33 @@ export async function startTrial({ path, environment, described, modules }, { va
       if (record.outcome !== 'closed') recordOf(record.request_id).resolve(record);
     },
   });
+  async function ask(request) {
+    const { status, id } = await knock(gate.url, request);
+    const recorded = recordOf(id);
+    const late = setTimeout(() => recorded.resolve(), PATIENCE);
+    const record = await recorded.promise;
+    clearTimeout(late);
+    records.delete(id);
+    if (!record) throw new Failure('The gate recorded nothing within a minute.');
+    return { status, record };
+  }
+  const routes = new Map();
   return {
     remarks,
+    ask,
     stop: () => gate.stop(),
-    async ask(request) {
-      const { status, id } = await knock(gate.url, request);
-      const recorded = recordOf(id);
-      const late = setTimeout(() => recorded.resolve(), PATIENCE);
-      const record = await recorded.promise;
-      clearTimeout(late);
-      records.delete(id);
-      if (!record) throw new Failure('The gate recorded nothing within a minute.');
-      return { status, record };
+    /** The pattern of the route that a path leads to, undefined for none. */
+    async routeOf(path) {
+      if (!routes.has(path)) {
+        // Refused for its handshake before anything is counted, but behind the choice of the route.
+        const { record } = await ask({
+          path,
+          headers: { 'Sec-WebSocket-Key': undefined },
+          address: '198.19.255.255',
+        });
+        routes.set(path, record.route ?? undefined);
+      }
+      return routes.get(path);
     },
   };
 }

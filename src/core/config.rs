@@ -1,8 +1,10 @@
 //! Reads settings into a policy. All errors are reported at once, and nothing fails open.
 
+mod access;
 mod authentication;
 mod counting;
 mod first_message;
+mod inspection;
 mod issuers;
 mod names;
 mod one_time;
@@ -29,8 +31,15 @@ use crate::checks::permission::Permission;
 use crate::policy::{PlainHttp, Policy};
 use crate::response::security_headers::SecurityHeaders;
 use crate::token::is_scope;
+use crate::util::digest::hex_digest;
 use crate::util::duration;
 use reader::{Group, Reader};
+
+pub use inspection::inspect;
+
+/// The name under which `guard` of the package hands over the handler that it wraps, as the value
+/// of `UPSTREAM_SERVICE`.
+pub const GUARDED_HANDLER: &str = "PORTCULLIS_GUARDED_HANDLER";
 
 /// The variables, secrets and bindings of a Worker.
 #[derive(Debug, Clone, Default)]
@@ -56,7 +65,29 @@ impl Settings {
             bindings: environment.bindings,
         })
     }
+
+    /// A digest of the settings, without secrets and other variables. Equal settings have equal
+    /// ones.
+    pub fn digest(&self) -> String {
+        let is_shown = |name: &str| {
+            let setting = settings::named(name);
+            setting.is_some_and(|setting| setting.kind() == settings::Kind::Var)
+        };
+        let shown = self.vars.iter().filter(|(name, _)| is_shown(name));
+        let values = shown.map(|(name, var)| match var {
+            Var::Text(text) => (name, Value::from(text.as_str())),
+            Var::Json(value) => (name, value.clone()),
+        });
+        let values: BTreeMap<_, _> = values.collect();
+        let text = serde_json::to_string(&values).expect("texts and values");
+        let mut digest = hex_digest([Some(text)]);
+        digest.truncate(DIGEST_LENGTH);
+        digest
+    }
 }
+
+/// The length of the settings' digest.
+const DIGEST_LENGTH: usize = 16;
 
 /// A variable or secret.
 #[derive(Clone, PartialEq)]
@@ -91,6 +122,13 @@ impl fmt::Debug for Var {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("REDACTED")
     }
+}
+
+/// Whether the gate stands in front of the handlers of its own Worker, whose variables are then
+/// among the settings.
+fn is_guarded(settings: &Settings) -> bool {
+    let service = settings.vars.get(settings::UPSTREAM_SERVICE.name());
+    matches!(service, Some(Var::Text(name)) if name == GUARDED_HANDLER)
 }
 
 /// What is wrong with a setting and what would be right.

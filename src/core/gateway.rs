@@ -7,10 +7,13 @@ mod attempt;
 mod background;
 mod checks;
 mod dispatch;
+mod explain;
 mod first_message;
 mod forward;
 mod gate;
 mod limits;
+mod metrics;
+mod observation;
 mod one_time;
 mod passage;
 mod permit;
@@ -28,6 +31,7 @@ use std::pin::Pin;
 
 use crate::checks::origin::Origin;
 use crate::checks::transport;
+use crate::config::ConfigError;
 use crate::record::{Outcome, Record, Stage};
 use crate::request::Request;
 use crate::response::reason::{Reason, Rejection};
@@ -76,11 +80,7 @@ impl<P: Platform> Attempt<'_, P> {
             (Err(_), Place::Endpoint(Endpoint::Health)) => {
                 return Ok(Passage::Health { is_healthy: false });
             }
-            (Err(errors), _) => {
-                let first = errors.first().map(ToString::to_string);
-                let cause = Reason::Misconfigured.because("see the list in the log");
-                return Err(cause.with(|evidence| evidence.detail = first));
-            }
+            (Err(errors), _) => return Err(Reason::Misconfigured.because(first_of(errors))),
         };
 
         // 2. transport
@@ -98,8 +98,9 @@ impl<P: Platform> Attempt<'_, P> {
             Place::Route(found) => Purpose::Upgrade(found),
             Place::Ticket(found) => Purpose::Ticket(found),
             Place::Refresh(found) => Purpose::Refresh(found),
-            Place::Admin(token) => Purpose::Administration(token),
+            Place::Admin(all) => Purpose::Administration(all),
             Place::Endpoint(Endpoint::Health) => return Ok(Passage::Health { is_healthy: true }),
+            Place::Endpoint(Endpoint::Dashboard) => return Ok(Passage::Dashboard),
             Place::Endpoint(Endpoint::KeySet) => {
                 let json = site.key_set();
                 return Ok(Passage::KeySet { json });
@@ -140,5 +141,14 @@ impl<P: Platform> Attempt<'_, P> {
             Permits::Refresh(permit) => apart(self.refresh(permit)).await,
             Permits::Administer(permit) => apart(self.administer(permit, site)).await,
         }
+    }
+}
+
+/// The first of the errors that make the settings unsound, and how many more the log lists.
+fn first_of(errors: &[ConfigError]) -> String {
+    match errors {
+        [] => "see the list in the log".into(),
+        [only] => only.to_string(),
+        [first, others @ ..] => format!("{first} ({} more in the log)", others.len()),
     }
 }

@@ -10,6 +10,7 @@ pub mod checks;
 pub mod config;
 pub mod gateway;
 pub mod limits;
+pub mod metrics;
 pub mod one_time;
 pub mod policy;
 pub mod record;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::admin::AdminToken;
+use crate::admin::Administrators;
 use crate::checks::origin::OriginRule;
 use crate::checks::permission::Permission;
 use crate::limits::quota::{Limits, Quota};
@@ -29,7 +29,9 @@ pub struct Site {
     pub routes: Table<Policy>,
     pub elsewhere: Elsewhere,
     /// `None` where there are no administrators.
-    pub admin_token: Option<AdminToken>,
+    pub administrators: Option<Administrators>,
+    /// Whether attempts are counted for an administrator.
+    pub metrics: bool,
     pub warnings: Vec<String>,
 }
 

@@ -375,6 +375,11 @@ impl Record {
         self.issuer = identity.issuer().map(|issuer| cut(issuer.to_owned()));
     }
 
+    /// Notes the person whom Cloudflare Access signed in.
+    pub fn note_administrator(&mut self, name: &str) {
+        self.subject = Some(cut(name.to_owned()));
+    }
+
     /// The line for the log.
     pub fn to_line(&self) -> String {
         serde_json::to_string(self).expect("a struct of strings and numbers")
@@ -467,6 +472,11 @@ impl ClosedRecord {
     /// The record whose texts and index a data point has.
     pub fn record(&self) -> &Record {
         &self.record
+    }
+
+    /// The close code at the client's end.
+    pub fn code(&self) -> u16 {
+        self.code
     }
 
     /// The numbers of a data point: the duration as of any record, the code, and messages and

@@ -6,6 +6,7 @@
 //! An object answers by a pure [`step()`]: the request, what is stored, the live sockets and the time
 //! go in; a response and effects come out. The Durable Object around it loads, stores and sends.
 
+mod census;
 mod denials;
 mod keys;
 mod sockets;
@@ -13,6 +14,7 @@ mod step;
 mod store;
 mod wire;
 
+pub use census::Census;
 pub use denials::{
     About, DISCONNECT_LASTS, Denial, DenialKind, DenialReason, DenialTarget, ID_LENGTH,
     ListedDenial, MAX_DENIALS, MAX_DENIALS_OF_SUBJECT, MergedDenial, judge, newest,

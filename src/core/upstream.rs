@@ -200,10 +200,8 @@ impl<'a> Forward<'a> {
             match source {
                 Source::Header => forward.remove.push("authorization".into()),
                 Source::NamedHeader(name) => forward.remove.push(name.clone().into()),
-                // All of them at once, below.
-                Source::Subprotocol | Source::PrefixedSubprotocol(_) => {}
-                // The relay does that.
-                Source::Message(_) => {}
+                // All subprotocols at once, below; a message by the relay.
+                Source::Subprotocol | Source::PrefixedSubprotocol(_) | Source::Message(_) => {}
                 Source::Cookie(name) => {
                     let before = cookie.or_else(|| request.headers.get("cookie"));
                     cookie = before.map(|header| without_cookie(&header, name));

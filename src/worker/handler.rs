@@ -90,7 +90,13 @@ async fn answer(platform: &WorkerPlatform) -> Result<JsValue, JsValue> {
 
     record.colo = isolate.colo(request);
     let result = gate.journey(platform, &seen, &place, &mut record).await;
-    let is_attempt = !matches!(result, Ok(Passage::Health { .. } | Passage::KeySet { .. }));
+    let is_attempt = !matches!(
+        result,
+        Ok(Passage::Health { .. }
+            | Passage::KeySet { .. }
+            | Passage::Dashboard
+            | Passage::Unrecorded { .. })
+    );
     let responder = Responder {
         platform,
         request: &seen,
@@ -108,6 +114,9 @@ async fn answer(platform: &WorkerPlatform) -> Result<JsValue, JsValue> {
     if is_attempt {
         record.duration_ms = millis(now().since(started));
         log::attempt(&record, &platform.env);
+        if !rehearsal::is_under_way() {
+            gate.count_decision(platform, &record);
+        }
     }
     response
 }

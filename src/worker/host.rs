@@ -140,10 +140,13 @@ pub fn text(result: Result<JsValue, JsValue>) -> Result<String, String> {
         .map_err(|error| describe(&error))
 }
 
+/// What [`describe`] says of a call that took too long.
+pub const TIMED_OUT: &str = "timed out";
+
 /// What a JavaScript exception says, for the log.
 pub fn describe(error: &JsValue) -> String {
     if is_time_out(error) {
-        return "timed out".into();
+        return TIMED_OUT.into();
     }
     error.dyn_ref::<js_sys::Error>().map_or_else(
         || format!("{error:?}"),

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use portcullis::gateway::platform::{
     Background, BackgroundTask, Body, Channels, FirstMessages, FirstText, LedgerCall, Ledgers,
-    NoFirstMessage, ObjectReply, OneTimeCall, OneTimeObjects, Opening, Random, Registration,
-    Registry, RouteCall, RoutePools, Upstreams, Wait,
+    Metrics, NoFirstMessage, ObjectReply, OneTimeCall, OneTimeObjects, Opening, Random,
+    Registration, Registry, RouteCall, RoutePools, Upstreams, Wait,
 };
 use portcullis::limits::ledger::LedgerResponse;
 use portcullis::limits::route_pool::PoolResponse;
+use portcullis::metrics::{CallResult, MetricsRequest, MetricsResponse, ObjectKind};
 use portcullis::one_time::store::StoreResponse;
 use portcullis::registry::{RegistryRequest, RegistryResponse};
 use portcullis::token::{
@@ -23,7 +24,7 @@ use web_sys::{Response, console};
 use worker::{Context, Delay};
 
 use crate::isolate::Isolate;
-use crate::objects::{ledger, one_time, registry, route_pool};
+use crate::objects::{ledger, metrics, one_time, registry, route_pool};
 use crate::sockets::channel::Channel;
 use crate::sockets::first_message::EarlySocket;
 use crate::{background, clock, host, log, provider};
@@ -108,19 +109,25 @@ impl Channels for WorkerPlatform {
 
 impl Ledgers for WorkerPlatform {
     async fn ask_ledger(&self, call: &LedgerCall) -> ObjectReply<LedgerResponse, Channel> {
-        ledger::ask_and_hold(&self.env, &self.context, call).await
+        let reply = ledger::ask_and_hold(&self.env, &self.context, call).await;
+        self.count(ObjectKind::Ledger, &reply.answer);
+        reply
     }
 }
 
 impl RoutePools for WorkerPlatform {
     async fn ask_route_pool(&self, call: &RouteCall) -> Result<PoolResponse, String> {
-        route_pool::ask(&self.env, call).await
+        let answer = route_pool::ask(&self.env, call).await;
+        self.count(ObjectKind::RouteQuota, &answer);
+        answer
     }
 }
 
 impl OneTimeObjects for WorkerPlatform {
     async fn ask_one_time(&self, call: &OneTimeCall) -> Result<StoreResponse, String> {
-        one_time::ask(&self.env, call).await
+        let answer = one_time::ask(&self.env, call).await;
+        self.count(ObjectKind::OneTime, &answer);
+        answer
     }
 }
 
@@ -129,7 +136,9 @@ impl Registry for WorkerPlatform {
         &self,
         registration: &Registration,
     ) -> ObjectReply<RegistryResponse, Channel> {
-        registry::register(&self.env, registration).await
+        let reply = registry::register(&self.env, registration).await;
+        self.count(ObjectKind::Registry, &reply.answer);
+        reply
     }
 
     async fn ask_registry(
@@ -138,7 +147,28 @@ impl Registry for WorkerPlatform {
         question: &RegistryRequest,
         timeout: Duration,
     ) -> Vec<Result<RegistryResponse, String>> {
-        registry::ask(&self.env, shards, question, timeout).await
+        let answers = registry::ask(&self.env, shards, question, timeout).await;
+        for answer in &answers {
+            self.count(ObjectKind::Registry, answer);
+        }
+        answers
+    }
+}
+
+impl Metrics for WorkerPlatform {
+    async fn ask_metrics(
+        &self,
+        request: &MetricsRequest,
+        timeout: Duration,
+    ) -> Result<MetricsResponse, String> {
+        metrics::ask(&self.env, request, timeout).await
+    }
+}
+
+impl WorkerPlatform {
+    fn count<T>(&self, object: ObjectKind, answer: &Result<T, String>) {
+        let result = || CallResult::of(answer, host::TIMED_OUT);
+        self.isolate.gate.count_call(object, result);
     }
 }
 

@@ -10,7 +10,6 @@ use web_sys::Response;
 use worker::worker_sys::ext::ResponseExt;
 
 use crate::clock::now;
-use crate::log;
 use crate::sockets::channel::Channel;
 use crate::sockets::first_message::Awaited;
 
@@ -40,34 +39,35 @@ extern "C" {
     fn client(this: &Relay) -> JsValue;
 }
 
-/// Starts a relay, and returns the socket for the response to a client that is not `awaited`. `channels` are held while
-/// the socket lives; `admission` becomes the record of its end.
+/// Starts a relay, and returns the socket for the response to a client that is not `awaited`.
+/// `channels` are held while the socket lives; `admission` becomes the record of its end, and of what a
+/// limit that is only reported would have ended. `note` gets both.
 pub fn relay(
     upstream: &Response,
     limits: &SocketLimits,
     channels: Vec<Channel>,
     admission: Record,
-    env: &JsValue,
+    note: impl Fn(&ClosedRecord) + 'static,
     context: &JsValue,
     awaited: Option<&Awaited>,
 ) -> Result<JsValue, JsValue> {
     let held = Rc::new(RefCell::new(channels));
     let until_end = held.clone();
+    let note = Rc::new(note);
     // Only sockets whose limits are reported pay for it.
     let on_report = limits.only_reports().then(|| {
-        let (admission, env) = (admission.clone(), env.clone());
+        let (admission, note) = (admission.clone(), note.clone());
         Closure::<dyn Fn(String)>::new(move |kept: String| {
             let kept = Closed::from_json(&kept).expect("relay.js writes this JSON");
             let time = now().to_rfc3339();
-            log::closed(&ClosedRecord::of_kept(admission.clone(), kept, time), &env);
+            note(&ClosedRecord::of_kept(admission.clone(), kept, time));
         })
     });
     let report = on_report.as_ref().map(|closure| closure.as_ref().clone());
-    let env = env.clone();
     let on_end = Closure::once_into_js(move |closed: String| {
         let closed = Closed::from_json(&closed).expect("relay.js writes this JSON");
         let time = now().to_rfc3339();
-        log::closed(&ClosedRecord::of(admission, closed, time), &env);
+        note(&ClosedRecord::of(admission, closed, time));
         until_end.take();
         drop(on_report);
     });

@@ -1,7 +1,7 @@
 //! Step 11: the core's result as a response of the runtime.
 
 use portcullis::gateway::{Passage, Place};
-use portcullis::record::Record;
+use portcullis::record::{ClosedRecord, Record};
 use portcullis::relay::SocketLimits;
 use portcullis::request::Request;
 use portcullis::response::answer::refusal;
@@ -16,6 +16,7 @@ use crate::relay;
 use crate::sockets::channel::Channel;
 use crate::sockets::first_message::Awaited;
 use crate::sockets::lingering;
+use crate::{dashboard, log};
 
 /// The close code of a refusal that has none of its own (RFC 6455 §7.4.1).
 const INTERNAL_ERROR: u16 = 1011;
@@ -151,6 +152,15 @@ impl Responder<'_> {
                 own.extend(json());
                 host::answer(200, Some(&body), stamps, &header_lines(&own))
             }
+            Passage::Unrecorded { content_type, text } => {
+                own.push(("Content-Type", content_type.into()));
+                own.push(("Cache-Control", "no-store".into()));
+                host::answer(200, Some(&text), stamps, &header_lines(&own))
+            }
+            Passage::Dashboard => {
+                own.extend(dashboard::headers());
+                host::answer(200, Some(&dashboard::page()), stamps, &header_lines(&own))
+            }
             Passage::Preflight => host::answer(204, None, stamps, &header_lines(&own)),
             Passage::KeySet { json } => {
                 own.push(("Content-Type", "application/jwk-set+json".into()));
@@ -174,10 +184,26 @@ impl Responder<'_> {
             limits,
             channels,
             admission.clone(),
-            &self.platform.env,
+            self.note_closed(),
             self.platform.context.as_ref().as_ref(),
             awaited,
         )
+    }
+}
+
+impl Responder<'_> {
+    /// Records the end of a socket, and counts it where anything is counted. Otherwise the socket
+    /// keeps nothing of its request but the environment.
+    fn note_closed(&self) -> impl Fn(&ClosedRecord) + 'static {
+        let platform = self.platform;
+        let env = platform.env.clone();
+        let counting = platform.isolate.gate.counts().then(|| platform.clone());
+        move |closed| {
+            log::closed(closed, &env);
+            if let Some(platform) = &counting {
+                platform.isolate.gate.count_closed(platform, closed);
+            }
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 // The playground for everyone: by keyboard, by screen reader, on a narrow screen, in both schemes.
-/* global document, getComputedStyle -- of the page, where some functions run */
+/* global document -- of the page, where some functions run */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { accessibilityTree, faintTexts } from '../support/accessible.mjs';
 import { connect, exchange, open, press, usePlayground } from './playground.mjs';
 
 const CONTROLS = new Set([
@@ -15,46 +16,6 @@ const CONTROLS = new Set([
 const NAMED = new Set([...CONTROLS, 'region', 'log', 'table', 'heading', 'progressbar', 'Iframe']);
 
 const site = usePlayground();
-
-/** What the browser tells a screen reader. */
-async function accessibilityTree(page) {
-  const session = await page.context().newCDPSession(page);
-  const { nodes } = await session.send('Accessibility.getFullAXTree');
-  const seen = nodes.filter(({ ignored }) => !ignored);
-  return seen.map(({ role, name, properties = [] }) => ({
-    role: role?.value,
-    name: name?.value?.trim() ?? '',
-    focusable: properties.some(({ name, value }) => name === 'focusable' && value.value),
-  }));
-}
-
-/** Texts whose colour is too close to what is behind them (WCAG 2, 1.4.3), computed in the page. */
-function faintTexts() {
-  const numbers = (color) => color.match(/[\d.]+/g).map(Number);
-  const luminance = (color) => {
-    const [r, g, b] = numbers(color).map((value) => {
-      const part = value / 255;
-      return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
-    });
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const ground = (element) => {
-    const color = getComputedStyle(element).backgroundColor;
-    const isClear = numbers(color)[3] === 0;
-    return isClear && element.parentElement ? ground(element.parentElement) : color;
-  };
-  const texts = [...document.querySelectorAll('body *')].filter(
-    (element) =>
-      element.checkVisibility() &&
-      [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim()),
-  );
-  return texts.flatMap((element) => {
-    const pair = [luminance(getComputedStyle(element).color), luminance(ground(element))];
-    const contrast = (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
-    const text = element.textContent.trim().slice(0, 40);
-    return contrast < 4.5 ? [`${text}: ${contrast.toFixed(2)}`] : [];
-  });
-}
 
 describe('the playground is for everyone', () => {
   it('every control has a name, before and after use', async () => {

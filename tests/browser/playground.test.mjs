@@ -120,6 +120,78 @@ describe('the playground', () => {
       ));
   }
 
+  it('tells the cause beside the verdict, which checks are off, and every setting', () =>
+    onPage(
+      async (page) => {
+        await press(page, 'With a tampered token', 'Refused');
+        const cause = await page.locator('#cause').innerText();
+        assert.equal(cause, 'The cause, which only the log has: the signature does not verify.');
+        const permission = page.locator('#journey li', { hasText: 'Permission' });
+        assert.match(await permission.innerText(), /off: no scopes are required/);
+        const settings = await page.locator('#settings').innerText();
+        assert.match(settings, /RATE_LIMIT_IP\s+20\/30s/);
+        assert.match(settings, /JWT_SECRET\s+set/);
+        assert.ok(!settings.includes(site.demo.adminToken));
+        assert.match(await page.locator('#off').innerText(), /BAN_AFTER/);
+      },
+      { refusals: 1 },
+    ));
+
+  it('connects with a ticket, and refreshes with a newer token', () =>
+    onPage(async (page) => {
+      await press(page, 'Connect with a ticket', 'Admitted');
+      await exchange(page, 'by ticket');
+      await page.getByRole('button', { name: 'Refresh with a newer token' }).click();
+      await page.getByText(/^Refreshed: the socket lives/).waitFor();
+      await exchange(page, 'still here');
+    }));
+
+  it('connects with a token of one’s own', () =>
+    onPage(async (page) => {
+      const minted = await fetch(`${site.demo.playgroundUrl}token`, { method: 'POST' });
+      await page.getByText('Your own token').click();
+      await page.getByLabel('A JWT').fill(await minted.text());
+      await press(page, 'Connect with this token', 'Admitted');
+      await exchange(page, 'mine');
+    }));
+
+  it('is closed with a code where the route says so', () =>
+    onPage(async (page) => {
+      await page.getByLabel('Route').selectOption('/close');
+      await press(page, 'With an expired token', 'Refused: the token has expired.');
+      const { view, status, record } = await shown(page);
+      assert.match(view, /opened the socket only to close it, .* code 4401/);
+      assert.equal(status, 'HTTP/1.1 101 Switching Protocols');
+      assert.equal(record.route, '/close');
+    }));
+
+  it('links the dashboard and the documentation', () =>
+    onPage(async (page) => {
+      const dashboard = await page
+        .getByRole('link', { name: 'The dashboard' })
+        .getAttribute('href');
+      assert.equal(dashboard, site.demo.dashboardUrl);
+      const link = page.getByRole('link', { name: 'refusals', exact: true });
+      const refusals = await fetch(
+        new URL(await link.getAttribute('href'), site.demo.playgroundUrl),
+      );
+      assert.match(await refusals.text(), /^# Refusals/);
+    }));
+
+  it('shows what is wrong with the settings', async () => {
+    const broken = await startDemo({ vars: { IDLE_TIMEOUT: '7' } });
+    try {
+      const page = await site.browser.newPage();
+      await page.goto(broken.playgroundUrl);
+      await page.getByText('The settings are wrong, so the gate refuses everything:').waitFor();
+      const list = await page.locator('#broken').innerText();
+      assert.match(list, /^\s*IDLE_TIMEOUT: "7" is not a duration/);
+      await page.close();
+    } finally {
+      await broken.stop();
+    }
+  });
+
   it('leaves an open socket alone when another attempt is refused', () =>
     onPage(
       async (page) => {

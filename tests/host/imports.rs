@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 
 /// The modules of the core, top to bottom. A module may use what stands below it; those of one line
 /// don't know of each other.
-const CORE: [&[&str]; 11] = [
+const CORE: [&[&str]; 12] = [
     &["gateway"],
     &["config"],
     &["policy"],
     &["routing"],
     &["upstream"],
+    &["metrics"],
     &["checks", "admin", "one_time", "record"],
     &["response", "relay"],
     &["registry", "limits"],

@@ -17,6 +17,7 @@ mod fuzzing;
 mod gateway;
 mod imports;
 mod limits;
+mod metrics;
 mod one_time;
 mod record;
 mod registry;

@@ -427,7 +427,9 @@ describe('the recipe for PartyServer', () => {
 
 describe('the pages of recipes', () => {
   // The readers of assertions are shown by docs/headers.md, and tested with it.
-  const names = readdirSync(inRoot('examples')).filter((name) => name !== 'assertion');
+  const names = readdirSync(inRoot('examples')).filter(
+    (name) => !['assertion', 'workers-rs'].includes(name),
+  );
   test('are those of the examples', () => {
     assert.deepEqual(names.sort(), [...NODE_RECIPES, 'partyserver'].sort());
     const pages = readdirSync(inRoot('docs/recipes')).map((page) => basename(page, '.md'));

@@ -10,6 +10,9 @@ process.on('warning', (warning) => {
 });
 const { DatabaseSync } = await import('node:sqlite');
 
+/** A new database in memory. */
+export const database = () => new DatabaseSync(':memory:');
+
 /** The names of the tables that each object under `folder` made. */
 export const tablesByObject = (folder) =>
   byObject(folder, (database) => tablesOf(database).filter((name) => !name.startsWith('_cf_')));

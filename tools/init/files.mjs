@@ -182,7 +182,7 @@ jobs:
       - uses: actions/setup-node@v5
         with:
           node-version: 22
-      - run: npm ci
+      - run: npm install --no-audit --no-fund
       - run: npm run check
       - run: npm test
 
@@ -199,7 +199,7 @@ jobs:
       - uses: actions/setup-node@v5
         with:
           node-version: 22
-      - run: npm ci
+      - run: npm install --no-audit --no-fund
       - run: npm run deploy
 `;
 

@@ -2,8 +2,11 @@
 // these answers. Run this to write it again.
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { readCommandLine, typed } from '../commands.mjs';
 import { entry, inRoot } from '../run.mjs';
 import { files } from './files.mjs';
+
+const HELP = `${typed('init/template')}    writes create-portcullis/template again, as init would`;
 
 export const TEMPLATE = inRoot('create-portcullis/template');
 
@@ -18,7 +21,8 @@ export const template = () =>
     forButton: true,
   });
 
-await entry(import.meta.url, async () => {
+await entry(import.meta.url, async (args) => {
+  if (!readCommandLine(args, { command: typed('init/template'), help: HELP })) return;
   rmSync(TEMPLATE, { recursive: true, force: true });
   for (const [name, content] of Object.entries(template())) {
     mkdirSync(dirname(join(TEMPLATE, name)), { recursive: true });

@@ -18,6 +18,7 @@ function missingBindings(path, env) {
   return objects()
     .filter(({ name }) => !bound.some((binding) => binding.name === name))
     .map(({ name, className, comment }) => ({
+      name,
       what: `the Durable Object binding ${name} to the class ${className}${env ? ` in env.${env}` : ''}`,
       toml: `${env ? '' : comment}[[${table}]]\nname = "${name}"\nclass_name = "${className}"\n`,
     }));
@@ -50,8 +51,21 @@ export function exposedHeaders(path, env) {
   const { observability } = read(path, env);
   const isOn = observability?.enabled || observability?.logs?.enabled;
   if (!isOn || observability.logs?.invocation_logs === false) return [];
+  const message =
+    "observability: invocation logs are on, and hold browsers' tokens in Sec-WebSocket-Protocol; set logs.invocation_logs = false";
+  return [{ keys: ['observability'], message }];
+}
+
+/** A warning for each address of the Worker where the rules of its zone do not apply. */
+export function waysAround(path, env) {
+  const { workers_dev: workersDev, preview_urls: previewUrls } = read(path, env);
+  const around = (name, where) => ({
+    keys: [name],
+    message: `${name}: the Worker is reached at ${where} too, where the firewall and the other rules of your zone do not apply; set ${name} = false`,
+  });
   return [
-    "observability: invocation logs are on, and hold browsers' tokens in Sec-WebSocket-Protocol; set logs.invocation_logs = false",
+    ...(workersDev === false ? [] : [around('workers_dev', '*.workers.dev')]),
+    ...(previewUrls === false ? [] : [around('preview_urls', 'preview addresses')]),
   ];
 }
 

@@ -20,11 +20,13 @@ const objectOf = (name, value) => {
   }
 };
 
+let made = 0;
 /** Keys for these algorithms: what signs, and the set that verifies. */
 async function makeKeys(algorithms) {
   const keys = [];
   for (const alg of algorithms.length > 0 ? algorithms : ['ES256']) {
-    const kid = `test-${alg}`;
+    made += 1;
+    const kid = `test-${alg}-${made}`;
     const pair = alg.startsWith('HS')
       ? { privateKey: await generateSecret(alg, { extractable: true }) }
       : await generateKeyPair(alg, { extractable: true });
@@ -114,24 +116,19 @@ async function introspect(request) {
   }
 }
 
-/**
- * Identities for a test under these settings. `vars`: settings to lay over them. `token`: the
- * credential of a row, undefined for none. `answer`: stands in for the providers.
- */
-export async function makeIdentities(settings) {
+/** Settings by which a route has keys or sessions of its own. */
+const OWN = ['jwt_secret', 'jwt_jwks', 'jwt_jwks_url', 'issuers', 'session_url'];
+
+/** Whose tokens count under these settings: what signs them, and settings to lay over them. */
+async function makeRealm(settings) {
   const isOff = settings.AUTH === 'off';
   const { issuers, vars } = isOff ? { issuers: [], vars: {} } : await source(settings);
-  const secrets = Object.entries(referencedSecrets(settings)).map(([name, setting]) => [
-    name,
-    standIn(setting),
-  ]);
-  const sessions = settings.SESSION_URL;
+  const sessions = settings.SESSION_URL === 'off' ? undefined : settings.SESSION_URL;
   return {
-    vars: {
-      ...Object.fromEntries(secrets),
-      ...vars,
-      ...(sessions && { SESSION_URL_AUTH: SESSION_AUTH }),
-    },
+    settings,
+    issuers,
+    sessions,
+    vars: { ...vars, ...(sessions && { SESSION_URL_AUTH: SESSION_AUTH }) },
     async token(row) {
       if (row.token === null) return undefined;
       if (typeof row.token === 'string') return row.token;
@@ -149,10 +146,57 @@ export async function makeIdentities(settings) {
         .setProtectedHeader({ alg, typ: list(settings.JWT_TYP)[0] ?? 'JWT', ...(kid && { kid }) })
         .sign(sign);
     },
+  };
+}
+
+const lowerCase = (vars) =>
+  Object.fromEntries(Object.entries(vars).map(([name, value]) => [name.toLowerCase(), value]));
+
+/** The settings of a route, as they hold there, without those that only say a default. */
+const held = ({ settings }) =>
+  Object.fromEntries(
+    Object.entries(settings)
+      .filter(([, { from }]) => from !== 'default')
+      .map(([name, { value }]) => [name, value]),
+  );
+
+/**
+ * Identities for a test under these settings. `routes`: what holds on each route, as the inspection
+ * of the settings has it. Resolves to `vars`, settings to lay over them; `of`, which returns the
+ * realm of a route by its pattern: its `settings`, and `token`, the credential of a row there,
+ * undefined for none; and `answer`, which stands in for the providers.
+ */
+export async function makeIdentities(settings, routes = []) {
+  const whole = await makeRealm(settings);
+  const written = 'ROUTES' in settings ? objectOf('ROUTES', settings.ROUTES) : [];
+  const realms = new Map();
+  const replaced = [];
+  for (const route of written) {
+    const effective = routes.find(({ path }) => path === route.path);
+    const realm =
+      effective && OWN.some((name) => name in route) ? await makeRealm(held(effective)) : undefined;
+    const own = { ...(effective && held(effective)) };
+    realms.set(route.path, realm ?? { ...whole, settings: { ...settings, ...own } });
+    replaced.push({ ...route, ...(realm && lowerCase(realm.vars)) });
+  }
+  const all = [whole, ...realms.values()];
+  const issuers = [...new Set(all.flatMap((realm) => realm.issuers))];
+  const secrets = Object.entries(referencedSecrets(settings)).map(([name, setting]) => [
+    name,
+    standIn(setting),
+  ]);
+  return {
+    vars: {
+      ...Object.fromEntries(secrets),
+      ...whole.vars,
+      ...(replaced.length > 0 && { ROUTES: JSON.stringify(replaced) }),
+    },
+    of: (route) => realms.get(route) ?? whole,
     async answer(request) {
-      const issuer = issuers.find(({ url }) => url === request.url);
-      if (issuer) return Response.json(jwks(issuer.keys));
-      if (sessions && request.url === new URL(sessions).href) return introspect(request);
+      const keys = issuers.filter(({ url }) => url === request.url).flatMap((one) => one.keys);
+      if (keys.length > 0) return Response.json(jwks(keys));
+      const isSession = ({ sessions }) => sessions && request.url === new URL(sessions).href;
+      if (all.some(isSession)) return introspect(request);
       return new Response('Nothing answers here in a test.', { status: 404 });
     },
   };

@@ -15,7 +15,7 @@ export async function inspect(given, options) {
       'The token holds characters that no header takes: white space, or not ASCII.',
     );
   }
-  const described = describe(options.env);
+  const described = describe(options.env, configuration());
   const own = { ...devVars(options.env), ...Object.fromEntries((options.var ?? []).map(parseVar)) };
   const vars = { ...described.bindings, ...own };
   const assumed = assumptions(vars, options.origin);

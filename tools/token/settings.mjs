@@ -4,13 +4,18 @@ import { parseEnv } from 'node:util';
 import { inProject } from '../project.mjs';
 import { Failure } from '../run.mjs';
 
-/** The variables and secrets that `wrangler dev` adds to those of wrangler.toml. */
-export function devVars(environment) {
+/** The file whose variables and secrets `wrangler dev` adds to those of wrangler.toml, if any. */
+export function devVarsFile(environment) {
   const names = [environment && `.dev.vars.${environment}`, '.dev.vars'];
-  const path = names
+  return names
     .filter(Boolean)
     .map((name) => inProject(name))
     .find(existsSync);
+}
+
+/** What is in that file. */
+export function devVars(environment) {
+  const path = devVarsFile(environment);
   return path ? parseEnv(readFileSync(path, 'utf8')) : {};
 }
 

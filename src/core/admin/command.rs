@@ -5,9 +5,11 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
 use super::PREFIX;
+use super::responses::name;
 use super::revocation::{Revocation, read_id, revocation};
 use crate::registry::{About, Claim, RegistryKey};
 use crate::request::Request;
@@ -41,6 +43,18 @@ pub enum Command {
     ListRevocations,
     /// Lifts the revocation with this id.
     LiftRevocation(String),
+    /// Returns the metrics as OpenMetrics text.
+    Metrics,
+    /// Returns what the dashboard shows, with or without the lists of bans and revocations.
+    Overview {
+        with_lists: bool,
+    },
+    /// Says everything that is known of a client. `issuer`: that of its tokens, where the settings
+    /// name none.
+    Explain {
+        target: Target,
+        issuer: Option<String>,
+    },
 }
 
 /// The sockets that a command is about.
@@ -122,6 +136,37 @@ impl Command {
         request.method == "PUT"
     }
 
+    /// Whether it changes anything, in contrast to a question.
+    pub fn is_change(&self) -> bool {
+        match self {
+            Self::Disconnect(_)
+            | Self::Ban { .. }
+            | Self::Lift(_)
+            | Self::Revoke(_)
+            | Self::LiftRevocation(_) => true,
+            Self::List(_)
+            | Self::ListBans
+            | Self::ListRevocations
+            | Self::Metrics
+            | Self::Overview { .. }
+            | Self::Explain { .. } => false,
+        }
+    }
+
+    /// The method and the path, after the prefix, of the request that undoes it; `None` if nothing
+    /// does.
+    pub fn undo(&self) -> Option<(String, String)> {
+        let path = match self {
+            Self::Ban { target, .. } => {
+                let name = name(target);
+                format!("bans/{}", utf8_percent_encode(&name, NON_ALPHANUMERIC))
+            }
+            Self::Revoke(revocation) => format!("revocations/{}", revocation.id()),
+            _ => return None,
+        };
+        Some(("DELETE".into(), path))
+    }
+
     /// Reads a command at the time `now`. `body` is empty if there is none; `prefix` says how many
     /// bits of an IPv6 address count.
     pub fn read(
@@ -144,6 +189,18 @@ impl Command {
                     None => Err(bad("name the sockets: one of sub, ip and id in the query")),
                 },
                 _ => Err(wrong_method("GET, HEAD, DELETE")),
+            },
+            ("metrics", None) => match request.method {
+                "GET" | "HEAD" => query.nothing().map(|()| Self::Metrics),
+                _ => Err(wrong_method("GET, HEAD")),
+            },
+            ("overview", None) => match request.method {
+                "GET" | "HEAD" => query.overview(),
+                _ => Err(wrong_method("GET, HEAD")),
+            },
+            ("explain", None) => match request.method {
+                "GET" | "HEAD" => query.explained(prefix),
+                _ => Err(wrong_method("GET, HEAD")),
             },
             ("bans", None) => match request.method {
                 "GET" | "HEAD" => query.nothing().map(|()| Self::ListBans),
@@ -229,6 +286,28 @@ impl<'a> Query<'a> {
         self.only(&[])
     }
 
+    fn overview(&self) -> Result<Command, Rejection> {
+        self.only(&["lists"])?;
+        match self.get("lists") {
+            None | Some("false") => Ok(Command::Overview { with_lists: false }),
+            Some("true") => Ok(Command::Overview { with_lists: true }),
+            Some(other) => Err(bad(format!("lists: {other:?} is neither true nor false"))),
+        }
+    }
+
+    fn explained(&self, prefix: Ipv6Prefix) -> Result<Command, Rejection> {
+        self.only(&["sub", "ip", "iss"])?;
+        let issuer = self.get("iss").map(str::to_owned);
+        let target = match (self.get("sub"), self.get("ip")) {
+            (Some(subject), None) => Target::Subject(subject.to_owned()),
+            (None, Some(ip)) if issuer.is_none() => query_address(ip, prefix)?,
+            (None, Some(_)) => return Err(bad("iss goes with sub; remove one")),
+            (None, None) => return Err(bad("name the client: sub or ip in the query")),
+            (Some(_), Some(_)) => return Err(bad("write one of sub and ip")),
+        };
+        Ok(Command::Explain { target, issuer })
+    }
+
     fn filter(&self, prefix: Ipv6Prefix) -> Result<Option<Filter>, Rejection> {
         self.only(&["sub", "ip", "id"])?;
         match self.0.as_slice() {
@@ -236,15 +315,17 @@ impl<'a> Query<'a> {
             [(name, value)] => Ok(Some(match name.as_ref() {
                 "sub" => Filter::Of(Target::Subject(value.to_string())),
                 "id" => Filter::Id(value.to_string()),
-                _ => {
-                    let address = read_address(value, prefix);
-                    let wrong = || bad(format!("ip: {value:?} is no IP address"));
-                    Filter::Of(Target::counted(address.ok_or_else(wrong)?, prefix))
-                }
+                _ => Filter::Of(query_address(value, prefix)?),
             })),
             _ => Err(bad("write one of sub, ip and id")),
         }
     }
+}
+
+fn query_address(value: &str, prefix: Ipv6Prefix) -> Result<Target, Rejection> {
+    let address = read_address(value, prefix);
+    let wrong = || bad(format!("ip: {value:?} is no IP address"));
+    Ok(Target::counted(address.ok_or_else(wrong)?, prefix))
 }
 
 /// Reads an address, or the network it is counted by, as records and lists write it.

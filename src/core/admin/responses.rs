@@ -7,7 +7,7 @@ use super::Target;
 use crate::registry::{About, ListedDenial, Socket};
 use crate::util::time::Timestamp;
 
-fn seconds(at: Timestamp) -> u64 {
+pub(super) fn seconds(at: Timestamp) -> u64 {
     at.0 / 1000
 }
 
@@ -31,7 +31,7 @@ impl Sockets {
 }
 
 #[derive(Serialize)]
-struct SocketView {
+pub(super) struct SocketView {
     id: String,
     sub: Option<String>,
     sid: Option<String>,
@@ -94,7 +94,7 @@ impl Lifted {
     }
 }
 
-fn name(target: &Target) -> String {
+pub(super) fn name(target: &Target) -> String {
     match target {
         Target::Address { key, .. } => key.to_string(),
         Target::Subject(subject) => subject.clone(),
@@ -158,7 +158,7 @@ pub struct Revocations {
 }
 
 #[derive(Serialize)]
-struct RevocationView {
+pub(super) struct RevocationView {
     id: String,
     #[serde(flatten)]
     about: About,
@@ -171,19 +171,23 @@ struct RevocationView {
 
 impl Revocations {
     pub fn new(denials: Vec<ListedDenial>, truncated: bool) -> Self {
-        let revocations = denials.into_iter().map(|listed| {
-            let before = listed.denial.before;
-            RevocationView {
-                id: listed.id,
-                about: listed.about,
-                before: (before != Timestamp::LATEST).then(|| seconds(before)),
-                since: seconds(listed.since),
-                until: seconds(listed.denial.until),
-            }
-        });
+        let revocations = denials.into_iter().map(RevocationView::from).collect();
         Self {
-            revocations: revocations.collect(),
+            revocations,
             truncated,
+        }
+    }
+}
+
+impl From<ListedDenial> for RevocationView {
+    fn from(listed: ListedDenial) -> Self {
+        let before = listed.denial.before;
+        Self {
+            id: listed.id,
+            about: listed.about,
+            before: (before != Timestamp::LATEST).then(|| seconds(before)),
+            since: seconds(listed.since),
+            until: seconds(listed.denial.until),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::command::{bad, duration, only, text};
-use crate::registry::{About, Claim, ID_LENGTH, RegistryKey};
+use crate::registry::{About, Claim, DenialKind, DenialTarget, ID_LENGTH, RegistryKey};
 use crate::response::reason::Rejection;
 use crate::util::time::{CLOCK_SLACK, Timestamp};
 /// How long a revocation lasts by default.
@@ -23,6 +23,20 @@ pub struct Revocation {
     pub lasts: Duration,
     /// The revocation in words, for the record.
     words: String,
+}
+
+impl Revocation {
+    pub fn target(&self) -> DenialTarget {
+        DenialTarget {
+            kind: DenialKind::Revoke,
+            key: self.key.clone(),
+        }
+    }
+
+    /// The id by which it is listed and lifted.
+    pub fn id(&self) -> String {
+        self.target().id()
+    }
 }
 
 impl fmt::Display for Revocation {

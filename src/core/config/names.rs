@@ -48,7 +48,8 @@ const ALONE: [(&str, &str); 16] = [
 ];
 
 /// Reports global variables whose names look like a setting's, and warns of other texts. Whatever
-/// a `{secret:NAME}` refers to is neither.
+/// a `{secret:NAME}` refers to is neither. In a Worker that the gate guards, most variables are
+/// about something else: only misspelt settings are errors there, other likenesses are warnings.
 pub(super) fn check(reader: &mut Reader<'_>) {
     let mut referenced = BTreeSet::new();
     for (_, value) in reader.variables() {
@@ -60,8 +61,12 @@ pub(super) fn check(reader: &mut Reader<'_>) {
         }
         if let Some(meant) = meant(name) {
             let problem = format!("there is no such setting; did you mean {}?", meant.name());
-            reader.error_at(name, problem);
-        } else if value.is_text() {
+            if reader.is_guarded() && misspelt(name).is_none() {
+                reader.warn_at(name, &problem);
+            } else {
+                reader.error_at(name, problem);
+            }
+        } else if !reader.is_guarded() && value.is_text() {
             reader.warn_at(name, "it is not a setting of the gate, which ignores it");
         }
     }

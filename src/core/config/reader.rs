@@ -52,6 +52,10 @@ impl<'a> Reader<'a> {
         }
     }
 
+    pub fn is_guarded(&self) -> bool {
+        super::is_guarded(self.settings)
+    }
+
     pub fn is_of_a_route(&self) -> bool {
         self.route.is_some()
     }
@@ -190,7 +194,8 @@ impl<'a> Reader<'a> {
         Some(referenced.unwrap_or(written))
     }
 
-    fn written(&self, setting: &'static Setting) -> Option<&'a Var> {
+    /// A setting's value as it was written.
+    pub fn written(&self, setting: &'static Setting) -> Option<&'a Var> {
         if let Some(route) = self.route {
             if let Some(own) = route.own.get(setting.name()) {
                 return Some(own);

@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::Var;
 use super::reader::Reader;
-use super::settings::{ADMIN_TOKEN, ALL, DefaultValue, Setting, Tokens};
-use crate::admin::AdminToken;
+use super::settings::{ADMIN_TOKEN, ALL, DefaultValue, METRICS, Setting, Tokens};
+use super::values;
+use super::{Var, access};
+use crate::admin::{AdminToken, Administrators};
 use crate::policy::{Judging, REGISTRY_BINDING, Registering, digest_of};
 use crate::relay::RelayMode;
 
@@ -43,8 +44,19 @@ pub(super) fn digest(reader: &Reader<'_>, is_chosen: impl Fn(&&Setting) -> bool)
     digest_of(&json!(values))
 }
 
-pub(super) fn read_admin_token(reader: &mut Reader<'_>) -> Option<AdminToken> {
+pub(super) fn read_metrics(reader: &mut Reader<'_>) -> bool {
+    let is_on = reader.or_default(&METRICS, values::boolean);
+    if is_on && !reader.has(&ADMIN_TOKEN) {
+        let problem =
+            "nobody may read metrics without ADMIN_TOKEN; set that secret, or write false";
+        reader.error(&METRICS, problem);
+    }
+    is_on
+}
+
+pub(super) fn read_administrators(reader: &mut Reader<'_>) -> Option<Administrators> {
+    let access = access::read(reader);
     let token = reader.secret(&ADMIN_TOKEN, AdminToken::parse)?;
     reader.require_object(REGISTRY_BINDING, "Registry", "ADMIN_TOKEN needs it");
-    Some(token)
+    Some(Administrators { token, access })
 }

@@ -56,14 +56,16 @@ impl Site {
             reject_with: super::reject_with::read(&mut reader),
             security_headers: super::read_security_headers(&mut reader),
         };
-        let admin_token = registry::read_admin_token(&mut reader);
+        let administrators = registry::read_administrators(&mut reader);
+        let metrics = registry::read_metrics(&mut reader);
         let warnings = warnings(&mut reader, &routes);
         errors.extend(reader.finish(Some(())).err().into_iter().flatten());
         if errors.is_empty() {
             return Ok(Self {
                 routes,
                 elsewhere,
-                admin_token,
+                administrators,
+                metrics,
                 warnings,
             });
         }
@@ -146,7 +148,7 @@ fn add_all(routes: &mut Table<Policy>, settings: &Settings, entries: &[Value]) -
 }
 
 /// A route's path and members.
-fn split(at: usize, entry: &Value) -> Result<(&str, &Map<String, Value>), ConfigError> {
+pub(super) fn split(at: usize, entry: &Value) -> Result<(&str, &Map<String, Value>), ConfigError> {
     let error = |problem| ConfigError::new(format!("ROUTES[{at}]"), problem);
     let Value::Object(members) = entry else {
         return Err(error(
@@ -262,7 +264,7 @@ fn check_parameters(reader: &mut Reader<'_>, policy: Option<&Policy>, pattern: &
 }
 
 /// A route's own settings, and what is wrong with their names.
-fn layer(path: &str, members: &Map<String, Value>) -> (RouteLayer, Vec<String>) {
+pub(super) fn layer(path: &str, members: &Map<String, Value>) -> (RouteLayer, Vec<String>) {
     let mut own = BTreeMap::new();
     let mut unknown = Vec::new();
     for (name, value) in members {

@@ -299,4 +299,10 @@ settings! {
         "Routes with settings of their own.";
     ADMIN_TOKEN: Secret Global Other, Text, NONE,
         "Turns the administration endpoints on.";
+    ADMIN_ACCESS_TEAM: Var Global Other, Url, NONE,
+        "A team of Cloudflare Access whose members may administer, such as https://team.cloudflareaccess.com.";
+    ADMIN_ACCESS_AUDIENCE: Var Global Other, List, NONE,
+        "The audience tags of the Access applications that protect the administration endpoints.";
+    METRICS: Var Global Other, Boolean, Value("false"),
+        "Counts decisions, closed sockets and calls for the metrics endpoint and the dashboard.";
 }

@@ -2,11 +2,13 @@
 
 use super::reader::Reader;
 use super::settings::{
-    ALLOWED_ORIGINS, AUTH, ISSUERS, JWT_ISSUER, RATE_LIMIT_IP, REQUIRE_TLS, TOKEN_SOURCES,
+    ADMIN_TOKEN, ALLOWED_ORIGINS, AUTH, ISSUERS, JWT_AUDIENCE, JWT_ISSUER, PLAIN_HTTP,
+    RATE_LIMIT_IP, RELAY, REQUIRE_TLS, TOKEN_SOURCES,
 };
 use crate::checks::origin::OriginPattern;
-use crate::policy::Policy;
-use crate::token::Source;
+use crate::policy::{PlainHttp, Policy};
+use crate::relay::RelayMode;
+use crate::token::{Issuer, Source};
 
 pub(super) fn check(reader: &mut Reader<'_>, policy: &Policy) {
     if policy.origins.allowed.contains(&OriginPattern::Any) {
@@ -27,6 +29,19 @@ pub(super) fn check(reader: &mut Reader<'_>, policy: &Policy) {
             "off, so an address may make any number of attempts",
         );
     }
+    if policy.plain_http == PlainHttp::Proxy {
+        reader.warn(
+            &PLAIN_HTTP,
+            "proxy, so requests that are not upgrades reach the server without a check",
+        );
+    }
+    if reader.has(&ADMIN_TOKEN) && matches!(policy.relay, RelayMode::Passthrough) {
+        reader.warn(
+            &RELAY,
+            "passthrough, so open sockets are not listed, and outlive a revocation and a ban; set \
+             it to inspect",
+        );
+    }
     let Some(authentication) = &policy.authentication else {
         reader.warn(&AUTH, "off, so nobody needs a token");
         return;
@@ -36,6 +51,19 @@ pub(super) fn check(reader: &mut Reader<'_>, policy: &Policy) {
         reader.warn(
             &TOKEN_SOURCES,
             "a token in the query is written to logs and histories; prefer one-time tickets",
+        );
+    }
+    let takes_any =
+        |issuer: &Issuer| issuer.keys.remote.is_some() && issuer.expectations.audiences.is_empty();
+    if authentication.issuers.iter().any(takes_any) {
+        let setting = if reader.has(&ISSUERS) {
+            &ISSUERS
+        } else {
+            &JWT_AUDIENCE
+        };
+        reader.warn(
+            setting,
+            "any, so tokens that the provider issued for other services open sockets here",
         );
     }
     let mut issuers = authentication.issuers.iter();

@@ -13,7 +13,9 @@ use crate::admin::{
     Banned, Bans, Command, Disconnected, Lifted, LiftedRevocation, MAX_BODY_BYTES, Revocation,
     Revocations, Revoked, Sockets, Target,
 };
+use crate::metrics::{Action, CONTENT_TYPE, MetricsRequest};
 use crate::policy::Site;
+use crate::record::Outcome;
 use crate::registry::{
     About, DISCONNECT_LASTS, Denial, DenialKind, DenialTarget, ListedDenial, MAX_DENIALS,
     MAX_DENIALS_OF_SUBJECT, MAX_LISTED, RegistryKey, RegistryRequest, RegistryResponse, SHARDS,
@@ -49,9 +51,48 @@ impl<P: Platform> Attempt<'_, P> {
         if let Command::Lift(Target::Address { address, .. }) = &command {
             self.lift(site, *address).await?;
         }
-        let (json, done) = objects.obey(command).await?;
+        let (json, done) = match &command {
+            Command::Explain { target, issuer } => {
+                let explained = self.explain(&objects, site, target, issuer.as_deref());
+                (json(&explained.await?), format!("explained {target}"))
+            }
+            Command::Metrics => {
+                let text = self.open_metrics(&objects, site).await?;
+                return Ok(self.unrecorded(CONTENT_TYPE, text));
+            }
+            Command::Overview { with_lists } => {
+                let overview = self.overview(&objects, site, *with_lists).await?;
+                return Ok(self.unrecorded("application/json", json(&overview)));
+            }
+            _ => {
+                let (is_change, undo) = (command.is_change(), command.undo());
+                let (json, done) = objects.obey(command).await?;
+                if is_change {
+                    self.note_action(done.clone(), undo, counting.timeout).await;
+                }
+                (json, done)
+            }
+        };
         self.record.note_administered(done);
         Ok(Passage::Json { json })
+    }
+
+    /// An answer that is asked for every few seconds, and tells of no change: it leaves no record.
+    fn unrecorded(&mut self, content_type: &'static str, text: String) -> Passage<P> {
+        self.record.outcome = Outcome::Administered;
+        Passage::Unrecorded { content_type, text }
+    }
+
+    /// Keeps what was done, for the dashboard. The record has it in any case.
+    async fn note_action(&self, what: String, undo: Option<(String, String)>, timeout: Duration) {
+        let action = MetricsRequest::Act(Action {
+            at: self.platform.now(),
+            by: self.administrator.clone().unwrap_or_default(),
+            what,
+            undo,
+        });
+        // Done is done: who asked must not be told otherwise.
+        let _ = self.platform.ask_metrics(&action, timeout).await;
     }
 
     /// Lifts the bans that an address's own failures brought: one for each `IPV6_PREFIX` that
@@ -74,9 +115,9 @@ impl<P: Platform> Attempt<'_, P> {
 }
 
 /// All objects of the registry.
-struct Objects<'a, P> {
-    platform: &'a P,
-    timeout: Duration,
+pub(super) struct Objects<'a, P> {
+    pub platform: &'a P,
+    pub timeout: Duration,
 }
 
 impl<P: Platform> Objects<'_, P> {
@@ -114,12 +155,12 @@ impl<P: Platform> Objects<'_, P> {
                 Ok((json(&Lifted::new(&target)), done))
             }
             Command::ListBans => {
-                let (bans, truncated) = self.denials(DenialKind::Ban).await?;
+                let (bans, truncated) = self.denials(DenialKind::Ban, None).await?;
                 let done = format!("listed {} bans", bans.len());
                 Ok((json(&Bans::new(bans, truncated)), done))
             }
             Command::ListRevocations => {
-                let (revocations, truncated) = self.denials(DenialKind::Revoke).await?;
+                let (revocations, truncated) = self.denials(DenialKind::Revoke, None).await?;
                 let done = format!("listed {} revocations", revocations.len());
                 Ok((json(&Revocations::new(revocations, truncated)), done))
             }
@@ -136,6 +177,9 @@ impl<P: Platform> Objects<'_, P> {
                 Ok((json(&lifted), done))
             }
             Command::Revoke(revocation) => self.revoke(revocation, now).await,
+            Command::Explain { .. } | Command::Metrics | Command::Overview { .. } => {
+                unreachable!("answered with more than the registry")
+            }
         }
     }
 
@@ -149,10 +193,7 @@ impl<P: Platform> Objects<'_, P> {
             before: revocation.before,
             until: now + revocation.lasts,
         };
-        let target = DenialTarget {
-            kind: DenialKind::Revoke,
-            key: revocation.key,
-        };
+        let target = revocation.target();
         let id = target.id();
         let (denial, disconnected) = self.deny(target, revocation.about, denial).await?;
         Ok((
@@ -254,12 +295,17 @@ impl<P: Platform> Objects<'_, P> {
         Ok(any)
     }
 
-    /// The denials of one kind, the newest first, and whether there are more. Each is in every
+    /// The denials of one kind, all or about some keys, the newest first, and whether there are more. Each is in every
     /// object, unless it was carried out in part.
-    async fn denials(&self, kind: DenialKind) -> Result<(Vec<ListedDenial>, bool), Rejection> {
+    pub(super) async fn denials(
+        &self,
+        kind: DenialKind,
+        about: Option<Vec<RegistryKey>>,
+    ) -> Result<(Vec<ListedDenial>, bool), Rejection> {
         let question = RegistryRequest::ListDenials {
             kind,
             max: MAX_LISTED,
+            about,
         };
         let mut found = Vec::new();
         let mut truncated = false;
@@ -280,6 +326,15 @@ impl<P: Platform> Objects<'_, P> {
     }
 
     async fn list(&self, key: Option<RegistryKey>) -> Result<Sockets, Rejection> {
+        let (sockets, truncated) = self.sockets(key).await?;
+        Ok(Sockets::new(sockets, truncated))
+    }
+
+    /// The live sockets with a key, or all, oldest first, and whether there are more.
+    pub(super) async fn sockets(
+        &self,
+        key: Option<RegistryKey>,
+    ) -> Result<(Vec<Socket>, bool), Rejection> {
         let question = RegistryRequest::List {
             key,
             max: MAX_LISTED,
@@ -299,11 +354,11 @@ impl<P: Platform> Objects<'_, P> {
             }
         }
         let (sockets, are_more) = oldest(found, MAX_LISTED);
-        Ok(Sockets::new(sockets, truncated || are_more))
+        Ok((sockets, truncated || are_more))
     }
 
     /// The answers of all these objects, or an error that names those without an answer.
-    async fn ask(
+    pub(super) async fn ask(
         &self,
         shards: Range<u8>,
         question: &RegistryRequest,
@@ -325,15 +380,15 @@ impl<P: Platform> Objects<'_, P> {
     }
 }
 
-fn nonsense(answer: &RegistryResponse) -> Rejection {
+pub(super) fn nonsense(answer: &RegistryResponse) -> Rejection {
     not_done(format!("an object answered {answer:?}"))
 }
 
-fn not_done(detail: String) -> Rejection {
+pub(super) fn not_done(detail: String) -> Rejection {
     let cause = detail.clone();
     Reason::NotDone { detail }.because(cause)
 }
 
-fn json(answer: &impl Serialize) -> String {
+pub(super) fn json(answer: &impl Serialize) -> String {
     serde_json::to_string(answer).expect("texts and numbers")
 }

@@ -3,6 +3,7 @@
 use super::dispatch::Place;
 use super::gate::Gate;
 use super::limits::{Counters, LedgerReservations};
+use super::metrics::Stopwatch;
 use super::platform::{BackgroundTask, Channels, Platform};
 use super::route_limit::RouteReservation;
 use crate::limits::ledger::Operation;
@@ -36,6 +37,10 @@ pub(super) struct Attempt<'a, P: Platform> {
     pub only_reports: bool,
     /// The first refusal that was only reported: what would have ended the attempt.
     pub finding: Option<Rejection>,
+    /// Where `METRICS` is on.
+    stopwatch: Option<Stopwatch>,
+    /// Who asks, once an administrator is known.
+    pub administrator: Option<String>,
 }
 
 /// What objects hold for an attempt until it is decided. It is committed when the attempt goes on
@@ -86,6 +91,8 @@ impl<'a, P: Platform> Attempt<'a, P> {
             is_counted: false,
             only_reports,
             finding: None,
+            stopwatch: gate.counts().then(|| Stopwatch::start(platform.now())),
+            administrator: None,
         }
     }
 
@@ -123,6 +130,9 @@ impl<'a, P: Platform> Attempt<'a, P> {
 
     /// Notes for the log which step the attempt reached.
     pub fn enter(&mut self, stage: Stage) {
+        if let Some(stopwatch) = &mut self.stopwatch {
+            stopwatch.leave(self.record.stage, self.platform.now());
+        }
         self.record.stage = stage;
     }
 
@@ -152,6 +162,12 @@ impl<'a, P: Platform> Attempt<'a, P> {
     /// Ends the attempt: gives back what was reserved and not committed, and tells the ledger of
     /// the address what it does not know yet, after the response.
     pub fn conclude<T>(mut self, result: &Result<T, Rejection>) {
+        if let Some(mut stopwatch) = self.stopwatch.take()
+            && self.administrator.is_none()
+        {
+            stopwatch.leave(self.record.stage, self.platform.now());
+            self.gate.count_stages(stopwatch);
+        }
         if let Err(rejection) = result {
             self.record
                 .note_path(&rejection.reason, self.request.url.path);

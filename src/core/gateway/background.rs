@@ -1,7 +1,7 @@
 //! Work after the response: what every [`BackgroundTask`] does.
 
 use super::gate::Gate;
-use super::platform::{BackgroundTask, LedgerCall, Ledgers, RouteCall, RoutePools, Wait};
+use super::platform::{BackgroundTask, LedgerCall, Ledgers, Metrics, RouteCall, RoutePools, Wait};
 use crate::limits::ledger::{LedgerResponse, Operation};
 use crate::record::Record;
 use crate::token::Providers;
@@ -16,7 +16,7 @@ impl Gate {
         task: BackgroundTask,
     ) -> Result<Option<Box<Record>>, String>
     where
-        P: Clock + Wait + Ledgers + RoutePools + Providers,
+        P: Clock + Wait + Ledgers + RoutePools + Providers + Metrics,
     {
         match task {
             BackgroundTask::Ledger(call) => {
@@ -39,6 +39,7 @@ impl Gate {
                     self.settle_with_pool(platform, &call).await?;
                 }
             }
+            BackgroundTask::Report => self.report(platform).await?,
             BackgroundTask::FetchKeys(keys) => platform.fetch_keys(&keys, false).await,
         }
         Ok(None)

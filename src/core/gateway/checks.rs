@@ -10,7 +10,8 @@ use super::one_time::Bearer;
 use super::passage::Passage;
 use super::platform::Platform;
 use super::refresh::Refresher;
-use crate::admin::AdminToken;
+use super::token::{CountRule, TokenRuntime};
+use crate::admin::{Administrators, Proof, name_of};
 use crate::checks::handshake::Handshake;
 use crate::one_time::jti::TokenUse;
 use crate::policy::{Counting, PlainHttp, Policy, Site};
@@ -26,7 +27,7 @@ pub(super) enum Purpose<'a> {
     Upgrade(Found<'a>),
     Ticket(Found<'a>),
     Refresh(Found<'a>),
-    Administration(&'a AdminToken),
+    Administration(&'a Administrators),
 }
 
 /// The form of a request, after step 4.
@@ -46,7 +47,7 @@ pub(super) enum Claimant<'a> {
     },
     Ticket(Found<'a>),
     Refresh(Found<'a>),
-    Administration(&'a AdminToken),
+    Administration(&'a Administrators),
 }
 
 /// Who asks, after step 7.
@@ -142,7 +143,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
                 _ => return Err(not_posted(AllowedMethods::Refresh)),
             },
             // Its methods depend on what is asked for, which only an administrator may know.
-            Purpose::Administration(token) => Form::Credential(Claimant::Administration(token)),
+            Purpose::Administration(all) => Form::Credential(Claimant::Administration(all)),
         })
     }
 
@@ -161,8 +162,8 @@ impl<'a, P: Platform> Attempt<'a, P> {
     pub fn check_known(&mut self, form: &Form<'a>, site: &Site) -> Result<KnownChecked, Rejection> {
         self.enter(Stage::Known);
         let counting = match form {
-            Form::Credential(Claimant::Administration(token)) => {
-                if token.check(self.request).is_ok() {
+            Form::Credential(Claimant::Administration(all)) => {
+                if all.token.check(self.request).is_ok() {
                     return Ok(KnownChecked(()));
                 }
                 &site.elsewhere.counting
@@ -217,13 +218,38 @@ impl<'a, P: Platform> Attempt<'a, P> {
             Claimant::Refresh(found) => {
                 Caller::Refresh(apart(self.check_plain_token(found, Freshness::Current)).await?)
             }
-            Claimant::Administration(token) => {
-                token.check(self.request)?;
+            Claimant::Administration(all) => {
+                self.administrator = Some(self.check_administrator(all).await?);
                 // Only wrong tokens count.
                 self.is_attempt = false;
                 Caller::Administrator
             }
         })
+    }
+
+    /// Verifies what proves an administrator. Returns the name, for the record of what is done.
+    async fn check_administrator(
+        &mut self,
+        administrators: &Administrators,
+    ) -> Result<String, Rejection> {
+        let counting = self.gate.counting(self.place);
+        match (administrators.proof(self.request)?, counting) {
+            (Proof::Assertion(access), Some(counting)) => {
+                let counters = self.counters(counting);
+                let address = self.address(counting);
+                let (admission, rule) = (Admission::Request, CountRule::Enforced);
+                let runtime = TokenRuntime::new(counters, address, admission, rule);
+                let verdict = access.check_plain(&runtime, self.request, false).await;
+                let (identity, _) = self.take_verdict(verdict, runtime.into_progress())?;
+                let name = name_of(&identity);
+                self.record.note_administrator(&name);
+                Ok(name)
+            }
+            _ => {
+                administrators.token.check(self.request)?;
+                Ok("ADMIN_TOKEN".to_owned())
+            }
+        }
     }
 
     /// Refuses a user that is known to have used up its quota: step 6, as soon as it can be done.

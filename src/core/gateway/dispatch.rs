@@ -1,6 +1,6 @@
 //! What a request asks for: an endpoint of the gate, or a route.
 
-use crate::admin::{self, AdminToken};
+use crate::admin::{self, Administrators};
 use crate::policy::{Mode, Policy, Route, Site};
 use crate::request::Request;
 use crate::request::address::ClientAddress;
@@ -17,6 +17,8 @@ pub enum Endpoint {
     Health,
     /// The public keys of assertions.
     KeySet,
+    /// The page of the dashboard, which holds nothing that is secret.
+    Dashboard,
 }
 
 /// The target of a request.
@@ -29,7 +31,7 @@ pub enum Place<'a> {
     /// `/_portcullis/refresh`, with the route whose sockets are refreshed.
     Refresh(Match<'a, Policy>),
     /// A path under `/_portcullis/admin/`, where there are administrators.
-    Admin(&'a AdminToken),
+    Admin(&'a Administrators),
     /// The ticket or refresh endpoint, asked for a path that leads to no route that serves it.
     Unserved(Miss),
     /// A path that leads to no route, or an unknown one under the gate's own prefix.
@@ -88,8 +90,11 @@ impl Site {
         if is_key_set(request) && self.published_keys().next().is_some() {
             return Place::Endpoint(Endpoint::KeySet);
         }
-        match &self.admin_token {
-            Some(token) if path.starts_with(admin::PREFIX) => Place::Admin(token),
+        if self.administrators.is_some() && is_dashboard(request) {
+            return Place::Endpoint(Endpoint::Dashboard);
+        }
+        match &self.administrators {
+            Some(all) if path.starts_with(admin::PREFIX) => Place::Admin(all),
             _ if !request.has_sound_host() => Place::Nowhere(Miss::Ambiguous(AmbiguousPath::Host)),
             _ => self
                 .routes
@@ -126,6 +131,10 @@ impl Site {
 /// Whether the request is for the health endpoint.
 pub fn is_health(request: &Request<'_>) -> bool {
     request.url.path == "/_portcullis/health" && request.is_plain_read()
+}
+
+fn is_dashboard(request: &Request<'_>) -> bool {
+    request.url.path == admin::PREFIX && request.is_plain_read()
 }
 
 fn is_key_set(request: &Request<'_>) -> bool {

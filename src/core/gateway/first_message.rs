@@ -45,7 +45,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
             first: FirstMessageFate::AsSent,
             drops_upstream_greeting: awaited.greeting.is_some() && awaited.drops_upstream_greeting,
         });
-        let text = match message.map_err(|failure| rejection_for(&failure))? {
+        let text = match message.map_err(rejection_for)? {
             FirstText::Binary => return Ok(None),
             FirstText::Text(text) => text,
         };
@@ -63,7 +63,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
     }
 }
 
-fn rejection_for(failure: &NoFirstMessage) -> Rejection {
+fn rejection_for(failure: NoFirstMessage) -> Rejection {
     match failure {
         NoFirstMessage::TooManyOfAddress => {
             let scope = LimitScope::Address;

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use super::dispatch::{Endpoint, Place, is_health};
+use super::metrics::Counter;
 use super::questions::Questions;
 use super::undenied::Undenied;
 use crate::config::{ConfigError, Settings};
@@ -25,12 +26,20 @@ pub struct Gate {
     /// The shares of routes' quotas that were lent to this isolate, by the routes' patterns.
     pub(super) holders: RefCell<HashMap<String, Holder>>,
     pub(super) questions: RefCell<Questions>,
+    /// Where `METRICS` is on.
+    pub(super) counter: Option<Counter>,
+    /// A digest of the settings without secrets.
+    pub(super) configuration: String,
 }
 
 impl Gate {
     pub fn new(settings: &Settings) -> Self {
+        let site = Site::read(settings);
+        let is_counting = site.as_ref().is_ok_and(|site| site.metrics);
         Self {
-            site: Site::read(settings),
+            counter: is_counting.then(Counter::default),
+            configuration: settings.digest(),
+            site,
             reject_with: RejectWith::alone(settings),
             known: RefCell::default(),
             undenied: Undenied::default(),

@@ -116,6 +116,9 @@ impl Gate {
             | LedgerResponse::Full(outlook) => (Some(outlook.exhausted_for), outlook.banned_for),
             LedgerResponse::Limited { wait } => (Some(wait), Duration::ZERO),
             LedgerResponse::Banned { left } => (None, left),
+            LedgerResponse::Explained(known) => {
+                (Some(known.outlook.exhausted_for), known.outlook.banned_for)
+            }
         };
         let LedgerCall {
             ledger, request, ..
@@ -316,7 +319,10 @@ impl LedgerCall {
     fn judge(&self, answer: LedgerResponse) -> Result<(), Rejection> {
         let scope = self.scope;
         match (answer, self.request.limits.quota) {
-            (LedgerResponse::Counted(_) | LedgerResponse::Full(_), _) => Ok(()),
+            (
+                LedgerResponse::Counted(_) | LedgerResponse::Full(_) | LedgerResponse::Explained(_),
+                _,
+            ) => Ok(()),
             (LedgerResponse::Replayed(_), _) => {
                 Err(Reason::ReplayedKey.because("the address used this key before"))
             }
@@ -427,7 +433,7 @@ impl Counting {
         })
     }
 
-    fn call(
+    pub(super) fn call(
         &self,
         scope: LimitScope,
         counted: &ScopeLimits,

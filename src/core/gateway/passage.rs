@@ -24,6 +24,13 @@ pub enum Passage<P: Upstreams + Channels> {
     Health { is_healthy: bool },
     /// The response of one of the gate's own endpoints.
     Json { json: String },
+    /// An administrator's answer that leaves no record.
+    Unrecorded {
+        content_type: &'static str,
+        text: String,
+    },
+    /// The page of the dashboard, which is the same for everybody.
+    Dashboard,
     /// The response to a browser's CORS preflight for one of these endpoints.
     Preflight,
     /// The response of `GET /_portcullis/jwks.json`.

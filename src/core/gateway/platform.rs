@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::limits::ledger::{LedgerRequest, LedgerResponse};
 use crate::limits::route_pool::{Alarm, PoolRequest, PoolResponse};
 use crate::limits::scope::LimitScope;
+use crate::metrics::{MetricsRequest, MetricsResponse};
 use crate::one_time::store::{StoreRequest, StoreResponse};
 use crate::record::Record;
 use crate::registry::{RegistryRequest, RegistryResponse, SocketEntry};
@@ -25,6 +26,7 @@ pub trait Platform:
     + RoutePools
     + OneTimeObjects
     + Registry
+    + Metrics
     + Upstreams
     + FirstMessages
     + Body
@@ -42,6 +44,7 @@ impl<T> Platform for T where
         + RoutePools
         + OneTimeObjects
         + Registry
+        + Metrics
         + Upstreams
         + FirstMessages
         + Body
@@ -108,6 +111,16 @@ pub trait Registry: Channels {
         question: &RegistryRequest,
         timeout: Duration,
     ) -> impl Future<Output = Vec<Result<RegistryResponse, String>>>;
+}
+
+/// The object that adds up what isolates count.
+pub trait Metrics {
+    /// The error is for the log and for an administrator.
+    fn ask_metrics(
+        &self,
+        request: &MetricsRequest,
+        timeout: Duration,
+    ) -> impl Future<Output = Result<MetricsResponse, String>>;
 }
 
 /// The servers behind the gate.
@@ -202,6 +215,8 @@ pub enum BackgroundTask {
         alarm: Alarm,
         timeout: Duration,
     },
+    /// Reports what was counted.
+    Report,
     /// Fetches a key set that is still good but will soon be too old.
     FetchKeys(Rc<RemoteKeys>),
 }

@@ -82,6 +82,8 @@ pub enum Operation {
     GiveBack { id: EntryId },
     /// Forgive all failures, and the ban that they brought.
     Lift,
+    /// Say what is counted, for an administrator.
+    Explain,
 }
 
 impl Operation {
@@ -96,7 +98,8 @@ impl Operation {
             | Self::Count { .. }
             | Self::Fail
             | Self::GiveBack { .. }
-            | Self::Lift => None,
+            | Self::Lift
+            | Self::Explain => None,
         }
     }
 }
@@ -113,9 +116,28 @@ pub enum LedgerResponse {
     /// Counted as requested, but all slots are taken by sockets that may be replaced.
     Full(Outlook),
     /// Refused and not counted. The next attempt after `wait` will be admitted.
-    Limited { wait: Duration },
+    Limited {
+        wait: Duration,
+    },
     /// Refused and not counted. No attempt is admitted while the ban holds.
-    Banned { left: Duration },
+    Banned {
+        left: Duration,
+    },
+    Explained(Explanation),
+}
+
+/// What a ledger has counted, for an administrator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Explanation {
+    pub outlook: Outlook,
+    /// Attempts or admissions in the window of the quota.
+    pub counted: u32,
+    /// Failures in the window of the rule for bans.
+    pub failures: u32,
+    /// When the ban began, by the object's clock; zero without one.
+    pub banned_since: Timestamp,
+    /// Slots that are taken.
+    pub sockets: u32,
 }
 
 /// What a ledger knows of the attempts to come.

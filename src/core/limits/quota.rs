@@ -4,6 +4,7 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use crate::util::duration;
 use crate::util::time::millis;
 
 /// The most admissions in any half-open interval of a length.
@@ -29,21 +30,10 @@ impl Quota {
     }
 }
 
-/// As a setting writes it: `60/1m`.
+/// As settings write it.
 impl fmt::Display for Quota {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const UNITS: [(u64, &str); 4] = [
-            (86_400_000, "d"),
-            (3_600_000, "h"),
-            (60_000, "m"),
-            (1000, "s"),
-        ];
-        let window = millis(self.window);
-        let unit = UNITS
-            .iter()
-            .find(|(length, _)| window.is_multiple_of(*length));
-        let (length, name) = unit.unwrap_or(&(1, "ms"));
-        write!(f, "{}/{}{name}", self.count, window / length)
+        write!(f, "{}/{}", self.count, duration::text(self.window))
     }
 }
 
@@ -52,6 +42,13 @@ impl fmt::Display for Quota {
 pub struct BanRule {
     pub failures: Quota,
     pub length: Duration,
+}
+
+/// As settings write it.
+impl fmt::Display for BanRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} for {}", self.failures, duration::text(self.length))
+    }
 }
 
 /// What a ledger counts: `RATE_LIMIT_IP`, `KEY_REPLAY_WINDOW` and `BAN_AFTER` for an address,

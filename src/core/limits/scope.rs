@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::request::address::AddressKey;
-use crate::token::Identity;
+use crate::token::{Identity, TrustDomain};
 
 /// What a limit counts by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,5 +44,10 @@ pub fn ledger_of_address(address: AddressKey) -> String {
 /// subject. Equal subjects of two issuers are two users.
 pub fn ledger_of_user(identity: &Identity) -> Option<String> {
     let subject = identity.subject.as_deref()?;
-    Some(format!("user {}", identity.digest_in_domain(subject)))
+    Some(ledger_of_subject(&identity.domain, subject))
+}
+
+/// The name of the ledger that counts the admissions of a subject within its trust domain.
+pub fn ledger_of_subject(domain: &TrustDomain, subject: &str) -> String {
+    format!("user {}", domain.digest_of(subject))
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    About, Denial, DenialKind, DenialReason, DenialTarget, DeniedBy, MAX_SOCKETS_OF_OWNER,
+    About, Census, Denial, DenialKind, DenialReason, DenialTarget, DeniedBy, MAX_SOCKETS_OF_OWNER,
     MergedDenial, Opening, RefreshScope, RegistryKey, RegistryRequest, RegistryResponse, Room,
     SWEEP_EVERY, Socket, SocketEntry, Stored, judge, oldest,
 };
@@ -81,6 +81,7 @@ impl RegistryRequest {
             // A channel keeps the tags that it was accepted with: none names a newer token.
             Self::Deny { target, .. } if target.key.is_of_token() => Needed::All,
             Self::Deny { target, .. } => target.key.tag().into(),
+            Self::Count => Needed::All,
             Self::List { key, .. } => key.as_ref().into(),
             Self::Extend { subject, .. } => Needed::Tagged(subject),
         }
@@ -157,6 +158,9 @@ pub fn step(
             let found = sockets.iter().map(|live| live.socket().clone()).collect();
             let (sockets, truncated) = oldest(found, *max);
             RegistryResponse::Listed { sockets, truncated }.into()
+        }
+        RegistryRequest::Count => {
+            RegistryResponse::Count(Census::of(sockets.iter().map(LiveSocket::socket))).into()
         }
         RegistryRequest::Extend { entry, scope, .. } => match admit(entry, stored, now) {
             RegistryResponse::Admitted { .. } => extend(entry, scope, sockets),

@@ -4,6 +4,8 @@
 use std::cell::Cell;
 use std::time::Duration;
 
+use serde::Serialize;
+
 use super::{
     About, Claim, Denial, DenialKind, DenialTarget, ListedDenial, MAX_DENIALS,
     MAX_DENIALS_OF_SUBJECT, Opening, RegistryKey, RegistryRequest,
@@ -144,10 +146,10 @@ impl<S: Sql> Denials<S> {
             RegistryRequest::Lift { kind, id } => {
                 stored.lifted_exists = self.is_stored(*kind, id, now)?;
             }
-            RegistryRequest::ListDenials { kind, max } => {
-                stored.listed = self.list(*kind, *max, now)?;
+            RegistryRequest::ListDenials { kind, max, about } => {
+                stored.listed = self.list(*kind, *max, about.as_deref(), now)?;
             }
-            RegistryRequest::List { .. } => {}
+            RegistryRequest::List { .. } | RegistryRequest::Count => {}
         }
         Ok(stored)
     }
@@ -158,7 +160,7 @@ impl<S: Sql> Denials<S> {
             return Ok(Vec::new());
         }
         let names: Vec<_> = targets.iter().map(DenialTarget::name).collect();
-        let list = serde_json::to_string(&names).expect("a list of texts");
+        let list = as_json(&names);
         let rows = self.run(
             "SELECT name, before, until FROM denials \
              WHERE name IN (SELECT value FROM json_each(?))",
@@ -205,22 +207,43 @@ impl<S: Sql> Denials<S> {
         Ok(!rows.is_empty())
     }
 
-    /// The denials of a kind that apply, the newest first, and whether there are more.
+    /// The denials of a kind that apply, the newest first, and whether there are more. `about`:
+    /// those of these keys, and all of a subject.
     fn list(
         &self,
         kind: DenialKind,
         max: usize,
+        about: Option<&[RegistryKey]>,
         now: Timestamp,
     ) -> Result<(Vec<ListedDenial>, bool), String> {
-        let rows = self.run(
-            "SELECT id, about, since, before, until FROM denials \
-             WHERE kind = ? AND until > ? ORDER BY since DESC, id LIMIT ?",
-            &[
-                kind.name().into(),
-                now.into(),
-                SqlValue::Integer(i64::try_from(max).unwrap_or(i64::MAX).saturating_add(1)),
-            ],
-        )?;
+        let limit = SqlValue::Integer(i64::try_from(max).unwrap_or(i64::MAX).saturating_add(1));
+        let rows = match about {
+            None => self.run(
+                "SELECT id, about, since, before, until FROM denials \
+                 WHERE kind = ? AND until > ? ORDER BY since DESC, id LIMIT ?",
+                &[kind.name().into(), now.into(), limit],
+            )?,
+            Some(keys) => {
+                let target = |key: &RegistryKey| DenialTarget {
+                    kind,
+                    key: key.clone(),
+                };
+                let names: Vec<_> = keys.iter().map(|key| target(key).name()).collect();
+                self.run(
+                    "SELECT id, about, since, before, until FROM denials \
+                     WHERE (name IN (SELECT value FROM json_each(?)) \
+                     OR subject IN (SELECT value FROM json_each(?))) \
+                     AND kind = ? AND until > ? ORDER BY since DESC, id LIMIT ?",
+                    &[
+                        SqlValue::Text(as_json(&names)),
+                        SqlValue::Text(as_json(keys)),
+                        kind.name().into(),
+                        now.into(),
+                        limit,
+                    ],
+                )?
+            }
+        };
         let are_more = rows.len() > max;
         let listed = rows.into_iter().take(max).map(|row| match row.as_slice() {
             [
@@ -328,6 +351,11 @@ fn count_in(rows: &[Vec<SqlValue>]) -> Result<u32, String> {
         Some([SqlValue::Integer(count)]) => Ok(*count as u32),
         _ => Err("the stored denials can't be counted".into()),
     }
+}
+
+/// A list for `json_each`.
+fn as_json(texts: &[impl Serialize]) -> String {
+    serde_json::to_string(texts).expect("a list of texts")
 }
 
 fn unreadable() -> String {

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    About, Denial, DenialKind, DenialReason, DenialTarget, ListedDenial, RegistryKey, Socket,
-    SocketEntry, TokenRenewal,
+    About, Census, Denial, DenialKind, DenialReason, DenialTarget, ListedDenial, RegistryKey,
+    Socket, SocketEntry, TokenRenewal,
 };
 use crate::token::TokenDigest;
 use crate::util::time::Timestamp;
@@ -26,13 +26,21 @@ pub enum RegistryRequest {
     },
     /// Deletes the denial with this kind and id.
     Lift { kind: DenialKind, id: String },
-    /// The denials of one kind that still apply, the newest first.
-    ListDenials { kind: DenialKind, max: usize },
+    /// The denials of one kind that still apply, the newest first: all, or those about any of these
+    /// keys.
+    ListDenials {
+        kind: DenialKind,
+        max: usize,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        about: Option<Vec<RegistryKey>>,
+    },
     /// The live sockets of a key, or all.
     List {
         key: Option<RegistryKey>,
         max: usize,
     },
+    /// How many live sockets there are.
+    Count,
     /// Moves the expiry of some of a subject's sockets ahead to that of `entry`, which must be one
     /// that would be admitted, under equal rules.
     Extend {
@@ -57,7 +65,9 @@ pub enum RefreshScope {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum RegistryResponse {
     /// `denials_exist`: whether the object stores a denial that still applies, about anybody.
-    Admitted { denials_exist: bool },
+    Admitted {
+        denials_exist: bool,
+    },
     /// `by`: the denial that decided.
     Refused {
         end: DenialReason,
@@ -67,13 +77,18 @@ pub enum RegistryResponse {
     /// As many sockets of its owner are registered as may be.
     TooManySockets,
     /// `denial`: what is stored now. `sockets`: how many were ended.
-    Denied { denial: Denial, sockets: u64 },
+    Denied {
+        denial: Denial,
+        sockets: u64,
+    },
     /// The object keeps as many denials as it can, or as many sockets; this one is not stored.
     Full,
     /// The object keeps as many denials about this subject as may be; this one is not stored.
     SubjectFull,
     /// `existed`: whether there was such a denial.
-    Lifted { existed: bool },
+    Lifted {
+        existed: bool,
+    },
     ListedDenials {
         denials: Vec<ListedDenial>,
         truncated: bool,
@@ -82,8 +97,11 @@ pub enum RegistryResponse {
         sockets: Vec<Socket>,
         truncated: bool,
     },
+    Count(Census),
     /// `sockets`: how many now live until then, or longer.
-    Extended { sockets: u64 },
+    Extended {
+        sockets: u64,
+    },
 }
 
 /// The denial that refused a socket.

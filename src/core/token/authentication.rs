@@ -1,6 +1,6 @@
 //! Step 7: a request's credential, verified.
 
-use super::claims::{Claimed, Identity};
+use super::claims::{Claimed, Expectations, Identity, TrustDomain};
 use super::credential::{Credential, Source, TokenConflict};
 use super::digest::TokenDigest;
 use super::fault::{AuthenticationFault, CredentialFault, TokenFault};
@@ -146,6 +146,30 @@ impl Authentication {
             }
             Err(fault) => Verdict::without_header(Err(fault)),
         }
+    }
+
+    /// The trust domains that the settings name. A token whose issuer is not checked may be of
+    /// another one, which only the token names.
+    pub fn domains(&self) -> Vec<TrustDomain> {
+        let of = |expectations: &Expectations, key_sources: Vec<String>| {
+            let issuers = expectations.issuers.iter().cloned();
+            let named: Vec<_> = issuers.map(TrustDomain::Issuer).collect();
+            match named.is_empty() {
+                false => named,
+                true => key_sources
+                    .into_iter()
+                    .map(TrustDomain::KeySource)
+                    .collect(),
+            }
+        };
+        let issuers = self.issuers.iter();
+        let mut domains: Vec<_> = issuers
+            .flat_map(|issuer| of(&issuer.expectations, issuer.keys.ids()))
+            .collect();
+        if let Some(sessions) = &self.sessions {
+            domains.extend(of(sessions.expectations(), vec![sessions.key_source()]));
+        }
+        domains
     }
 
     /// Whether a browser may send a token without a script that asks for it.

@@ -77,6 +77,16 @@ pub enum TrustDomain {
     KeySource(String),
 }
 
+impl TrustDomain {
+    /// A digest of a text that is unique within the domain.
+    pub fn digest_of(&self, text: &str) -> String {
+        match self {
+            Self::Issuer(issuer) => hex_digest([Some(issuer.as_str()), Some(text)]),
+            Self::KeySource(id) => hex_digest([None, Some(id.as_str()), Some(text)]),
+        }
+    }
+}
+
 /// The identity that a valid token names.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Identity {
@@ -105,10 +115,7 @@ impl Identity {
 
     /// A digest of a text that is unique within the identity's trust domain, such as its subject.
     pub fn digest_in_domain(&self, text: &str) -> String {
-        match &self.domain {
-            TrustDomain::Issuer(issuer) => hex_digest([Some(issuer.as_str()), Some(text)]),
-            TrustDomain::KeySource(id) => hex_digest([None, Some(id.as_str()), Some(text)]),
-        }
+        self.domain.digest_of(text)
     }
 
     /// When its token was issued (`iat`), if the token says so.

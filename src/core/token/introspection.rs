@@ -186,16 +186,20 @@ impl Sessions {
         } else {
             self.fresh
         };
-        let key_source = || hex_digest([Some("session"), Some(self.url.as_str())]);
-        let checked = self
-            .expectations
-            .check(claims, Some(since + life), key_source, now);
+        let checked =
+            self.expectations
+                .check(claims, Some(since + life), || self.key_source(), now);
         checked.map_err(|fault| {
             let claims = introspection(body).unwrap_or_default();
             let names = Some(&self.expectations.names);
             let claimed = Claimed::of(&claims, names, &fault, now);
             SessionFault { fault, claimed }
         })
+    }
+
+    /// Names the provider in the trust domain of sessions without `iss`.
+    pub(super) fn key_source(&self) -> String {
+        hex_digest([Some("session"), Some(self.url.as_str())])
     }
 }
 

@@ -73,6 +73,13 @@ impl KeySources {
         }
     }
 
+    /// Names every source of keys, as [`Self::id`] does.
+    pub(super) fn ids(&self) -> Vec<String> {
+        let fixed = (0..self.fixed.len()).map(VerifiedBy::Fixed);
+        let remote = self.remote.is_some().then_some(VerifiedBy::Remote);
+        fixed.chain(remote).map(|source| self.id(source)).collect()
+    }
+
     /// Names the source of a key, without revealing the key. It tells apart the tokens of two
     /// services that name no issuer.
     pub(super) fn id(&self, verified_by: VerifiedBy) -> String {

@@ -137,7 +137,7 @@ impl RemoteKeys {
     }
 
     /// Whether the last fetch failed, so that keys may exist that are not known here.
-    pub(super) fn failed_last(&self) -> bool {
+    pub fn failed_last(&self) -> bool {
         self.state.borrow().failed_last
     }
 

@@ -319,6 +319,10 @@ impl KeyRing {
         self.keys.iter().any(is_it)
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
     /// Names one of the keys without revealing it.
     pub(super) fn id(&self, number: usize) -> String {
         match &self.keys[number].material {

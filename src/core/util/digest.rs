@@ -1,5 +1,6 @@
 //! SHA-256 digests of several parts.
 
+use base64ct::{Base64, Encoding};
 use sha2::{Digest, Sha256};
 
 /// Returns a SHA-256 digest that no other list of parts has: each part is preceded by its length,
@@ -11,6 +12,11 @@ pub fn digest<P: AsRef<[u8]>, const N: usize>(parts: [Option<P>; N]) -> [u8; 32]
 /// [`digest`] in lower-case hexadecimal.
 pub fn hex_digest<P: AsRef<[u8]>, const N: usize>(parts: [Option<P>; N]) -> String {
     format!("{:x}", hash(parts).finalize())
+}
+
+/// The SHA-256 of a text in base64, as content security policies name it.
+pub fn base64_digest(text: &str) -> String {
+    Base64::encode_string(&Sha256::digest(text))
 }
 
 fn hash<P: AsRef<[u8]>, const N: usize>(parts: [Option<P>; N]) -> Sha256 {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use fundu::{DurationParser, TimeUnit};
 
+use super::time::millis;
+
 /// Parses a whole number and a unit: `500ms`, `30s`, `5m`, `1h` or `7d`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     const UNITS: [TimeUnit; 5] = [
@@ -42,5 +44,21 @@ pub(crate) fn positive_duration(text: &str) -> Result<Duration, String> {
             "{text:?} must be longer than zero; write one like \"30s\""
         )),
         positive => Ok(positive),
+    }
+}
+
+/// Writes a duration as [`duration`] reads it, in the largest unit that fits.
+pub fn text(length: Duration) -> String {
+    const UNITS: [(u64, &str); 4] = [
+        (86_400_000, "d"),
+        (3_600_000, "h"),
+        (60_000, "m"),
+        (1000, "s"),
+    ];
+    let whole = millis(length);
+    let fits = |(unit, _): &(u64, &str)| whole > 0 && whole.is_multiple_of(*unit);
+    match UNITS.into_iter().find(fits) {
+        Some((unit, name)) => format!("{}{name}", whole / unit),
+        None => format!("{whole}ms"),
     }
 }

@@ -1,5 +1,7 @@
 // The module that wasm-bindgen makes of the Worker.
 export default class Entrypoint {
+  /** Returns what the settings say, as JSON. */
+  inspectSettings(env: object): string;
   fetch(this: { env: object; ctx: ExecutionContext }, request: Request): Promise<Response>;
   prepare(env: object): void;
   rehearse(requests: Request[], env: object, ctx: object): void;

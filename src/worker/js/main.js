@@ -7,7 +7,7 @@ import { rehearse } from './rehearsal.js';
 
 export * from './index.js';
 
-const { fetch, prepare, rehearse: run } = Entrypoint.prototype;
+const { fetch, inspectSettings, prepare, rehearse: run } = Entrypoint.prototype;
 
 try {
   rehearse(run, Ledger);
@@ -17,7 +17,12 @@ try {
   console.warn(`portcullis: the rehearsal failed: ${error}`);
 }
 
+/** Under this name tools find out what the settings of a Worker say, as JSON. */
+const INSPECT = Symbol.for('portcullis.inspect');
+
 export default {
+  /** @type {(env: object) => string} */
+  [INSPECT]: (env) => inspectSettings(env),
   /** @type {(request: Request, env: object, ctx: ExecutionContext) => Promise<Response>} */
   fetch: (request, env, ctx) => fetch.call({ env, ctx }, request),
 };
@@ -29,7 +34,7 @@ const OTHER_EVENTS = ['scheduled', 'queue', 'email', 'tail', 'tailStream', 'trac
 
 /**
  * @typedef {(request: Request, env: any, ctx: ExecutionContext) => Response | Promise<Response>} Fetch
- * @typedef {{ fetch: Fetch } & Record<string, (...args: any[]) => unknown>} Handlers
+ * @typedef {{ fetch: Fetch } & Record<string | symbol, (...args: any[]) => unknown>} Handlers
  */
 
 /**
@@ -37,11 +42,14 @@ const OTHER_EVENTS = ['scheduled', 'queue', 'email', 'tail', 'tailStream', 'trac
  * @param {object} env
  * @param {object} service what the gate sends requests to
  */
-const guardedEnvironment = (env, service) => ({
-  ...env,
-  UPSTREAM_SERVICE: GUARDED,
-  [GUARDED]: service,
-});
+function guardedEnvironment(env, service) {
+  if ('UPSTREAM_SERVICE' in env) {
+    throw new TypeError(
+      'UPSTREAM_SERVICE is set, but guard() sends sockets to the handler it wraps; remove the setting',
+    );
+  }
+  return { ...env, UPSTREAM_SERVICE: GUARDED, [GUARDED]: service };
+}
 
 /**
  * A Worker's handlers behind the gate: what passes the gate reaches the `fetch` of `handlers`, in
@@ -56,12 +64,8 @@ export function guard(handlers) {
   if (!('UPSTREAM_SERVICE' in environment)) prepare(guardedEnvironment(environment, handlers));
   /** @type {Handlers} */
   const guarded = {
+    [INSPECT]: (env) => inspectSettings(guardedEnvironment(env, handlers)),
     fetch(request, env, ctx) {
-      if ('UPSTREAM_SERVICE' in env) {
-        throw new TypeError(
-          'UPSTREAM_SERVICE is set, but guard() sends sockets to the handler it wraps; remove the setting',
-        );
-      }
       const service = {
         // Only the `cf` of the original request is not in what the gate forwards.
         /** @type {(url: string, init: RequestInit) => Promise<Response>} */

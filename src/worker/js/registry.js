@@ -62,3 +62,40 @@ export function acceptSocket(state, tags, socket, answer) {
   server.serializeAttachment(socket);
   return new Response(null, { status: 101, webSocket: client, headers: { answer } });
 }
+
+/** The object that adds up metrics, among those of the registry. */
+const METRICS = 'metrics';
+/** The key under which it stores its text. */
+const STORED = 'metrics';
+
+/**
+ * Asks the object of metrics; its answer is a text.
+ * @param {DurableObjectNamespace} namespace
+ * @param {string} body
+ * @param {number} milliseconds
+ */
+export function askMetrics(namespace, body, milliseconds) {
+  return withTimeout(milliseconds, async (signal) => {
+    const object = namespace.getByName(METRICS);
+    const init = { method: 'POST', body, signal };
+    const response = await object.fetch('https://registry/metrics', init);
+    const text = await response.text();
+    if (response.status !== 200) throw new Error(`status ${response.status}`);
+    return text;
+  });
+}
+
+/**
+ * The text that was stored last.
+ * @param {DurableObjectState} state
+ * @returns {string | undefined}
+ */
+export const loadText = ({ storage }) => storage.kv.get(STORED);
+
+/**
+ * @param {DurableObjectState} state
+ * @param {string} text
+ */
+export function storeText({ storage }, text) {
+  storage.kv.put(STORED, text);
+}

@@ -68,17 +68,24 @@ const registry = {
   fetch: async () => ({ status: 200, text: async () => '{"admitted":{"denials_exist":false}}' }),
 };
 
+/** How far a rehearsal came: how many upgrades there are, and how many reached the server. */
+const progress = { upgrades: ROUNDS, forwarded: 0 };
+
 /** A server that opens any socket. Module scope can make no real one. */
 const server = {
-  fetch: async () => ({
-    status: 101,
-    statusText: 'Switching Protocols',
-    webSocket: {},
-    headers: new Headers({ Upgrade: 'websocket', 'Sec-WebSocket-Protocol': 'chat.v1' }),
-  }),
+  async fetch() {
+    progress.forwarded += 1;
+    return {
+      status: 101,
+      statusText: 'Switching Protocols',
+      webSocket: {},
+      headers: new Headers({ Upgrade: 'websocket', 'Sec-WebSocket-Protocol': 'chat.v1' }),
+    };
+  },
 };
 
 /**
+ * Runs all requests. Most of them wait for promises, so that they end with the turn.
  * @param {import('./index.js').default['rehearse']} run
  * @param {typeof import('./index.js').Ledger} Ledger
  */
@@ -97,4 +104,5 @@ export function rehearse(run, Ledger) {
     waitUntil() {},
     passThroughOnException() {},
   });
+  return progress;
 }

@@ -20,6 +20,7 @@ use worker::{
     WebSocketIncomingMessage, durable_object,
 };
 
+use super::metrics::{Keeper, PATH};
 use super::object_sql::ObjectSql;
 use crate::clock::now;
 use crate::host;
@@ -117,6 +118,8 @@ fn read(
 pub struct Registry {
     state: State,
     denials: Denials<ObjectSql>,
+    /// Of the one object with that name.
+    metrics: Keeper,
 }
 
 impl DurableObject for Registry {
@@ -126,7 +129,11 @@ impl DurableObject for Registry {
             state.set_websocket_auto_response(&pair);
         }
         let denials = Denials::new(ObjectSql(state.storage().sql()));
-        Self { state, denials }
+        Self {
+            state,
+            denials,
+            metrics: Keeper::default(),
+        }
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
@@ -134,6 +141,9 @@ impl DurableObject for Registry {
             Some(_) => return self.open(&request),
             None => request.text().await?,
         };
+        if RequestUrl::split(&request.inner().url()).path == PATH {
+            return Response::ok(self.metrics.answer(&self.state, &body)?);
+        }
         let request = RegistryRequest::from_json(&body)
             .ok_or_else(|| Error::from("the body is not a request to the registry"))?;
         let (response, sweep_in) = self.answer(&request)?;

@@ -456,6 +456,60 @@ fn bans_and_revocations_are_listed_and_a_revocation_is_lifted_by_its_id() {
 }
 
 #[test]
+fn a_client_is_explained_by_its_address_or_subject() {
+    let explain = |target, issuer: Option<&str>| {
+        let issuer = issuer.map(str::to_owned);
+        Ok(Command::Explain { target, issuer })
+    };
+    let alice = || Target::Subject("alice".into());
+    let wrong = |text: &str| Err(text.to_owned());
+    let get = |query| read("GET", query, "");
+    assert_rows([
+        ("sub", get("explain?sub=alice"), explain(alice(), None)),
+        (
+            "sub of an issuer",
+            get("explain?sub=alice&iss=https://id"),
+            explain(alice(), Some("https://id")),
+        ),
+        (
+            "ip",
+            get("explain?ip=2001:db8::1"),
+            explain(of_address("2001:db8::1"), None),
+        ),
+        (
+            "nothing",
+            get("explain"),
+            wrong("name the client: sub or ip in the query"),
+        ),
+        (
+            "both",
+            get("explain?sub=a&ip=192.0.2.7"),
+            wrong("write one of sub and ip"),
+        ),
+        (
+            "an address of an issuer",
+            get("explain?iss=a&ip=192.0.2.7"),
+            wrong("iss goes with sub; remove one"),
+        ),
+        (
+            "no address",
+            get("explain?ip=alice"),
+            wrong("ip: \"alice\" is no IP address"),
+        ),
+        (
+            "anything else",
+            get("explain?id=1"),
+            wrong("\"id\" in the query is not known here"),
+        ),
+        (
+            "another method",
+            read("PUT", "explain?sub=alice", ""),
+            wrong("only GET, HEAD"),
+        ),
+    ]);
+}
+
+#[test]
 fn a_revocation_says_what_it_is_about() {
     let about = |body: &str| match read("PUT", "revocations", body) {
         Ok(Command::Revoke(revocation)) => revocation.about,

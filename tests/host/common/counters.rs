@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use portcullis::gateway::platform::{
     Background, BackgroundTask, Body, Channels, FirstMessages, FirstText, LedgerCall, Ledgers,
-    NoFirstMessage, ObjectReply, OneTimeCall, OneTimeObjects, Opening, Random, Registration,
-    Registry, RouteCall, RoutePools, Upstreams, Wait,
+    Metrics, NoFirstMessage, ObjectReply, OneTimeCall, OneTimeObjects, Opening, Random,
+    Registration, Registry, RouteCall, RoutePools, Upstreams, Wait,
 };
 use portcullis::limits::ledger::LedgerResponse;
 use portcullis::limits::route_pool::PoolResponse;
+use portcullis::metrics::{MetricsRequest, MetricsResponse};
 use portcullis::one_time::store::StoreResponse;
 use portcullis::registry::{RegistryRequest, RegistryResponse};
 use portcullis::token::{
@@ -109,6 +110,16 @@ impl<T: Counters> RoutePools for Counting<'_, T> {
 impl<T: Counters> OneTimeObjects for Counting<'_, T> {
     async fn ask_one_time(&self, _: &OneTimeCall) -> Result<StoreResponse, String> {
         Err(absent("store"))
+    }
+}
+
+impl<T: Counters> Metrics for Counting<'_, T> {
+    async fn ask_metrics(
+        &self,
+        _: &MetricsRequest,
+        _: Duration,
+    ) -> Result<MetricsResponse, String> {
+        panic!("nothing is counted")
     }
 }
 

@@ -133,7 +133,7 @@ pub fn check(
     let mut record = Record::begin(ask.key(), "id", "now".into());
     let checked = record.note_verdict(ready(gate.check(provider, gate.find(&request, &[]))));
     let identity = checked.map(|found| found.identity.expect("a credential was given"));
-    (identity.map_err(Rejection::from), [record.alg, record.kid])
+    (identity, [record.alg, record.kid])
 }
 
 pub fn owner(

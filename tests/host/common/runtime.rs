@@ -195,7 +195,7 @@ pub fn check(
     let mut record = Record::begin(ask.key(), "id", String::new());
     let verdict = ready(gate.check(bench, gate.find(&request, protocols)));
     let checked = record.note_verdict(verdict);
-    (checked.map_err(Rejection::from), record)
+    (checked, record)
 }
 
 /// Whom the gate admits by a token in `Authorization`.

@@ -12,17 +12,18 @@ use std::time::Duration;
 use portcullis::config::Settings;
 use portcullis::gateway::platform::{
     Background, BackgroundTask, Body, Channels, FirstMessages, FirstText, LedgerCall, Ledgers,
-    NoFirstMessage, ObjectReply, OneTimeCall, OneTimeObjects, Opening, Random, Registration,
-    Registry, RouteCall, RoutePools, Upstreams, Wait,
+    Metrics, NoFirstMessage, ObjectReply, OneTimeCall, OneTimeObjects, Opening, Random,
+    Registration, Registry, RouteCall, RoutePools, Upstreams, Wait,
 };
 use portcullis::gateway::{Gate, Passage};
 use portcullis::limits::ledger::{Departure, Ledger, LedgerResponse, Operation, Outlook};
 use portcullis::limits::route_pool::{Pool, PoolResponse};
 use portcullis::limits::two_clocks::TwoClocks;
+use portcullis::metrics::{MetricsRequest, MetricsResponse, Statistics};
 use portcullis::one_time::store::{self, StoreChange, StoreRequest, StoreResponse, StoredValue};
 use portcullis::policy::{LEDGER_BINDING, ONE_TIME_BINDING, REGISTRY_BINDING, ROUTE_QUOTA_BINDING};
 use portcullis::record::Record;
-use portcullis::registry::{RegistryRequest, RegistryResponse};
+use portcullis::registry::{Census, RegistryRequest, RegistryResponse};
 use portcullis::token::{
     Algorithm, Cryptography, Document, IntrospectionRequest, ProviderAnswer, Providers, RemoteKeys,
     RuntimeKey,
@@ -41,6 +42,7 @@ pub enum Part {
     Pool,
     Store,
     Registry,
+    Metrics,
 }
 
 pub const ORIGIN: &str = "https://app.example";
@@ -78,6 +80,9 @@ pub struct Scripted {
     ledgers: RefCell<BTreeMap<String, Ledger>>,
     pools: RefCell<BTreeMap<String, Pool>>,
     stored: RefCell<BTreeMap<String, StoredValue>>,
+    statistics: RefCell<Statistics>,
+    /// How often the object of metrics was asked.
+    pub metrics_asked: Cell<u32>,
     /// The channels that are open.
     open: Rc<Cell<u32>>,
     drawn: Cell<u128>,
@@ -225,6 +230,8 @@ impl Scripted {
             ledgers: RefCell::default(),
             pools: RefCell::default(),
             stored: RefCell::default(),
+            statistics: RefCell::default(),
+            metrics_asked: Cell::new(0),
             open: Rc::default(),
             drawn: Cell::new(0),
         }
@@ -253,6 +260,8 @@ impl Scripted {
             Ok(Passage::Preflight) => ("preflight", String::new()),
             Ok(Passage::Json { json }) => ("json", json),
             Ok(Passage::KeySet { json }) => ("key set", json),
+            Ok(Passage::Unrecorded { text, .. }) => ("unrecorded", text),
+            Ok(Passage::Dashboard) => ("dashboard", String::new()),
             Err(rejection) => {
                 record.note_refusal(&rejection);
                 (rejection.reason.name(), String::new())
@@ -428,6 +437,7 @@ impl Ledgers for Scripted {
             Operation::Fail => "fail",
             Operation::GiveBack { .. } => "give back",
             Operation::Lift => "lift",
+            Operation::Explain => "explain",
         };
         self.note(format!("{owner}: {what}"));
         if self.is_down(part) {
@@ -549,6 +559,7 @@ impl Registry for Scripted {
                     denials: Vec::new(),
                     truncated: false,
                 },
+                RegistryRequest::Count => RegistryResponse::Count(Census::default()),
                 RegistryRequest::Admit { .. } | RegistryRequest::Open(_) => {
                     RegistryResponse::Admitted {
                         denials_exist: false,
@@ -558,6 +569,24 @@ impl Registry for Scripted {
             self.next_answer(default)
         });
         answers.collect()
+    }
+}
+
+impl Metrics for Scripted {
+    async fn ask_metrics(
+        &self,
+        request: &MetricsRequest,
+        _: Duration,
+    ) -> Result<MetricsResponse, String> {
+        if self.is_down(Part::Metrics) {
+            return Err("down".into());
+        }
+        self.metrics_asked.set(self.metrics_asked.get() + 1);
+        // As it travels.
+        let request = MetricsRequest::from_json(&request.to_json()).expect("its own JSON");
+        let mut statistics = self.statistics.borrow_mut();
+        let (response, _) = statistics.step(request, self.now.get());
+        Ok(MetricsResponse::from_json(&response.to_json()).expect("its own JSON"))
     }
 }
 

@@ -5,6 +5,7 @@ use serde_json::Value;
 mod attribution;
 mod counting;
 mod first_message;
+mod inspection;
 mod issuers;
 mod keys;
 mod mode;

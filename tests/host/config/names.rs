@@ -1,6 +1,6 @@
 //! Which names are settings, and what is said of those that nearly are.
 
-use portcullis::config::Var;
+use portcullis::config::{ConfigError, GUARDED_HANDLER, Var};
 use portcullis::policy::Site;
 use serde_json::json;
 
@@ -111,6 +111,40 @@ fn other_names_are_the_users_own_and_a_warning() {
     let mut table = minimal_with(&[]);
     table.vars.insert("MINE".into(), Var::Json(json!({"a": 1})));
     assert_eq!(read(&table).map(|policy| policy.warnings), Ok(vec![]));
+}
+
+/// `guard` puts the gate into a Worker whose other variables are about something else.
+#[test]
+fn in_a_guarded_worker_only_a_misspelt_setting_is_an_error() {
+    let guarded = |name: &str| {
+        let mut settings = minimal_with(&[(name, "x"), ("UPSTREAM_SERVICE", GUARDED_HANDLER)]);
+        settings.vars.remove("UPSTREAM_URL");
+        settings.bindings.insert(GUARDED_HANDLER.into());
+        Site::read(&settings).map(|site| site.warnings)
+    };
+    let meant = |name, meant| format!("{name}: there is no such setting; did you mean {meant}?");
+    let misspelt = [
+        ("ALLOWED_ORIGIN", "ALLOWED_ORIGINS"),
+        ("JWT_SERCET", "JWT_SECRET"),
+        ("MAX_SOCKETS_USERS", "MAX_SOCKETS_USER"),
+        ("sessionUrl", "SESSION_URL"),
+    ];
+    assert_rows(misspelt.map(|(name, setting)| {
+        let errors = guarded(name).expect_err("an error");
+        let errors: Vec<_> = errors.iter().map(ConfigError::to_string).collect();
+        (name, errors, vec![meant(name, setting)])
+    }));
+    let alike = [
+        ("SESSION_SECRET", "SESSION_URL"),
+        ("MAX_UPLOAD_BYTES", "MAX_MESSAGE_BYTES"),
+        ("TOKEN_ENDPOINT", "TOKEN_SOURCES"),
+        ("JWT_COOKIE", "JWT_TYP"),
+        ("SCOPES", "REQUIRED_SCOPES"),
+    ];
+    assert_rows(alike.map(|(name, _)| (name, guarded(name).map(|all| all.len()), Ok(1))));
+    assert_rows(
+        ["DATABASE_URL", "API_KEY", "LOG_LEVEL"].map(|name| (name, guarded(name), Ok(vec![]))),
+    );
 }
 
 /// Whatever the name of a secret looks like, a reference says what it is for.

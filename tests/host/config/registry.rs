@@ -1,8 +1,7 @@
 //! `ADMIN_TOKEN`, and which sockets the registry is asked about.
 
 use portcullis::config::Settings;
-use portcullis::gateway::Gate;
-use portcullis::gateway::Place;
+use portcullis::gateway::{Endpoint, Gate, Place};
 use portcullis::policy::{Judging, ONE_TIME_BINDING, REGISTRY_BINDING, Site};
 use portcullis::routing::table::Match;
 
@@ -11,6 +10,7 @@ use crate::common::{Ask, assert_rows, minimal_with, read};
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 const ADMIN: (&str, &str) = ("ADMIN_TOKEN", TOKEN);
+const TEAM: (&str, &str) = ("ADMIN_ACCESS_TEAM", "https://team.cloudflareaccess.com");
 const INSPECT: (&str, &str) = ("RELAY", "inspect");
 const EXPIRY: (&str, &str) = ("CLOSE_ON_EXPIRY", "true");
 
@@ -73,6 +73,46 @@ fn what_is_wrong_is_said() {
             vec!["ADMIN_TOKEN: it is empty; write a value or remove the setting".into()],
         ),
         (
+            "metrics for nobody",
+            errors(&bound(&[("METRICS", "true")])),
+            vec![
+                "METRICS: nobody may read metrics without ADMIN_TOKEN; set that secret, or write \
+                 false"
+                    .into(),
+            ],
+        ),
+        (
+            "Access",
+            errors(&bound(&[ADMIN, TEAM, ("ADMIN_ACCESS_AUDIENCE", "tag")])),
+            vec![],
+        ),
+        (
+            "Access for any application",
+            errors(&bound(&[ADMIN, TEAM])),
+            vec![
+                "ADMIN_ACCESS_TEAM: it needs ADMIN_ACCESS_AUDIENCE too; set both, or neither"
+                    .into(),
+            ],
+        ),
+        (
+            "Access alone",
+            errors(&bound(&[TEAM, ("ADMIN_ACCESS_AUDIENCE", "tag")])),
+            vec!["ADMIN_ACCESS_TEAM: it needs ADMIN_TOKEN too; set both, or neither".into()],
+        ),
+        (
+            "a team with a path",
+            errors(&bound(&[
+                ADMIN,
+                ("ADMIN_ACCESS_TEAM", "https://t.cloudflareaccess.com/x"),
+                ("ADMIN_ACCESS_AUDIENCE", "tag"),
+            ])),
+            vec![
+                "ADMIN_ACCESS_TEAM: it has a path; write a URL like \
+                 \"https://team.cloudflareaccess.com\""
+                    .into(),
+            ],
+        ),
+        (
             "in a route",
             errors(&bound(&[("ROUTES", route)])),
             vec!["ROUTES /: \"admin_token\" is not a setting of a route".into()],
@@ -88,6 +128,7 @@ fn place_of(settings: &Settings, path: &str) -> &'static str {
         Place::Refresh(_) => "refresh",
         Place::Nowhere(_) | Place::Unserved(_) => "nowhere",
         Place::Route(_) => "route",
+        Place::Endpoint(Endpoint::Dashboard) => "dashboard",
         _ => "else",
     }
 }
@@ -111,9 +152,15 @@ fn endpoints_are_there_where_they_can_do_something() {
             "the dashboard",
             bound(&[ADMIN]),
             "/_portcullis/admin/",
-            "admin",
+            "dashboard",
         ),
         ("no slash", bound(&[ADMIN]), "/_portcullis/admin", "nowhere"),
+        (
+            "no dashboard without administrators",
+            bound(&[]),
+            "/_portcullis/admin/",
+            "nowhere",
+        ),
         (
             "another path",
             bound(&[ADMIN]),

@@ -1,5 +1,6 @@
 //! Settings that are legal and worth a line in the log.
 
+use portcullis::config::Var;
 use portcullis::policy::Site;
 use serde_json::json;
 
@@ -86,6 +87,45 @@ fn what_opens_the_gate_further_is_a_warning() {
             vec![],
         ),
         ("one issuer", of(&[("JWT_ISSUER", "a")]), vec![]),
+        (
+            "keys of a provider for any audience",
+            of(&[
+                ("JWT_JWKS_URL", "https://id.test/jwks"),
+                ("JWT_AUDIENCE", "any"),
+            ]),
+            one(
+                "JWT_AUDIENCE",
+                "any, so tokens that the provider issued for other services open sockets here",
+            ),
+        ),
+        (
+            "plain requests",
+            of(&[("PLAIN_HTTP", "proxy")]),
+            one(
+                "PLAIN_HTTP",
+                "proxy, so requests that are not upgrades reach the server without a check",
+            ),
+        ),
+    ]);
+}
+
+#[test]
+fn a_registry_that_knows_no_sockets_is_a_warning() {
+    let remark = "RELAY: passthrough, so open sockets are not listed, and outlive a revocation and \
+                  a ban; set it to inspect";
+    let token = "an-administrators-token-of-thirty-two-bytes";
+    let of = |more: &[(&str, &str)]| {
+        let mut settings = minimal_with(more);
+        settings
+            .vars
+            .insert("ADMIN_TOKEN".into(), Var::Text(token.into()));
+        settings.bindings.insert("REGISTRY".into());
+        Site::read(&settings).expect("sound settings").warnings
+    };
+    assert_rows([
+        ("passthrough", of(&[]), strings(&[remark])),
+        ("inspect", of(&[("RELAY", "inspect")]), vec![]),
+        ("implied", of(&[("MAX_LIFETIME", "1h")]), vec![]),
     ]);
 }
 

@@ -8,7 +8,7 @@ use portcullis::registry::{
 use portcullis::util::time::Timestamp;
 
 use crate::common::registry::alice;
-use crate::common::scripted::{ADMIN, Part, Scripted, admin, bearer};
+use crate::common::scripted::{ADMIN, Part, Scripted, admin, bearer, upgrade};
 use crate::common::{Ask, NOW, assert_rows, seconds};
 
 fn gate() -> Scripted {
@@ -365,4 +365,69 @@ fn a_subject_with_too_many_denials_is_told_apart_from_a_full_object() {
         "registry_full at counters: object 0: 100000 are kept; object 1, 2: 1000 about this \
          subject are kept; in the others it may be done"
     );
+}
+
+#[test]
+fn an_explanation_has_the_counts_and_bans_of_an_address() {
+    let gate = Scripted::with(&[
+        ("ADMIN_TOKEN", ADMIN),
+        ("BAN_AFTER", "3/1m for 1h"),
+        ("MAX_SOCKETS_IP", "4"),
+    ]);
+    let bad = upgrade("").with("authorization", &bearer("nonsense"));
+    gate.knock(&bad);
+    gate.knock(&bad);
+    gate.take_asked();
+    let explained = |gate: &Scripted| {
+        let answer = gate.send(&admin("GET", "explain?ip=192.0.2.7"));
+        assert_eq!(answer.what, "json", "{answer:?}");
+        assert_eq!(answer.cause(), "explained ip 192.0.2.7");
+        crate::common::object(&answer.json)
+    };
+    let before = explained(&gate);
+    assert_eq!(gate.take_asked(), ["address: explain"]);
+    assert_eq!(
+        before["counts"].to_string(),
+        r#"[{"ban_after":"3/1m for 1h","counted":2,"failures":2,"max_sockets":4,"quota":"60/1m","route":null,"sockets":0,"wait":0}]"#
+    );
+    assert_eq!(before["bans"].to_string(), "[]");
+    gate.knock(&bad);
+    let (since, until) = (NOW.0 / 1000, NOW.0 / 1000 + 3600);
+    assert_eq!(
+        explained(&gate)["bans"].to_string(),
+        format!(r#"[{{"origin":"BAN_AFTER","since":{since},"until":{until}}}]"#)
+    );
+}
+
+#[test]
+fn an_explanation_asks_for_a_subject_of_every_issuer() {
+    let gate = Scripted::with(&[
+        ("ADMIN_TOKEN", ADMIN),
+        ("RATE_LIMIT_USER", "5/1m"),
+        ("JWT_ISSUER", "https://one https://two"),
+    ]);
+    gate.knock(&upgrade(r#""iss":"https://two","sub":"alice""#));
+    gate.take_asked();
+    let answer = gate.send(&admin("GET", "explain?sub=alice"));
+    let counts = answer.member("counts");
+    let counts: Vec<_> = counts.as_array().map_or(Vec::new(), |all| {
+        all.iter()
+            .map(|count| format!("{} {}", count["iss"], count["counted"]))
+            .collect()
+    });
+    assert_eq!(counts.len(), 2, "{}", answer.json);
+    assert!(
+        counts.contains(&r#""https://one" 0"#.to_owned()),
+        "{counts:?}"
+    );
+    assert!(
+        counts.contains(&r#""https://two" 1"#.to_owned()),
+        "{counts:?}"
+    );
+    let one = gate.send(&admin("GET", "explain?sub=alice&iss=https://two"));
+    assert_eq!(one.member("counts").as_array().map(Vec::len), Some(1));
+    gate.break_down(Part::UserLedger);
+    let answer = gate.send(&admin("GET", "explain?sub=alice"));
+    assert_eq!(answer.what, "limiter_unavailable");
+    assert_eq!(answer.cause(), "the user's ledger: down");
 }

@@ -60,25 +60,12 @@ fn a_genuine_token_of_another_time_or_audience_names_its_subject() {
     ));
     let forged = {
         let mut token = hs256(&claims(r#""aud":"chat","exp":4000000000"#));
-        token.pop();
-        token.push(if token.ends_with('A') { 'B' } else { 'A' });
-        // The last character of a signature of 32 bytes has two spare bits.
+        // The first character of the signature.
         let at = token.rfind('.').expect("three segments") + 1;
-        token.replace_range(at..=at, if &token[at..=at] == "A" { "B" } else { "A" });
+        let other = if &token[at..=at] == "A" { "B" } else { "A" };
+        token.replace_range(at..=at, other);
         token
     };
-    let malformed_or_forged = facts(&gate.knock(&with_token(&forged)));
-    assert!(
-        malformed_or_forged.contains(&"issuer: https://id.example".to_owned())
-            || malformed_or_forged[0].contains("base64url"),
-        "{malformed_or_forged:?}"
-    );
-    assert!(
-        !malformed_or_forged
-            .iter()
-            .any(|fact| fact.starts_with("subject")),
-        "{malformed_or_forged:?}"
-    );
     assert_rows([
         (
             "expired",
@@ -110,6 +97,14 @@ fn a_genuine_token_of_another_time_or_audience_names_its_subject() {
                 r#"detail: aud is ["mail","news"]"#,
                 "setting: JWT_AUDIENCE",
                 "subject: alice",
+                "issuer: https://id.example",
+            ]),
+        ),
+        (
+            "a forged token, which may name anybody",
+            facts(&gate.knock(&with_token(&forged))),
+            lines(&[
+                "cause: the signature does not verify",
                 "issuer: https://id.example",
             ]),
         ),
@@ -330,7 +325,7 @@ fn every_setting_that_a_remedy_names_exists() {
             .remedy()
             .split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
             .collect();
-        for name in words.iter().copied().filter(|word| is_name(&word)) {
+        for name in words.iter().copied().filter(|word| is_name(word)) {
             assert!(known.contains(&name), "{name} in {:?}", rejection.remedy());
         }
         let setting = rejection.setting();

@@ -104,6 +104,7 @@ impl World {
                 assert!(wait <= quota.window(), "{wait:?}");
             }
             LedgerResponse::Replayed(_) => panic!("nothing is replayed"),
+            LedgerResponse::Explained(_) => panic!("nothing is explained"),
             LedgerResponse::TooManySockets(_) | LedgerResponse::Full(_) => {
                 panic!("no slot is asked for")
             }
@@ -114,7 +115,7 @@ impl World {
                 | Operation::Claim { .. }
                 | Operation::Replace { .. }
                 | Operation::Attach { .. } => panic!("no slot is asked for"),
-                Operation::Fail | Operation::Lift => {}
+                Operation::Fail | Operation::Lift | Operation::Explain => {}
                 Operation::GiveBack { id } => {
                     let mut all = self.admitted.iter();
                     let of = |entry: &(bool, i64, Option<EntryId>)| {

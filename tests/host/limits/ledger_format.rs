@@ -2,7 +2,8 @@
 //! understood after a deployment.
 
 use portcullis::limits::ledger::{
-    EntryId, Ledger, LedgerRequest, LedgerResponse, Operation, Outlook, Row, Slot, wire,
+    EntryId, Explanation, Ledger, LedgerRequest, LedgerResponse, Operation, Outlook, Row, Slot,
+    wire,
 };
 use portcullis::limits::quota::{BanRule, Limits, Quota};
 use portcullis::util::time::Timestamp;
@@ -230,6 +231,7 @@ fn a_question_travels_as_a_path() {
             format!("/give-back/{}/0/0/0/0/0/0/0/", "0".repeat(32)),
         ),
         (bare(Operation::Lift), "/lift//0/0/0/0/0/0/0/".into()),
+        (bare(Operation::Explain), "/explain//0/0/0/0/0/0/0/".into()),
     ];
     assert_rows(
         rows.clone()
@@ -305,6 +307,19 @@ fn an_answer_travels_as_a_word_and_numbers() {
             "limited 12345",
         ),
         (LedgerResponse::Banned { left: ms(7) }, "banned 7"),
+        (
+            LedgerResponse::Explained(Explanation {
+                outlook: Outlook {
+                    exhausted_for: ms(1),
+                    banned_for: ms(2),
+                },
+                counted: 3,
+                failures: 4,
+                banned_since: Timestamp(5),
+                sockets: 6,
+            }),
+            "explained 1 2 3 4 5 6",
+        ),
     ];
     assert_rows(
         rows.map(|(response, text)| (text, wire::encode_response(&response), text.to_owned())),

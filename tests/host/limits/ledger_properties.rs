@@ -101,6 +101,7 @@ impl Oracle {
                 self.failures.clear();
                 self.banned_until = 0;
             }
+            Operation::Explain => unreachable!("it has tests of its own"),
             Operation::GiveBack { id } => {
                 let is_meant = |(at, of, known): &(u64, String, Option<EntryId>)| {
                     let still = at + millis(limits.horizon()) > now;

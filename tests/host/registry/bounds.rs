@@ -199,8 +199,10 @@ fn denials_are_listed_by_kind_newest_first_while_they_apply() {
         about: About::tokens(Some((Claim::Subject, "carol")), None),
     };
     object.ask(&ban, after(2));
-    let mut list = |kind, max, now| {
-        let (denials, more) = match object.ask(&RegistryRequest::ListDenials { kind, max }, now) {
+    let mut list_about = |kind, max, about: Option<&[RegistryKey]>, now| {
+        let about = about.map(<[_]>::to_vec);
+        let list = RegistryRequest::ListDenials { kind, max, about };
+        let (denials, more) = match object.ask(&list, now) {
             RegistryResponse::ListedDenials { denials, truncated } => (denials, truncated),
             other => panic!("{other:?}"),
         };
@@ -215,6 +217,10 @@ fn denials_are_listed_by_kind_newest_first_while_they_apply() {
             .collect();
         (lines.join(", "), more)
     };
+    let sub = |name| [RegistryKey::claim(Claim::Subject, None, name)];
+    let about_carol = list_about(DenialKind::Ban, 9, Some(&sub("carol")), after(2));
+    let about_bob = list_about(DenialKind::Ban, 9, Some(&sub("bob")), after(2));
+    let mut list = |kind, max, now| list_about(kind, max, None, now);
     let line = |text: &str, more| (text.to_owned(), more);
     let (revoke, ban) = (DenialKind::Revoke, DenialKind::Ban);
     assert_rows([
@@ -223,6 +229,12 @@ fn denials_are_listed_by_kind_newest_first_while_they_apply() {
             list(revoke, 9, after(2)),
             line("bob 1..3, alice 0..200", false),
         ),
+        (
+            "about one subject",
+            about_carol,
+            line("carol 2..100", false),
+        ),
+        ("about another", about_bob, line("", false)),
         ("some", list(revoke, 1, after(2)), line("bob 1..3", true)),
         (
             "just as many",

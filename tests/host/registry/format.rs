@@ -94,8 +94,17 @@ fn requests_keep_their_form() {
             RegistryRequest::ListDenials {
                 kind: DenialKind::Ban,
                 max: 7,
+                about: None,
             },
             r#"{"list_denials":{"kind":"ban","max":7}}"#.into(),
+        ),
+        (
+            RegistryRequest::ListDenials {
+                kind: DenialKind::Ban,
+                max: 7,
+                about: Some(vec![RegistryKey::claim(Claim::Subject, None, "alice")]),
+            },
+            r#"{"list_denials":{"kind":"ban","max":7,"about":["sub 5:alice"]}}"#.into(),
         ),
         (
             RegistryRequest::List {

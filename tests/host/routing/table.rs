@@ -29,6 +29,7 @@ fn place(site: &Site, method: &'static str, path: &str, names: &[&str]) -> (Stri
         Place::Admin(_) => ("an administrator's".into(), vec![]),
         Place::Endpoint(Endpoint::Health) => (HEALTH.into(), vec![]),
         Place::Endpoint(Endpoint::KeySet) => ("jwks.json".into(), vec![]),
+        Place::Endpoint(Endpoint::Dashboard) => ("the dashboard".into(), vec![]),
         Place::Nowhere(_) | Place::Unserved(_) => (NOWHERE.into(), vec![]),
         Place::Route(Match {
             number,

@@ -58,6 +58,28 @@ describe('a Worker that gives the gate another environment than its own', () => 
   });
 });
 
+describe('a rehearsal', () => {
+  const folder = useFolder();
+  const gate = useGate(() => {
+    const script = join(folder, 'entry.mjs');
+    writeFileSync(
+      script,
+      `import Entrypoint, { Ledger } from '${inRoot('build/index.js')}';
+       import { rehearse } from '${inRoot('src/worker/js/rehearsal.js')}';
+       export * from '${inRoot('build/index.js')}';
+       const progress = rehearse(Entrypoint.prototype.rehearse, Ledger);
+       export default { fetch: () => Response.json(progress) };`,
+    );
+    return { modules: bundleWorker(script, folder) };
+  });
+
+  test('brings every upgrade to the server', async () => {
+    const { upgrades, forwarded } = JSON.parse((await gate.call('GET', '/')).body);
+    assert.ok(upgrades > 0);
+    assert.equal(forwarded, upgrades);
+  });
+});
+
 describe('the names of functions', () => {
   const names = functionNames(readFileSync(inRoot('build/names.bin')));
 

@@ -1,49 +1,19 @@
 // From the tarballs, in an empty folder, with a PATH that has Node, npm and a shell alone: from
 // `npm create portcullis` to an accepted socket, a refused one and a dry run of the deployment.
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
-import { delimiter, join, relative } from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { before, describe, test } from 'node:test';
 import { parseEnv } from 'node:util';
-import { WebSocket, WebSocketServer } from 'ws';
+import { WebSocketServer } from 'ws';
 import { TEMPLATE, template } from '../../../tools/init/template.mjs';
-import { packAll } from '../../../tools/pack.mjs';
 import { problemsOf } from '../../../tools/release.mjs';
-import { useFolder } from '../../support/gate.mjs';
+import { find, NPM, ORIGIN, useMachine } from '../../support/machine.mjs';
 
-const ORIGIN = 'https://app.example.com';
 const RUST = ['cargo', 'rustc', 'rustup', 'cc', 'git'];
-const NPM = ['--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'];
 const kilobytes = (bytes) => `${(bytes / 1024).toFixed(0)} KiB`;
-
-/** The first program of this name on the PATH. */
-const find = (name) =>
-  realpathSync(
-    process.env.PATH.split(delimiter)
-      .map((folder) => join(folder, name))
-      .find((path) => existsSync(path)),
-  );
-
-/** A folder that serves as the whole PATH. */
-function makePath(folder) {
-  const bin = join(folder, 'bin');
-  mkdirSync(bin);
-  symlinkSync(process.execPath, join(bin, 'node'));
-  for (const name of ['npm', 'npx', 'sh']) symlinkSync(find(name), join(bin, name));
-  return bin;
-}
 
 const bytesIn = (folder) =>
   readdirSync(folder, { recursive: true, withFileTypes: true })
@@ -52,73 +22,9 @@ const bytesIn = (folder) =>
 
 // Each of its tests starts npm and programs that start others, one after the other.
 describe('a machine with Node and npm alone', { timeout: 900_000 }, () => {
-  const home = useFolder();
-  const folder = join(home, 'gate');
-  const packages = packAll();
+  const machine = useMachine();
+  const { home, folder, bin, packages, start, run, printed, connect, stop } = machine;
   const [portcullis, creator] = packages;
-  const bin = makePath(home);
-  // All but what npm itself hands on to the scripts that it runs.
-  const inherited = Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name));
-  const env = {
-    ...Object.fromEntries(inherited),
-    PATH: bin,
-    WRANGLER_SEND_METRICS: 'false',
-    NO_COLOR: '1',
-  };
-  const running = new Set();
-  after(() => {
-    for (const child of running) end(child);
-  });
-
-  // As Ctrl-C does: npm, its shell and what that runs are one group.
-  const end = (child) => process.kill(-child.pid, 'SIGTERM');
-
-  function start(command, args, cwd) {
-    const stdio = ['ignore', 'pipe', 'pipe'];
-    const child = spawn(join(bin, command), args, { cwd, env, stdio, detached: true });
-    running.add(child);
-    child.output = '';
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding('utf8').on('data', (text) => {
-        child.output += text;
-        child.emit('output');
-      });
-    }
-    child.once('close', () => running.delete(child));
-    return child;
-  }
-  /** Runs a command to its end; resolves to its exit code, its output and its seconds. */
-  async function run(command, args, cwd = folder) {
-    const began = performance.now();
-    const child = start(command, args, cwd);
-    const [code] = await once(child, 'close');
-    return { code, output: child.output, took: (performance.now() - began) / 1000 };
-  }
-  /** Resolves to the match of a text that a program prints. */
-  async function printed(child, pattern) {
-    for (;;) {
-      const found = child.output.match(pattern);
-      if (found) return found;
-      const [event] = await Promise.race([
-        once(child, 'output').then(() => ['output']),
-        once(child, 'close').then(() => ['close']),
-      ]);
-      assert.equal(event, 'output', child.output);
-    }
-  }
-  /** Resolves to an open socket, or to the status of a refusal. */
-  const connect = (url, headers, origin = ORIGIN) =>
-    new Promise((resolve, reject) => {
-      const socket = new WebSocket(url, { headers, origin });
-      socket.once('open', () => resolve(socket));
-      socket.once('unexpected-response', (request, { statusCode }) => resolve(statusCode));
-      socket.once('error', reject);
-    });
-  const stop = async (child) => {
-    const closed = once(child, 'close');
-    end(child);
-    await closed;
-  };
 
   before(() => {
     for (const name of RUST) assert.ok(!existsSync(join(bin, name)), name);

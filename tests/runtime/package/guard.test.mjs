@@ -1,13 +1,14 @@
-// `guard` of portcullis/worker: the gate in front of the handlers of one's own Worker, with hono and
-// PartyServer as they are on npm.
+// `guard` of portcullis/worker: the gate in front of the handlers of one's own Worker, with hono,
+// PartyServer and agents as they are on npm.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { describe as described, NAME } from '../../../tools/gate.mjs';
 import { missing, update } from '../../../tools/init/update.mjs';
 import { inRoot } from '../../../tools/run.mjs';
+import { bundle as bundleByWrangler } from '../../../tools/trial.mjs';
 import { assertRefused } from '../../support/answers.mjs';
 import { bundleWorker } from '../../support/bundle.mjs';
 import { ask, useFolder, useGate, withGate } from '../../support/gate.mjs';
@@ -83,6 +84,60 @@ describe('hono and PartyServer in one Worker', () => {
   test('counts users over all rooms', async () => {
     const { status } = await repeatedly(31, () => enter('limits', 'dora'));
     assert.equal(status, 429);
+  });
+});
+
+describe('agents in one Worker', () => {
+  const folder = useFolder();
+  const settings = join(folder, 'wrangler.toml');
+  copyFileSync(join(EXAMPLE, 'agents.toml'), settings);
+  copyFileSync(join(EXAMPLE, 'agents.mjs'), join(folder, 'agents.mjs'));
+  symlinkSync(inRoot('node_modules'), join(folder, 'node_modules'));
+  const key = makeKey('ES256');
+  const gate = useGate(async () => {
+    await update(settings);
+    const { bindings } = described(undefined, settings);
+    const withAlias = join(folder, 'bundled.toml');
+    const alias = `[alias]\n"portcullis/worker" = "${inRoot('build/main.js')}"\n`;
+    writeFileSync(withAlias, `${readFileSync(settings, 'utf8')}\n${alias}`);
+    return {
+      path: settings,
+      // Their packages need what wrangler does for modules of Node.
+      modules: await bundleByWrangler(withAlias),
+      vars: { AUTH: undefined, ...bindings },
+      gate: { outboundService: () => Response.json({ keys: [key.jwk] }) },
+    };
+  });
+  const target = '/agents/counter/hall';
+  const enter = async (sub) => {
+    const token = await sign(key, { aud: 'https://chat.example.com', sub });
+    const socket = await gate.connect({ target, headers: bearer(token, { Origin: APP }) });
+    const seen = [];
+    socket.on('message', (text) => seen.push(JSON.parse(text)));
+    return { socket, state: (isRight) => until(() => stateIn(seen), isRight, { every: 10 }) };
+  };
+  const stateIn = (seen) => seen.findLast(({ type }) => type === 'cf_agent_state')?.state;
+
+  test('keep their state, and learn whose sockets they have', async () => {
+    const [alice, bob] = [await enter('alice'), await enter('b\u00f8b')];
+    alice.socket.send('count');
+    for (const one of [alice, bob]) {
+      assert.deepEqual(await one.state((state) => state?.count === 1), { count: 1, by: 'alice' });
+    }
+    bob.socket.send('count');
+    assert.deepEqual(await alice.state((state) => state?.count === 2), {
+      count: 2,
+      by: 'b\u00f8b',
+    });
+  });
+  test('are reached by nobody whom the gate refuses', async () => {
+    assertRefused(await gate.knock({ Origin: APP }, { target }), 'token_missing');
+    const { body } = await gate.call('GET', target);
+    assert.equal(JSON.parse(body).reason, 'upgrade_required');
+  });
+  test('are shown on their page as they are', () => {
+    const page = readFileSync(inRoot('docs/package.md'), 'utf8');
+    assert.ok(page.includes(`\n${readFileSync(join(EXAMPLE, 'agents.mjs'), 'utf8')}\`\`\`\n`));
   });
 });
 
@@ -173,6 +228,21 @@ describe('guard()', () => {
   test('does not go on where the settings name another service', async () => {
     const { status } = await start(folder, OWN, { UPSTREAM_SERVICE: 'CHAT' });
     assert.equal(status, 500);
+  });
+  test('does not take variables of the Worker for settings, but a misspelt one', async () => {
+    const own = {
+      SESSION_SECRET: 'x',
+      MAX_UPLOAD_BYTES: '5',
+      TOKEN_ENDPOINT: 'x',
+      DATABASE_URL: 'x',
+    };
+    const sound = await start(folder, OWN, own);
+    assert.equal(sound.status, 200, sound.log);
+    assert.match(sound.log, /SESSION_SECRET: there is no such setting; did you mean/);
+    assert.doesNotMatch(sound.log, /DATABASE_URL/);
+    const misspelt = await start(folder, OWN, { ...own, RATE_LIMT_IP: 'x' });
+    assert.equal(misspelt.status, 503);
+    assert.match(misspelt.log, /RATE_LIMT_IP: .*did you mean RATE_LIMIT_IP/);
   });
   test('is misconfigured where the settings name another server', async () => {
     const { status, log } = await start(folder, OWN, { UPSTREAM_URL: 'wss://chat.example' });

@@ -16,7 +16,8 @@ import { files, version } from '../../../tools/init/files.mjs';
 import { exposedHeaders, missing, update } from '../../../tools/init/update.mjs';
 import { judge } from '../../../tools/policy.mjs';
 import { readRows } from '../../../tools/policy/rows.mjs';
-import { problemsOf } from '../../../tools/release.mjs';
+import { PACKAGES } from '../../../tools/pack.mjs';
+import { problemsOf, versionProblems } from '../../../tools/release.mjs';
 import { inRoot } from '../../../tools/run.mjs';
 import { subject } from '../../../tools/trial.mjs';
 import { useFolder } from '../../support/gate.mjs';
@@ -141,7 +142,7 @@ describe('init --update', () => {
   });
   test('warns of logs that would hold tokens', () => {
     const path = write('wrangler.toml', `${HEAD}\n[observability]\nenabled = true\n`);
-    assert.match(exposedHeaders(path).join(), /invocation logs are on/);
+    assert.match(exposedHeaders(path)[0].message, /invocation logs are on/);
     assert.deepEqual(exposedHeaders(write('wrangler.toml', HEAD)), []);
   });
   test('keeps the migrations of a Worker’s own classes', async () => {
@@ -237,6 +238,32 @@ describe('the test of a policy', () => {
     ];
     assert.deepEqual(await differing(vars, rows), {});
   });
+  test('signs for routes with keys of their own', async () => {
+    const ROUTES = [
+      { path: '/partners/*', jwt_secret: '{secret:PARTNERS_KEY}', jwt_audience: 'partners' },
+      {
+        path: '/staff/{name}',
+        jwt_jwks_url: 'https://staff.example/jwks',
+        jwt_issuer: 'https://staff.example',
+        token_sources: 'query:t',
+      },
+      { path: '/others', allowed_origins: 'https://others.example' },
+    ];
+    const vars = { JWT_JWKS_URL: 'https://id.example/jwks', JWT_AUDIENCE: 'chat', ROUTES };
+    const on = (path, name, token = {}) => ({ ...admitted(name, token), path });
+    const rows = [
+      on('/partners/a/b', 'a partner'),
+      on('/staff/ada', 'one of the staff'),
+      on('/others', 'the others'),
+      {
+        name: 'no partner with another audience',
+        path: '/partners/x',
+        token: { aud: 'chat' },
+        expect: { outcome: 'refused', reason: 'token_invalid', route: '/partners/*' },
+      },
+    ];
+    assert.deepEqual(await differing(vars, rows), {});
+  });
   test('says what differs, and why', async () => {
     const JWT_JWKS_URL = 'https://id.example/jwks';
     const rows = [{ name: 'wrong', origin: null, expect: { outcome: 'admitted', status: 403 } }];
@@ -278,6 +305,40 @@ describe('a release', () => {
     const scripts = { postinstall: 'node x' };
     assert.match(problems({ manifest: { ...good.manifest, scripts } }), /the script postinstall/);
     assert.match(problems({ size: 10 ** 7 }), /more than it may/);
-    assert.match(problems({ manifest: { version: '0.0.1' } }), /client\/package\.json has/);
+  });
+  test('has the version of the changelog', () => {
+    const of = (text, isToBePublished = true) =>
+      versionProblems('1.2.0', { text, isToBePublished });
+    const head = '# Changelog\n\n## [Unreleased]\n\n';
+    const section = '## [1.2.0] - 2026-11-26\n\n### Added\n';
+    assert.deepEqual(of(head + section), []);
+    assert.match(of(`${head}### Added\n\n- x\n\n${section}`).join(), /under \[Unreleased\]/);
+    assert.match(of(head).join(), /no section ## \[1\.2\.0\]/);
+    assert.deepEqual(of(head, false), []);
+    assert.match(of(head + section.replace('1.2.0', '1.3.0'), false).join(), /1\.3\.0.*1\.2\.0/);
+  });
+});
+
+describe('the workflow that publishes', () => {
+  const workflow = readFileSync(inRoot('.github/workflows/publish.yml'), 'utf8');
+  test('publishes what npm run release checked, with provenance and without a token', () => {
+    const names = PACKAGES.map(
+      (folder) => JSON.parse(readFileSync(inRoot(folder, 'package.json'), 'utf8')).name,
+    );
+    for (const name of names) {
+      const line = workflow
+        .split('\n')
+        .find((one) => one.includes(`target/npm/${name}-`) && one.includes('publish '));
+      assert.match(line, /npm@11\.\d+\.\d+ publish --provenance --access public/, name);
+    }
+    assert.match(workflow, /npm run release -- --publish\n/);
+    assert.match(workflow, /id-token: write/);
+    assert.doesNotMatch(workflow, /NODE_AUTH_TOKEN|NPM_TOKEN|secrets\./);
+    assert.match(workflow, /needs: test/);
+  });
+  test('pins each action to a commit', () => {
+    for (const [, version] of workflow.matchAll(/uses: \S+@(\S+)/g)) {
+      assert.match(version, /^[0-9a-f]{40}$/);
+    }
   });
 });

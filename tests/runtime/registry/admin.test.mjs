@@ -1,5 +1,6 @@
 // Who is an administrator, and what happens to who is not.
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { ADMIN_TOKEN, administer, done, WATCHED } from '../../support/admin.mjs';
 import {
@@ -24,7 +25,9 @@ const ENDPOINTS = [
   ['GET', 'revocations'],
   ['DELETE', `revocations/${'0'.repeat(32)}`],
   ['GET', 'metrics'],
-  ['GET', ''],
+  ['GET', 'overview'],
+  ['GET', 'explain?sub=a'],
+  ['PUT', ''],
   ['GET', 'nothing'],
 ];
 
@@ -64,6 +67,25 @@ describe('an administrator', () => {
     assertRefused(preflight, 'token_missing');
     assert.doesNotMatch(`${gate.log}`, new RegExp(ADMIN_TOKEN));
   });
+  test('gets the page that everybody gets, which nothing of this gate is in', async () => {
+    const { status, body, headers } = await administer(gate, 'GET', '', {
+      headers: { Authorization: null },
+    });
+    assert.equal(status, 200);
+    const policy = new Map(headers).get('content-security-policy');
+    const digest = (text) => createHash('sha256').update(text).digest('base64');
+    for (const [element, directive] of [
+      ['script', 'script-src'],
+      ['style', 'style-src'],
+    ]) {
+      const [, content] = body.match(new RegExp(`<${element}>([^]*)</${element}>`));
+      assert.ok(policy.includes(`${directive} 'sha256-${digest(content)}'`), policy);
+    }
+    assert.doesNotMatch(policy, /unsafe/);
+    assert.ok(body.length < 30 * 1024, `${body.length} bytes`);
+    const other = await administer(gate, 'GET', '');
+    assert.equal(other.body, body);
+  });
   for (const [method, path, allow] of [
     ['POST', 'sockets', 'GET, HEAD, DELETE'],
     ['OPTIONS', 'sockets', 'GET, HEAD, DELETE'],
@@ -80,7 +102,7 @@ describe('an administrator', () => {
     });
   }
   test('who asks for what is not there is told so', async () => {
-    for (const path of ['', 'metrics', 'bans/', 'revocations/', 'sockets/', 'Sockets']) {
+    for (const path of ['metrics/', 'bans/', 'revocations/', 'sockets/', 'Sockets']) {
       assertRefused(await administer(gate, 'GET', path), 'no_route');
     }
   });

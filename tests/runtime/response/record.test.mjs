@@ -1,10 +1,9 @@
 // The decision record: what it says, and what it never says.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { MODULES } from '../../../tools/gate.mjs';
 import { version } from '../../../tools/init/files.mjs';
-import { inRoot } from '../../../tools/run.mjs';
 import { requestId } from '../../support/answers.mjs';
+import { recordingDataset } from '../../support/dataset.mjs';
 import { freshKey, handshake, openGate, useGate } from '../../support/gate.mjs';
 import { mint, SECRET, seal } from '../../support/tokens.mjs';
 import { deadPort, useUpstream } from '../../support/upstream.mjs';
@@ -16,23 +15,7 @@ const vars = {
   JWT_SECRET: SECRET,
   TOKEN_SOURCES: 'header,subprotocol,cookie:session,query:token',
 };
-// The gate with a dataset that logs what it is given: no binding that Miniflare has tells it.
-const WITH_DATASET = `
-  import gate from './main.js';
-  export { Ledger, OneTime, Registry, RouteQuota } from './main.js';
-  const DECISIONS = { writeDataPoint: (point) => console.log('point ' + JSON.stringify(point)) };
-  export default {
-    fetch: (request, env, context) => gate.fetch(request, { ...env, DECISIONS }, context),
-  };`;
-const modules = [
-  { type: 'ESModule', path: inRoot('build', 'dataset.js'), contents: WITH_DATASET },
-  ...MODULES,
-];
-const pointOf = (gate, id) =>
-  gate.log.find(({ message }) => {
-    const point = message.startsWith('point ') && JSON.parse(message.slice('point '.length));
-    return point && point.blobs[1] === id && point;
-  }, `a data point of ${id}`);
+const { modules, pointOf } = recordingDataset();
 
 describe('the decision record', () => {
   const upstream = useUpstream();

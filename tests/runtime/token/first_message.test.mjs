@@ -13,7 +13,7 @@ import { freshAddress, from, ORIGIN, useGate } from '../../support/gate.mjs';
 import { values } from '../../support/http.mjs';
 import { bearer, mint, now, REQUIRED, withToken } from '../../support/tokens.mjs';
 import { until } from '../../support/until.mjs';
-import { useUpstream } from '../../support/upstream.mjs';
+import { acceptance, useRawUpstream, useUpstream } from '../../support/upstream.mjs';
 
 const SETTINGS = { ...REQUIRED, TOKEN_SOURCES: ['header', 'message:/payload/token'] };
 const init = (token, more) => JSON.stringify({ type: 'init', payload: { token, ...more } });
@@ -174,6 +174,80 @@ describe('sockets that wait for their first message', () => {
     assert.ok(again.answer);
     again.send(init(mint()));
     await next(again);
+  });
+});
+
+describe('a server that takes its time', () => {
+  const waiting = [];
+  const upstream = useRawUpstream((head, socket) => waiting.push(() => accept(head, socket)));
+  const gate = useGate({ upstream, vars: SETTINGS });
+  const received = new EventTarget();
+  const accept = (head, socket) => {
+    socket.on('data', (data) => {
+      received.dispatchEvent(new CustomEvent('data', { detail: data.length }));
+    });
+    socket.write(acceptance(head));
+  };
+  const asked = () => until(() => waiting.shift(), Boolean, { every: 10 });
+
+  test('gets all that was sent meanwhile', async () => {
+    const socket = await gate.connect();
+    socket.send(init(mint()));
+    const answer = await asked();
+    for (let at = 0; at < 255; at += 1) socket.send('x'.repeat(1000));
+    // The pong comes back behind what was sent before the ping.
+    const pong = once(socket, 'pong');
+    socket.ping();
+    await pong;
+    let bytes = 0;
+    const all = new Promise((resolve) => {
+      received.addEventListener('data', ({ detail }) => {
+        bytes += detail;
+        if (bytes > 255_000) resolve();
+      });
+    });
+    answer();
+    await all;
+    socket.terminate();
+  });
+  for (const [name, count, size] of [
+    ['messages', 257, 1],
+    ['bytes', 5, 64 << 10],
+  ]) {
+    test(`is not waited for by a client that sends too many ${name}`, async () => {
+      const socket = await gate.connect();
+      const closed = closing(socket);
+      socket.send(init(mint()));
+      const answer = await asked();
+      for (let at = 0; at < count; at += 1) socket.send('x'.repeat(size));
+      const pong = once(socket, 'pong');
+      socket.ping();
+      await pong;
+      answer();
+      assert.deepEqual(await closed, [1013, 'backlog']);
+    });
+  }
+});
+
+describe('in report mode', () => {
+  const upstream = useUpstream();
+  const gate = useGate({
+    upstream,
+    vars: { ...SETTINGS, MODE: 'report', FIRST_MESSAGE_TIMEOUT: '1s' },
+  });
+  test('a bad token passes, and the server sees neither token nor user', async () => {
+    const socket = await gate.connect();
+    socket.send(init(mint({ exp: now() - 60 })));
+    assert.equal(await next(socket), '{"type":"init","payload":{}}');
+    assert.deepEqual(values(upstream.sent(idOf(socket)).headers, 'portcullis-subject'), []);
+    const { would_be } = await gate.log.record(idOf(socket));
+    assert.ok(would_be, 'the record says so');
+  });
+  test('a socket without a first message is connected when its time is over', async () => {
+    const socket = await gate.connect();
+    await gate.log.record(idOf(socket));
+    socket.send('late');
+    assert.equal(await next(socket), 'late');
   });
 });
 

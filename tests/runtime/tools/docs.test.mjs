@@ -44,6 +44,13 @@ describe('the links of the documentation', () => {
   }
 });
 
+describe('the checks in docs/core.md', () => {
+  test('are those of the example', () => {
+    const [, code] = read('docs/core.md').split('```rust\n');
+    assert.ok(read('examples/workers-rs/src/gate.rs').includes(code.split('```')[0]));
+  });
+});
+
 describe('the server in docs/headers.md', () => {
   test('is the one that the tests of the assertion run', () => {
     const [, run] = read('tests/support/asserted.mjs').match(/^ +\/\/ ---\n([^]*?)^ +\/\/ ---$/m);

@@ -43,6 +43,13 @@ describe('the playground’s server', () => {
     'a sandboxed page': ['/token', { method: 'POST', Origin: 'null' }, 403],
     'a foreign listener': ['/events', { 'Sec-Fetch-Site': 'cross-site' }, 403],
     'a token by GET': ['/token', {}, 405],
+    'the administrator’s token by GET': ['/admin-token', {}, 405],
+    'the administrator’s token to a page of another site': [
+      '/admin-token',
+      { method: 'POST', 'Sec-Fetch-Site': 'cross-site' },
+      403,
+    ],
+    'documentation outside its folder': ['/docs/..%2fplayground/token.mjs', {}, 404],
     'an unknown kind': ['/token?kind=root', { method: 'POST' }, 400],
     'a file outside': ['/../tools/start.mjs', {}, 404],
     'a file of its own that is no page': ['/server.mjs', {}, 404],
@@ -72,7 +79,7 @@ describe('the playground’s server', () => {
     assert.equal(
       headers['content-security-policy'],
       "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; " +
-        `connect-src 'self' ws://127.0.0.1:1; frame-src http://${away}; frame-ancestors 'none'; ` +
+        `connect-src 'self' ws://127.0.0.1:1 http://127.0.0.1:1; frame-src http://${away}; frame-ancestors 'none'; ` +
         "base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'",
     );
     assert.equal(headers['x-content-type-options'], 'nosniff');

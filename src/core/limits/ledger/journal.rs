@@ -118,6 +118,14 @@ impl Journal {
         self.entries[oldest].at.left(quota.window(), now)
     }
 
+    /// How many entries were made in the last `window`.
+    pub fn count(&self, window: Duration, now: TwoClocks) -> usize {
+        let newest_first = self.entries.iter().rev();
+        newest_first
+            .take_while(|entry| entry.at.left(window, now).is_some())
+            .count()
+    }
+
     /// Adds an entry made now. A full tail first becomes a row of its own, with the number
     /// `next_row`, which is then to be stored.
     pub fn push(&mut self, entry: JournalEntry, next_row: u64) -> Option<Sealed> {

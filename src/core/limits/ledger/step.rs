@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::journal::{JournalEntry, TakenFrom};
 use super::{
-    Bans, CAPACITY, EntryId, Ledger, LedgerChange, LedgerRequest, LedgerResponse, Operation,
-    Outlook, Slot,
+    Bans, CAPACITY, EntryId, Explanation, Ledger, LedgerChange, LedgerRequest, LedgerResponse,
+    Operation, Outlook, Slot,
 };
 use crate::limits::quota::Limits;
 use crate::limits::two_clocks::TwoClocks;
@@ -45,6 +45,7 @@ impl Ledger {
             Operation::Fail => self.count_failure(&mut step),
             Operation::GiveBack { id } => self.give_back(&id, &mut step),
             Operation::Lift => self.lift(&mut step),
+            Operation::Explain => self.explain(&step),
         };
         (response, self.finish(step))
     }
@@ -179,6 +180,31 @@ impl Ledger {
     fn lift(&mut self, step: &mut Step<'_>) -> LedgerResponse {
         step.head_changed |= std::mem::take(&mut self.bans) != Bans::default();
         LedgerResponse::Counted(self.outlook(step))
+    }
+
+    fn explain(&self, step: &Step<'_>) -> LedgerResponse {
+        let journal = self.journals.get(step.group);
+        let counted = journal
+            .zip(step.limits.quota)
+            .map_or(0, |(journal, quota)| {
+                journal.count(quota.window(), step.now)
+            });
+        let outlook = self.outlook(step);
+        let failures = step.limits.ban.map_or(0, |rule| {
+            let window = rule.failures.window();
+            let failures = self.bans.failures.iter();
+            failures
+                .filter(|at| at.left(window, step.now).is_some())
+                .count()
+        });
+        let ban = self.bans.ban.filter(|_| !outlook.banned_for.is_zero());
+        LedgerResponse::Explained(Explanation {
+            outlook,
+            counted: counted as u32,
+            failures: failures as u32,
+            banned_since: ban.map(|ban| ban.since.object()).unwrap_or_default(),
+            sockets: self.slots.taken.len() as u32,
+        })
     }
 
     /// Why an attempt with this id is not admitted, if it is not. A replayed one is counted here.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use super::{EntryId, LedgerRequest, LedgerResponse, Operation, Outlook, Slot};
+use super::{EntryId, Explanation, LedgerRequest, LedgerResponse, Operation, Outlook, Slot};
 use crate::limits::quota::{BanRule, Limits, Quota};
 use crate::util::time::{Timestamp, millis};
 
@@ -50,6 +50,7 @@ pub fn encode_request(request: &LedgerRequest) -> String {
         Operation::Fail => ("fail".to_owned(), None),
         Operation::GiveBack { id } => ("give-back".to_owned(), Some(hex(id))),
         Operation::Lift => ("lift".to_owned(), None),
+        Operation::Explain => ("explain".to_owned(), None),
     };
     let (count, window) = quota_parts(quota);
     let (failures, failure_window) = quota_parts(ban.map(|ban| ban.failures));
@@ -124,6 +125,7 @@ pub fn decode_request(path: &str) -> Option<LedgerRequest> {
         ("fail", None) => Operation::Fail,
         ("give-back", Some(id)) => Operation::GiveBack { id },
         ("lift", None) => Operation::Lift,
+        ("explain", None) => Operation::Explain,
         (operation, id) => {
             let mut words = operation.split('.');
             let word = words.next()?;
@@ -174,7 +176,8 @@ fn length(text: &str) -> Option<Duration> {
 
 const BRIEF: &str = "counted";
 
-/// Writes an answer as `<word> <ms>` or `<word> <ms exhausted> <ms banned>`.
+/// Writes an answer as `<word> <ms>` or `<word> <ms exhausted> <ms banned>`. To `explained` it adds
+/// the attempts counted, the failures, when the ban began, and the slots.
 pub fn encode_response(response: &LedgerResponse) -> String {
     let outlook = |word: &str, outlook: &Outlook| {
         let exhausted_for = millis(outlook.exhausted_for);
@@ -187,6 +190,14 @@ pub fn encode_response(response: &LedgerResponse) -> String {
         LedgerResponse::Full(known) => outlook("full", known),
         LedgerResponse::Limited { wait } => format!("limited {}", millis(*wait)),
         LedgerResponse::Banned { left } => format!("banned {}", millis(*left)),
+        LedgerResponse::Explained(known) => format!(
+            "{} {} {} {} {}",
+            outlook("explained", &known.outlook),
+            known.counted,
+            known.failures,
+            known.banned_since.0,
+            known.sockets
+        ),
     }
 }
 
@@ -220,6 +231,18 @@ pub fn decode_response(text: &str) -> Option<LedgerResponse> {
         "full" => LedgerResponse::Full(outlook()?),
         "limited" if second.is_none() => LedgerResponse::Limited { wait: first },
         "banned" if second.is_none() => LedgerResponse::Banned { left: first },
+        "explained" => {
+            let outlook = outlook()?;
+            let mut number = || words.next()?.parse::<u64>().ok();
+            let explanation = Explanation {
+                outlook,
+                counted: u32::try_from(number()?).ok()?,
+                failures: u32::try_from(number()?).ok()?,
+                banned_since: Timestamp(number()?),
+                sockets: u32::try_from(number()?).ok()?,
+            };
+            LedgerResponse::Explained(explanation)
+        }
         _ => return None,
     };
     words.next().is_none().then_some(response)

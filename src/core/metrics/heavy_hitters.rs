@@ -1,0 +1,65 @@
+//! The most frequent texts of a stream in bounded memory, by Misra and Gries.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Longer texts are not counted, in bytes.
+const MAX_BYTES: usize = 256;
+
+/// A summary of at most `MAX` texts. A text that makes up more than one in `MAX + 1` of all is in it,
+/// and its count is a lower bound.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct HeavyHitters<const MAX: usize>(BTreeMap<String, u64>);
+
+impl<const MAX: usize> Default for HeavyHitters<MAX> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<const MAX: usize> HeavyHitters<MAX> {
+    pub fn note(&mut self, text: &str) {
+        if let Some(count) = self.0.get_mut(text) {
+            *count += 1;
+        } else if text.len() > MAX_BYTES {
+        } else if self.0.len() < MAX {
+            self.0.insert(text.to_owned(), 1);
+        } else {
+            self.shrink_by(1);
+        }
+    }
+
+    /// Adds another summary, of any size. The result holds what both together promise.
+    pub fn merge<const OTHER: usize>(&mut self, other: &HeavyHitters<OTHER>) {
+        for (text, count) in &other.0 {
+            *self.0.entry(text.clone()).or_default() += count;
+        }
+        if self.0.len() > MAX {
+            let mut counts: Vec<_> = self.0.values().copied().collect();
+            counts.sort_unstable_by(|one, other| other.cmp(one));
+            self.shrink_by(counts[MAX]);
+        }
+    }
+
+    fn shrink_by(&mut self, less: u64) {
+        self.0.retain(|_, count| {
+            *count = count.saturating_sub(less);
+            *count > 0
+        });
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The most frequent first.
+    pub fn top(&self, max: usize) -> Vec<(&str, u64)> {
+        let all = self.0.iter();
+        let mut all: Vec<_> = all.map(|(text, count)| (text.as_str(), *count)).collect();
+        all.sort_by(|one, other| (other.1, one.0).cmp(&(one.1, other.0)));
+        all.truncate(max);
+        all
+    }
+}

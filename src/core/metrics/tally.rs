@@ -1,0 +1,216 @@
+//! What one isolate counted since its last report.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::heavy_hitters::HeavyHitters;
+use super::histogram::Histogram;
+use super::pairs;
+use crate::record::{ClosedRecord, Outcome, Record, Stage};
+use crate::util::time::Timestamp;
+
+/// A name of the gate's own, or one that was read.
+pub type Name = Cow<'static, str>;
+
+/// The texts of each kind that an isolate remembers between two reports.
+const MAX_FREQUENT: usize = 64;
+
+/// The labels of a decision.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Decision {
+    pub outcome: Name,
+    /// Empty for what was not refused.
+    pub reason: Name,
+    /// The pattern of the route; empty where none matched.
+    pub route: Name,
+    pub mode: Name,
+    /// The reason with which `MODE=enforce` would have refused it, where the mode only reports.
+    pub would_be: Name,
+}
+
+/// The labels of a live socket's end.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Closing {
+    pub code: u16,
+    pub reason: Name,
+    pub route: Name,
+}
+
+/// The labels of a call to a Durable Object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Called {
+    pub object: ObjectKind,
+    pub result: CallResult,
+}
+
+/// The kinds of Durable Objects, by the names of their bindings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ObjectKind {
+    Ledger,
+    OneTime,
+    Registry,
+    RouteQuota,
+}
+
+impl ObjectKind {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ledger => "ledger",
+            Self::OneTime => "one_time",
+            Self::Registry => "registry",
+            Self::RouteQuota => "route_quota",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallResult {
+    Answered,
+    Failed,
+    TimedOut,
+}
+
+impl CallResult {
+    /// What an answer counts as. `timed_out`: what the error says then.
+    pub fn of<T>(answer: &Result<T, String>, timed_out: &str) -> Self {
+        match answer {
+            Ok(_) => Self::Answered,
+            Err(error) if error == timed_out => Self::TimedOut,
+            Err(_) => Self::Failed,
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Failed => "failed",
+            Self::TimedOut => "timed_out",
+        }
+    }
+}
+
+/// When the newest copy of a key set was fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeySetAge {
+    pub fetched: Timestamp,
+}
+
+/// Counts since the last report.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tally {
+    #[serde(with = "pairs")]
+    pub decisions: BTreeMap<Decision, u64>,
+    #[serde(with = "pairs")]
+    pub closings: BTreeMap<Closing, u64>,
+    #[serde(with = "pairs")]
+    pub calls: BTreeMap<Called, u64>,
+    /// How long attempts stayed in each stage.
+    #[serde(with = "pairs")]
+    pub stages: BTreeMap<Name, Histogram>,
+    /// How long decisions took.
+    pub durations: Histogram,
+    pub refused: Refused<MAX_FREQUENT>,
+    /// By URL.
+    pub key_sets: BTreeMap<String, KeySetAge>,
+}
+
+/// Who was refused most.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Refused<const MAX: usize> {
+    pub addresses: HeavyHitters<MAX>,
+    pub origins: HeavyHitters<MAX>,
+    pub subjects: HeavyHitters<MAX>,
+}
+
+impl<const MAX: usize> Refused<MAX> {
+    fn note(&mut self, record: &Record) {
+        self.addresses.note(&record.address);
+        if let Some(origin) = &record.origin {
+            self.origins.note(origin);
+        }
+        if let Some(subject) = &record.subject {
+            self.subjects.note(subject);
+        }
+    }
+
+    pub fn merge<const OTHER: usize>(&mut self, other: &Refused<OTHER>) {
+        self.addresses.merge(&other.addresses);
+        self.origins.merge(&other.origins);
+        self.subjects.merge(&other.subjects);
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.addresses.is_empty()
+    }
+}
+
+/// Adds the counts of `from` to those of `to`.
+pub fn add<K: Ord + Clone>(to: &mut BTreeMap<K, u64>, from: &BTreeMap<K, u64>) {
+    for (key, count) in from {
+        *to.entry(key.clone()).or_default() += count;
+    }
+}
+
+impl Tally {
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Counts a decision.
+    pub fn note(&mut self, record: &Record) {
+        let decision = Decision {
+            outcome: record.outcome.name().into(),
+            reason: record.reason.unwrap_or_default().into(),
+            route: record.route.clone().unwrap_or_default().into(),
+            mode: record.mode.into(),
+            would_be: record.would_be.unwrap_or_default().into(),
+        };
+        *self.decisions.entry(decision).or_default() += 1;
+        self.durations.note(record.duration_ms);
+        if record.outcome == Outcome::Refused {
+            self.refused.note(record);
+        }
+    }
+
+    /// Counts the end of a live socket.
+    pub fn note_closed(&mut self, closed: &ClosedRecord) {
+        let record = closed.record();
+        let closing = Closing {
+            code: closed.code(),
+            reason: record.reason.unwrap_or_default().into(),
+            route: record.route.clone().unwrap_or_default().into(),
+        };
+        *self.closings.entry(closing).or_default() += 1;
+    }
+
+    pub fn note_stage(&mut self, stage: Stage, milliseconds: u64) {
+        let histogram = self.stages.entry(stage.name().into()).or_default();
+        histogram.note(milliseconds);
+    }
+
+    pub fn note_call(&mut self, object: ObjectKind, result: CallResult) {
+        *self.calls.entry(Called { object, result }).or_default() += 1;
+    }
+
+    /// Adds another tally, for one that could not be reported.
+    pub fn merge(&mut self, other: &Self) {
+        add(&mut self.decisions, &other.decisions);
+        add(&mut self.closings, &other.closings);
+        add(&mut self.calls, &other.calls);
+        for (stage, histogram) in &other.stages {
+            self.stages
+                .entry(stage.clone())
+                .or_default()
+                .merge(histogram);
+        }
+        self.durations.merge(&other.durations);
+        self.refused.merge(&other.refused);
+        self.key_sets.extend(other.key_sets.clone());
+    }
+}

@@ -1,0 +1,70 @@
+//! How many live sockets there are, by route and by subject.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::Socket;
+
+/// The most routes that are told apart, and the most subjects that are shown.
+const MAX_ROUTES: usize = 1000;
+pub const MAX_SUBJECTS: usize = 20;
+
+/// A count of live sockets.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Census {
+    pub sockets: u64,
+    /// By pattern.
+    pub routes: Vec<(String, u64)>,
+    /// Those with most sockets, the first first.
+    pub subjects: Vec<(String, u64)>,
+}
+
+impl Census {
+    pub fn of<'a>(sockets: impl Iterator<Item = &'a Socket>) -> Self {
+        let mut total = 0;
+        let mut routes = BTreeMap::new();
+        let mut subjects = BTreeMap::new();
+        for socket in sockets {
+            total += 1;
+            *routes.entry(socket.route.clone()).or_default() += 1;
+            if let Some(subject) = &socket.sub {
+                *subjects.entry(subject.clone()).or_default() += 1;
+            }
+        }
+        Self::bounded(total, routes, subjects)
+    }
+
+    /// Adds up those of several objects. Sockets of one subject within its issuer are in one object.
+    pub fn sum(parts: impl IntoIterator<Item = Self>) -> Self {
+        let mut total = 0;
+        let mut routes: BTreeMap<String, u64> = BTreeMap::new();
+        let mut subjects: BTreeMap<String, u64> = BTreeMap::new();
+        for part in parts {
+            total += part.sockets;
+            for (route, count) in part.routes {
+                *routes.entry(route).or_default() += count;
+            }
+            for (subject, count) in part.subjects {
+                *subjects.entry(subject).or_default() += count;
+            }
+        }
+        Self::bounded(total, routes, subjects)
+    }
+
+    fn bounded(
+        sockets: u64,
+        routes: BTreeMap<String, u64>,
+        subjects: BTreeMap<String, u64>,
+    ) -> Self {
+        let mut subjects: Vec<_> = subjects.into_iter().collect();
+        subjects.sort_by(|one, other| (other.1, &one.0).cmp(&(one.1, &other.0)));
+        subjects.truncate(MAX_SUBJECTS);
+        Self {
+            sockets,
+            routes: routes.into_iter().take(MAX_ROUTES).collect(),
+            subjects,
+        }
+    }
+}
