@@ -16,7 +16,12 @@ export default [
     },
   },
   {
-    files: ['playground/**/*.js', 'client/**/*.js', 'src/worker/dashboard/**/*.js'],
+    files: [
+      'playground/**/*.js',
+      'client/**/*.js',
+      'src/worker/dashboard/**/*.js',
+      'tests/browsers/page.js',
+    ],
     languageOptions: { globals: globals.browser },
   },
   {

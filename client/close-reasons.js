@@ -1,5 +1,6 @@
 // What the end of a connection, or of an attempt at one, means.
 
+import { Event } from './globals.js';
 import { REASONS } from './reasons.js';
 
 /**

@@ -1,5 +1,7 @@
 // What a socket is made of: its URL and options, checked at once.
 
+import { DOMException, normalised } from './globals.js';
+
 /**
  * The options with their defaults.
  * @typedef {Required<Omit<Given, 'protocols' | 'getToken' | 'retryCodes'>> & {
@@ -13,27 +15,60 @@
 /** RFC 9110 §5.6.2: what a subprotocol may consist of. */
 const SUBPROTOCOL = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const VISIBLE = /^[\x21-\x7e]+$/;
+/** What tells the gate that heartbeats and close codes are understood. */
+export const KNOWN = 'portcullis';
+/** What it answers with where it refuses: an open socket that is none, but for its close code. */
+export const REFUSED = 'portcullis.refused';
+const OWN = ['bearer', KNOWN, REFUSED];
 const HANDOVERS = ['subprotocol', 'ticket'];
+
+/** The parts of an absolute URL: scheme, authority, path and query. */
+const PARTS = /^(wss?):\/\/([^/?#]+)([^?#]*)(\?[^#]*)?$/;
+
+/** RFC 6455 §5.5: what is left of a close frame for the reason, in bytes. */
+const MAX_REASON = 123;
 
 /** @param {string} why */
 const noUrl = (why) => new DOMException(why, 'SyntaxError');
 
 /**
+ * The parts of a socket's URL.
+ * @typedef {object} SocketUrl
+ * @property {string} href
+ * @property {string} socketOrigin such as `wss://gate.example`
+ * @property {string} httpOrigin the same with http or https
+ * @property {string} hostname
+ * @property {string} pathname
+ * @property {string} search
+ */
+
+/**
  * The URL as `WebSocket` reads it.
  * @param {string | URL} given
+ * @returns {SocketUrl}
  */
 export function readUrl(given) {
   const base = globalThis.document?.baseURI ?? globalThis.location?.href;
-  let url;
+  let href;
   try {
-    url = new URL(given, base);
+    href = normalised(String(given), base).replace(/^http/i, 'ws');
   } catch {
     throw noUrl('the URL can’t be parsed');
   }
-  url.protocol = url.protocol.replace(/^http/, 'ws');
-  if (!['ws:', 'wss:'].includes(url.protocol)) throw noUrl('the URL is no WebSocket’s');
-  if (url.href.includes('#')) throw noUrl('the URL has a fragment');
-  return url;
+  if (!/^wss?:/.test(href)) throw noUrl('the URL is no WebSocket’s');
+  if (href.includes('#')) throw noUrl('the URL has a fragment');
+  const [, scheme, authority, path, search = ''] = PARTS.exec(href) ?? [];
+  if (!authority) throw noUrl('the URL can’t be parsed');
+  const socketOrigin = `${scheme}://${authority}`;
+  const pathname = path || '/';
+  return {
+    href: `${socketOrigin}${pathname}${search}`,
+    socketOrigin,
+    httpOrigin: socketOrigin.replace('ws', 'http'),
+    hostname: authority.replace(/^.*@/, '').replace(/:\d*$/, ''),
+    pathname,
+    search,
+  };
 }
 
 /**
@@ -48,6 +83,7 @@ export function readOptions(given) {
     getToken,
     handover = 'subprotocol',
     refresh = true,
+    reconnect = true,
     firstDelay = 1_000,
     mostDelay = 60_000,
     connectTimeout = 20_000,
@@ -60,9 +96,9 @@ export function readOptions(given) {
    * @param {number} at
    */
   const isSound = (one, at) =>
-    SUBPROTOCOL.test(one) && one !== 'bearer' && protocols.indexOf(one) === at;
+    SUBPROTOCOL.test(one) && !OWN.includes(one) && protocols.indexOf(one) === at;
   if (!protocols.every(isSound)) {
-    throw new DOMException('a subprotocol is malformed, repeated, or bearer', 'SyntaxError');
+    throw new DOMException('a subprotocol is malformed, repeated, or the gate’s', 'SyntaxError');
   }
   if (getToken !== undefined && typeof getToken !== 'function') {
     throw new TypeError('getToken is no function');
@@ -79,6 +115,7 @@ export function readOptions(given) {
     getToken,
     handover,
     refresh,
+    reconnect,
     firstDelay,
     mostDelay,
     connectTimeout,
@@ -96,5 +133,21 @@ export function readOptions(given) {
 export function fits(token, { handover, protocols }) {
   if (typeof token !== 'string') return false;
   if (handover === 'ticket') return VISIBLE.test(token);
-  return SUBPROTOCOL.test(token) && token !== 'bearer' && !protocols.includes(token);
+  return SUBPROTOCOL.test(token) && !OWN.includes(token) && !protocols.includes(token);
+}
+
+/**
+ * Throws where a WebSocket would not close like that.
+ * @param {number} [code]
+ * @param {string} [reason]
+ */
+export function checkClose(code, reason = '') {
+  if (code !== undefined && code !== 1000 && !(code >= 3000 && code <= 4999)) {
+    throw new DOMException('the code is neither 1000 nor 3000 to 4999', 'InvalidAccessError');
+  }
+  // Lone surrogates are sent as another character of three bytes.
+  const sent = String(reason).replace(/\p{Surrogate}/gu, '\ufffd');
+  if (encodeURIComponent(sent).replace(/%../g, '.').length > MAX_REASON) {
+    throw new DOMException('the reason is longer than 123 bytes', 'SyntaxError');
+  }
 }

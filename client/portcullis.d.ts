@@ -24,6 +24,10 @@ export interface PortcullisOptions {
    * ticket is asked for with the page's cookies.
    */
   handover?: 'subprotocol' | 'ticket';
+  /**
+   * Whether to connect again after an end; `true`. `false` is for libraries that do so themselves.
+   */
+  reconnect?: boolean;
   /** Whether to renew the token of an open connection ahead of its expiry; `true`. */
   refresh?: boolean;
   /** Milliseconds that the first wait is at most; 1000. */
@@ -72,7 +76,7 @@ export interface ClosedEvent extends Event {
 }
 
 export interface PortcullisEvents {
-  /** Each time a connection opens. */
+  /** Each time a connection opens. Not for one that the gate refuses. */
   open: Event;
   message: MessageEvent;
   error: FailedEvent;
@@ -97,6 +101,14 @@ export class PortcullisSocket extends EventTarget {
   /** `url` as `WebSocket` takes it; http and https count as ws and wss. */
   constructor(url: string | URL, options?: PortcullisOptions | string | readonly string[]);
 
+  /**
+   * A class for libraries that make WebSockets and connect again by themselves: it has these options,
+   * and `reconnect: false`.
+   */
+  static with(
+    options?: PortcullisOptions,
+  ): new (url: string | URL, protocols?: string | string[]) => PortcullisSocket;
+
   readonly url: string;
   /** `CONNECTING` while waiting for the next attempt, too. */
   readonly readyState: 0 | 1 | 2 | 3;
@@ -116,7 +128,9 @@ export class PortcullisSocket extends EventTarget {
   send(data: string | ArrayBufferLike | Blob | ArrayBufferView): void;
   /** Ends the connection and all attempts at another. */
   close(code?: number, reason?: string): void;
-  /** Another connection now, in place of the present one or of the wait for one. */
+  /**
+   * Another connection now, in place of the present one or of the wait for one, or after it gave up.
+   */
   reconnect(): void;
 
   addEventListener<K extends keyof PortcullisEvents>(

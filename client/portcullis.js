@@ -1,5 +1,5 @@
 // A WebSocket through Portcullis that connects again, hands over tokens, renews them ahead of their
-// expiry and says why it was refused. Runs as it is in browsers and in Node 22 or newer.
+// expiry and says why it was refused. Runs as it is in browsers, Node, Deno, Bun and React Native.
 
 import {
   ABNORMAL,
@@ -13,7 +13,9 @@ import {
   Refused,
   RefusedEvent,
 } from './close-reasons.js';
-import { readOptions, readUrl } from './options.js';
+import { DOMException, Event, EventTarget, messageEvent, now, throwIfAborted } from './globals.js';
+import { Heart } from './heartbeat.js';
+import { checkClose, KNOWN, readOptions, readUrl, REFUSED } from './options.js';
 import { MAX_REFUSED_TOKENS, Renewal } from './renewal.js';
 import { after } from './timer.js';
 import { askFor, Unusable, withTicket } from './tokens.js';
@@ -22,8 +24,6 @@ import { askFor, Unusable, withTicket } from './tokens.js';
 
 /** A connection that ended sooner, in milliseconds, counts as a failed attempt. */
 const MIN_SUCCESS = 5_000;
-/** RFC 6455 §5.5: what is left of a close frame for the reason, in bytes. */
-const MAX_REASON = 123;
 
 const [CONNECTING, OPEN, CLOSING, CLOSED] = [0, 1, 2, 3];
 const STATES = { CONNECTING, OPEN, CLOSING, CLOSED };
@@ -33,6 +33,7 @@ const ERRORS = {
   late: () => new DOMException('no connection in time', 'TimeoutError'),
   offline: () => new DOMException('the network is gone', 'NetworkError'),
   failed: () => new DOMException('the connection failed', 'NetworkError'),
+  silent: () => new DOMException('the gate is not heard any more', 'NetworkError'),
 };
 /** Without a network this machine still reaches itself. */
 const LOOPBACK = /^(localhost|127\.[\d.]+|\[::1\])$/;
@@ -42,12 +43,20 @@ const LOOPBACK = /^(localhost|127\.[\d.]+|\[::1\])$/;
  */
 const isHopeless = (error) => error instanceof Unusable || error?.name === 'SecurityError';
 
+/** Where an option holds what was before. */
+const PAST = Symbol('past');
+/**
+ * Attempts in a row that came to nothing, how many of the last ones a token was refused to, and
+ * whether that holds for the last token there was.
+ */
+const noPast = () => ({ failures: 0, refusedTokens: 0, needsNewToken: false });
+
 export class PortcullisSocket extends EventTarget {
   #url;
   #options;
   #state = CONNECTING;
-  /** @type {BinaryType} */
-  #binaryType = 'blob';
+  /** @type {BinaryType | undefined} */
+  #binaryType;
   /**
    * By type, what `on…` were set to.
    * @type {Record<string, Function | null>}
@@ -62,20 +71,20 @@ export class PortcullisSocket extends EventTarget {
   #attempt = new AbortController();
   /** @type {Renewal | undefined} */
   #renewal;
+  /** @type {Heart | undefined} */
+  #heart;
   /** @type {number | undefined} */
   #openedAt;
-  /** Attempts in a row that came to nothing, and how many of the last ones a token was refused to. */
-  #failures = 0;
-  #refusedTokens = 0;
-  /** Whether that holds for the last token there was. */
-  #needsNewToken = false;
+  /** @type {ReturnType<typeof noPast>} */
+  #past;
   /**
    * While waiting for the next attempt: `due` and `earliest` by the clock, and how to end it.
    * @type {{ due: number, earliest: number, cancel: () => void } | undefined}
    */
   #pause;
-  /** Ends what lives as long as this object. */
+  /** Ends what lives as long as this object is not closed. */
   #life = new AbortController();
+  #hasGivenUp = false;
 
   static {
     for (const [name, value] of Object.entries(STATES)) {
@@ -105,7 +114,32 @@ export class PortcullisSocket extends EventTarget {
     super();
     this.#url = readUrl(url);
     this.#options = readOptions(options);
-    const { signal } = this.#life;
+    this.#past = Object(options)[PAST] ?? noPast();
+    this.#begin();
+  }
+
+  /**
+   * A class for libraries that make WebSockets and connect again by themselves: it takes a URL and
+   * subprotocols, and has these options.
+   * @param {import('./portcullis.js').PortcullisOptions} options
+   */
+  static with(options) {
+    // What getToken is told of the connections before outlives each of them.
+    const past = noPast();
+    return class extends PortcullisSocket {
+      /**
+       * @param {string | URL} url
+       * @param {string | string[]} [protocols]
+       */
+      constructor(url, protocols) {
+        const own = { reconnect: false, ...options, [PAST]: past };
+        super(url, protocols?.length ? { ...own, protocols } : own);
+      }
+    };
+  }
+
+  #begin() {
+    const { signal } = (this.#life = new AbortController());
     /**
      * @param {EventTarget | undefined} target
      * @param {string} type
@@ -129,7 +163,7 @@ export class PortcullisSocket extends EventTarget {
   /** Of the subprotocols given, the one that the server chose. */
   get protocol() {
     const chosen = this.#socket?.protocol ?? '';
-    return chosen === 'bearer' ? '' : chosen;
+    return chosen === 'bearer' || chosen === KNOWN ? '' : chosen;
   }
   get extensions() {
     return this.#socket?.extensions ?? '';
@@ -138,7 +172,7 @@ export class PortcullisSocket extends EventTarget {
     return this.#socket?.bufferedAmount ?? 0;
   }
   get binaryType() {
-    return this.#binaryType;
+    return this.#binaryType ?? 'blob';
   }
   set binaryType(type) {
     if (!['blob', 'arraybuffer'].includes(type)) return;
@@ -163,12 +197,7 @@ export class PortcullisSocket extends EventTarget {
    * @param {string} [reason]
    */
   close(code, reason) {
-    if (code !== undefined && code !== 1000 && !(code >= 3000 && code <= 4999)) {
-      throw new DOMException('the code is neither 1000 nor 3000 to 4999', 'InvalidAccessError');
-    }
-    if (new TextEncoder().encode(reason).length > MAX_REASON) {
-      throw new DOMException('the reason is longer than 123 bytes', 'SyntaxError');
-    }
+    checkClose(code, reason);
     if (this.#state >= CLOSING) return;
     const wasOpen = this.#state === OPEN;
     this.#state = CLOSING;
@@ -177,12 +206,22 @@ export class PortcullisSocket extends EventTarget {
       this.#socket?.close(code, reason);
     } else {
       this.#letGo();
-      queueMicrotask(() => this.#end({ code: ABNORMAL }));
+      Promise.resolve().then(() => this.#end({ code: ABNORMAL }));
     }
   }
 
-  /** Another connection now, in place of the present one or of the wait for one. */
+  /**
+   * Another connection now, in place of the present one or of the wait for one, or after it gave up.
+   */
   reconnect() {
+    if (this.#hasGivenUp) {
+      this.#hasGivenUp = false;
+      this.#state = CONNECTING;
+      const { needsNewToken } = this.#past;
+      Object.assign(this.#past, noPast(), { needsNewToken });
+      this.#begin();
+      return;
+    }
     if (this.#state >= CLOSING) return;
     if (this.#pause) this.#goBy(this.#pause.earliest);
     else this.#end({ code: NO_STATUS }, 0);
@@ -211,32 +250,38 @@ export class PortcullisSocket extends EventTarget {
     try {
       // Who made this object has it by then.
       await null;
-      signal.throwIfAborted();
+      throwIfAborted(signal);
       /** @type {import('./portcullis.js').TokenOccasion} */
-      const reason = this.#needsNewToken ? 'refused' : 'connect';
-      const occasion = { reason, failures: this.#failures, signal };
+      const reason = this.#past.needsNewToken ? 'refused' : 'connect';
+      const occasion = { reason, failures: this.#past.failures, signal };
       const { token, life } = await askFor(this.#options, occasion);
-      this.#needsNewToken = false;
-      const url = isTicket ? await withTicket(this.#url, token, signal) : this.#url;
-      signal.throwIfAborted();
+      this.#past.needsNewToken = false;
+      const url = isTicket ? await withTicket(this.#url, token, signal) : this.#url.href;
+      throwIfAborted(signal);
       const bearer = token !== undefined && !isTicket ? ['bearer', token] : [];
-      const socket = new WebSocket(url, [...bearer, ...protocols]);
+      const socket = new WebSocket(url, [...bearer, ...protocols, KNOWN, REFUSED]);
       this.#socket = socket;
-      socket.binaryType = this.#binaryType;
+      if (this.#binaryType) socket.binaryType = this.#binaryType;
+      const heart = new Heart(socket, () => end({ code: ABNORMAL, error: ERRORS.silent() }));
+      this.#heart = heart;
       /**
        * @param {string} type
        * @param {(event: any) => void} listener
        */
-      const on = (type, listener) => socket.addEventListener(type, listener, { signal });
+      const on = (type, listener) =>
+        // Not every platform has listeners that end by a signal.
+        socket.addEventListener(type, (event) => signal.aborted || listener(event), { signal });
       on('open', () => {
+        // The gate refuses: its close follows.
+        if (socket.protocol === REFUSED) return;
         noDeadline();
         this.#state = OPEN;
-        this.#openedAt = performance.now();
+        this.#openedAt = now();
         this.#renewal = new Renewal(this.#url, this.#options, token, life);
         this.dispatchEvent(new Event('open'));
       });
       on('message', ({ data, origin }) => {
-        this.dispatchEvent(new MessageEvent('message', { data, origin }));
+        if (!heart.takes(data)) this.dispatchEvent(messageEvent(data, origin));
       });
       on('close', end);
       // A close follows, but for some failed handshakes in Node.
@@ -249,8 +294,9 @@ export class PortcullisSocket extends EventTarget {
   #letGo() {
     this.#attempt.abort();
     this.#renewal?.stop();
+    this.#heart?.stop();
     this.#pause?.cancel();
-    this.#pause = this.#renewal = undefined;
+    this.#pause = this.#renewal = this.#heart = undefined;
     if (this.#socket && this.#socket.readyState < CLOSING) this.#socket.close();
     this.#socket = undefined;
   }
@@ -266,7 +312,7 @@ export class PortcullisSocket extends EventTarget {
     // One that lasted is no failure; one that was opened only to be closed is.
     const least = Math.max(MIN_SUCCESS, this.#bound());
     const openedAt = this.#openedAt ?? Infinity;
-    if (performance.now() - openedAt > least) this.#failures = this.#refusedTokens = 0;
+    if (now() - openedAt > least) Object.assign(this.#past, noPast());
     this.#openedAt = undefined;
 
     const isClosing = this.#state === CLOSING;
@@ -274,10 +320,10 @@ export class PortcullisSocket extends EventTarget {
     let retryIn = null;
     if (action === 'give up') {
       this.#state = CLOSED;
+      this.#hasGivenUp = !isClosing;
       this.#life.abort();
     } else {
       this.#state = CONNECTING;
-      this.#needsNewToken ||= action === 'authenticate';
       retryIn = this.#wait(code, wait, delay);
     }
     const isFailure = code === ABNORMAL && !isClosing;
@@ -295,12 +341,18 @@ export class PortcullisSocket extends EventTarget {
    * @param {unknown} error
    */
   #next(code, reason, error) {
-    const { getToken, retryCodes } = this.#options;
+    const { getToken, retryCodes, reconnect } = this.#options;
+    const past = this.#past;
     if (isHopeless(error)) return 'give up';
     const action = retryCodes.has(code) ? 'retry' : actionAfter(code, reason);
-    this.#refusedTokens = action === 'authenticate' ? this.#refusedTokens + 1 : 0;
-    if (action !== 'authenticate') return action;
-    return getToken && this.#refusedTokens < MAX_REFUSED_TOKENS ? action : 'give up';
+    const isRefused = action === 'authenticate';
+    past.refusedTokens = isRefused ? past.refusedTokens + 1 : 0;
+    past.needsNewToken ||= isRefused;
+    if (!reconnect) past.failures += 1;
+    if (!reconnect || (isRefused && !(getToken && past.refusedTokens < MAX_REFUSED_TOKENS))) {
+      return 'give up';
+    }
+    return action;
   }
 
   /**
@@ -317,9 +369,9 @@ export class PortcullisSocket extends EventTarget {
     const jitter = random() * (isUntold ? mostDelay / 2 : this.#bound());
     // The network’s return calls `hurry`.
     const delay = given ?? (this.#isOffline() ? Math.max(least, mostDelay) : least + jitter);
-    const now = performance.now();
-    this.#failures += 1;
-    this.#pause = { due: now + delay, earliest: now + least, cancel() {} };
+    const time = now();
+    this.#past.failures += 1;
+    this.#pause = { due: time + delay, earliest: time + least, cancel() {} };
     this.#goBy(this.#pause.due);
     return delay;
   }
@@ -333,14 +385,14 @@ export class PortcullisSocket extends EventTarget {
     if (!pause) return;
     pause.cancel();
     pause.due = Math.min(pause.due, time);
-    pause.cancel = after(pause.due - performance.now(), () => {
+    pause.cancel = after(pause.due - now(), () => {
       this.#pause = undefined;
       this.#connect();
     });
   }
 
   /** What full jitter stays below: it doubles with each failure. */
-  #bound(failures = this.#failures) {
+  #bound(failures = this.#past.failures) {
     const { firstDelay, mostDelay } = this.#options;
     return Math.min(mostDelay, firstDelay * 2 ** failures);
   }
@@ -355,8 +407,8 @@ export class PortcullisSocket extends EventTarget {
    */
   #hurry = ({ type }) => {
     if (!this.#pause || (type === 'visibilitychange' && document.hidden)) return;
-    const now = performance.now();
-    this.#goBy(Math.max(now, this.#pause.earliest) + this.#options.random() * this.#bound(0));
+    const time = now();
+    this.#goBy(Math.max(time, this.#pause.earliest) + this.#options.random() * this.#bound(0));
   };
 
   /**

@@ -26,6 +26,7 @@ export type Reason =
   | 'message_too_big'
   | 'backlog'
   | 'idle'
+  | 'unresponsive'
   | 'lifetime'
   | 'replaced'
   | 'upstream_gone';

@@ -27,6 +27,7 @@ export const REASONS = {
   message_too_big: 1009,
   backlog: 1013,
   idle: 4408,
+  unresponsive: 4408,
   lifetime: 4408,
   replaced: 4408,
   upstream_gone: 1014,

@@ -1,6 +1,7 @@
 // Keeping the token of an open connection ahead of its expiry.
 
 import { actionAfter, Refused, UNAUTHORIZED } from './close-reasons.js';
+import { now } from './globals.js';
 import { after, within } from './timer.js';
 import { askFor, post } from './tokens.js';
 
@@ -24,7 +25,7 @@ export class Renewal {
 
   /**
    * `life` in seconds; without it nothing is renewed.
-   * @param {URL} url
+   * @param {import('./options.js').SocketUrl} url
    * @param {import('./options.js').Options} options
    * @param {string | undefined} token
    * @param {number | undefined} life
@@ -47,7 +48,7 @@ export class Renewal {
    */
   #begin(token, life) {
     this.#token = token;
-    this.#over = performance.now() + (life ?? NaN) * 1000;
+    this.#over = now() + (life ?? NaN) * 1000;
     // At a moment of its own for each client.
     this.#plan(0.7 + 0.2 * this.#options.random());
   }
@@ -59,7 +60,7 @@ export class Renewal {
    */
   #plan(share, told = 0) {
     const { refresh, getToken, firstDelay } = this.#options;
-    const left = this.#over - performance.now();
+    const left = this.#over - now();
     if (!refresh || !getToken || this.#life.signal.aborted || !(left > 0)) return;
     this.#cancel = after(Math.max(share * left, firstDelay, told), () => this.#renew());
   }

@@ -1,5 +1,7 @@
 // Timers that hold for any time.
 
+import { DOMException, throwIfAborted } from './globals.js';
+
 /** Platforms fire longer ones at once. */
 const LONGEST = 2 ** 31 - 1;
 
@@ -30,7 +32,7 @@ const late = () => new DOMException('no answer in time', 'TimeoutError');
  * @param {(signal: AbortSignal) => Promise<T>} work
  */
 export async function within(delay, signal, work) {
-  signal.throwIfAborted();
+  throwIfAborted(signal);
   const limited = new AbortController();
   const stop = () => limited.abort(signal.reason);
   const cancel = after(delay, () => limited.abort(late()));

@@ -5,6 +5,7 @@ import { fits } from './options.js';
 
 /**
  * @typedef {import('./options.js').Options} Options
+ * @typedef {import('./options.js').SocketUrl} SocketUrl
  * @typedef {Parameters<NonNullable<Options['getToken']>>[0]} Occasion
  */
 
@@ -68,16 +69,15 @@ export async function askFor(options, occasion) {
 /**
  * Asks one of the gate's endpoints about the path of a socket. Throws a `Refused`.
  * @param {'ticket' | 'refresh'} endpoint
- * @param {URL} socketUrl
+ * @param {SocketUrl} socketUrl
  * @param {string | undefined} token
  * @param {AbortSignal} signal
  * @param {string} [previous] the token that opened the socket
  * @returns {Promise<any>} the JSON of the answer
  */
 export async function post(endpoint, socketUrl, token, signal, previous) {
-  const url = new URL(`/_portcullis/${endpoint}`, socketUrl);
-  url.protocol = url.protocol.replace('ws', 'http');
-  url.searchParams.set('path', socketUrl.pathname);
+  const { httpOrigin, pathname } = socketUrl;
+  const url = `${httpOrigin}/_portcullis/${endpoint}?path=${encodeURIComponent(pathname)}`;
   const response = await fetch(url, {
     method: 'POST',
     headers: {
@@ -96,14 +96,13 @@ export async function post(endpoint, socketUrl, token, signal, previous) {
 
 /**
  * The URL of a socket with a ticket for it.
- * @param {URL} socketUrl
+ * @param {SocketUrl} socketUrl
  * @param {string | undefined} token
  * @param {AbortSignal} signal
  */
 export async function withTicket(socketUrl, token, signal) {
   const { ticket } = await post('ticket', socketUrl, token, signal);
   if (typeof ticket !== 'string') throw new Error('the gate answered without a ticket');
-  const url = new URL(socketUrl);
-  url.search = `${url.search || '?'}${url.search && '&'}ticket=${encodeURIComponent(ticket)}`;
-  return url;
+  const { href, search } = socketUrl;
+  return `${href}${search ? '&' : '?'}ticket=${encodeURIComponent(ticket)}`;
 }

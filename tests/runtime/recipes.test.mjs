@@ -39,6 +39,7 @@ const NODE_RECIPES = [
   'socket-io',
   'socket-io-polling',
   'ws',
+  'y-websocket',
 ];
 // Their servers are run by upstream/foreign_servers.test.mjs.
 const FOREIGN_RECIPES = ['aiohttp', 'gorilla', 'python-websockets'];
@@ -313,6 +314,38 @@ describe('the recipe for MQTT', () => {
     const closed = next(alice, 'close');
     alice.publish('users/bob/mood', 'bad', { qos: 1 });
     await closed;
+  });
+});
+
+describe('the recipe for y-websocket', () => {
+  const gate = useNodeRecipe('y-websocket');
+  testDoor(gate, '/notes');
+  test('keeps what is written in a room, and tells it to all others there', async () => {
+    const { edit } = await client('y-websocket');
+    const enter = (name, room) => {
+      const url = gate.socketUrl('/').replace(/\/$/, '');
+      const editor = edit(url, room, () => gate.token(name));
+      closing(editor, ({ provider, doc }) => {
+        provider.destroy();
+        doc.destroy();
+      });
+      return editor.doc.getText('notes');
+    };
+    const wrote = (text, wanted) =>
+      new Promise((resolve) => {
+        const check = () => text.toString() === wanted && resolve();
+        text.observe(check);
+        check();
+      });
+    const alice = enter('alice', 'notes');
+    alice.insert(0, 'hello');
+    const bob = enter('bob', 'notes');
+    await wrote(bob, 'hello');
+    bob.insert(5, ' there');
+    await wrote(alice, 'hello there');
+    const other = enter('carol', 'others');
+    other.insert(0, 'apart');
+    await wrote(enter('dave', 'others'), 'apart');
   });
 });
 

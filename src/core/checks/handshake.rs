@@ -12,12 +12,21 @@ use crate::response::reason::{AllowedMethods, Reason, Rejection};
 /// The nonce of a `Sec-WebSocket-Nonce`.
 pub type Nonce = [u8; 16];
 
+/// A client that offers this subprotocol and the next one understands heartbeats, and refusals by
+/// close codes whatever `REJECT_WITH` is. No server sees the two.
+pub const GATE_PROTOCOL: &str = "portcullis";
+/// The subprotocol with which the gate answers such a client if it refuses it: its script is told of
+/// an open socket before it reads the close code.
+pub const REFUSED_PROTOCOL: &str = "portcullis.refused";
+
 /// A well-formed handshake.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Handshake {
     pub key: Nonce,
-    /// The subprotocols offered, in the client's order.
+    /// The subprotocols offered, in the client's order, without those of the gate.
     pub protocols: Vec<String>,
+    /// Whether [`GATE_PROTOCOL`] and [`REFUSED_PROTOCOL`] were offered.
+    pub knows_the_gate: bool,
     /// The names of the extensions offered.
     pub extensions: Vec<String>,
 }
@@ -28,6 +37,7 @@ impl fmt::Debug for Handshake {
         f.debug_struct("Handshake")
             .field("key", &format_args!("REDACTED"))
             .field("protocols", &format_args!("REDACTED"))
+            .field("knows_the_gate", &self.knows_the_gate)
             .field("extensions", &self.extensions)
             .finish()
     }
@@ -56,12 +66,19 @@ impl Handshake {
         if !header("connection").is_some_and(|value| allows_upgrade(&value)) {
             return Err(malformed("Connection does not name upgrade"));
         }
-        let protocols = match header("sec-websocket-protocol") {
+        let mut protocols = match header("sec-websocket-protocol") {
             Some(value) => parse_protocols(&value).ok_or_else(|| {
                 malformed("Sec-WebSocket-Protocol is empty, repeated or malformed")
             })?,
             None => Vec::new(),
         };
+        let own = [GATE_PROTOCOL, REFUSED_PROTOCOL];
+        let is_own = |offered: &String| own.contains(&offered.as_str());
+        let knows_the_gate =
+            protocols.iter().filter(|offered| is_own(offered)).count() == own.len();
+        if knows_the_gate {
+            protocols.retain(|offered| !is_own(offered));
+        }
         let extensions = match header("sec-websocket-extensions") {
             Some(value) => syntax::extension_names(&value)
                 .ok_or_else(|| malformed("Sec-WebSocket-Extensions is malformed"))?
@@ -84,6 +101,7 @@ impl Handshake {
         Ok(Self {
             key,
             protocols,
+            knows_the_gate,
             extensions,
         })
     }

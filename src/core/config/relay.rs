@@ -2,8 +2,9 @@
 
 use super::reader::{Group, Reader};
 use super::settings::{
-    AUTH, CLOSE_ON_EXPIRY, IDLE_TIMEOUT, MAX_BACKLOG_BYTES, MAX_LIFETIME, MAX_MESSAGE_BYTES,
-    MAX_SOCKETS_IP, MAX_SOCKETS_USER, MESSAGE_RATE, RELAY, Setting, TOKEN_SOURCES,
+    AUTH, CLOSE_ON_EXPIRY, HEARTBEAT, IDLE_TIMEOUT, MAX_BACKLOG_BYTES, MAX_LIFETIME,
+    MAX_MESSAGE_BYTES, MAX_SOCKETS_IP, MAX_SOCKETS_USER, MESSAGE_RATE, RELAY, Setting,
+    TOKEN_SOURCES,
 };
 use super::values;
 use crate::limits::quota::Quota;
@@ -30,6 +31,7 @@ pub(super) fn read(
         message_bytes: reader.or_default(&MAX_MESSAGE_BYTES, values::or_off(message_bytes)),
         message_rate: reader.or_default(&MESSAGE_RATE, values::or_off(message_rate)),
         idle: reader.or_default(&IDLE_TIMEOUT, time()),
+        heartbeat: reader.or_default(&HEARTBEAT, time()),
         lifetime: reader.or_default(&MAX_LIFETIME, time()),
         closes_on_expiry: reader.or_default(&CLOSE_ON_EXPIRY, values::boolean),
         backlog_bytes: reader
@@ -74,6 +76,7 @@ fn needs_inspection(
     reads_messages: bool,
 ) -> Option<(&'static Setting, &'static str)> {
     const NO_LIMIT: &str = "sockets that pass through natively can't be limited";
+    const NO_HEARTBEAT: &str = "the gate can send nothing to sockets that pass through natively";
     const NO_END: &str = "the gate does not see when a socket that passes through natively ends";
     const NO_MESSAGE: &str =
         "the first message of a socket that passes through natively can't be read";
@@ -81,6 +84,7 @@ fn needs_inspection(
         (&MAX_MESSAGE_BYTES, limits.message_bytes.is_some(), NO_LIMIT),
         (&MESSAGE_RATE, limits.message_rate.is_some(), NO_LIMIT),
         (&IDLE_TIMEOUT, limits.idle.is_some(), NO_LIMIT),
+        (&HEARTBEAT, limits.heartbeat.is_some(), NO_HEARTBEAT),
         (&MAX_LIFETIME, limits.lifetime.is_some(), NO_LIMIT),
         (&CLOSE_ON_EXPIRY, limits.closes_on_expiry, NO_LIMIT),
         (&MAX_BACKLOG_BYTES, limits.backlog_bytes.is_some(), NO_LIMIT),

@@ -275,6 +275,8 @@ settings! {
         "Messages from the client.";
     IDLE_TIMEOUT: Var Route Other, OrOff(&Duration), Value("off"),
         "How long a socket may stay silent in both directions.";
+    HEARTBEAT: Var Route Other, OrOff(&Duration), Value("off"),
+        "How often a client that understands heartbeats gets one. A client that does not answer until the next has vanished, and its socket is closed.";
     MAX_LIFETIME: Var Route Other, OrOff(&Duration), Value("off"),
         "How long a socket may stay open.";
     CLOSE_ON_EXPIRY: Var Route Other, Boolean, Value("false"),

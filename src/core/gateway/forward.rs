@@ -64,7 +64,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
                     upstream,
                     protocol,
                     limits: policy
-                        .limits(&authenticated, self.platform.now())
+                        .limits(&authenticated, &offer, self.platform.now())
                         .map(|limits| limits.reported(self.only_reports)),
                     channels,
                     opened,
@@ -116,12 +116,17 @@ impl<'a, P: Platform> Attempt<'a, P> {
 
 impl Policy {
     /// The limits of a socket that is opened now; `None` if it passes natively.
-    fn limits(&self, authenticated: &Authenticated, now: Timestamp) -> Option<SocketLimits> {
+    fn limits(
+        &self,
+        authenticated: &Authenticated,
+        offer: &Offer,
+        now: Timestamp,
+    ) -> Option<SocketLimits> {
         let RelayMode::Inspect(limits) = &self.relay else {
             return None;
         };
         let identity = authenticated.identity.as_ref();
         let accepted_until = identity.map(|identity| self.one_time.accepted_until(identity));
-        Some(limits.for_socket(accepted_until, now))
+        Some(limits.for_socket(accepted_until, offer.knows_the_gate, now))
     }
 }

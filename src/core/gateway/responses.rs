@@ -2,7 +2,7 @@
 
 use super::dispatch::Place;
 use super::gate::Gate;
-use crate::checks::handshake::Handshake;
+use crate::checks::handshake::{Handshake, REFUSED_PROTOCOL};
 use crate::policy::{RejectWith, Route};
 use crate::request::Request;
 use crate::response::answer::{Closing, closing};
@@ -38,8 +38,8 @@ impl Gate {
         }
     }
 
-    /// The close code for a refusal, if `REJECT_WITH` asks for one. Only a well-formed handshake can
-    /// be answered with a socket; everything else is refused by HTTP.
+    /// The close code for a refusal, if `REJECT_WITH` or the client asks for one. Only a
+    /// well-formed handshake can     /// be answered with a socket; everything else is refused by HTTP.
     pub fn closing(
         &self,
         request: &Request<'_>,
@@ -51,11 +51,22 @@ impl Gate {
             (Ok(site), None) => site.elsewhere.reject_with,
             (Err(_), _) => self.reject_with,
         };
-        if reject_with == RejectWith::Http || !request.asks_for_websocket() {
+        let may_know_the_gate = || {
+            let offered = request.headers.get("sec-websocket-protocol");
+            offered.is_some_and(|offered| offered.contains(REFUSED_PROTOCOL))
+        };
+        if !request.asks_for_websocket() || reject_with == RejectWith::Http && !may_know_the_gate()
+        {
             return None;
         }
         let handshake = Handshake::read(request).ok()?;
-        let sources = self.sources(place);
-        closing(reason, unchosen_protocol(&handshake.protocols, &sources))
+        let protocol = match (handshake.knows_the_gate, reject_with) {
+            (true, _) => Some(REFUSED_PROTOCOL.to_owned()),
+            (false, RejectWith::Close) => {
+                unchosen_protocol(&handshake.protocols, &self.sources(place))
+            }
+            (false, RejectWith::Http) => return None,
+        };
+        closing(reason, protocol)
     }
 }

@@ -12,6 +12,8 @@ pub enum CloseReason {
     MessageTooBig,
     Backlog,
     Idle,
+    /// Its client answers no heartbeats.
+    Unresponsive,
     Lifetime,
     /// A newer socket took its slot.
     Replaced,
@@ -25,7 +27,7 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::TokenExpired,
         Self::Revoked,
         Self::Disconnected,
@@ -33,6 +35,7 @@ impl CloseReason {
         Self::MessageTooBig,
         Self::Backlog,
         Self::Idle,
+        Self::Unresponsive,
         Self::Lifetime,
         Self::Replaced,
         Self::LimiterUnavailable,
@@ -55,6 +58,7 @@ impl CloseReason {
             Self::MessageTooBig => "message_too_big",
             Self::Backlog => "backlog",
             Self::Idle => "idle",
+            Self::Unresponsive => "unresponsive",
             Self::Lifetime => "lifetime",
             Self::Replaced => "replaced",
             Self::LimiterUnavailable => "limiter_unavailable",
@@ -73,7 +77,7 @@ impl CloseReason {
             Self::MessageRate => Some(1008),
             Self::MessageTooBig => Some(1009),
             Self::Backlog | Self::LimiterUnavailable => Some(1013),
-            Self::Idle | Self::Lifetime | Self::Replaced => Some(4408),
+            Self::Idle | Self::Unresponsive | Self::Lifetime | Self::Replaced => Some(4408),
             Self::UpstreamGone => Some(1014),
             // As a browser sends it when its page is left.
             Self::ClientGone => Some(1001),

@@ -32,8 +32,12 @@ impl RelayMode {
     }
 }
 
+/// What begins the text of a heartbeat. The gate sends `portcullis.heartbeat <milliseconds until the
+/// next>`, and the client answers with this alone.
+const HEARTBEAT: &str = "portcullis.heartbeat";
+
 /// The limits of all inspected sockets of a route: `MAX_MESSAGE_BYTES`, `MESSAGE_RATE`,
-/// `IDLE_TIMEOUT`, `MAX_LIFETIME`, `CLOSE_ON_EXPIRY` and `MAX_BACKLOG_BYTES`.
+/// `IDLE_TIMEOUT`, `HEARTBEAT`, `MAX_LIFETIME`, `CLOSE_ON_EXPIRY` and `MAX_BACKLOG_BYTES`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RelayLimits {
     /// The size of a message in either direction.
@@ -42,6 +46,9 @@ pub struct RelayLimits {
     pub message_rate: Option<Quota>,
     /// How long neither side may send a message.
     pub idle: Option<Duration>,
+    /// How often a client that understands heartbeats gets one. It is gone if it has sent nothing
+    /// until the next.
+    pub heartbeat: Option<Duration>,
     pub lifetime: Option<Duration>,
     pub closes_on_expiry: bool,
     /// How much may be passed to a side after its last own message. The gate can't see how much of
@@ -51,10 +58,18 @@ pub struct RelayLimits {
 
 impl RelayLimits {
     /// The limits of a socket that opens at `now` with a token that is accepted until
-    /// `accepted_until`.
-    pub fn for_socket(&self, accepted_until: Option<Timestamp>, now: Timestamp) -> SocketLimits {
+    /// `accepted_until`. `has_heart`: whether its client understands heartbeats.
+    pub fn for_socket(
+        &self,
+        accepted_until: Option<Timestamp>,
+        has_heart: bool,
+        now: Timestamp,
+    ) -> SocketLimits {
         SocketLimits {
-            limits: self.clone(),
+            limits: Self {
+                heartbeat: self.heartbeat.filter(|_| has_heart),
+                ..self.clone()
+            },
             lifetime_ends: self.lifetime.map(|lifetime| now + lifetime),
             expires: accepted_until.filter(|_| self.closes_on_expiry),
             only_reports: false,
@@ -101,6 +116,10 @@ impl SocketLimits {
                 .message_rate
                 .map(|rate| [u64::from(rate.count()), millis(rate.window())]),
             "idle": self.limits.idle.map(millis),
+            "heartbeat": self
+                .limits
+                .heartbeat
+                .map(|every| json!({ "every": millis(every), "text": HEARTBEAT })),
             "lifetimeEnds": self.lifetime_ends.map(|at| at.0),
             "expires": self.expires.map(|at| at.0),
             "backlogBytes": self.limits.backlog_bytes,

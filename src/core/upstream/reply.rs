@@ -1,6 +1,6 @@
 //! The subprotocols and extensions offered to the upstream, and the check of its answer.
 
-use crate::checks::handshake::Handshake;
+use crate::checks::handshake::{GATE_PROTOCOL, Handshake};
 use crate::request::syntax;
 use crate::response::reason::{Reason, Rejection};
 use crate::token::Authenticated;
@@ -12,8 +12,11 @@ pub struct Offer {
     pub extensions: Vec<String>,
     /// Whether the client offered other subprotocols.
     pub is_changed: bool,
-    /// `bearer` as it was offered: a browser fails a socket whose answer names no subprotocol.
-    bearer: Option<String>,
+    /// Whether the client understands heartbeats.
+    pub knows_the_gate: bool,
+    /// What to answer with if the upstream chooses none, since a browser fails a socket whose answer
+    /// names none of its offer: `bearer` as it was offered, or the gate's own.
+    unchosen: Option<String>,
 }
 
 impl Offer {
@@ -21,6 +24,7 @@ impl Offer {
         let Handshake {
             protocols,
             extensions,
+            knows_the_gate,
             ..
         } = handshake;
         let credential = authenticated.credential.as_ref();
@@ -31,8 +35,11 @@ impl Offer {
         let bearer = credential.and_then(|credential| credential.bearer(&protocols));
         Self {
             extensions,
-            is_changed: left.is_some(),
-            bearer: bearer.map(str::to_owned),
+            is_changed: left.is_some() || knows_the_gate,
+            knows_the_gate,
+            unchosen: bearer
+                .or_else(|| knows_the_gate.then_some(GATE_PROTOCOL))
+                .map(str::to_owned),
             protocols: left.unwrap_or(protocols),
         }
     }
@@ -88,7 +95,7 @@ impl Reply {
         match &self.protocol {
             Some(chosen) if offer.protocols.contains(chosen) => Ok(Some(chosen.clone())),
             Some(_) => refused("the upstream chose a subprotocol that was not offered".into()),
-            None => Ok(offer.bearer.clone()),
+            None => Ok(offer.unchosen.clone()),
         }
     }
 }

@@ -14,6 +14,8 @@ const MAX_WAIT = 2 ** 31 - 1;
  * @property {number | null} messageBytes
  * @property {[count: number, milliseconds: number] | null} messageRate
  * @property {number | null} idle in milliseconds
+ * @property {{ every: number, text: string } | null} heartbeat in milliseconds, for clients that
+ *   understand heartbeats
  * @property {number | null} lifetimeEnds in milliseconds since the epoch
  * @property {number | null} expires in milliseconds since the epoch
  * @property {number | null} backlogBytes
@@ -95,6 +97,8 @@ class Side {
   bytes = 0;
   /** How many bytes were passed to it after its last own message. */
   backlog = 0;
+  /** Whether it sent anything since the last heartbeat. */
+  isHeard = true;
   /** Nothing more will come from it. */
   hasEnded = false;
   #isClosed = false;
@@ -148,6 +152,7 @@ class Relay {
   #expires;
   #lifetimeEnds;
   #idle;
+  #nextHeartbeat;
   /** @type {number | null} */
   #timer = null;
   /** @type {number | null} */
@@ -189,7 +194,8 @@ class Relay {
     this.#expires = limits.expires ?? Infinity;
     this.#lifetimeEnds = limits.lifetimeEnds ?? Infinity;
     this.#idle = limits.idle ?? Infinity;
-    this.#listen(this.#near, this.#far, this.#rate);
+    this.#nextHeartbeat = limits.heartbeat ? this.#opened : Infinity;
+    this.#listen(this.#near, this.#far, this.#rate, limits.heartbeat?.text);
     this.#listen(this.#far, this.#near, null);
     if (!near) server.accept({ allowHalfOpen: true });
     upstream.accept({ allowHalfOpen: true });
@@ -200,8 +206,9 @@ class Relay {
    * @param {Side} from
    * @param {Side} to
    * @param {Rate | null} rate
+   * @param {string} [heartbeat] the text of an answer to a heartbeat
    */
-  #listen(from, to, rate) {
+  #listen(from, to, rate, heartbeat) {
     const { socket } = from;
     const { messageOverhead } = this.#limits;
     socket.addEventListener('message', ({ data }) => {
@@ -213,6 +220,12 @@ class Relay {
       const now = Date.now();
       if (rate && !rate.admits(now)) {
         if (this.#exceed('message_rate')) return;
+      }
+      from.isHeard = true;
+      if (data === heartbeat) {
+        from.backlog = 0;
+        from.held.clear();
+        return;
       }
       const backlog = to.backlog + size + messageOverhead;
       if (backlog > this.#maxBacklog && to.backlog > 0) {
@@ -387,13 +400,34 @@ class Relay {
     } else if (now >= idleEnds) {
       if (this.#exceed('idle')) return;
       this.#idle = Infinity;
+    } else if (now >= this.#nextHeartbeat && !this.#near.isHeard) {
+      if (this.#exceed('unresponsive')) return;
+      this.#nextHeartbeat = Infinity;
     } else {
-      const wait = Math.min(this.#expires, this.#lifetimeEnds, idleEnds) - now;
+      if (now >= this.#nextHeartbeat) this.#beat(now);
+      const ends = Math.min(this.#expires, this.#lifetimeEnds, idleEnds, this.#nextHeartbeat);
+      const wait = ends - now;
       if (wait === Infinity) return;
       this.#timer = setTimeout(() => this.#watch(), Math.min(wait, MAX_WAIT));
       return;
     }
     this.#watch();
+  }
+
+  /**
+   * Sends a heartbeat, unless the socket is closing.
+   * @param {number} now in milliseconds
+   */
+  #beat(now) {
+    const { heartbeat } = this.#limits;
+    if (!heartbeat || this.#firstClose) {
+      this.#nextHeartbeat = Infinity;
+      return;
+    }
+    const { every, text } = heartbeat;
+    this.#near.isHeard = false;
+    this.#near.socket.send(`${text} ${every}`);
+    this.#nextHeartbeat = now + every;
   }
 
   /**

@@ -17,6 +17,7 @@ fn with(protocols: &[&str], extensions: &[&str]) -> Result<Handshake, Rejection>
     Ok(Handshake {
         key: NONCE,
         protocols: strings(protocols),
+        knows_the_gate: false,
         extensions: strings(extensions),
     })
 }

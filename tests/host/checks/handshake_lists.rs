@@ -13,6 +13,7 @@ fn with(protocols: &[&str], extensions: &[&str]) -> Result<Handshake, Rejection>
     Ok(Handshake {
         key: NONCE,
         protocols: strings(protocols),
+        knows_the_gate: false,
         extensions: strings(extensions),
     })
 }
@@ -71,6 +72,38 @@ fn connection_names_upgrade_or_is_the_edges_keep_alive() {
         read(&Ask::upgrade().without("connection")),
         malformed(CONNECTION)
     );
+}
+
+#[test]
+fn the_subprotocols_of_the_gate_are_taken_out_together() {
+    let read = |offered: &str| {
+        let ask = Ask::upgrade().with("sec-websocket-protocol", offered);
+        let handshake = Handshake::read(&ask.request()).expect("it is sound");
+        (handshake.protocols, handshake.knows_the_gate)
+    };
+    assert_rows([
+        ("none", read("chat"), (strings(&["chat"]), false)),
+        (
+            "both",
+            read("portcullis, chat,portcullis.refused, v2"),
+            (strings(&["chat", "v2"]), true),
+        ),
+        (
+            "nothing else",
+            read("portcullis.refused, portcullis"),
+            (Vec::new(), true),
+        ),
+        (
+            "one of them",
+            read("portcullis, chat"),
+            (strings(&["portcullis", "chat"]), false),
+        ),
+        (
+            "in another case",
+            read("Portcullis, portcullis.refused"),
+            (strings(&["Portcullis", "portcullis.refused"]), false),
+        ),
+    ]);
 }
 
 #[test]

@@ -177,6 +177,7 @@ const OTHER_VALUES: &[(&str, &str)] = &[
     ("MAX_MESSAGE_BYTES", "1000"),
     ("MESSAGE_RATE", "5/1s"),
     ("IDLE_TIMEOUT", "1m"),
+    ("HEARTBEAT", "20s"),
     ("MAX_LIFETIME", "1h"),
     ("CLOSE_ON_EXPIRY", "true"),
     ("MAX_BACKLOG_BYTES", "1000"),

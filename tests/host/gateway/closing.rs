@@ -114,6 +114,38 @@ fn code(settings: &Settings, ask: &Ask) -> Option<u16> {
 }
 
 #[test]
+fn a_client_that_knows_the_gate_is_closed_whatever_the_setting() {
+    let closing = |setting: &str, offered: &str| {
+        let gate = Gate::new(&minimal_with(&[("REJECT_WITH", setting)]));
+        let ask = Ask::upgrade().with("sec-websocket-protocol", offered);
+        let request = ask.request();
+        let place = gate.place(&request);
+        let closing = gate.closing(&request, &place, &Reason::TokenInvalid)?;
+        let mut headers = closing.headers.into_iter();
+        let protocol = headers.find(|(name, _)| *name == "Sec-WebSocket-Protocol");
+        protocol.map(|(_, protocol)| protocol)
+    };
+    let both = "bearer, t, chat, portcullis, portcullis.refused";
+    let told = |protocol: &str| Some(protocol.to_owned());
+    assert_rows([
+        ("http", closing("http", both), told("portcullis.refused")),
+        ("close", closing("close", both), told("portcullis.refused")),
+        ("http, not known", closing("http", "bearer, t, chat"), None),
+        (
+            "close, not known",
+            closing("close", "bearer, t, chat"),
+            told("chat"),
+        ),
+        (
+            "http, half known",
+            closing("http", "chat, portcullis.refused"),
+            None,
+        ),
+        ("http, cut short", closing("http", "portcullis"), None),
+    ]);
+}
+
+#[test]
 fn only_a_well_formed_handshake_is_closed() {
     let settings = minimal_with(&[CLOSE]);
     let upgrade = Ask::upgrade;

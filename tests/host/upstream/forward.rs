@@ -29,6 +29,7 @@ fn handshake(protocols: &[&str]) -> Handshake {
     Handshake {
         key: NONCE,
         protocols: strings(protocols),
+        knows_the_gate: false,
         extensions: strings(&["permessage-deflate"]),
     }
 }

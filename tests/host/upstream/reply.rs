@@ -22,9 +22,35 @@ fn offer(protocols: &[&str], with_bearer: bool) -> Offer {
     let handshake = Handshake {
         key: NONCE,
         protocols: all,
+        knows_the_gate: false,
         extensions: strings(&["permessage-deflate"]),
     };
     Offer::new(handshake, &authenticated)
+}
+
+#[test]
+fn a_client_that_knows_the_gate_is_always_answered_with_a_subprotocol() {
+    let answer = |protocols: &[&str], chosen: Option<&str>| {
+        let handshake = Handshake {
+            key: NONCE,
+            protocols: strings(protocols),
+            knows_the_gate: true,
+            extensions: Vec::new(),
+        };
+        let reply = Reply {
+            status: 101,
+            has_socket: true,
+            protocol: chosen.map(str::to_owned),
+            extensions: None,
+        };
+        reply.judge(&Offer::new(handshake, &Authenticated::default()))
+    };
+    let told = |protocol: &str| Ok(Some(protocol.to_owned()));
+    assert_rows([
+        ("none offered", answer(&[], None), told("portcullis")),
+        ("none chosen", answer(&["chat"], None), told("portcullis")),
+        ("one chosen", answer(&["chat"], Some("chat")), told("chat")),
+    ]);
 }
 
 #[test]

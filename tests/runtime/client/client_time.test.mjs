@@ -1,7 +1,7 @@
 // The browser module's waits and renewals, by clocks that the tests set where none can be waited for.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { readOptions } from '../../../client/options.js';
+import { readOptions, readUrl } from '../../../client/options.js';
 import { Renewal } from '../../../client/renewal.js';
 import { after, within } from '../../../client/timer.js';
 import { live } from '../../support/admin.mjs';
@@ -81,9 +81,8 @@ describe('the wait before another attempt', () => {
     [1, 60_000],
   ]) {
     test(`is ${retryIn / 1000} s at a limit whose end is not told`, async () => {
-      const admitted = open(gate, { target: '/slow' });
-      await next(admitted, 'open');
-      admitted.close();
+      // The first of all is admitted.
+      await next(open(gate, { target: '/slow' }), random === 0 ? 'open' : 'refused');
       const limited = open(gate, {
         target: '/slow',
         firstDelay: 1_000,
@@ -116,8 +115,7 @@ describe('a renewal', () => {
       random: () => (occasions.length < asks ? -3.5 : 0),
       ...more,
     });
-    const url = new URL('/', gate.url);
-    url.protocol = 'ws:';
+    const url = readUrl(gate.url);
     const renewal = new Renewal(url, options, token, 3_600);
     t.after(() => renewal.stop());
     return occasions;
@@ -180,7 +178,7 @@ describe('a renewal', () => {
       },
       random: () => 0,
     });
-    const renewal = new Renewal(new URL('ws://gate.example/'), options, 'token', 60 * days);
+    const renewal = new Renewal(readUrl('ws://gate.example/'), options, 'token', 60 * days);
     t.mock.timers.tick(MOST);
     assert.equal(asked, 0);
     t.mock.timers.tick(42 * days * 1_000 - MOST);
