@@ -35,7 +35,7 @@ pub fn random<const N: usize>() -> [u8; N] {
     if rehearsal::is_under_way() {
         return [0; N];
     }
-    POOL.with_borrow_mut(|pool| pool.take())
+    POOL.with_borrow_mut(Pool::take)
 }
 
 impl Pool {

@@ -189,10 +189,10 @@ impl Upstreams for WorkerPlatform {
             }
         };
         let mut set = host::header_lines(&forward.set);
-        let mut remove: Vec<_> = forward.remove.iter().map(|name| name.to_string()).collect();
+        let mut remove: Vec<_> = forward.remove.iter().map(ToString::to_string).collect();
         for (name, value) in &forward.changes {
             match value {
-                Some(value) => set.push_str(&format!("\n{name}: {value}")),
+                Some(value) => set.extend(["\n", name, ": ", value]),
                 None => remove.push((*name).into()),
             }
         }
