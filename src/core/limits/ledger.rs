@@ -9,7 +9,7 @@
 //!
 //! What is stored counts at least as much as what was admitted. Where no key has to be remembered, a
 //! row covers attempts to come, which are then admitted without one
-//! (`docs/decisions/0005-stored-ahead.md`).
+//! (`docs/decisions/0006-stored-ahead.md`).
 
 mod bans;
 mod journal;
