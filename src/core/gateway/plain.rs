@@ -12,7 +12,7 @@ use crate::one_time::ticket;
 use crate::record::{Outcome, Stage};
 use crate::request::Request;
 use crate::response::reason::Rejection;
-use crate::token::{Authenticated, Authentication};
+use crate::token::{Authenticated, Authentication, Credential};
 use crate::upstream::{Facts, Forward};
 
 /// A plain request that is guarded, from step 7 on.
@@ -64,9 +64,10 @@ impl<'a, P: Platform> Attempt<'a, P> {
         let is_verified = identified.is_ok();
         let request = self.request;
         let (authenticated, user) = self.heed_or(identified, || {
-            let found = policy.authentication.as_ref();
-            let credential = found.and_then(|own| own.find(request, &[]).ok().flatten());
-            // No server may see what was shown.
+            let sources = policy.authentication.iter().flat_map(|own| &own.sources);
+            let sources: Vec<_> = sources.cloned().collect();
+            // No server may see what was shown, not even what can't be read as a token.
+            let credential = Credential::unaccepted(&sources, request, &[]);
             let nobody = Authenticated {
                 credential,
                 ..Authenticated::default()

@@ -385,6 +385,34 @@ fn a_server_learns_only_what_was_verified_and_sees_no_credential() {
 }
 
 #[test]
+fn a_guarded_requests_rejected_credentials_reach_no_server() {
+    let gate = reporting(&[
+        ("PLAIN_HTTP", "guard"),
+        ("TOKEN_SOURCES", "header,query:access_token"),
+    ]);
+    let ask = Ask::plain(
+        "GET",
+        "https://gate.example/chat?access_token=another-token",
+    )
+    .with("authorization", "Bearer a.b.c");
+    let answer = gate.knock(&ask);
+    assert_eq!(
+        answer.record.would_be,
+        Some("ambiguous_token"),
+        "{answer:?}"
+    );
+    let sent = gate.forwarded.take();
+    let [sent] = sent.as_slice() else {
+        panic!("{sent:?}")
+    };
+    assert!(
+        sent.remove.contains(&"authorization".to_owned()),
+        "{sent:?}"
+    );
+    assert!(!sent.url.contains("access_token"), "{sent:?}");
+}
+
+#[test]
 fn what_is_reported_counts_apart_and_against_nobody() {
     let routes = r#"[{"path":"/trial","mode":"report"},{"path":"/live"}]"#;
     let gate = Scripted::with(&[
