@@ -3,7 +3,7 @@ import { PortcullisSocket } from '/portcullis.js';
 
 const { gate, good, expired } = await (await fetch('/given')).json();
 const DEADLINE = 20_000;
-const seen = { agent: navigator.userAgent };
+const seen = { agent: navigator.userAgent, times: {} };
 
 const event = (target, type) =>
   new Promise((resolve, reject) => {
@@ -96,6 +96,8 @@ const scenarios = {
 };
 
 for (const [name, work] of Object.entries(scenarios)) {
+  const began = performance.now();
   seen[name] = await work().catch((error) => String(error));
+  seen.times[name] = Math.round(performance.now() - began);
 }
 await fetch('/seen', { method: 'POST', body: JSON.stringify(seen) });
