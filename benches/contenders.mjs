@@ -1,9 +1,9 @@
 // The Workers that are compared, each started in a process of its own.
 import { buildSync } from 'esbuild';
-import { cliBin } from '../tools/cli.mjs';
 import { describe } from '../tools/gate.mjs';
-import { inRoot, run, step } from '../tools/run.mjs';
+import { inRoot, step } from '../tools/run.mjs';
 import { forWasm } from '../tools/rust.mjs';
+import { RELEASE, workerBuild } from '../tools/worker-build.mjs';
 import { SECRET } from '../tests/support/tokens.mjs';
 import { ORIGIN } from './browser.mjs';
 import { checkBuilt, startGate, startWorker } from './workers.mjs';
@@ -33,19 +33,14 @@ const startJavaScript = (name, vars, objects) =>
 
 /** Compiles the gate as one would write it with workers-rs. */
 export const buildNaive = (environment) =>
-  step('naive workers-rs gate', () => {
-    const env = {
-      ...forWasm(environment),
-      WASM_BINDGEN_BIN: cliBin('wasm-bindgen'),
-      WASM_OPT_BIN: inRoot('node_modules/.bin/wasm-opt'),
-      ESBUILD_BIN: inRoot('node_modules/.bin/esbuild'),
-      CARGO_TARGET_DIR: inRoot('target'),
-      CARGO_TERM_COLOR: 'never',
-    };
-    const args = ['--release', '--out-dir', '../../../build/bench/naive', '--', '--locked'];
-    const cwd = inRoot('benches', 'contenders', 'naive');
-    return run('naive workers-rs gate', cliBin('worker-build'), args, { cwd, env });
-  });
+  step('naive workers-rs gate', () =>
+    workerBuild('naive workers-rs gate', {
+      cwd: inRoot('benches', 'contenders', 'naive'),
+      env: forWasm(environment),
+      out: '../../../build/bench/naive',
+      profile: RELEASE,
+    }),
+  );
 
 /** Starts each contender in front of a server, by its name. */
 export function starters(UPSTREAM) {

@@ -4,7 +4,7 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { readCommandLine, typed } from './commands.mjs';
-import { cliBin, cliMadeFrom } from './cli.mjs';
+import { cliMadeFrom } from './cli.mjs';
 import {
   alone,
   ask,
@@ -22,14 +22,14 @@ import {
 import { forWasm } from './rust.mjs';
 import { setup } from './setup.mjs';
 import { customSection, targetFeatures, withoutSections } from './wasm.mjs';
+import { ESBUILD, isQuickAsked, QUICK, RELEASE, workerBuild } from './worker-build.mjs';
 
 const HELP = `${typed('build')}    builds the Worker into build/, if anything it is made from changed
 
 With QUICK_BUILD=1 in the environment it is built in seconds, unoptimised.`;
 
 const record = inRoot('build/size.json');
-// For whoever changes the Worker and runs its tests: seconds, but a WASM of twice the size.
-const asked = { isQuick: process.env.QUICK_BUILD === '1' };
+const asked = { isQuick: isQuickAsked };
 const compiled = inRoot('target/wasm32-unknown-unknown/release/portcullis_worker.wasm');
 const shipped = inRoot('build/index_bg.wasm');
 // A fifth of the file, and no use to whoever runs it. `tools/names.mjs` reads it.
@@ -48,9 +48,8 @@ const features = [
 function inputs(env, isQuick) {
   const files = [
     ...filesIn(inRoot('src')),
-    ...['Cargo.toml', 'Cargo.lock', 'package-lock.json', 'tools/build.mjs', 'tools/rust.mjs'].map(
-      (path) => inRoot(path),
-    ),
+    ...['Cargo.toml', 'Cargo.lock', 'package-lock.json'].map((path) => inRoot(path)),
+    ...['build.mjs', 'rust.mjs', 'worker-build.mjs'].map((path) => inRoot('tools', path)),
   ];
   const compiler = ask(env.RUSTC ?? 'rustc', ['--version', '--verbose'], env);
   return sha256(
@@ -80,23 +79,16 @@ export async function build({ isQuick } = asked) {
 
 async function make(env, from, isQuick) {
   rmSync(record, { force: true });
-  const tools = {
-    WASM_BINDGEN_BIN: cliBin('wasm-bindgen'),
-    WASM_OPT_BIN: inRoot('node_modules/.bin/wasm-opt'),
-    ESBUILD_BIN: inRoot('node_modules/.bin/esbuild'),
-    CARGO_TARGET_DIR: inRoot('target'),
-    CARGO_TERM_COLOR: 'never',
-  };
+  const profile = isQuick ? QUICK : RELEASE;
+  const cwd = inRoot('src/worker');
   // Verbose, for the compiler's own command line shows whether LTO was asked of it.
-  const profile = isQuick ? ['--profile', 'quick', '--no-opt'] : ['--release'];
-  const args = [...profile, '--out-dir', '../../build', '--', '--locked', '--verbose'];
-  const options = { cwd: inRoot('src/worker'), env: { ...env, ...tools } };
-  const work = () => run('build', cliBin('worker-build'), args, options);
+  const given = { cwd, env, out: '../../build', profile, cargo: ['--verbose'] };
+  const work = () => workerBuild('build', given);
   const output = await work();
   if (!isQuick && !withLto(output) && !withLto(await work())) {
     throw new Failure('It cannot be seen whether the Worker was compiled with LTO.');
   }
-  await run('build', tools.ESBUILD_BIN, [
+  await run('build', ESBUILD, [
     inRoot('src/worker/js/main.js'),
     `--outfile=${inRoot('build/main.js')}`,
     ...['--bundle', '--format=esm', '--log-level=warning'],

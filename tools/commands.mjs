@@ -46,6 +46,10 @@ export const COMMANDS = {
     file: './browsers.mjs',
     meaning: 'runs the tests of the browser module in Chromium, Firefox and WebKit',
   },
+  example: {
+    file: './example.mjs',
+    meaning: 'builds the example of a Rust Worker, and tests it on workerd',
+  },
   bench: { file: './bench.mjs', meaning: 'measures what an upgrade costs' },
   build: { file: './build.mjs', meaning: 'builds the Worker into build/' },
   lint: { file: './lint.mjs', meaning: 'checks formatting, lints and types' },

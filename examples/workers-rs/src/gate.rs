@@ -19,6 +19,7 @@ use portcullis::token::{
 };
 use portcullis::util::time::{Clock, Timestamp};
 use serde_json::Value;
+use worker::js_sys::{JSON, Reflect};
 use worker::{Date, Env};
 
 /// What a socket that passed needs.
@@ -102,7 +103,7 @@ fn site(env: &Env) -> Result<Rc<Site>, Rejection> {
 fn settings(env: &Env) -> Settings {
     let mut settings = Settings::default();
     for name in descriptions().iter().map(|one| one.setting.name()) {
-        if let Ok(value) = env.object_var::<Value>(name) {
+        if let Some(value) = variable(env, name) {
             settings.vars.insert(name.into(), value.into());
         }
     }
@@ -110,6 +111,13 @@ fn settings(env: &Env) -> Settings {
     settings.vars.insert("UPSTREAM_SERVICE".into(), own);
     settings.bindings.insert(GUARDED_HANDLER.into());
     settings
+}
+
+/// A text, or a table or list of wrangler.toml, which `Env::var` can't read.
+fn variable(env: &Env, name: &str) -> Option<Value> {
+    let value = Reflect::get(env.as_ref(), &name.into()).ok()?;
+    let json = JSON::stringify(&value).ok()?.as_string()?;
+    serde_json::from_str(&json).ok()
 }
 
 struct WorkerHeaders<'a>(&'a worker::Headers);
