@@ -1,0 +1,81 @@
+//! How ledgers are asked: the calls that the settings of a place make of an attempt.
+
+use super::platform::LedgerCall;
+use crate::limits::ledger::{EntryId, LedgerRequest, Operation, Slot};
+use crate::limits::scope::{LimitScope, ledger_of_address, ledger_of_user};
+use crate::policy::{Counting, FailurePolicy, OnFull, ScopeLimits};
+use crate::request::address::AddressKey;
+use crate::response::reason::{Reason, Rejection};
+use crate::token::Authenticated;
+use crate::util::time::Timestamp;
+
+impl OnFull {
+    /// How an attempt asks for a slot. `counts`: it is counted even if it is refused for want of one.
+    pub(super) fn operation(self, id: Option<EntryId>, slot: Slot, counts: bool) -> Operation {
+        match self {
+            Self::Refuse => Operation::Open {
+                id,
+                slot,
+                counts_if_full: counts,
+            },
+            Self::CloseOldest => Operation::Claim { id, slot },
+        }
+    }
+}
+
+impl Counting {
+    pub(super) fn call_address(
+        &self,
+        address: AddressKey,
+        operation: Operation,
+        now: Timestamp,
+    ) -> LedgerCall {
+        let ledger = self.object_name(ledger_of_address(address));
+        self.call(LimitScope::Address, &self.address, ledger, operation, now)
+    }
+
+    /// Asks to lift the ban that an address's failures brought.
+    pub(super) fn lift(&self, address: AddressKey, now: Timestamp) -> LedgerCall {
+        self.call_address(address, Operation::Lift, now)
+    }
+
+    /// The ledger that counts an authenticated client as a user; `None` where users are not
+    /// counted or there is no token. A user that can't be told from others is not let through
+    /// uncounted.
+    pub(super) fn user_ledger(
+        &self,
+        authenticated: &Authenticated,
+    ) -> Result<Option<String>, Rejection> {
+        let identity = authenticated.identity.as_ref();
+        let Some(identity) = identity.filter(|_| self.user.needs_a_ledger()) else {
+            return Ok(None);
+        };
+        let ledger = ledger_of_user(identity).map(|ledger| self.object_name(ledger));
+        ledger.map(Some).ok_or_else(|| {
+            Reason::TokenUnusable.because("the token names no subject, by which users are counted")
+        })
+    }
+
+    pub(super) fn call(
+        &self,
+        scope: LimitScope,
+        counted: &ScopeLimits,
+        ledger: String,
+        operation: Operation,
+        now: Timestamp,
+    ) -> LedgerCall {
+        let ScopeLimits { limits, group, .. } = counted;
+        LedgerCall {
+            scope,
+            ledger,
+            request: LedgerRequest {
+                group: group.clone(),
+                limits: *limits,
+                operation,
+                now,
+            },
+            timeout: self.timeout,
+            ends_when_lost: self.on_failure == FailurePolicy::Reject && !self.is_trial,
+        }
+    }
+}
