@@ -89,6 +89,8 @@ async function openElsewhere(url, protocols) {
  * subprotocol. `path`: of the socket. `ticket`: in the URL in place of a token. `elsewhere`: from the
  * other origin. `events`: functions for what happens on an open socket. Resolves to `{ opened, socket,
  * code, decision }`. A socket that the gate opened only to close it is not `opened`, but `shown`.
+ * @param {any} gate
+ * @param {{ token?: string, path?: string, ticket?: string, elsewhere?: boolean, events?: object }} how
  */
 export async function attempt(gate, { token, path = '/', ticket, elsewhere = false, events = {} }) {
   const id = crypto.randomUUID();

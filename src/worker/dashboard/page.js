@@ -1,4 +1,3 @@
-
 'use strict';
 (() => {
   const $ = (id) => document.getElementById(id);
@@ -8,7 +7,7 @@
   // These are the gate's or the server's fault, and not the client's.
   const FAILED = /^(misconfigured|limiter_unavailable|provider_unavailable|upstream_\w+|not_done)$/;
   const PASSED = /^(admitted|proxied|issued|refreshed|preflight)$/;
-  // What the dashboard itself does, and what is no decision.
+  // The dashboard's own requests, and outcomes that are not decisions.
   const IGNORED = /^(administered|closed|kept|banned)$/;
   let token;
   let timer;
@@ -20,7 +19,11 @@
   const number = (count) => count.toLocaleString();
   const plural = (count, word) => `${number(count)} ${word}${count === 1 ? '' : 's'}`;
   const span = (seconds) => {
-    for (const [unit, word] of [[86400, 'day'], [3600, 'hour'], [60, 'minute']]) {
+    for (const [unit, word] of [
+      [86400, 'day'],
+      [3600, 'hour'],
+      [60, 'minute'],
+    ]) {
       if (seconds >= unit * 0.98) return plural(Math.round(seconds / unit), word);
     }
     return plural(Math.max(0, Math.round(seconds)), 'second');
@@ -45,7 +48,9 @@
     });
     const answer = await response.json().catch(() => ({}));
     if (response.ok) return answer;
-    const failure = new Error(answer.detail ?? answer.title ?? `The gate answered ${response.status}.`);
+    const failure = new Error(
+      answer.detail ?? answer.title ?? `The gate answered ${response.status}.`,
+    );
     failure.status = response.status;
     throw failure;
   }
@@ -55,7 +60,8 @@
     const key = JSON.stringify(data);
     if (container.shown === key) return;
     container.shown = key;
-    const focused = container.contains(document.activeElement) && document.activeElement.dataset.key;
+    const focused =
+      container.contains(document.activeElement) && document.activeElement.dataset.key;
     container.replaceChildren(...build());
     if (focused) container.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
   }
@@ -81,11 +87,16 @@
   }
 
   const rows = (id, all, build, none) =>
-    show($(id), all, () => (all.length > 0 ? all.map(build) : [make('li', none, { class: 'none' })]));
+    show($(id), all, () =>
+      all.length > 0 ? all.map(build) : [make('li', none, { class: 'none' })],
+    );
 
   const notice = (text, undo) => {
     const parts = [make('span', text)];
-    if (undo) parts.push(button('Undo', `Undo: ${text}`, () => act(undo.method, undo.path, undefined, 'Undone.')));
+    if (undo)
+      parts.push(
+        button('Undo', `Undo: ${text}`, () => act(undo.method, undo.path, undefined, 'Undone.')),
+      );
     const close = button('Close', 'Close this message', () => $('notice').replaceChildren());
     $('notice').replaceChildren(...parts, close);
   };
@@ -113,15 +124,30 @@
       const lasts = $('lasts');
       const words = lasts.selectedOptions[0].textContent;
       const path = `bans/${encodeURIComponent(who)}?for=${lasts.value}`;
-      return act('PUT', path, undefined, (answer) => `Banned ${who} for ${words}. ${ended(answer)}`);
+      return act(
+        'PUT',
+        path,
+        undefined,
+        (answer) => `Banned ${who} for ${words}. ${ended(answer)}`,
+      );
     });
   const disconnect = (kind, who) =>
     button('Disconnect', `Disconnect ${who}`, () =>
-      act('DELETE', `sockets?${kind}=${encodeURIComponent(who)}`, undefined, (answer) => `${who}: ${ended(answer)}`),
+      act(
+        'DELETE',
+        `sockets?${kind}=${encodeURIComponent(who)}`,
+        undefined,
+        (answer) => `${who}: ${ended(answer)}`,
+      ),
     );
   const revoke = (sub) =>
     button('Revoke', `Revoke the tokens of ${sub}`, () =>
-      act('PUT', 'revocations', { sub }, (answer) => `Revoked the tokens of ${sub}. ${ended(answer)}`),
+      act(
+        'PUT',
+        'revocations',
+        { sub },
+        (answer) => `Revoked the tokens of ${sub}. ${ended(answer)}`,
+      ),
     );
   const lookUp = (who) =>
     button('Look up', `Look up ${who}`, () => {
@@ -147,9 +173,13 @@
 
   function chart(minutes, now) {
     const sums = [...totals(minutes)].sort(([, one], [, other]) => other - one);
-    const order = sums.map(([name]) => name).sort((one, other) => colourOf(one).localeCompare(colourOf(other)));
+    const order = sums
+      .map(([name]) => name)
+      .sort((one, other) => colourOf(one).localeCompare(colourOf(other)));
     const last = Math.floor(now / 60);
-    const heights = minutes.map(({ counts }) => order.reduce((sum, name) => sum + (counts[name] ?? 0), 0));
+    const heights = minutes.map(({ counts }) =>
+      order.reduce((sum, name) => sum + (counts[name] ?? 0), 0),
+    );
     const most = Math.max(1, ...heights);
     $('most').textContent = `${number(most)} a minute`;
     const SVG = 'http://www.w3.org/2000/svg';
@@ -157,7 +187,10 @@
       const group = document.createElementNS(SVG, 'g');
       const title = document.createElementNS(SVG, 'title');
       const known = order.filter((name) => counts[name]);
-      const time = new Date(at * 1000).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
+      const time = new Date(at * 1000).toLocaleTimeString([], {
+        hour: '2-digit',
+        minute: '2-digit',
+      });
       title.textContent = `${time}: ${known.map((name) => `${number(counts[name])} ${name}`).join(', ')}`;
       group.append(title);
       let top = 160;
@@ -194,21 +227,38 @@
     chart(minutes, now);
     const would = new Map();
     for (const { would_be: all = {} } of minutes) {
-      for (const [name, count] of Object.entries(all)) would.set(name, (would.get(name) ?? 0) + count);
+      for (const [name, count] of Object.entries(all))
+        would.set(name, (would.get(name) ?? 0) + count);
     }
     $('report').hidden = would.size === 0;
-    rows('would', [...would].sort(([, one], [, other]) => other - one), ([name, count]) => row(name, '', count), '');
+    rows(
+      'would',
+      [...would].sort(([, one], [, other]) => other - one),
+      ([name, count]) => row(name, '', count),
+      '',
+    );
 
     $('n-sockets').textContent = number(sockets.total);
     const none = 'None.';
-    rows('addresses', refused.addresses, ({ name, count }) => row(name, '', count, [lookUp(name), ban(name)]), none);
-    rows('subjects', refused.subjects, ({ name, count }) => row(name, '', count, [lookUp(name), ban(name)]), none);
+    rows(
+      'addresses',
+      refused.addresses,
+      ({ name, count }) => row(name, '', count, [lookUp(name), ban(name)]),
+      none,
+    );
+    rows(
+      'subjects',
+      refused.subjects,
+      ({ name, count }) => row(name, '', count, [lookUp(name), ban(name)]),
+      none,
+    );
     rows('origins', refused.origins, ({ name, count }) => row(name, '', count), none);
     rows('routes', sockets.routes, ({ name, count }) => row(name, '', count), none);
     rows(
       'users',
       sockets.subjects,
-      ({ name, count }) => row(name, '', count, [lookUp(name), disconnect('sub', name), ban(name), revoke(name)]),
+      ({ name, count }) =>
+        row(name, '', count, [lookUp(name), disconnect('sub', name), ban(name), revoke(name)]),
       none,
     );
     rows(
@@ -216,7 +266,12 @@
       actions.slice(0, 20).map(({ at, ...action }) => ({ ...action, when: ago(now - at) })),
       ({ what, by, when, undo }) => {
         const undone = () => act(undo.method, undo.path, undefined, `Undone: ${what}.`);
-        return row(what, `${by}, ${when}`, undefined, undo ? [button('Undo', `Undo: ${what}`, undone)] : []);
+        return row(
+          what,
+          `${by}, ${when}`,
+          undefined,
+          undo ? [button('Undo', `Undo: ${what}`, undone)] : [],
+        );
       },
       'Nothing yet.',
     );
@@ -225,7 +280,13 @@
   }
 
   const nameOf = ({ ip, sub, sid, jti, iss }) => {
-    const of = [ip, sub && `sub ${sub}`, sid && `sid ${sid}`, jti && `jti ${jti}`, iss && `iss ${iss}`].filter(Boolean);
+    const of = [
+      ip,
+      sub && `sub ${sub}`,
+      sid && `sid ${sid}`,
+      jti && `jti ${jti}`,
+      iss && `iss ${iss}`,
+    ].filter(Boolean);
     return of.join(', ') || 'all tokens';
   };
 
@@ -287,7 +348,12 @@
       const now = Date.now() / 1000;
       const lines = [];
       for (const { origin, until, since } of known.bans) {
-        lines.push(row(`Banned by ${origin === 'BAN_AFTER' ? 'BAN_AFTER' : 'an administrator'}`, `${ago(now - since)}, ends in ${span(until - now)}`));
+        lines.push(
+          row(
+            `Banned by ${origin === 'BAN_AFTER' ? 'BAN_AFTER' : 'an administrator'}`,
+            `${ago(now - since)}, ends in ${span(until - now)}`,
+          ),
+        );
       }
       for (const held of known.revocations) {
         lines.push(row(`Revoked: ${nameOf(held)}`, `ends in ${span(held.until - now)}`));
@@ -295,12 +361,27 @@
       for (const count of known.counts) {
         const where = count.route ?? 'all routes';
         const parts = [];
-        if (count.quota) parts.push(`${number(count.counted)} of ${count.quota}${count.wait ? `, waits ${span(count.wait)}` : ''}`);
-        if (count.max_sockets) parts.push(`${number(count.sockets)} of ${plural(count.max_sockets, 'socket')}`);
-        if (count.ban_after) parts.push(`${plural(count.failures, 'failure')} towards ${count.ban_after}`);
-        lines.push(row(`Counts for ${where}${count.iss ? ` of ${count.iss}` : ''}`, parts.join(' · ') || 'no limit'));
+        if (count.quota)
+          parts.push(
+            `${number(count.counted)} of ${count.quota}${count.wait ? `, waits ${span(count.wait)}` : ''}`,
+          );
+        if (count.max_sockets)
+          parts.push(`${number(count.sockets)} of ${plural(count.max_sockets, 'socket')}`);
+        if (count.ban_after)
+          parts.push(`${plural(count.failures, 'failure')} towards ${count.ban_after}`);
+        lines.push(
+          row(
+            `Counts for ${where}${count.iss ? ` of ${count.iss}` : ''}`,
+            parts.join(' · ') || 'no limit',
+          ),
+        );
       }
-      lines.push(row(plural(known.sockets.length, 'live socket'), known.sockets.map(({ route }) => route).join(', ')));
+      lines.push(
+        row(
+          plural(known.sockets.length, 'live socket'),
+          known.sockets.map(({ route }) => route).join(', '),
+        ),
+      );
       const list = make('ul', undefined, { class: 'rows' });
       list.append(...lines);
       const name = known.ip ?? known.sub;
