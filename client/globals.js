@@ -1,4 +1,4 @@
-// What not every platform has. React Native lacks the classes of events and some of the errors.
+// Classes that some platforms lack. React Native has no event classes and lacks some errors.
 
 /**
  * A small EventTarget.
@@ -6,7 +6,7 @@
  */
 class OwnEventTarget {
   /**
-   * By type, each listener and whether it is called once.
+   * The listeners by type of event, each with whether it is called only once.
    * @type {Record<string, Map<any, boolean>>}
    */
   #listeners = {};
@@ -40,7 +40,7 @@ class OwnEventTarget {
         if (typeof listener === 'function') listener.call(this, event);
         else listener.handleEvent(event);
       } catch (error) {
-        // As in browsers: it is reported, and others are called.
+        // As in browsers, the error is reported, and the other listeners are called.
         setTimeout(() => {
           throw error;
         });
@@ -78,7 +78,7 @@ export const Event = platform.Event ?? /** @type {any} */ (OwnEvent);
 export const DOMException = platform.DOMException ?? /** @type {any} */ (OwnException);
 
 /**
- * A message as a WebSocket's.
+ * Makes a message event like that of a WebSocket.
  * @param {any} data
  * @param {string} origin
  */
@@ -87,7 +87,7 @@ export function messageEvent(data, origin) {
   return Object.assign(new Event('message'), { data, origin });
 }
 
-/** Milliseconds by a clock that nobody sets, where there is one. */
+/** Milliseconds by a monotonic clock, if the platform has one. */
 export const now = () => platform.performance?.now() ?? Date.now();
 
 /**
@@ -99,7 +99,7 @@ export function throwIfAborted(signal) {
 }
 
 /**
- * What `new URL` makes of a URL. React Native has a URL that can't read those of a WebSocket.
+ * Parses a URL as `new URL` does. React Native's URL can't read those of a WebSocket.
  * @param {string} given
  * @param {string} [base]
  */

@@ -4,9 +4,9 @@
 import { after } from './timer.js';
 
 const ANSWER = 'portcullis.heartbeat';
-/** With the milliseconds until the next. */
+/** Matches a heartbeat, which says how many milliseconds pass until the next. */
 const HEARTBEAT = /^portcullis\.heartbeat (\d+)$/;
-/** After so many times that, a connection without another one is dead. */
+/** A connection is dead if no heartbeat comes within this multiple of that time. */
 const PATIENCE = 2.5;
 
 /** Answers the heartbeats of a connection, and notices when they fail to come. */

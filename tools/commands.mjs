@@ -1,5 +1,5 @@
-// The commands: what each does in a line, and what all have in common. Every one explains itself
-// with --help, does nothing else then, and refuses options that it does not have.
+// The commands: what each does, in one line, and what all have in common. With --help a command
+// explains itself and does nothing else. It refuses options that it does not have.
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { isPackaged } from './project.mjs';
@@ -90,7 +90,7 @@ export function nameHere(name) {
   return inPackage === true ? name : inPackage;
 }
 
-/** How a command is typed here, up to its options. */
+/** What to type to run a command here, without its options. */
 export function typed(name) {
   if (isPackaged) return `portcullis ${nameHere(name)}`;
   if (COMMANDS[name].direct) return `node ${join('tools', COMMANDS[name].file)}`;

@@ -1,8 +1,8 @@
 //! Metrics: what isolates count, how one object adds it up, and how it is shown.
 //!
 //! An isolate counts in memory, in a [`Tally`]. A few seconds after the first count it sends the tally
-//! to one Durable Object, which adds it to its [`Statistics`]: a flood can't make that more calls. A
-//! tally that can't be sent is sent with the next one; one whose isolate ends before is lost.
+//! to one Durable Object, which adds it to its [`Statistics`], so a flood does not cause more calls. A
+//! tally that can't be sent is sent with the next one. If its isolate ends before, it is lost.
 
 mod exposition;
 mod heavy_hitters;
@@ -26,5 +26,5 @@ pub use tally::{CallResult, Called, Closing, Decision, KeySetAge, ObjectKind, Ta
 /// How long an isolate counts before it reports.
 pub const REPORT_EVERY: Duration = Duration::from_secs(5);
 
-/// How long the object keeps what it added up in memory alone.
+/// How long the object keeps new counts in memory before it stores them.
 pub const STORE_EVERY: Duration = Duration::from_secs(10);

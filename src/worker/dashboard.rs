@@ -1,5 +1,5 @@
-//! The page of the dashboard. It is the same for everybody and holds nothing that is secret: it asks
-//! for the administrator's token, and with that the endpoints.
+//! The page of the dashboard. It is the same for everybody and contains no secrets: it asks for the
+//! administrator's token, and calls the endpoints with it.
 
 use std::sync::LazyLock;
 
@@ -9,7 +9,7 @@ const TEMPLATE: &str = include_str!("dashboard/page.html");
 const STYLE: &str = include_str!("dashboard/page.css");
 const SCRIPT: &str = include_str!("dashboard/page.js");
 
-/// The policy that lets this style and this script run, and nothing else.
+/// The content security policy that allows this style and this script, and nothing else.
 static POLICY: LazyLock<String> = LazyLock::new(|| {
     format!(
         "default-src 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'; connect-src 'self'; \
@@ -27,7 +27,7 @@ pub fn page() -> String {
         .replace("/*SCRIPT*/", SCRIPT)
 }
 
-/// Its headers, the policy in place of the usual one.
+/// The page's headers, with its own policy in place of the usual one.
 pub fn headers() -> [(&'static str, String); 3] {
     [
         ("Content-Type", "text/html; charset=utf-8".into()),

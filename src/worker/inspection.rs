@@ -1,4 +1,4 @@
-//! What the settings say, for the tools around the gate. No request leads here.
+//! The meaning of the settings, for the tools around the gate. Requests never reach this.
 
 use portcullis::config::{self, Settings};
 use wasm_bindgen::prelude::*;

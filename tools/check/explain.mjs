@@ -36,7 +36,7 @@ function readClaims(written) {
     const claims = JSON.parse(written);
     if (claims !== null && typeof claims === 'object' && !Array.isArray(claims)) return claims;
   } catch {
-    // Explained below, as what is JSON and no object.
+    // Explained below, together with JSON that is not an object.
   }
   throw new Failure(`--claims is ${written}: write a JSON object, such as '{"sub":"alice"}'.`);
 }

@@ -1,4 +1,4 @@
-// What is wrong or unwise in a configuration, each with the file and the line where it is written.
+// Errors and warnings about a configuration, each with the file and the line that it is about.
 import { readFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { typed } from '../commands.mjs';
@@ -63,7 +63,7 @@ export function locator(path, { environment, local, given = {} } = {}) {
   };
 }
 
-/** A remark of the gate, `NAME: text`, behind the place of what it is about. */
+/** A remark of the gate, `NAME: text`, after the place that it is about. */
 const located = (where, remark) => {
   const [name] = remark.split(': ', 1);
   return `${where.of(name)}: ${remark}`;

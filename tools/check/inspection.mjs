@@ -1,5 +1,5 @@
-// Asks a Worker what its settings say: by the parser that it would run with, in the runtime that it
-// would run in. The Worker itself answers no request.
+// Asks a Worker what its settings mean, with the parser and in the runtime that it would run with.
+// The Worker answers no other request.
 import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { MODULES, startGate } from '../gate.mjs';
@@ -45,7 +45,7 @@ export async function startInspection({ path, environment, described, modules })
     environment,
     ...withStub(described, { isBundled: Boolean(modules) }),
     modules: withQuestion(own),
-    // What a Worker logs while it starts is about its own work.
+    // A Worker's log lines while it starts are not about the settings.
     onLine() {},
   });
   return {

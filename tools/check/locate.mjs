@@ -1,5 +1,5 @@
 // Where in wrangler's configuration, or in .dev.vars, a setting is written: a line for each error.
-// The gate's parser sees values alone, so their place is found in the text.
+// The gate's parser sees only values, so this finds their places in the text.
 
 /** Whether a line of JSON or TOML assigns this name. */
 const assigns = (line, name) =>

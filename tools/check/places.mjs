@@ -1,6 +1,6 @@
 // Where each value of wrangler's configuration is written, by its path in the configuration. The
-// gate's parser and wrangler's see values alone; this finds their lines, and judges nothing: a file
-// that wrangler could not read does not come here.
+// gate's parser and wrangler's see only values; this finds their lines. It checks nothing, because
+// wrangler has read the file before.
 
 const SPACE = /(?:\s|#[^\n]*|\/\/[^\n]*|\/\*[^]*?\*\/)*/y;
 const BLANK = /[^\S\n]*/y;
@@ -56,7 +56,7 @@ class Reader {
     this.places.set(name, { line, value });
   }
 
-  /** A value, and all that is in it. */
+  /** Reads a value with everything in it. */
   value(path) {
     this.#match(SPACE);
     this.#note(path);
@@ -97,7 +97,7 @@ class Reader {
     }
   }
 
-  /** A file of TOML: tables, arrays of tables, and keys. */
+  /** Reads a file of TOML: tables, arrays of tables, and keys. */
   toml() {
     const counts = new Map();
     let table = [];

@@ -1,5 +1,5 @@
-// Runs in front of a Worker, and says what its settings say. What `guard` or the gate exports under
-// the symbol inspects them; a Worker that wraps either of them once more is judged by the gate alone.
+// Runs in front of a Worker, and returns what its settings mean. `guard` and the gate export the
+// inspection under a symbol. For a Worker that wraps either of them again, the gate itself inspects.
 import * as own from './worker.js';
 import gate from './portcullis/main.js';
 

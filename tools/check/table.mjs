@@ -1,4 +1,4 @@
-// The policy by route as a table: what holds on each, in the settings' own values.
+// The policy as a table: the settings that apply on each route, with their values.
 import { list } from '../token/settings.mjs';
 
 const GAP = '  ';
@@ -150,7 +150,7 @@ function widths(table, most) {
 }
 
 /**
- * The table, as text no wider than `most` where that can be.
+ * The table as text, no wider than `most` if possible.
  * @param {{ routes: any[], guarded: boolean }} inspected
  */
 export function policyTable(inspected, most = process.stdout.columns ?? 160) {

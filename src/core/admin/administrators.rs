@@ -1,11 +1,12 @@
-//! Who may administer: whoever has the `ADMIN_TOKEN`, and people whom Cloudflare Access signed in.
+//! Who may use the administrator's endpoints: holders of the `ADMIN_TOKEN`, and people whom
+//! Cloudflare Access signed in.
 
 use super::token::AdminToken;
 use crate::request::Request;
 use crate::response::reason::{Reason, Rejection};
 use crate::token::{Authentication, Identity};
 
-/// The header with which Cloudflare Access says who signed in.
+/// The header in which Cloudflare Access sends its assertion of who signed in.
 pub const ASSERTION: &str = "cf-access-jwt-assertion";
 
 #[derive(Debug)]
@@ -15,15 +16,15 @@ pub struct Administrators {
     pub access: Option<Authentication>,
 }
 
-/// What a request shows to prove that it is an administrator's.
+/// The proof in a request that it comes from an administrator.
 pub enum Proof<'a> {
     Token,
-    /// An assertion, and how it is verified.
+    /// An assertion of Cloudflare Access, and how to verify it.
     Assertion(&'a Authentication),
 }
 
 impl Administrators {
-    /// What a request shows. `Authorization` goes before an assertion.
+    /// Reads the proof of a request. `Authorization` takes precedence over an assertion.
     pub fn proof(&self, request: &Request<'_>) -> Result<Proof<'_>, Rejection> {
         match &self.access {
             Some(access)
@@ -38,8 +39,8 @@ impl Administrators {
     }
 }
 
-/// Cloudflare adds the assertion to whatever a browser sends that is signed in. A page of another
-/// site can make it send a command, but not without its own `Origin`.
+/// Cloudflare adds the assertion to every request of a browser that is signed in. A page of another
+/// site can make the browser send a command, but the request then has that page's `Origin`.
 fn is_of_the_dashboard(request: &Request<'_>) -> Result<(), Rejection> {
     let Some(origin) = request.headers.get("origin") else {
         return Ok(());

@@ -1,4 +1,4 @@
-//! `GET explain`: everything that is known of one client.
+//! `GET explain`: everything that is known about one client.
 
 use serde::Serialize;
 
@@ -9,7 +9,7 @@ use crate::limits::quota::{BanRule, Quota};
 use crate::registry::{ListedDenial, Socket};
 use crate::util::time::{Timestamp, millis};
 
-/// What is known of an address or a subject.
+/// What is known about an address or a subject.
 #[derive(Serialize)]
 pub struct Explained {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -26,7 +26,7 @@ pub struct Explained {
 /// What a ledger has counted of the client, under the limits of one group of routes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CountView {
-    /// The route that counts apart; `None` for all that count together.
+    /// The route that counts separately; `None` for the routes that count together.
     route: Option<String>,
     /// The issuer whose subject is counted.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -45,7 +45,7 @@ pub struct CountView {
 
 /// The limits that a count is compared with.
 pub struct CountedBy<'a> {
-    /// Empty for all routes that count together.
+    /// Empty for the routes that count together.
     pub group: &'a str,
     pub issuer: Option<&'a str>,
     pub quota: Option<Quota>,
@@ -69,7 +69,7 @@ impl CountView {
     }
 }
 
-/// A ban of the client, by whomever.
+/// A ban of the client, by an administrator or by `BAN_AFTER`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct BanView {
     since: u64,
@@ -86,7 +86,7 @@ enum Origin {
 }
 
 impl BanView {
-    /// The ban that failures brought, if one holds.
+    /// The ban that `BAN_AFTER` imposed, if one is in force.
     pub fn of_failures(known: &Explanation, now: Timestamp) -> Option<Self> {
         (!known.outlook.banned_for.is_zero()).then(|| Self {
             since: seconds(known.banned_since),

@@ -1,15 +1,15 @@
-//! Step 5 for requests that are not upgrades: the origin where there is one, and where there is none
-//! what the browser says of the page (Fetch Metadata).
+//! Step 5 for requests that are not upgrades: checks the origin if there is one, and otherwise what
+//! the browser says about the page (Fetch Metadata).
 
 use super::origin::OriginRule;
 use crate::request::Request;
 use crate::response::reason::{Reason, Rejection};
 
-/// Checks where a plain request comes from. `has_cookies`: whether its cookies may authenticate it,
-/// so that a page of another site could use them.
+/// Checks where a plain request comes from. `has_cookies` says whether its cookies may authenticate
+/// it, so that a page of another site could misuse them.
 ///
-/// Browsers name no origin when they follow a link or load a part of a page, and `null` where the
-/// page's `Referrer-Policy` hides it. They do name one with every method that can change something.
+/// Browsers send no `Origin` when they follow a link or load a part of a page, and `null` where the
+/// page's `Referrer-Policy` hides it. They do send one with every method that can change something.
 pub fn check(rule: &OriginRule, request: &Request<'_>, has_cookies: bool) -> Result<(), Rejection> {
     let header = |name| request.headers.get(name);
     let origin = header("origin");

@@ -10,10 +10,10 @@ use crate::token::{
     Algorithm, Authentication, Expectations, Issuer, KeySources, RemoteKeys, Source, TokenConflict,
 };
 
-/// Where a team publishes its keys.
+/// The path at which a team publishes its keys.
 const KEYS: &str = "/cdn-cgi/access/certs";
 
-/// How long its keys stay in use when newer ones can't be had.
+/// How long a team's keys stay in use when newer ones can't be fetched.
 const STALE: Duration = Duration::from_hours(1);
 
 /// The tolerance for clocks that differ.

@@ -11,7 +11,8 @@ use crate::request::syntax;
 use crate::token::Authentication;
 use crate::util::duration;
 
-/// `None` where no token is looked for in messages. The settings are checked either way.
+/// Reads the settings; `None` if no token is expected in messages. The settings are checked either
+/// way.
 pub(super) fn read(
     reader: &mut Reader<'_>,
     authentication: Option<&Authentication>,

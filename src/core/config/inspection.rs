@@ -1,5 +1,5 @@
-//! What settings say, for the tools around the gate: every error and warning, and what holds on
-//! each route.
+//! The meaning of the settings, for the tools around the gate: every error and warning, and the
+//! policy of each route.
 
 use serde_json::{Map, Value, json};
 
@@ -11,8 +11,8 @@ use crate::policy::Site;
 use crate::routing::table::EVERYTHING;
 
 /// Returns `{errors: [{setting, problem}], warnings: [text], guarded, routes: [{path, claims,
-/// settings: {NAME: {value, from}}}]}`. `from` is `route`, `gate` or `default`. Secrets are left
-/// out but for `"set"`.
+/// settings: {NAME: {value, from}}}]}`. `from` is `route`, `gate` or `default`. Secrets appear
+/// only as `"set"`.
 pub fn inspect(settings: &Settings) -> Value {
     let (errors, warnings) = match Site::read(settings) {
         Ok(site) => (Vec::new(), site.warnings),

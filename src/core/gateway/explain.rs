@@ -1,4 +1,4 @@
-//! `GET admin/explain`: gathers everything that is known of one client.
+//! `GET admin/explain`: gathers everything that is known about one client.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::request::address::ClientAddress;
 use crate::response::reason::Rejection;
 use crate::token::{Authentication, TrustDomain};
 
-/// A ledger to ask, and the limits that it is asked under.
+/// A ledger to ask, and the limits to ask it about.
 struct Question<'a> {
     call: LedgerCall,
     counted: &'a ScopeLimits,
@@ -22,8 +22,8 @@ struct Question<'a> {
 }
 
 impl<P: Platform> Attempt<'_, P> {
-    /// Asks the ledgers of the client and the registry. Each of them must answer: what is missing
-    /// would be taken for nothing.
+    /// Asks the ledgers of the client and the registry. All of them must answer: a missing answer
+    /// would look as if nothing were known.
     pub(super) async fn explain(
         &self,
         objects: &Objects<'_, P>,
@@ -79,7 +79,7 @@ impl<P: Platform> Attempt<'_, P> {
     }
 }
 
-/// The trust domains that the tokens of a subject may be of, and the one that was named.
+/// The trust domains that may issue tokens of a subject, and the one that the request named.
 fn domains(site: &Site, issuer: Option<&str>) -> Vec<TrustDomain> {
     let routes = site.routes.iter();
     let authentications = routes.filter_map(|route| route.policy.authentication.as_ref());
@@ -147,7 +147,7 @@ fn question<'a>(
     }
 }
 
-/// The keys of the revocations that hit all tokens of a subject.
+/// The keys of the revocations that affect all tokens of a subject.
 fn revocation_keys(domains: &[TrustDomain], subject: &str) -> Vec<RegistryKey> {
     let issuers = domains.iter().filter_map(|domain| match domain {
         TrustDomain::Issuer(issuer) => Some(issuer),

@@ -10,8 +10,8 @@ use crate::response::reason::{Reason, Rejection};
 use crate::token::{Authentication, Credential};
 
 impl<'a, P: Platform> Attempt<'a, P> {
-    /// Accepts the socket and waits for its first message. From then on the client has its answer,
-    /// and every refusal is a close.
+    /// Accepts the socket and waits for its first message. The client already has its answer then, so
+    /// every refusal is a close.
     pub async fn await_first_message(
         &mut self,
         found: Found<'a>,
@@ -37,7 +37,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
         );
         // From here on the client has its answer, whatever is decided.
         if is_open {
-            // The server may only choose what the client was told.
+            // The server may only choose the subprotocol that the client was answered with.
             handshake.protocols = protocol.iter().cloned().collect();
         }
         self.opened = is_open.then(|| Opened {
@@ -45,7 +45,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
             first: FirstMessageFate::AsSent,
             drops_upstream_greeting: awaited.greeting.is_some() && awaited.drops_upstream_greeting,
         });
-        // A token that is not found can't be taken out, so the message must not reach the server.
+        // A token that is not found can't be removed, so the message must not reach the server.
         let can_report = is_open && awaited.passing == FirstMessagePassing::Pass;
         let message = message.map_err(rejection_for);
         let text = match self.heed_later(can_report, message)? {

@@ -1,4 +1,4 @@
-//! What this isolate counts, and when it reports that.
+//! What this isolate counts, and when it reports the counts.
 
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::record::{ClosedRecord, Outcome, Record, Stage};
 use crate::token::RemoteKeys;
 use crate::util::time::{Clock, Timestamp, millis};
 
-/// A report that was planned so long ago went down with its request.
+/// After this time a planned report is considered lost: the request that was to send it has ended.
 const LOST_AFTER: Duration = Duration::from_secs(30);
 
 /// How long the object may take to add a tally.
@@ -23,7 +23,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Default)]
 pub struct Counter {
     tally: RefCell<Tally>,
-    /// When the next report was planned.
+    /// The time at which the next report was planned.
     planned: Cell<Option<Timestamp>>,
 }
 
@@ -41,7 +41,7 @@ impl Stopwatch {
         }
     }
 
-    /// Ends a stage. One that was entered twice is one stage.
+    /// Ends a stage. A stage that is entered twice is counted once.
     pub fn leave(&mut self, stage: Stage, now: Timestamp) {
         let spent = millis(now.since(self.entered));
         self.entered = now;
@@ -104,14 +104,14 @@ impl Gate {
         Box::new(tally)
     }
 
-    /// Counts again what could not be reported.
+    /// Adds the counts of a failed report to the present ones.
     pub(super) fn put_back(&self, tally: &Tally) {
         if let Some(counter) = &self.counter {
             counter.tally.borrow_mut().merge(tally);
         }
     }
 
-    /// Reports what was counted, after a pause in which more is counted.
+    /// Reports the counts, after a pause in which more can be counted.
     pub(super) async fn report<P: Clock + Wait + Metrics>(
         &self,
         platform: &P,
@@ -163,7 +163,7 @@ impl Site {
         ages.collect()
     }
 
-    /// The key sets by URL, as this isolate has them.
+    /// The key sets that come from URLs, as this isolate has them.
     pub(super) fn key_set_health(&self) -> Vec<KeySetHealth> {
         let mut all: Vec<KeySetHealth> = Vec::new();
         for keys in self.remote_keys() {

@@ -58,7 +58,7 @@ impl<P: Platform> Attempt<'_, P> {
         Ok(Overview::new(statistics, census, health, lists, by, now))
     }
 
-    /// What all isolates counted, this one's last seconds included.
+    /// The counts of all isolates, including the last seconds of this one.
     async fn statistics(&self, objects: &Objects<'_, P>) -> Result<Statistics, Rejection> {
         let read = MetricsRequest::Read(self.gate.take_tally());
         let failure = match self.platform.ask_metrics(&read, objects.timeout).await {

@@ -19,14 +19,14 @@ use crate::upstream::{Facts, Forward};
 pub(super) struct PlainRequest<'a> {
     pub found: Found<'a>,
     pub authenticated: Authenticated,
-    /// Not where nobody is known, which is only reported.
+    /// False if no credential was verified and report mode let the request through.
     pub is_verified: bool,
     /// The ledger that counts the user, if users are counted.
     pub user: Option<String>,
 }
 
-/// Whether a browser asks what a page of another origin may send (Fetch §4.8). No credential comes
-/// with such a question, so that only the server's own answer can say.
+/// Whether a request is a preflight: a browser asks what a page of another origin may send (Fetch
+/// §4.8). It carries no credential, so only the server can answer it.
 pub(super) fn is_preflight(request: &Request<'_>) -> bool {
     request.method == "OPTIONS"
         && request.headers.get("origin").is_some()
@@ -66,7 +66,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
         let (authenticated, user) = self.heed_or(identified, || {
             let sources = policy.authentication.iter().flat_map(|own| &own.sources);
             let sources: Vec<_> = sources.cloned().collect();
-            // No server may see what was shown, not even what can't be read as a token.
+            // The server must not see the credential, not even one that can't be read as a token.
             let credential = Credential::unaccepted(&sources, request, &[]);
             let nobody = Authenticated {
                 credential,
@@ -84,7 +84,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
 
     /// Step 9 for a guarded request: the counters and the registry. It takes no slot.
     pub async fn admit_plain(&mut self, request: &mut PlainRequest<'a>) -> Result<(), Rejection> {
-        // What would have been refused before is counted against nobody.
+        // A request that an earlier check would have refused counts against nobody.
         if self.finding.is_none() {
             let counted = self.count_plain(request).await;
             self.heed(counted)?;
@@ -129,7 +129,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
         } = permit.into_inner();
         let changes = match self.upstream_headers(found, &authenticated) {
             _ if !is_verified => self.unchecked_headers(found)?,
-            // What is lacking was reported before.
+            // A missing value was reported before.
             Err(_) if self.finding.is_some() => self.unchecked_headers(found)?,
             changes => changes?,
         };
@@ -169,7 +169,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
         self.pass_plain(found, &forward).await
     }
 
-    /// A plain request on a route that proxies them. No check is made beyond step 4.
+    /// Passes on a plain request on a route that proxies them. Nothing is checked after step 4.
     pub async fn forward_plain(&mut self, found: Found<'a>) -> Result<Passage<P>, Rejection> {
         self.enter(Stage::Forward);
         let policy = &found.route.policy;
@@ -183,7 +183,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
         self.pass_plain(found, &forward).await
     }
 
-    /// What `UPSTREAM_HEADERS` makes of a request that nobody checked.
+    /// The changes that `UPSTREAM_HEADERS` makes to a request that was not checked.
     pub fn unchecked_headers(
         &self,
         found: Found<'a>,
@@ -208,7 +208,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
     }
 }
 
-/// No server sees a ticket, which only an upgrade spends.
+/// Removes a ticket from the target: only an upgrade spends one, and no server sees it.
 fn keep_ticket_back(found: Found<'_>, forward: &mut Forward<'_>) {
     if found.route.policy.one_time.ticket_ttl.is_some() {
         forward.drop_parameter(ticket::PARAMETER);

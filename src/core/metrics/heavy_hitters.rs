@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// Longer texts are not counted, in bytes.
+/// The longest text that is counted, in bytes.
 const MAX_BYTES: usize = 256;
 
 /// A summary of at most `MAX` texts. A text that makes up more than one in `MAX + 1` of all is in it,
@@ -31,7 +31,7 @@ impl<const MAX: usize> HeavyHitters<MAX> {
         }
     }
 
-    /// Adds another summary, of any size. The result holds what both together promise.
+    /// Adds another summary, of any size. The result keeps the guarantees for both together.
     pub fn merge<const OTHER: usize>(&mut self, other: &HeavyHitters<OTHER>) {
         for (text, count) in &other.0 {
             *self.0.entry(text.clone()).or_default() += count;

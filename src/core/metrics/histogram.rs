@@ -9,7 +9,7 @@ pub const BOUNDS: [u64; 12] = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 1
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Histogram {
-    /// How many lie in each bucket, the one without a bound included.
+    /// How many values lie in each bucket, including the one without a bound.
     counts: [u64; BOUNDS.len() + 1],
     sum: u64,
 }
@@ -36,7 +36,7 @@ impl Histogram {
         self.counts.iter().sum()
     }
 
-    /// All of them together, in milliseconds.
+    /// The sum of all values, in milliseconds.
     pub fn sum(&self) -> u64 {
         self.sum
     }

@@ -9,7 +9,7 @@ use crate::admin::{Bans, Revocations};
 use crate::registry::Census;
 use crate::util::time::Timestamp;
 
-/// How many of the most refused are shown.
+/// How many of the clients that were refused most are shown.
 const TOP: usize = 10;
 
 /// The state of the isolate that answers.
@@ -40,11 +40,11 @@ pub struct KeySetHealth {
 #[derive(Serialize)]
 pub struct Overview {
     now: u64,
-    /// Who asks.
+    /// The administrator who asks.
     by: String,
     gate: GateHealth,
     sockets: Sockets,
-    /// The oldest first; minutes without a decision are left out.
+    /// From the oldest to the newest; minutes without a decision are left out.
     minutes: Vec<MinuteView>,
     refused: RefusedView,
     actions: Vec<ActionView>,

@@ -1,4 +1,4 @@
-//! What one object added up of all isolates' tallies, as a pure step.
+//! The sum of all isolates' tallies in one object, as a pure step.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -13,23 +13,23 @@ use crate::util::time::Timestamp;
 /// How many minutes are kept one by one.
 pub const MINUTES: usize = 180;
 
-/// The most series of decisions, and of closings. Those of further routes count under `OTHER`.
+/// The largest number of series of decisions, and of closings. Further routes count as `OTHER`.
 pub const MAX_SERIES: usize = 4096;
 
-/// The actions of administrators that are kept.
+/// How many actions of administrators are kept.
 pub const MAX_ACTIONS: usize = 100;
 
-/// The most names of stages and key sets that are kept.
+/// The largest number of names of stages and key sets that are kept.
 const MAX_NAMES: usize = 256;
 
-/// How long the windows are in which refused clients are counted, and how many are kept.
+/// The length of the windows in which refused clients are counted, and how many are kept.
 const WINDOW: Duration = Duration::from_mins(10);
 const WINDOWS: usize = 6;
 
-/// The texts of each kind that a window remembers.
+/// How many texts of each kind a window remembers.
 const MAX_FREQUENT: usize = 100;
 
-/// The route of what is beyond [`MAX_SERIES`].
+/// The route under which series beyond [`MAX_SERIES`] are counted.
 const OTHER: &str = "(other)";
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -40,7 +40,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 pub enum MetricsRequest {
     /// Adds a tally.
     Report(Box<Tally>),
-    /// Keeps what an administrator did.
+    /// Keeps an action of an administrator.
     Act(Action),
     /// Adds a tally and returns everything.
     Read(Box<Tally>),
@@ -79,14 +79,14 @@ pub enum Change {
     Now,
 }
 
-/// What an administrator did.
+/// An action of an administrator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Action {
     pub at: Timestamp,
     /// Who did it: an e-mail address, or `ADMIN_TOKEN`.
     pub by: String,
-    /// As the record says it.
+    /// The action as the record names it.
     pub what: String,
     /// The method and the path, after the prefix of the endpoints, of the request that undoes it.
     pub undo: Option<(String, String)>,
@@ -99,7 +99,7 @@ pub(super) struct Minute {
     /// Minutes since 1970.
     pub at: u64,
     pub counts: BTreeMap<String, u64>,
-    /// What report mode let through, by the reasons that it would have been refused with.
+    /// Attempts that report mode let through, by the reason that would have refused them.
     pub reported: BTreeMap<String, u64>,
 }
 
@@ -123,10 +123,10 @@ pub struct Statistics {
     pub(super) stages: BTreeMap<String, Histogram>,
     pub(super) durations: Histogram,
     pub(super) key_sets: BTreeMap<String, KeySetAge>,
-    /// The oldest first.
+    /// From the oldest to the newest.
     pub(super) minutes: VecDeque<Minute>,
     windows: VecDeque<Window>,
-    /// The newest first.
+    /// From the newest to the oldest.
     pub(super) actions: VecDeque<Action>,
     pub(super) reports: u64,
 }
@@ -244,7 +244,7 @@ impl Statistics {
             .retain(|known| (first..=window).contains(&known.at));
     }
 
-    /// Who was refused most in the last hour.
+    /// The clients that were refused most in the last hour.
     pub(super) fn refused(&self) -> Refused<MAX_FREQUENT> {
         let mut all = Refused::default();
         for window in &self.windows {
@@ -258,7 +258,7 @@ fn number(now: Timestamp, length: Duration) -> u64 {
     now.0 / crate::util::time::millis(length)
 }
 
-/// The key to count under: the same, or with another route where there are too many.
+/// The key to count under: the given one, or one with the route `OTHER` if there are too many.
 fn bounded<K: Ord + Clone>(known: &BTreeMap<K, u64>, key: &K, elsewhere: impl Fn(Name) -> K) -> K {
     match known.len() < MAX_SERIES || known.contains_key(key) {
         true => key.clone(),

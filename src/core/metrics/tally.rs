@@ -1,4 +1,4 @@
-//! What one isolate counted since its last report.
+//! The counts of one isolate since its last report.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -11,22 +11,22 @@ use super::pairs;
 use crate::record::{ClosedRecord, Outcome, Record, Stage};
 use crate::util::time::Timestamp;
 
-/// A name of the gate's own, or one that was read.
+/// A name that the gate has as a constant, or one that was parsed.
 pub type Name = Cow<'static, str>;
 
-/// The texts of each kind that an isolate remembers between two reports.
+/// How many texts of each kind an isolate remembers between two reports.
 const MAX_FREQUENT: usize = 64;
 
 /// The labels of a decision.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Decision {
     pub outcome: Name,
-    /// Empty for what was not refused.
+    /// Empty if nothing was refused.
     pub reason: Name,
     /// The pattern of the route; empty where none matched.
     pub route: Name,
     pub mode: Name,
-    /// The reason with which `MODE=enforce` would have refused it, where the mode only reports.
+    /// In report mode, the reason with which `MODE=enforce` would have refused it.
     pub would_be: Name,
 }
 
@@ -75,7 +75,7 @@ pub enum CallResult {
 }
 
 impl CallResult {
-    /// What an answer counts as. `timed_out`: what the error says then.
+    /// The result that an answer counts as. `timed_out` is the error's text after a timeout.
     pub fn of<T>(answer: &Result<T, String>, timed_out: &str) -> Self {
         match answer {
             Ok(_) => Self::Answered,
@@ -119,7 +119,7 @@ pub struct Tally {
     pub key_sets: BTreeMap<String, KeySetAge>,
 }
 
-/// Who was refused most.
+/// The clients that were refused most.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Refused<const MAX: usize> {
@@ -198,7 +198,7 @@ impl Tally {
         *self.calls.entry(Called { object, result }).or_default() += 1;
     }
 
-    /// Adds another tally, for one that could not be reported.
+    /// Adds another tally, such as one that could not be reported.
     pub fn merge(&mut self, other: &Self) {
         add(&mut self.decisions, &other.decisions);
         add(&mut self.closings, &other.closings);

@@ -11,18 +11,18 @@ use crate::relay::{CloseReason, Closed, Traffic};
 pub struct ClosedRecord {
     #[serde(flatten)]
     record: Record,
-    /// As the client's end has it.
+    /// The close code as the client's side saw it.
     code: u16,
     client: Traffic,
     upstream: Traffic,
 }
 
 impl ClosedRecord {
-    /// From the record of the admission. The duration becomes that of the socket.
+    /// Makes it from the record of the admission. The duration becomes that of the socket.
     pub fn of(admission: Record, closed: Closed, time: String) -> Self {
         let end = CloseReason::from_name(&closed.reason);
         Self {
-            // What was found at the admission is in its own record.
+            // Evidence of the admission is in the record of the admission.
             record: Record {
                 detail: None,
                 setting: None,
@@ -45,7 +45,7 @@ impl ClosedRecord {
         }
     }
 
-    /// The record of a live socket that would have been closed, where the mode only reports.
+    /// The record of a live socket that `MODE=enforce` would have closed.
     pub fn of_kept(admission: Record, kept: Closed, time: String) -> Self {
         let mut closed = Self::of(admission, kept, time);
         let record = &mut closed.record;
@@ -58,7 +58,7 @@ impl ClosedRecord {
         serde_json::to_string(self).expect("structs of strings and numbers")
     }
 
-    /// The record whose texts and index a data point has.
+    /// The record from which a data point takes its texts and index.
     pub fn record(&self) -> &Record {
         &self.record
     }
@@ -68,8 +68,8 @@ impl ClosedRecord {
         self.code
     }
 
-    /// The numbers of a data point: the duration as of any record, the code, and messages and
-    /// bytes of the client and of the upstream.
+    /// The numbers of a data point: the duration as in any record, the close code, and the messages
+    /// and bytes of the client and of the upstream.
     pub fn numbers(&self) -> [f64; 6] {
         [
             self.record.duration_ms,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Socket;
 
-/// The most routes that are told apart, and the most subjects that are shown.
+/// The largest number of routes that are counted separately, and of subjects that are shown.
 const MAX_ROUTES: usize = 1000;
 pub const MAX_SUBJECTS: usize = 20;
 
@@ -17,7 +17,7 @@ pub struct Census {
     pub sockets: u64,
     /// By pattern.
     pub routes: Vec<(String, u64)>,
-    /// Those with most sockets, the first first.
+    /// The subjects with the most sockets, in descending order.
     pub subjects: Vec<(String, u64)>,
 }
 
@@ -36,7 +36,7 @@ impl Census {
         Self::bounded(total, routes, subjects)
     }
 
-    /// Adds up those of several objects. Sockets of one subject within its issuer are in one object.
+    /// Adds the counts of several objects. All sockets of a subject of one issuer are in one object.
     pub fn sum(parts: impl IntoIterator<Item = Self>) -> Self {
         let mut total = 0;
         let mut routes: BTreeMap<String, u64> = BTreeMap::new();

@@ -1,6 +1,6 @@
 //! Sockets that are opened before their server is known, because the token is in their first
-//! message. They ask nobody and hold no slot yet, so their number, their time and what they may send
-//! are bounded.
+//! message. No counter is asked about them and they hold no slot yet, so their number, their time and
+//! what they may send are bounded.
 
 use std::time::Duration;
 
@@ -12,30 +12,30 @@ use crate::util::time::millis;
 const MAX_SOCKETS: u32 = 1024;
 /// How many of them one address may have. An office behind one address may reconnect at once.
 const MAX_SOCKETS_PER_ADDRESS: u32 = 64;
-/// What such a socket may send until its server is connected.
+/// How many bytes such a socket may send until its server is connected.
 const MAX_HELD_BYTES: u32 = 256 << 10;
 const MAX_HELD_MESSAGES: u32 = 256;
-/// What all of them may have sent together.
+/// How many bytes all of them together may have sent.
 const MAX_HELD_BYTES_OF_ALL: u32 = 16 << 20;
 /// How long a refused client may take to answer the close before it is cut off.
 const MAX_CLOSE_TIME: Duration = Duration::from_secs(5);
-/// What a first message may hold in addition to the longest token.
+/// How many bytes a first message may hold in addition to the longest token.
 const MAX_BYTES_AROUND_TOKEN: usize = 16 << 10;
 
 /// The longest time that a client may take for its first message.
 pub const MAX_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// How sockets are opened whose token is in their first message.
+/// The settings of sockets whose token is in their first message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FirstMessage {
     /// `FIRST_MESSAGE_TIMEOUT`.
     pub timeout: Duration,
     /// `FIRST_MESSAGE`.
     pub passing: FirstMessagePassing,
-    /// `FIRST_MESSAGE_PROTOCOLS`: the subprotocols that the server speaks, the best first. Empty
-    /// for whatever the client prefers.
+    /// `FIRST_MESSAGE_PROTOCOLS`: the subprotocols that the server speaks, in order of preference.
+    /// If empty, the client's preference decides.
     pub protocols: Vec<String>,
-    /// `FIRST_MESSAGE_GREETING`: what a client is sent before it says anything.
+    /// `FIRST_MESSAGE_GREETING`: a message that a client gets before it sends anything.
     pub greeting: Option<String>,
     /// `UPSTREAM_GREETING`: whether the server's first message is dropped, because the greeting
     /// took its place.
@@ -44,7 +44,7 @@ pub struct FirstMessage {
     pub max_bytes: usize,
 }
 
-/// What the server gets of a first message that held the token.
+/// What the server gets in place of a first message that held the token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FirstMessagePassing {
     Strip,
@@ -58,7 +58,7 @@ impl FirstMessage {
         max_token_bytes + MAX_BYTES_AROUND_TOKEN
     }
 
-    /// The subprotocol to answer such an offer with.
+    /// The subprotocol with which to answer an offer.
     pub fn choose<'a>(&self, offered: &'a [String]) -> Option<&'a String> {
         if self.protocols.is_empty() {
             return offered.first();
@@ -77,7 +77,7 @@ pub struct Opened {
     pub drops_upstream_greeting: bool,
 }
 
-/// What becomes of one first message.
+/// What happens to one first message.
 #[derive(Clone, PartialEq, Eq)]
 pub enum FirstMessageFate {
     AsSent,

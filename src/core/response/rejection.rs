@@ -1,4 +1,4 @@
-//! A refusal as the log has it: the reason, its exact cause, and what was found on the way to it.
+//! A refusal with everything that the log says about it: the reason, its exact cause, and evidence.
 
 use std::borrow::Cow;
 
@@ -14,16 +14,16 @@ pub struct Rejection {
     evidence: Option<Box<Evidence>>,
 }
 
-/// What a refusal goes by, as far as it is known. No client sees it.
+/// The evidence for a refusal, as far as it is known. No client sees it.
 #[derive(Debug, Clone, Default)]
 pub struct Evidence {
-    /// The setting that decided, where the reason alone does not tell.
+    /// The setting that decided, if the reason alone does not determine it.
     pub setting: Option<&'static str>,
-    /// The values that the cause speaks of.
+    /// The values that the cause refers to.
     pub detail: Option<String>,
-    /// Whose quota, ban or revocation it is: `ip`, `user`, `route` or the name of a claim.
+    /// The owner of the quota, ban or revocation: `ip`, `user`, `route` or the name of a claim.
     pub party: Option<Cow<'static, str>>,
-    /// When it ends.
+    /// When the quota's wait, the ban or the revocation ends.
     pub until: Option<Timestamp>,
     /// The id of an administrator's ban or revocation.
     pub denial: Option<String>,
@@ -58,14 +58,14 @@ impl Rejection {
         self.with(|evidence| evidence.setting = Some(setting))
     }
 
-    /// Adds what was found.
+    /// Adds evidence.
     #[must_use]
     pub fn with(mut self, add: impl FnOnce(&mut Evidence)) -> Self {
         add(self.evidence.get_or_insert_default());
         self
     }
 
-    /// What was found, where anything was.
+    /// The evidence, if there is any.
     pub fn evidence(&self) -> Option<&Evidence> {
         self.evidence.as_deref()
     }

@@ -4,7 +4,7 @@ use super::reason::Reason;
 use crate::limits::scope::LimitScope;
 
 impl Reason {
-    /// The setting that decides about this reason, as far as the reason tells.
+    /// The setting that decides about this reason, if the reason alone determines it.
     pub fn setting(&self) -> Option<&'static str> {
         Some(match self {
             Self::InsecureTransport { .. } => "REQUIRE_TLS",
@@ -143,7 +143,7 @@ impl Reason {
     }
 }
 
-/// What an operator can do where this setting decided, if that differs by the setting.
+/// What an operator can do if this setting decided, where the advice depends on the setting.
 pub(super) fn of_setting(setting: &str) -> Option<&'static str> {
     Some(match setting {
         "JWT_ISSUER" => {

@@ -1,10 +1,10 @@
-//! What `MODE=report` makes of a refusal.
+//! What `MODE=report` does with a refusal.
 
 use super::reason::Reason;
 
 impl Reason {
-    /// Whether report mode forwards a request in spite of this reason. Otherwise there is nothing
-    /// to forward, nowhere to forward it to, or an endpoint of the gate is meant.
+    /// Whether report mode forwards a request in spite of this reason. It does not if there is
+    /// nothing to forward, no server to forward to, or the request is for an endpoint of the gate.
     pub fn is_only_reported(&self) -> bool {
         match self {
             Self::InsecureTransport { .. }

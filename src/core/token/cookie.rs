@@ -1,4 +1,4 @@
-//! Tokens in cookies, also where a framework cut one into several or packed it with others.
+//! Tokens in cookies, including those that a framework split into chunks or packed into JSON.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::Value;
@@ -6,11 +6,11 @@ use serde_json::Value;
 use super::fault::CredentialFault;
 use crate::util::strict_json;
 
-/// What `@supabase/ssr` writes before a value in base64url.
+/// The prefix that `@supabase/ssr` writes before a value in base64url.
 const ENCODED: &str = "base64-";
 
-/// The tokens in the cookies of this name: one for each cookie that is whole, and one of the chunks
-/// `NAME.0`, `NAME.1` and so on.
+/// The tokens in the cookies of this name: one for each whole cookie, and one for the chunks
+/// `NAME.0`, `NAME.1` and so on together.
 pub(super) fn tokens(header: &str, name: &str) -> Result<Vec<String>, CredentialFault> {
     // A second Cookie header arrives after a comma, and a token there could not be removed.
     if stands_behind_a_comma(name, header) {
@@ -45,7 +45,7 @@ fn join_chunks(header: &str, name: &str) -> Result<Option<String>, CredentialFau
     Ok(has_first.then_some(joined))
 }
 
-/// Which chunk of the cookie `name` the cookie `chunk` is.
+/// The number of a cookie named `chunk` if it is a chunk of the cookie `name`.
 fn chunk_number(chunk: &str, name: &str) -> Option<usize> {
     let number = chunk.strip_prefix(name)?.strip_prefix('.')?;
     let is_number = number == "0"

@@ -19,14 +19,14 @@ pub(super) fn text_at(message: &Value, pointer: &str) -> Result<Option<String>, 
     }
 }
 
-/// Reads a message. A member that stands twice could be read differently by the server, so such a
-/// message holds no token.
+/// Reads a message. The server could read a duplicate member differently, so a message with one
+/// holds no token.
 pub(super) fn read(message: &str) -> Option<Value> {
     strict_json::value(message.as_bytes()).ok()
 }
 
-/// The message without the members at these pointers; all else stays byte for byte. The message
-/// must be JSON.
+/// Returns the message without the members at these pointers; all other bytes stay the same. The
+/// message must be JSON.
 pub(super) fn without_members(message: &str, pointers: &[&str]) -> String {
     let mut rest = message.to_owned();
     for pointer in pointers {
@@ -50,8 +50,7 @@ struct Scanner<'a> {
 }
 
 impl Scanner<'_> {
-    /// The span of the member, or the element of an array, that this path leads to, with one of the
-    /// commas around it.
+    /// The span of the member or array element at this path, including one of the commas around it.
     fn find(&mut self, path: &[String]) -> Option<Range<usize>> {
         let (name, deeper) = path.split_first()?;
         self.skip_space();
@@ -79,7 +78,7 @@ impl Scanner<'_> {
             self.skip_space();
             let has_next = self.peek()? == b',';
             if is_named {
-                // Without the comma after it, or the one before it if it is the last.
+                // Including the comma after it, or the one before it if it is the last.
                 let is_first = index == 0;
                 return Some(match (has_next, is_first) {
                     (true, _) => start..self.after_comma(),
@@ -143,7 +142,7 @@ impl Scanner<'_> {
                     depth -= 1;
                     self.at += 1;
                 }
-                // The end of what holds the value, or of the value itself.
+                // The end of the object or array around the value, or of the value itself.
                 b',' | b'}' | b']' if depth == 0 => return Some(()),
                 _ => self.at += 1,
             }

@@ -1,4 +1,4 @@
-//! Tokens among the subprotocols that a client offers, where browsers can put them.
+//! Tokens among the subprotocols that a client offers: the one place where browsers can put them.
 
 use std::borrow::Cow;
 
@@ -22,14 +22,14 @@ const PHOENIX: &str = "base64url.bearer.phx.";
 pub(super) const USUAL: [Announcement<'static>; 2] =
     [Announcement::Pair, Announcement::Prefix(PHOENIX)];
 
-/// Tokens behind a prefix that begins like this are encoded.
+/// Tokens after a prefix that begins with this are encoded.
 const ENCODED: &str = "base64url.";
 
 /// A token in an offer of subprotocols.
 enum Announced<'a> {
-    /// What follows `bearer`; `None` for one that comes last.
+    /// The subprotocol after `bearer`; `None` if `bearer` is the last one.
     Next(Option<&'a str>),
-    /// What follows a prefix.
+    /// The rest of a subprotocol after a prefix.
     Rest { prefix: &'a str, text: &'a str },
 }
 
@@ -57,7 +57,7 @@ fn decode(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// An offer of subprotocols, parted by who it is for.
+/// An offer of subprotocols, split into those for the gate and those for the server.
 #[derive(Default)]
 struct SplitOffer<'a> {
     announced: Vec<Announced<'a>>,
@@ -65,8 +65,8 @@ struct SplitOffer<'a> {
     own: Vec<&'a str>,
 }
 
-/// Parts an offer. Some clients write `Bearer`, as in a header: in any case it announces a token,
-/// which the server must not see.
+/// Splits an offer. Some clients write `Bearer`, as in a header: it announces a token whatever its
+/// case, and the server must not see the token.
 fn split<'a>(protocols: &'a [String], announcements: &[Announcement<'a>]) -> SplitOffer<'a> {
     let mut split = SplitOffer::default();
     let mut rest = protocols.iter().map(String::as_str);
@@ -111,7 +111,7 @@ pub(super) fn without_tokens<'a>(
     split(protocols, announcements).own
 }
 
-/// `bearer` as an offer spells it, which an answer must repeat.
+/// `bearer` as spelled in the offer, because the answer must repeat it.
 pub fn offered_bearer(protocols: &[String]) -> Option<&str> {
     protocols
         .iter()

@@ -1,4 +1,4 @@
-//! `UPSTREAM_HEADERS`: what else a server is told, and what it is not told.
+//! `UPSTREAM_HEADERS`: headers that are added to or removed from what a server gets.
 
 use serde_json::{Map, Value};
 
@@ -28,18 +28,18 @@ const RESERVED: [&str; 12] = [
     "cdn-loop",
 ];
 
-/// Changes to the headers of what a server is sent.
+/// Changes to the headers of requests to the server.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct UpstreamHeaders(Vec<Change>);
 
 #[derive(Debug, Clone, PartialEq)]
 struct Change {
     name: String,
-    /// `None` removes the header of the client.
+    /// `None` removes the client's header.
     value: Option<Template>,
 }
 
-/// What is known of a request, for the placeholders.
+/// The facts about a request that placeholders can name.
 #[derive(Clone, Copy)]
 pub struct Facts<'a> {
     pub identity: Option<&'a Identity>,
@@ -74,7 +74,7 @@ impl<'a> Facts<'a> {
 
 impl UpstreamHeaders {
     /// Reads names and values. `secret` returns the text of a secret by its name, or what is wrong
-    /// with the name. Every error at once; none repeats a value.
+    /// with the name. Reports all errors at once; none repeats a value.
     pub fn with(
         changes: &Map<String, Value>,
         secret: impl Fn(&str) -> Result<String, String>,
@@ -155,8 +155,8 @@ impl UpstreamHeaders {
         filled.collect()
     }
 
-    /// Names and values for a request that nobody checked: whatever depends on who asks, and every
-    /// secret, is removed instead.
+    /// Names and values for a request that was not checked. Headers that depend on the client's
+    /// identity or hold a secret are removed instead.
     pub fn fill_unchecked(
         &self,
         facts: &Facts<'_>,

@@ -15,7 +15,8 @@ const MAX_FACT_BYTES: usize = 4096;
 /// The longest value in a setting, and the longest secret, in bytes.
 const MAX_TEXT_BYTES: usize = 8192;
 
-/// What stands in a header as it is: visible ASCII and spaces, but for `%`, which escapes the rest.
+/// The ASCII characters that are escaped in a header: all but visible ones and spaces, and `%`, which
+/// escapes them.
 const ESCAPES: &AsciiSet = &CONTROLS.add(b'%');
 
 /// The value of a header, with placeholders.
@@ -67,7 +68,7 @@ impl fmt::Display for FactSource {
 }
 
 impl Template {
-    /// Parses a value. `secret` looks up a secret by its name. No error repeats the value, for it
+    /// Parses a value. `secret` looks up a secret by its name. No error repeats the value, because it
     /// may hold a key.
     pub fn parse(
         text: &str,
@@ -115,7 +116,7 @@ impl Template {
         Ok(Self(parts))
     }
 
-    /// What the value takes from the request. A source is mandatory if it has no default.
+    /// The facts that the value takes from the request. A fact is mandatory if it has no default.
     pub fn sources(&self) -> impl Iterator<Item = (&FactSource, Mandatory)> {
         self.0.iter().filter_map(|part| match part {
             Part::Fact { source, default } => Some((source, Mandatory(default.is_none()))),
@@ -128,7 +129,7 @@ impl Template {
         self.0.iter().any(|part| matches!(part, Part::Secret(_)))
     }
 
-    /// The value for a request; empty if defaults leave nothing of it.
+    /// The value for a request; empty if the defaults make it empty.
     pub fn fill(&self, facts: &Facts<'_>) -> Result<String, Rejection> {
         let separators = self.separators();
         let mut value = String::new();
@@ -146,8 +147,8 @@ impl Template {
         Ok(syntax::trim(&value).to_owned())
     }
 
-    /// Characters of the texts around placeholders, which mean something where the value is read:
-    /// no placeholder may add one of them.
+    /// Characters of the texts around placeholders. They may separate parts for the reader of the
+    /// value, so no placeholder may add one of them.
     fn separators(&self) -> String {
         let texts = self.0.iter().filter_map(|part| match part {
             Part::Text(text) => Some(text.as_str()),
@@ -171,7 +172,7 @@ pub(super) struct Mandatory(pub bool);
 fn push(fact: &str, separators: &str, value: &mut String) {
     for escaped in utf8_percent_encode(fact, ESCAPES) {
         for letter in escaped.chars() {
-            // What is escaped already has a percent sign, which is no separator then.
+            // An escaped character begins with a percent sign, which is not a separator.
             if separators.contains(letter) && letter != '%' {
                 write!(value, "%{:02X}", u32::from(letter)).expect("a String takes every text");
             } else {
@@ -255,7 +256,7 @@ impl FactSource {
         Err(self.refusal(facts, &format!("{problem}, so {self} has no value")))
     }
 
-    /// The refusal of a request that lacks it.
+    /// The refusal of a request that lacks the fact.
     fn missing(&self, facts: &Facts<'_>) -> Rejection {
         self.refusal(facts, &format!("{self} has no value"))
     }

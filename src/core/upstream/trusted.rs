@@ -12,8 +12,8 @@ pub enum Setter {
 use Setter::{Gate, Operator};
 
 /// Headers that are removed from what a client sends: exact names, and prefixes that end in a dash.
-/// A name counts however it is spelt: case and all characters but letters and digits make no
-/// difference, as for servers that make variables of names (RFC 3875 §4.1.18).
+/// Names are compared by their letters and digits alone, ignoring case, because some servers turn
+/// names into variables that way (RFC 3875 §4.1.18).
 pub const TRUSTED_HEADERS: &[(&str, Setter)] = &[
     ("portcullis-", Gate),
     // Who the client is, and what it asked for.
@@ -45,7 +45,7 @@ pub const TRUSTED_HEADERS: &[(&str, Setter)] = &[
     ("x-vercel-forwarded-for", Gate),
     ("x-vercel-proxied-for", Gate),
     ("x-vercel-ip-", Operator),
-    // Another path, host or method than those that were judged.
+    // Headers that replace the path, host or method that was checked.
     ("x-original-url", Gate),
     ("x-original-uri", Gate),
     ("x-original-host", Gate),
@@ -57,7 +57,7 @@ pub const TRUSTED_HEADERS: &[(&str, Setter)] = &[
     ("script-name", Operator),
     ("x-script-name", Operator),
     ("path-info", Operator),
-    // Messages of frameworks to themselves.
+    // Headers that frameworks use internally.
     ("x-partykit-", Operator),
     ("x-agents-", Operator),
     ("x-cf-agents-", Operator),
@@ -73,9 +73,9 @@ pub const TRUSTED_HEADERS: &[(&str, Setter)] = &[
     ("x-sendfile-type", Operator),
     ("x-accel-mapping", Operator),
     ("ms-aspnetcore-", Operator),
-    // The connection to the gate, which has answered it already.
+    // Headers about the connection to the gate.
     ("expect", Gate),
-    // Variables of the process, for servers that make variables of headers.
+    // Names of process variables, for servers that turn headers into variables.
     ("proxy", Operator),
     // Users and certificates that another proxy has verified.
     ("remote-user", Operator),
@@ -98,8 +98,8 @@ pub const TRUSTED_HEADERS: &[(&str, Setter)] = &[
     ("x-ssl-client-", Operator),
 ];
 
-/// Headers that pass in their own spelling alone: there Cloudflare sets them, or the platform frames
-/// the request by them. In any other they could be forged.
+/// Headers that pass only in their exact spelling, in which Cloudflare sets them or the platform
+/// frames the request by them. In any other spelling they could be forged.
 pub const EXACT_HEADERS: [&str; 4] = ["cf-", "content-length", "transfer-encoding", "host"];
 
 /// Whether the gate alone sets a header of this name.

@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Share(u32);
 
-/// What one per cent is in millionths.
+/// One per cent in millionths.
 const PERCENT: u32 = 10_000;
 const DECIMALS: usize = 4;
 
@@ -34,8 +34,8 @@ impl Share {
         (share <= Self::ALL).then_some(share)
     }
 
-    /// Whether a point lies in the share, for points that are spread evenly over all numbers. A
-    /// larger share has all points of a smaller one.
+    /// Whether a point lies in the share, if points are spread evenly over all numbers. A larger
+    /// share includes all points of a smaller one.
     pub fn contains(self, point: u64) -> bool {
         let millionth = (u128::from(point) * u128::from(Self::ALL.0)) >> u64::BITS;
         millionth < u128::from(self.0)

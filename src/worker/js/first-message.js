@@ -130,7 +130,7 @@ class Awaited {
     this.#heldBytes = 0;
   }
 
-  /** It waits no longer. */
+  /** Stops counting the socket as waiting. */
   #leave() {
     if (!this.#isCounted) return;
     this.#isCounted = false;
@@ -165,7 +165,7 @@ class Awaited {
     try {
       this.socket.close(code, reason);
     } catch {
-      // It failed before, and nobody is left to be closed.
+      // The socket failed before, so there is nothing to close.
     }
     if (this.#hasEnded) {
       this.#leave();
@@ -208,7 +208,7 @@ class Awaited {
     else if (this.#replacement !== undefined) {
       events[0] = new MessageEvent('message', { data: this.#replacement });
     }
-    // Once whoever starts the relay has it in hand. Nothing else can arrive before that.
+    // After the caller has the relay that `start` returned. Nothing else can arrive before that.
     queueMicrotask(() => {
       for (const event of events) this.socket.dispatchEvent(/** @type {any} */ (event));
     });

@@ -1,6 +1,6 @@
-// What happens at module scope, before the first request: made-up ones run through a gate with
-// made-up settings, objects and a server, so that V8 has compiled the way of an upgrade by then.
-// Nothing of it is kept. Without randomness, timers and sockets, which module scope has not.
+// Runs at module scope, before the first request: made-up requests pass through a gate with made-up
+// settings, objects and a made-up server, so that V8 has compiled the path of an upgrade by then.
+// Nothing of it is kept. Module scope has no randomness, timers or sockets.
 
 const ORIGIN = 'https://app.example.com';
 // Opens nothing but the made-up gate.
@@ -9,7 +9,7 @@ const TOKEN =
   'eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJyZWhlYXJzYWwiLCJleHAiOjQxMDI0NDQ4MDB9.HGpUHwAlq9BO-v9zM1WiFSTz1ofls04PsmLqh5bvJKA';
 
 let keys = 0;
-/** A new key for each handshake: one that comes again is refused. */
+/** A new key for each handshake, because a repeated key is refused. */
 const freshKey = () => btoa(String((keys += 1)).padStart(16, '0'));
 
 /** @param {Record<string, string>} headers */
@@ -35,7 +35,7 @@ const request = (headers) =>
  */
 const ROUNDS = 20;
 
-// Or all but the first rounds would be refused.
+// Otherwise all rounds but the first ones would be refused.
 const NEVER_REACHED = '1000000/1m';
 
 const requests = () => [
@@ -68,10 +68,10 @@ const registry = {
   fetch: async () => ({ status: 200, text: async () => '{"admitted":{"denials_exist":false}}' }),
 };
 
-/** How far a rehearsal came: how many upgrades there are, and how many reached the server. */
+/** The progress of a rehearsal: how many upgrades there are, and how many reached the server. */
 const progress = { upgrades: ROUNDS, forwarded: 0 };
 
-/** A server that opens any socket. Module scope can make no real one. */
+/** A server that opens any socket. Module scope can't make a real socket. */
 const server = {
   async fetch() {
     progress.forwarded += 1;

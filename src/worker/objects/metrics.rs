@@ -1,5 +1,5 @@
-//! The Durable Object that adds up what isolates count: one of the registry's class, with a name of
-//! its own, so that no deployment needs another class.
+//! The Durable Object that adds up the counts of isolates. It is an object of the registry's class
+//! with its own name, so that no deployment needs another class.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -32,10 +32,10 @@ extern "C" {
     fn store_text(state: &JsValue, text: &str) -> std::result::Result<(), JsValue>;
 }
 
-/// The path by which the object is asked.
+/// The path of requests to the object.
 pub const PATH: &str = "/metrics";
 
-/// Asks the object. The error says, for the log, why there is no response.
+/// Sends the object a request. The error says, for the log, why there is no response.
 pub async fn ask(
     env: &JsValue,
     request: &MetricsRequest,
@@ -48,7 +48,7 @@ pub async fn ask(
     MetricsResponse::from_json(&text).ok_or_else(|| "its response can't be read".to_owned())
 }
 
-/// What the object has added up. A copy is stored every few seconds, and only that outlasts a crash.
+/// The sums of the object. A copy is stored every few seconds; after a crash, only that is left.
 #[derive(Clone, Default)]
 pub struct Keeper(Rc<Kept>);
 
@@ -102,7 +102,7 @@ impl Keeper {
     }
 }
 
-/// What was stored. Counts of another version that can't be read begin again.
+/// The stored sums. If those of another version can't be read, counting starts again at zero.
 fn load(state: &State) -> Result<Statistics> {
     let Some(text) = load_text(state.as_raw())? else {
         return Ok(Statistics::default());

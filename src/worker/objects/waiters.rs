@@ -1,5 +1,5 @@
-//! Requests to a ledger that are answered later: those of sockets that wait for the slot of an older
-//! one.
+//! Requests to a ledger that are answered later, because their sockets wait for the slot of an older
+//! socket.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use worker::Delay;
 
-/// What answers a request, and its timer.
+/// The function that answers a request, and the request's timer.
 struct Waiter {
     resolve: Function,
     timer: AbortHandle,
@@ -35,7 +35,7 @@ impl Waiters {
             give_up();
         });
         spawn_local(async {
-            // Aborted, it has nothing left to do.
+            // If the timer was aborted, there is nothing left to do.
             let _ = task.await;
         });
         Promise::new(&mut |resolve, _| {

@@ -8,24 +8,24 @@ use super::{EntryId, Ledger, LedgerChange};
 use crate::limits::two_clocks::TwoClocks;
 use crate::util::time::Timestamp;
 
-/// How long a socket that was told to close is expected to do so. After that another one is closed
-/// in its stead, or the same one is told again: its isolate is out of reach, or a message was lost.
-/// If it stays out of reach, its slot lapses with its lease.
+/// How long a socket may take to close after it was asked to. After that another socket is closed
+/// instead, or the same one is asked again: its isolate can't be reached, or a message was lost. If
+/// it stays out of reach, its slot ends with its lease.
 pub const CLOSE_WAIT: Duration = Duration::from_secs(1);
 
 /// What the object has to do for the sockets that wait.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Succession {
-    /// These have a slot now, and get a channel.
+    /// Sockets that have a slot now, and get a channel.
     pub granted: Vec<EntryId>,
-    /// These are refused: too many newer ones came.
+    /// Sockets that are refused because too many newer ones came.
     pub beaten: Vec<EntryId>,
-    /// These open sockets are to be told that they are replaced.
+    /// Open sockets that are to be told that they are replaced.
     pub replaced: Vec<EntryId>,
 }
 
 impl SlotLease {
-    /// Whether the socket is known to hear what it is told.
+    /// Whether messages are known to reach the socket.
     fn is_open(&self) -> bool {
         self.held == Held::ByChannel
     }
@@ -46,7 +46,7 @@ impl Slots {
         self.waiting.push_back(slot);
     }
 
-    /// Grants slots that have come free, in the order in which sockets came for them.
+    /// Grants free slots to waiting sockets, in the order in which they came.
     fn grant(&mut self, now: TwoClocks) -> Vec<EntryId> {
         let mut granted = Vec::new();
         while let Some(slot) = self.waiting.front().copied()
@@ -58,8 +58,8 @@ impl Slots {
         granted
     }
 
-    /// The oldest sockets, as many as have to close for all that wait and are not closing yet. One
-    /// that can't be told is left out, and one that was told in vain comes last.
+    /// The oldest sockets that are not closing yet, as many as have to close for all that wait. A
+    /// socket that can't be reached is left out, and one that was asked in vain comes last.
     fn replace(&mut self, now: Timestamp) -> Vec<EntryId> {
         let taken = self.taken.len();
         let needed = self.waiting.iter().enumerate().map(|(at, slot)| {
