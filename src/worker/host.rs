@@ -1,4 +1,4 @@
-//! The functions of `host.js`, and how values cross to them.
+//! The functions of `host.js`, `objects.js` and `cryptography.js`, and how values cross to them.
 
 use std::fmt::Display;
 
@@ -39,6 +39,40 @@ extern "C" {
     #[wasm_bindgen(js_name = readReply)]
     pub fn read_reply(upstream: &Response) -> String;
 
+    #[wasm_bindgen(catch, js_name = passOn)]
+    pub fn pass_on(
+        upstream: &Response,
+        stamps: &JsValue,
+        own: &str,
+        relayed: &JsValue,
+    ) -> Result<Response, JsValue>;
+
+    #[wasm_bindgen(catch)]
+    pub fn answer(
+        status: u16,
+        body: Option<&str>,
+        stamps: &JsValue,
+        own: &str,
+    ) -> Result<Response, JsValue>;
+
+    #[wasm_bindgen(catch, js_name = readBody)]
+    pub async fn read_body(request: &Request, max_bytes: u32) -> Result<JsValue, JsValue>;
+
+    pub fn discard(upstream: &Response);
+
+    pub fn colo(request: &Request) -> Option<String>;
+
+    #[wasm_bindgen(catch, js_name = writeDecision)]
+    pub fn write_decision(
+        dataset: &JsValue,
+        index: &str,
+        blobs: &str,
+        numbers: &[f64],
+    ) -> Result<(), JsValue>;
+}
+
+#[wasm_bindgen(module = "/js/objects.js")]
+extern "C" {
     #[wasm_bindgen(catch, js_name = askByPath)]
     pub async fn ask_by_path(
         namespace: &JsValue,
@@ -72,22 +106,12 @@ extern "C" {
         milliseconds: f64,
     ) -> Result<JsValue, JsValue>;
 
-    #[wasm_bindgen(catch, js_name = passOn)]
-    pub fn pass_on(
-        upstream: &Response,
-        stamps: &JsValue,
-        own: &str,
-        relayed: &JsValue,
-    ) -> Result<Response, JsValue>;
+    #[wasm_bindgen(catch, js_name = objectByName)]
+    pub fn object_by_name(namespace: &JsValue, name: &str) -> Result<JsValue, JsValue>;
+}
 
-    #[wasm_bindgen(catch)]
-    pub fn answer(
-        status: u16,
-        body: Option<&str>,
-        stamps: &JsValue,
-        own: &str,
-    ) -> Result<Response, JsValue>;
-
+#[wasm_bindgen(module = "/js/cryptography.js")]
+extern "C" {
     #[wasm_bindgen(catch, js_name = importKey)]
     pub async fn import_key(jwk: &str, algorithm: &str) -> Result<JsValue, JsValue>;
 
@@ -98,24 +122,6 @@ extern "C" {
         signature: &[u8],
         signed: &[u8],
     ) -> Result<JsValue, JsValue>;
-
-    #[wasm_bindgen(catch, js_name = readBody)]
-    pub async fn read_body(request: &Request, max_bytes: u32) -> Result<JsValue, JsValue>;
-
-    #[wasm_bindgen(catch, js_name = objectByName)]
-    pub fn object_by_name(namespace: &JsValue, name: &str) -> Result<JsValue, JsValue>;
-
-    pub fn discard(upstream: &Response);
-
-    pub fn colo(request: &Request) -> Option<String>;
-
-    #[wasm_bindgen(catch, js_name = writeDecision)]
-    pub fn write_decision(
-        dataset: &JsValue,
-        index: &str,
-        blobs: &str,
-        numbers: &[f64],
-    ) -> Result<(), JsValue>;
 }
 
 /// The header that says the id of a request on every response.
