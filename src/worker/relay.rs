@@ -51,6 +51,7 @@ pub fn relay(
     context: &JsValue,
     awaited: Option<&Awaited>,
 ) -> Result<JsValue, JsValue> {
+    let governing: Vec<_> = channels.iter().map(Channel::governing).collect();
     let held = Rc::new(RefCell::new(channels));
     let until_end = held.clone();
     let note = Rc::new(note);
@@ -77,7 +78,8 @@ pub fn relay(
     let relay = start(&socket, &limits, context, &on_end, &report, awaited)
         // Nothing will end, so nothing else would let go of them.
         .inspect_err(|_| drop(held.take()))?;
-    for channel in held.borrow().iter() {
+    // What an object demanded meanwhile ends the socket within this, and releases the channels.
+    for channel in governing {
         channel.govern(relay.as_ref());
     }
     Ok(relay.client())
