@@ -51,7 +51,6 @@ pub fn relay(
     context: &JsValue,
     awaited: Option<&Awaited>,
 ) -> Result<JsValue, JsValue> {
-    let governing: Vec<_> = channels.iter().map(Channel::governing).collect();
     let held = Rc::new(RefCell::new(channels));
     let until_end = held.clone();
     let note = Rc::new(note);
@@ -78,9 +77,10 @@ pub fn relay(
     let relay = start(&socket, &limits, context, &on_end, &report, awaited)
         // Nothing will end, so nothing else would let go of them.
         .inspect_err(|_| drop(held.take()))?;
-    // What an object demanded meanwhile ends the socket within this, and releases the channels.
-    for channel in governing {
-        channel.govern(relay.as_ref());
+    // The first may end the relay at once, which lets go of them all.
+    let governors: Vec<_> = held.borrow().iter().map(Channel::governor).collect();
+    for governor in governors {
+        governor.govern(relay.as_ref());
     }
     Ok(relay.client())
 }

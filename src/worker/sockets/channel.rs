@@ -22,16 +22,16 @@ extern "C" {
 /// The connection of a live socket to an object. Dropping it closes the channel.
 pub struct Channel(JsValue);
 
-/// What a channel's object says, whoever holds the channel.
-pub struct Governing(JsValue);
-
 impl Channel {
-    pub fn governing(&self) -> Governing {
-        Governing(self.0.clone())
+    pub fn governor(&self) -> Governor {
+        Governor(self.0.clone())
     }
 }
 
-impl Governing {
+/// What a channel's object says of a relay. It keeps no channel open.
+pub struct Governor(JsValue);
+
+impl Governor {
     /// From now on the object's messages act on this relay.
     pub fn govern(&self, relay: &JsValue) {
         govern_relay(&self.0, relay);
