@@ -230,6 +230,12 @@ impl<'a> Reader<'a> {
         self.value(setting).is_some()
     }
 
+    /// Whether the route itself has a setting.
+    pub fn has_own(&self, setting: &'static Setting) -> bool {
+        self.route
+            .is_some_and(|route| route.own.contains_key(setting.name()))
+    }
+
     pub fn is_bound(&self, binding: &str) -> bool {
         self.settings.bindings.contains(binding)
     }

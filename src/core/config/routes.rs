@@ -12,7 +12,9 @@ use super::settings::{
     UPSTREAM_OBJECT, named,
 };
 use super::upstream::UPSTREAMS;
-use super::{ConfigError, Settings, Var, counting, names, paths, read_policy, registry};
+use super::{
+    ConfigError, Settings, Var, counting, first_message, names, paths, read_policy, registry,
+};
 use crate::checks::permission::{ClaimRule, read_claims};
 use crate::policy::{Elsewhere, Policy, Site};
 use crate::routing::Pattern;
@@ -83,6 +85,7 @@ impl Site {
 fn warnings(reader: &mut Reader<'_>, routes: &Table<Policy>) -> Vec<String> {
     let mut warnings = reader.take_warnings();
     warnings.extend(paths::warnings(reader, routes));
+    warnings.extend(first_message::unused(reader, routes));
     let mut trusted = TRUST_SOURCES.into_iter();
     let nobody_needs_a_token = routes
         .iter()

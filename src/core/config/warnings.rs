@@ -1,5 +1,6 @@
 //! What is legal in a policy and still worth a line in the log.
 
+use super::first_message;
 use super::reader::Reader;
 use super::settings::{
     ADMIN_TOKEN, ALLOWED_ORIGINS, AUTH, ISSUERS, JWT_AUDIENCE, JWT_ISSUER, MODE, PLAIN_HTTP,
@@ -47,6 +48,7 @@ pub(super) fn check(reader: &mut Reader<'_>, policy: &Policy) {
              it to inspect",
         );
     }
+    first_message::warn_of_unused(reader, policy);
     let Some(authentication) = &policy.authentication else {
         reader.warn(&AUTH, "off, so nobody needs a token");
         return;

@@ -230,7 +230,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
 
     /// Counts a request to an endpoint against its address.
     pub async fn admit_request(&mut self, found: Found<'a>) -> Result<(), Rejection> {
-        let counting = &found.route.policy.counting;
+        let counting = self.counting(&found.route.policy);
         let calls = self.address_calls(counting, Admission::Request);
         let counters = self.counters(counting);
         let ledgers = &mut self.reservations.ledgers;

@@ -152,8 +152,11 @@ impl<'a, P: Platform> Attempt<'a, P> {
     /// authenticate it.
     pub async fn forward_preflight(&mut self, found: Found<'a>) -> Result<Passage<P>, Rejection> {
         self.enter(Stage::Counters);
-        let counted = self.admit_request(found).await;
-        self.heed(counted)?;
+        // What would have been refused before is counted against nobody.
+        if self.finding.is_none() {
+            let counted = self.admit_request(found).await;
+            self.heed(counted)?;
+        }
         self.enter(Stage::Forward);
         let policy = &found.route.policy;
         let sources = policy.authentication.as_ref().map(|own| &own.sources[..]);

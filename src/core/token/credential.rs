@@ -82,7 +82,7 @@ impl Credential {
         sources: &[Source],
         message: &str,
     ) -> Result<Option<Self>, CredentialFault> {
-        let Some(message) = message::read(message) else {
+        let Some(message) = message::read(message)? else {
             return Ok(None);
         };
         Self::agree(conflict, sources, |source| {

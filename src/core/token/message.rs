@@ -1,5 +1,6 @@
 //! A token in the first message of a socket.
 
+use std::cmp::Reverse;
 use std::ops::Range;
 
 use serde_json::Value;
@@ -19,16 +20,36 @@ pub(super) fn text_at(message: &Value, pointer: &str) -> Result<Option<String>, 
     }
 }
 
-/// Reads a message. The server could read a duplicate member differently, so a message with one
-/// holds no token.
-pub(super) fn read(message: &str) -> Option<Value> {
-    strict_json::value(message.as_bytes()).ok()
+/// Reads a message; `None` if it is not JSON. One that looks like JSON and can't be read, or has a
+/// member twice, is an error: the server may read it, and find a token there.
+pub(super) fn read(message: &str) -> Result<Option<Value>, CredentialFault> {
+    match strict_json::value(message.as_bytes()) {
+        Ok(value) => Ok(Some(value)),
+        Err(_)
+            if message
+                .trim_start_matches(is_before_json)
+                .starts_with(['{', '[']) =>
+        {
+            Err(CredentialFault::Missing(
+                "the first message can't be read as JSON in one way only",
+            ))
+        }
+        Err(_) => Ok(None),
+    }
+}
+
+/// White space, and the mark of byte order, which some readers skip.
+fn is_before_json(letter: char) -> bool {
+    letter.is_whitespace() || letter == '\u{feff}'
 }
 
 /// Returns the message without the members at these pointers; all other bytes stay the same. The
 /// message must be JSON.
 pub(super) fn without_members(message: &str, pointers: &[&str]) -> String {
     let mut rest = message.to_owned();
+    // The last element of an array first, so that the others keep their places.
+    let mut pointers = pointers.to_vec();
+    pointers.sort_unstable_by_key(|pointer| Reverse((pointer.len(), *pointer)));
     for pointer in pointers {
         let segments: Vec<_> = pointer
             .split('/')

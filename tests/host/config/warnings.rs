@@ -156,3 +156,28 @@ fn a_warning_names_the_route_that_set_it() {
         expected
     );
 }
+
+#[test]
+fn what_is_set_about_first_messages_and_not_used_is_a_warning() {
+    let unused = |name: &str| {
+        vec![format!(
+            "{name}: TOKEN_SOURCES has no message:, so it is not used"
+        )]
+    };
+    let own = json!([{"path": "/a", "first_message": "drop"}, {"path": "/b"}]);
+    let reads = json!([{"path": "/a", "token_sources": "message:/t"}, {"path": "/b"}]);
+    let global = [("FIRST_MESSAGE", "pass")];
+    assert_rows([
+        (
+            "everywhere",
+            warnings(&global, None),
+            unused("FIRST_MESSAGE"),
+        ),
+        (
+            "in a route",
+            warnings(&[], Some(own)),
+            unused("ROUTES /a first_message"),
+        ),
+        ("used by a route", warnings(&global, Some(reads)), vec![]),
+    ]);
+}

@@ -131,3 +131,21 @@ fn slots_are_given_back_where_the_server_does_not_choose_what_was_answered() {
     assert_eq!(gate.opened.take(), [(Some("v2".to_owned()), None)]);
     assert_eq!((gate.discarded.get(), gate.open_channels()), (1, 0));
 }
+
+#[test]
+fn a_message_that_a_server_could_read_otherwise_is_nobodys() {
+    let gate = gate(&[("AUTH", "optional"), ("KEY_REPLAY_WINDOW", "off")]);
+    let knock = |text: &str| {
+        says(&gate, text);
+        gate.knock(&without_token()).what
+    };
+    assert_rows([
+        ("no token", knock("{}"), "socket".to_owned()),
+        ("no JSON", knock("hello"), "socket".to_owned()),
+        (
+            "a token twice",
+            knock(r#"{"token":"a.b.c","token":"a.b.c"}"#),
+            "token_missing".to_owned(),
+        ),
+    ]);
+}

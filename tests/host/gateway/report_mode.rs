@@ -451,6 +451,39 @@ fn what_is_reported_counts_apart_and_against_nobody() {
 }
 
 #[test]
+fn a_preflight_is_counted_apart_too() {
+    let routes = r#"[{"path":"/trial","mode":"report"},{"path":"/live"}]"#;
+    let gate = Scripted::with(&[
+        ("ROUTES", routes),
+        ("PLAIN_HTTP", "guard"),
+        ("RATE_LIMIT_IP", "1/1m"),
+    ]);
+    let preflight = |path: &str, origin: &str| {
+        let ask = Ask::plain("OPTIONS", &format!("https://gate.example{path}"))
+            .with("origin", origin)
+            .with("access-control-request-method", "PUT");
+        let answer = gate.knock(&ask);
+        (answer.what, answer.record.would_be)
+    };
+    let row = |what: &str, would_be| (what.to_owned(), would_be);
+    let foreign = "https://evil.example";
+    assert_rows([
+        (
+            "of another page",
+            preflight("/trial", foreign),
+            row("plain", Some("origin_not_allowed")),
+        ),
+        ("the first", preflight("/trial", ORIGIN), row("plain", None)),
+        (
+            "one too many",
+            preflight("/trial", ORIGIN),
+            row("plain", Some("rate_limited")),
+        ),
+        ("enforced", preflight("/live", ORIGIN), row("plain", None)),
+    ]);
+}
+
+#[test]
 fn who_would_have_been_refused_before_is_not_counted_further() {
     let gate = reporting(&[("RATE_LIMIT_USER", "1/1m"), ("RATE_LIMIT_ROUTE", "9/1m")]);
     let answer = gate.send(&good().with("origin", "https://evil.example"));
@@ -704,6 +737,11 @@ fn a_first_message_whose_token_can_not_be_taken_out_reaches_no_server() {
             "two tokens",
             knock("strip", two()),
             row("ambiguous_token", None),
+        ),
+        (
+            "a token twice",
+            knock("strip", text(r#"{"token":"one","token":"one"}"#.into())),
+            row("token_missing", None),
         ),
         (
             "two tokens that the server gets anyway",

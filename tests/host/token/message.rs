@@ -21,6 +21,10 @@ fn find(pointers: &[&str], message: &str) -> Result<Option<String>, Rejection> {
 fn the_text_at_the_pointer_is_the_token() {
     let one = || Ok(Some("a.b.c".to_owned()));
     let nothing = || Ok(None);
+    let in_two_ways = || {
+        let cause = "the first message can't be read as JSON in one way only";
+        Err(Reason::TokenMissing.because(cause))
+    };
     let not_text =
         || Err(Reason::TokenInvalid.because("the token in the first message is not a string"));
     let rows = [
@@ -48,13 +52,19 @@ fn the_text_at_the_pointer_is_the_token() {
         (
             "twice",
             r#"{"payload":{"token":"a.b.c","token":"x"}}"#,
-            nothing(),
+            in_two_ways(),
         ),
         (
             "more behind it",
             r#"{"payload":{"token":"a.b.c"}} {}"#,
-            nothing(),
+            in_two_ways(),
         ),
+        (
+            "half a character",
+            r#"{"payload":{"token":"a.b.c"},"x":"\ud800"}"#,
+            in_two_ways(),
+        ),
+        ("behind a mark", "\u{feff} [\"a.b.c\"]", in_two_ways()),
         ("no JSON", "a.b.c", nothing()),
         ("nothing", "", nothing()),
     ];
@@ -88,7 +98,7 @@ fn stripped(pointers: &[&str], message: &str) -> String {
 
 #[test]
 fn the_token_is_taken_out_and_the_rest_stays_byte_for_byte() {
-    let rows: [(_, &[&str], _, _); 12] = [
+    let rows: [(_, &[&str], _, _); 13] = [
         ("alone", &["/t"], r#"{"t":"x"}"#, "{}"),
         ("first", &["/t"], r#"{"t":"x", "a":1e2}"#, r#"{"a":1e2}"#),
         ("last", &["/t"], r#"{"a":1 ,"t":"x" }"#, r#"{"a":1  }"#),
@@ -111,6 +121,7 @@ fn the_token_is_taken_out_and_the_rest_stays_byte_for_byte() {
             r#"{"a":"{\"p\":","b":{"t":"y"},"p":{"x":"\\\"t"}}"#,
         ),
         ("in an array", &["/1"], r#"["a","x",2]"#, r#"["a",2]"#),
+        ("twice in an array", &["/0", "/1"], r#"["x","x",2]"#, "[2]"),
         (
             "within an array",
             &["/0/t"],

@@ -243,6 +243,18 @@ describe('in report mode', () => {
     const { would_be } = await gate.log.record(idOf(socket));
     assert.ok(would_be, 'the record says so');
   });
+  test('a socket without a first message is closed, because its token could come later', async () => {
+    const socket = await gate.connect();
+    assert.deepEqual(await closing(socket), [4401, 'token_missing']);
+  });
+});
+
+describe('in report mode, where the server gets the message as it came', () => {
+  const upstream = useUpstream();
+  const gate = useGate({
+    upstream,
+    vars: { ...SETTINGS, MODE: 'report', FIRST_MESSAGE: 'pass', FIRST_MESSAGE_TIMEOUT: '1s' },
+  });
   test('a socket without a first message is connected when its time is over', async () => {
     const socket = await gate.connect();
     await gate.log.record(idOf(socket));
