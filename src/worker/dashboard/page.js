@@ -68,7 +68,8 @@
 
   function row(name, note, count, buttons = []) {
     const item = make('li');
-    const first = make('span', name, { class: 'name' });
+    const first = make('span', undefined, { class: 'name' });
+    first.append(name);
     if (note) first.append(make('small', note));
     item.append(first);
     if (count !== undefined) item.append(make('span', number(count), { class: 'count' }));
@@ -123,10 +124,12 @@
     button('Revoke', `Revoke the tokens of ${sub}`, () =>
       act('PUT', 'revocations', { sub }, (answer) => `Revoked the tokens of ${sub}. ${ended(answer)}`),
     );
+  // The name itself is the control, so that a row has room for the others.
   const lookUp = (who) =>
-    button('Look up', `Look up ${who}`, () => {
+    button(who, `Look up ${who}`, async () => {
       $('who').value = who;
-      return find();
+      await find();
+      $('found').scrollIntoView({ block: 'nearest' });
     });
 
   function totals(minutes) {
@@ -196,19 +199,20 @@
     for (const { would_be: all = {} } of minutes) {
       for (const [name, count] of Object.entries(all)) would.set(name, (would.get(name) ?? 0) + count);
     }
-    $('report').hidden = would.size === 0;
+    $('report').hidden = $('reported').hidden = would.size === 0;
+    $('n-would').textContent = number([...would.values()].reduce((sum, count) => sum + count, 0));
     rows('would', [...would].sort(([, one], [, other]) => other - one), ([name, count]) => row(name, '', count), '');
 
     $('n-sockets').textContent = number(sockets.total);
     const none = 'None.';
-    rows('addresses', refused.addresses, ({ name, count }) => row(name, '', count, [lookUp(name), ban(name)]), none);
-    rows('subjects', refused.subjects, ({ name, count }) => row(name, '', count, [lookUp(name), ban(name)]), none);
+    rows('addresses', refused.addresses, ({ name, count }) => row(lookUp(name), '', count, [ban(name)]), none);
+    rows('subjects', refused.subjects, ({ name, count }) => row(lookUp(name), '', count, [ban(name)]), none);
     rows('origins', refused.origins, ({ name, count }) => row(name, '', count), none);
     rows('routes', sockets.routes, ({ name, count }) => row(name, '', count), none);
     rows(
       'users',
       sockets.subjects,
-      ({ name, count }) => row(name, '', count, [lookUp(name), disconnect('sub', name), ban(name), revoke(name)]),
+      ({ name, count }) => row(lookUp(name), '', count, [disconnect('sub', name), ban(name), revoke(name)]),
       none,
     );
     rows(
@@ -347,7 +351,7 @@
         $('sign-in').hidden = true;
         $('board').hidden = $('leave').hidden = false;
         $('token').value = '';
-        $('leave').focus();
+        $('board').focus();
       }
       state('live', `Live, as ${view.by}`);
       draw(view);
