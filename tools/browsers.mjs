@@ -3,8 +3,16 @@
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { chromium } from './chromium.mjs';
+import { readCommandLine, typed } from './commands.mjs';
 import { download, isDebian, libraryFolders, unpack } from './debian.mjs';
 import { alone, entry, Failure, inRoot, inToolchain, say, show, step } from './run.mjs';
+
+const COMMAND = typed('browsers');
+const HELP = `${COMMAND}    tests the browser module in Chromium and Firefox
+
+It takes those that are installed, or that CHROMIUM and FIREFOX name. Where they are missing, Debian's
+are unpacked beside the project. WebKit is tested too if WEBKIT names a program that takes the
+arguments of WPE's cog.`;
 
 const own = inToolchain('firefox');
 const started = join(own, 'bin/firefox');
@@ -41,11 +49,12 @@ exec "$tree/usr/lib/firefox-esr/firefox-esr" "$@"
   rmSync(packages, { recursive: true, force: true });
 }
 
-await entry(import.meta.url, async () => {
+await entry(import.meta.url, async (args) => {
+  if (!readCommandLine(args, { command: COMMAND, help: HELP })) return 0;
   const browsers = { Chromium: await chromium(), Firefox: await firefox() };
   if (process.env.WEBKIT) browsers.WebKit = process.env.WEBKIT;
   say(`• ${Object.keys(browsers).join(', ')}`);
   const env = { ...process.env, BROWSERS: JSON.stringify(browsers) };
-  const args = [inRoot('tools/test.mjs'), 'tests/browsers/client.test.mjs'];
-  return (await show(process.execPath, args, { env })) === 0 ? 0 : 1;
+  const test = [inRoot('tools/test.mjs'), 'tests/browsers/client.test.mjs'];
+  return (await show(process.execPath, test, { env })) === 0 ? 0 : 1;
 });

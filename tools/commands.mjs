@@ -42,6 +42,10 @@ export const COMMANDS = {
     inPackage: true,
   },
   test: { file: './test.mjs', meaning: 'runs all tests, or the given files of tests' },
+  browsers: {
+    file: './browsers.mjs',
+    meaning: 'tests the browser module in Chromium and Firefox',
+  },
   bench: { file: './bench.mjs', meaning: 'measures what an upgrade costs' },
   build: { file: './build.mjs', meaning: 'builds the Worker into build/' },
   lint: { file: './lint.mjs', meaning: 'checks formatting, lints and types' },
