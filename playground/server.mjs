@@ -1,7 +1,7 @@
 // The playground's own server: the page, the tokens it asks for, and a stream of what the gate
 // decided. It mints tokens, so it answers this machine alone and only under its own names.
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { createServer as createProbe } from 'node:net';
@@ -26,17 +26,9 @@ const PAGE = {
   '/icon.svg': 'icon.svg',
 };
 // The browser module with its example.
-const CLIENT = [
-  'example/index.html',
-  'example/example.js',
-  'portcullis.js',
-  'reasons.js',
-  'close-reasons.js',
-  'options.js',
-  'renewal.js',
-  'timer.js',
-  'tokens.js',
-];
+const CLIENT = readdirSync(new URL('../client', import.meta.url), { recursive: true })
+  .map((name) => name.replaceAll('\\', '/'))
+  .filter((name) => /\.(?:html|js)$/.test(name));
 for (const name of CLIENT) PAGE[`/client/${name}`] = `../client/${name}`;
 // What the other origin serves: the same machine by another name, and another origin to a browser.
 const STRANGER = { '/stranger': 'stranger.html', '/stranger.js': 'stranger.js' };

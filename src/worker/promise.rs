@@ -1,14 +1,14 @@
 //! A handler's result as the runtime takes it.
 
-use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
-use js_sys::{Function, Promise};
+use futures_util::task::AtomicWaker;
 use wasm_bindgen::JsValue;
+use wasm_bindgen_futures::future_to_promise;
 use worker::worker_sys::Context as JsContext;
 
 /// A response, or why there is none.
@@ -17,157 +17,83 @@ pub type Work = Pin<Box<dyn Future<Output = Answer>>>;
 /// An answer that the client gets before the work is done, once there is one.
 pub type Early = Box<dyn Fn() -> Option<JsValue>>;
 
-/// Work that waits for something.
-struct Task {
-    work: Work,
-    waker: Waker,
-    early: Early,
-    context: Rc<worker::Context>,
-    promise: Settle,
-}
-
-impl Task {
-    /// Answers early, if there is an early answer. The context then holds the rest of the work.
-    fn answer_early(&mut self) {
-        if let Some(response) = (self.early)() {
-            let (rest, settle) = promise();
-            let answered = std::mem::replace(&mut self.promise, settle);
-            answered.settle(Ok(response));
-            hold(&self.context, &rest);
-        }
-    }
-}
-
-/// The functions that settle a promise.
-struct Settle {
-    resolve: Function,
-    reject: Function,
-}
-
-impl Settle {
-    fn settle(self, answer: Answer) {
-        let (function, value) = match answer {
-            Ok(value) => (self.resolve, value),
-            Err(error) => (self.reject, error),
-        };
-        // The functions of a promise throw nothing.
-        let _ = function.call1(&JsValue::UNDEFINED, &value);
-    }
-}
-
-fn promise() -> (Promise, Settle) {
-    let mut settle = None;
-    let promise = Promise::new(&mut |resolve, reject| settle = Some(Settle { resolve, reject }));
-    let settle = settle.expect("a promise calls this before it exists");
-    (promise, settle)
-}
-
-/// Keeps the request's context until the promise settles.
-fn hold(context: &worker::Context, promise: &Promise) {
-    // The context is that of the request, which is under way.
-    let _ = AsRef::<JsContext>::as_ref(context).wait_until(promise);
-}
-
-/// The tasks of this isolate. What wakes one polls it at once, because a promise that settles does
-/// so in a turn of its own already; the runtime's `queueMicrotask` would take another.
+/// Wakes the task that polled last. A future may keep only the waker of its first poll, as worker's
+/// `Delay` does, and at that time there is no task yet.
 #[derive(Default)]
-struct Tasks {
-    /// By number. There is none under the number of a task that is polled now.
-    waiting: Vec<Option<Task>>,
-    /// Numbers that no task has.
-    free: Vec<usize>,
-    /// Those that were woken while one was polled: a poll never begins within another.
-    woken: VecDeque<usize>,
-    is_polling: bool,
-}
+struct LastWaker(AtomicWaker);
 
-thread_local! {
-    static TASKS: RefCell<Tasks> = RefCell::default();
-}
-
-impl Tasks {
-    fn take_number(&mut self) -> usize {
-        self.free.pop().unwrap_or_else(|| {
-            self.waiting.push(None);
-            self.waiting.len() - 1
-        })
-    }
-
-    /// A task that was woken, unless one is polled now.
-    fn next(&mut self) -> Option<(usize, Task)> {
-        while !self.is_polling {
-            let number = self.woken.pop_front()?;
-            // One that is done may be woken once more.
-            if let Some(task) = self.waiting[number].take() {
-                return Some((number, task));
-            }
-        }
-        None
-    }
-}
-
-/// Wakes the task of a number.
-struct Wakeup(usize);
-
-impl Wake for Wakeup {
+impl Wake for LastWaker {
     fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
+        self.0.wake();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        TASKS.with_borrow_mut(|tasks| tasks.woken.push_back(self.0));
-        poll_woken();
+        self.0.wake();
     }
 }
 
-fn poll_woken() {
-    while let Some((number, mut task)) = TASKS.with_borrow_mut(Tasks::next) {
-        match poll(&mut task.work, &task.waker) {
-            Poll::Pending => {
-                task.answer_early();
-                TASKS.with_borrow_mut(|tasks| tasks.waiting[number] = Some(task));
-            }
-            Poll::Ready(answer) => {
-                TASKS.with_borrow_mut(|tasks| tasks.free.push(number));
-                task.promise.settle(answer);
-            }
-        }
-    }
+/// Work that is polled through one waker.
+struct UnderWay {
+    work: Work,
+    relay: Arc<LastWaker>,
+    waker: Waker,
 }
 
-/// Polls while no other poll can begin. It can be within another one itself, where a server in this
-/// same Worker answers by the gate.
-fn poll(work: &mut Work, waker: &Waker) -> Poll<Answer> {
-    let is_within = TASKS.with_borrow_mut(|tasks| std::mem::replace(&mut tasks.is_polling, true));
-    let polled = work.as_mut().poll(&mut Context::from_waker(waker));
-    TASKS.with_borrow_mut(|tasks| tasks.is_polling = is_within);
-    polled
+impl UnderWay {
+    fn poll(&mut self) -> Poll<Answer> {
+        let mut context = Context::from_waker(&self.waker);
+        self.work.as_mut().poll(&mut context)
+    }
+
+    fn poll_for(&mut self, task: &Context<'_>) -> Poll<Answer> {
+        self.relay.0.register(task.waker());
+        self.poll()
+    }
+
+    /// Goes on after the client has its answer.
+    fn go_on(mut self, context: &worker::Context) {
+        let rest = future_to_promise(poll_fn(move |task| self.poll_for(task)));
+        // The context is that of the request, which is under way.
+        let _ = AsRef::<JsContext>::as_ref(context).wait_until(&rest);
+    }
 }
 
 /// The answer itself if nothing is waited for, which spares the runtime a few turns, and otherwise a
 /// promise of it. The context holds such a promise, so that an attempt whose client hangs up is
 /// counted and recorded all the same.
 ///
-/// With an early answer the client has its answer before the work is done. The work then goes on.
-pub fn at_once_or_promised(context: Rc<worker::Context>, early: Early, mut work: Work) -> Answer {
-    let number = TASKS.with_borrow_mut(Tasks::take_number);
-    let waker = Waker::from(Arc::new(Wakeup(number)));
-    if let Poll::Ready(answer) = poll(&mut work, &waker) {
-        TASKS.with_borrow_mut(|tasks| tasks.free.push(number));
-        poll_woken();
+/// `early` is an answer that the client gets before the work is done. The work then goes on.
+pub fn at_once_or_promised(context: Rc<worker::Context>, early: Early, work: Work) -> Answer {
+    let relay = Arc::new(LastWaker::default());
+    let mut work = UnderWay {
+        work,
+        waker: Waker::from(relay.clone()),
+        relay,
+    };
+    if let Poll::Ready(answer) = work.poll() {
         return answer;
     }
-    let answer = early();
-    let (whole, settle) = promise();
-    hold(&context, &whole);
-    let task = Task {
-        work,
-        waker,
-        early,
-        context,
-        promise: settle,
-    };
-    TASKS.with_borrow_mut(|tasks| tasks.waiting[number] = Some(task));
-    poll_woken();
-    Ok(answer.unwrap_or_else(|| whole.into()))
+    if let Some(response) = early() {
+        work.go_on(&context);
+        return Ok(response);
+    }
+    let held = context.clone();
+    let mut work = Some(work);
+    let promise = future_to_promise(poll_fn(move |task| {
+        let Some(under_way) = &mut work else {
+            return Poll::Pending;
+        };
+        let polled = under_way.poll_for(task);
+        match polled.is_pending().then(&early).flatten() {
+            None => polled,
+            Some(response) => {
+                if let Some(work) = work.take() {
+                    work.go_on(&context);
+                }
+                Poll::Ready(Ok(response))
+            }
+        }
+    }));
+    AsRef::<JsContext>::as_ref(&*held).wait_until(&promise)?;
+    Ok(promise.into())
 }

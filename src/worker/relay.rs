@@ -77,8 +77,10 @@ pub fn relay(
     let relay = start(&socket, &limits, context, &on_end, &report, awaited)
         // Nothing will end, so nothing else would let go of them.
         .inspect_err(|_| drop(held.take()))?;
-    for channel in held.borrow().iter() {
-        channel.govern(relay.as_ref());
+    // The first may end the relay at once, which lets go of them all.
+    let governors: Vec<_> = held.borrow().iter().map(Channel::governor).collect();
+    for governor in governors {
+        governor.govern(relay.as_ref());
     }
     Ok(relay.client())
 }

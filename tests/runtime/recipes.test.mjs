@@ -465,9 +465,9 @@ describe('the recipe for PartyServer', () => {
 });
 
 describe('the pages of recipes', () => {
-  // The readers of assertions are shown by docs/headers.md, and tested with it.
+  // Those of no recipe are shown by docs/headers.md, metrics.md and core.md, and tested with them.
   const names = readdirSync(inRoot('examples')).filter(
-    (name) => !['assertion', 'workers-rs'].includes(name),
+    (name) => !['assertion', 'prometheus', 'workers-rs'].includes(name),
   );
   test('are those of the examples', () => {
     assert.deepEqual(names.sort(), [...NODE_RECIPES, ...FOREIGN_RECIPES, 'partyserver'].sort());

@@ -23,6 +23,15 @@ extern "C" {
 pub struct Channel(JsValue);
 
 impl Channel {
+    pub fn governor(&self) -> Governor {
+        Governor(self.0.clone())
+    }
+}
+
+/// What a channel's object says of a relay. It keeps no channel open.
+pub struct Governor(JsValue);
+
+impl Governor {
     /// From now on the object's messages act on this relay.
     pub fn govern(&self, relay: &JsValue) {
         govern_relay(&self.0, relay);
