@@ -43,19 +43,20 @@ const ERRORS = 'portcullis: every request is refused until these settings are ri
 
 /**
  * The sets of secrets that the Worker may have. Where Cloudflare can't be asked, `JWT_SECRET` may
- * be set or not: it is needed without any other key, and may contradict one. What the settings call
- * for or refer to counts as set.
+ * be set or not: it is needed without any other key, and may contradict one. So may `ADMIN_TOKEN`,
+ * which some settings need. What the settings call for or refer to counts as set.
  */
 function possibleSecrets(known, local, references) {
   if (known) return [known];
   const others = ['ASSERTION_KEY', 'ADMIN_TOKEN'].filter((name) => name in local);
   const needed = [...others, ...Object.keys(references), 'SESSION_URL_AUTH'];
-  return [needed, [...needed, 'JWT_SECRET']];
+  const possible = [[], ['JWT_SECRET'], ['ADMIN_TOKEN'], ['JWT_SECRET', 'ADMIN_TOKEN']];
+  return possible.map((names) => [...new Set([...needed, ...names])]);
 }
 
 /**
- * What the gate says of what would be deployed, and `secrets`, stand-ins for those it has. Of two
- * possible verdicts that with fewer errors is right.
+ * What the gate says of what would be deployed, and `secrets`, stand-ins for those it has. Of the
+ * possible verdicts the one with the fewest errors is right.
  */
 async function judgeDeployed(inspection, settings, known, local) {
   const references = referencedSecrets(settings);
@@ -98,7 +99,7 @@ async function inspecting(given, work) {
  * of those that the deployed Worker has, undefined if they can't be known.
  */
 async function checkDeployed(checked, inspection, given, secrets) {
-  const { locator, ofConfiguration, ofGate } = await import('./check/findings.mjs');
+  const { inOrder, locator, ofConfiguration, ofGate } = await import('./check/findings.mjs');
   const { path, environment } = checked;
   const vars = givenVars(given);
   const whole = ofConfiguration(path, environment);
@@ -106,8 +107,8 @@ async function checkDeployed(checked, inspection, given, secrets) {
   const judged = await judgeDeployed(inspection, settings, secrets, devVars(environment));
   const errors = judged.errors.filter(({ setting }) => !whole.lacking.includes(setting));
   const found = ofGate({ ...judged, errors }, locator(path, { environment, given: vars }));
-  show([...whole.warnings, ...found.warnings]);
-  const all = [...whole.errors, ...found.errors];
+  show(inOrder([...whole.warnings, ...found.warnings]));
+  const all = inOrder([...whole.errors, ...found.errors]);
   if (all.length > 0) throw failure(ERRORS, all);
   return judged;
 }
@@ -117,7 +118,7 @@ export const checkBeforeDeployment = (given, secrets) =>
   inspecting(given, (checked, inspection) => checkDeployed(checked, inspection, given, secrets));
 
 async function checkLocal(checked, inspection, given, local) {
-  const { exposedFile, locator, ofGate } = await import('./check/findings.mjs');
+  const { exposedFile, inOrder, locator, ofGate } = await import('./check/findings.mjs');
   const vars = givenVars(given);
   const file = devVarsFile(given.env);
   const where = locator(checked.path, {
@@ -127,9 +128,9 @@ async function checkLocal(checked, inspection, given, local) {
   });
   const settings = { ...checked.described.bindings, ...local, ...vars };
   const found = ofGate(await inspection.ask(settings), where);
-  show([...exposedFile(file), ...found.warnings]);
+  show(inOrder([...exposedFile(file), ...found.warnings]));
   if (found.errors.length > 0) {
-    throw failure('.dev.vars: on this machine every request is refused:', found.errors);
+    throw failure('.dev.vars: on this machine every request is refused:', inOrder(found.errors));
   }
 }
 

@@ -69,6 +69,13 @@ const located = (where, remark) => {
   return `${where.of(name)}: ${remark}`;
 };
 
+/** Findings as lines, in the order of the lines that they are about; those without one come last. */
+export const inOrder = (findings) => {
+  const line = (finding) => Number(/^[^:]+:(\d+): /.exec(finding)?.[1] ?? Infinity);
+  const compare = (one, other) => (one === other ? 0 : one - other);
+  return findings.toSorted((one, other) => compare(line(one), line(other)));
+};
+
 /** The errors and warnings that the gate found, as lines. */
 export const ofGate = ({ errors, warnings }, where) => ({
   errors: errors.map(({ setting, problem }) => {

@@ -90,7 +90,7 @@ fn meant(name: &str) -> Option<&'static Setting> {
 }
 
 /// The setting whose name differs only in case, separators, a plural or few typing errors.
-fn misspelt(name: &str) -> Option<&'static Setting> {
+pub(super) fn misspelt(name: &str) -> Option<&'static Setting> {
     let settings = || ALL.iter().copied();
     let folded = fold(name);
     settings()

@@ -266,6 +266,16 @@ fn check_parameters(reader: &mut Reader<'_>, policy: Option<&Policy>, pattern: &
     }
 }
 
+/// What is wrong with a member that is no setting of a route, with the best guess at one.
+fn not_of_a_route(name: &str) -> String {
+    let problem = format!("{name:?} is not a setting of a route");
+    let meant = names::misspelt(name).filter(|setting| setting.scope() == Scope::Route);
+    match meant.map(|setting| setting.name().to_ascii_lowercase()) {
+        Some(meant) => format!("{problem}; did you mean {meant}?"),
+        None => problem,
+    }
+}
+
 /// A route's own settings, and what is wrong with their names.
 pub(super) fn layer(path: &str, members: &Map<String, Value>) -> (RouteLayer, Vec<String>) {
     let mut own = BTreeMap::new();
@@ -280,7 +290,7 @@ pub(super) fn layer(path: &str, members: &Map<String, Value>) -> (RouteLayer, Ve
             Some(setting) => {
                 own.insert(setting.name(), Var::from(value.clone()));
             }
-            None => unknown.push(format!("{name:?} is not a setting of a route")),
+            None => unknown.push(not_of_a_route(name)),
         }
     }
     let mut replaced = Vec::new();

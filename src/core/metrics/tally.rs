@@ -119,7 +119,7 @@ pub struct Tally {
     pub key_sets: BTreeMap<String, KeySetAge>,
 }
 
-/// The clients that were refused most.
+/// The clients that were refused most, or would have been where the mode only reports.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Refused<const MAX: usize> {
@@ -173,7 +173,8 @@ impl Tally {
         };
         *self.decisions.entry(decision).or_default() += 1;
         self.durations.note(record.duration_ms);
-        if record.outcome == Outcome::Refused {
+        // In report mode it is these that tell whose clients to mend first.
+        if record.outcome == Outcome::Refused || record.would_be.is_some() {
             self.refused.note(record);
         }
     }

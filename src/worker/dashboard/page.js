@@ -74,7 +74,8 @@
 
   function row(name, note, count, buttons = []) {
     const item = make('li');
-    const first = make('span', name, { class: 'name' });
+    const first = make('span', undefined, { class: 'name' });
+    first.append(name);
     if (note) first.append(make('small', note));
     item.append(first);
     if (count !== undefined) item.append(make('span', number(count), { class: 'count' }));
@@ -149,10 +150,12 @@
         (answer) => `Revoked the tokens of ${sub}. ${ended(answer)}`,
       ),
     );
+  // The name itself is the control, so that a row has room for the others.
   const lookUp = (who) =>
-    button('Look up', `Look up ${who}`, () => {
+    button(who, `Look up ${who}`, async () => {
       $('who').value = who;
-      return find();
+      await find();
+      $('found').scrollIntoView({ block: 'nearest' });
     });
 
   function totals(minutes) {
@@ -230,7 +233,8 @@
       for (const [name, count] of Object.entries(all))
         would.set(name, (would.get(name) ?? 0) + count);
     }
-    $('report').hidden = would.size === 0;
+    $('report').hidden = $('reported').hidden = would.size === 0;
+    $('n-would').textContent = number([...would.values()].reduce((sum, count) => sum + count, 0));
     rows(
       'would',
       [...would].sort(([, one], [, other]) => other - one),
@@ -243,13 +247,13 @@
     rows(
       'addresses',
       refused.addresses,
-      ({ name, count }) => row(name, '', count, [lookUp(name), ban(name)]),
+      ({ name, count }) => row(lookUp(name), '', count, [ban(name)]),
       none,
     );
     rows(
       'subjects',
       refused.subjects,
-      ({ name, count }) => row(name, '', count, [lookUp(name), ban(name)]),
+      ({ name, count }) => row(lookUp(name), '', count, [ban(name)]),
       none,
     );
     rows('origins', refused.origins, ({ name, count }) => row(name, '', count), none);
@@ -258,7 +262,7 @@
       'users',
       sockets.subjects,
       ({ name, count }) =>
-        row(name, '', count, [lookUp(name), disconnect('sub', name), ban(name), revoke(name)]),
+        row(lookUp(name), '', count, [disconnect('sub', name), ban(name), revoke(name)]),
       none,
     );
     rows(
@@ -428,7 +432,7 @@
         $('sign-in').hidden = true;
         $('board').hidden = $('leave').hidden = false;
         $('token').value = '';
-        $('leave').focus();
+        $('board').focus();
       }
       state('live', `Live, as ${view.by}`);
       draw(view);

@@ -182,17 +182,19 @@ fn an_unknown_key_is_an_error_and_brings_no_others() {
         site_errors(&with_routes(without_upstream.clone(), json!([route])))
     };
     let names = [
-        "origins",
-        "REQUIRE_TLS",
-        "Auth",
-        "routes",
-        "allowed_origin",
-        "",
-        "paths",
-        "DATABASE_URL",
+        ("origins", ""),
+        ("REQUIRE_TLS", "; did you mean require_tls?"),
+        ("Auth", "; did you mean auth?"),
+        ("routes", ""),
+        ("allowed_origin", "; did you mean allowed_origins?"),
+        ("max_socket_user", "; did you mean max_sockets_user?"),
+        ("admin_tokn", ""),
+        ("", ""),
+        ("paths", ""),
+        ("DATABASE_URL", ""),
     ];
-    assert_rows(names.map(|name| {
-        let expected = format!("ROUTES /a: {name:?} is not a setting of a route");
+    assert_rows(names.map(|(name, guess)| {
+        let expected = format!("ROUTES /a: {name:?} is not a setting of a route{guess}");
         (name, of(name), vec![expected])
     }));
 }

@@ -86,3 +86,16 @@ fn nothing_is_counted_or_reported_where_metrics_are_off() {
     assert_eq!(answer.what, "bad_request");
     assert_eq!(answer.cause(), "METRICS is off; set METRICS to true");
 }
+
+#[test]
+fn those_whom_report_mode_would_have_refused_are_among_the_refused() {
+    for mode in ["enforce", "report"] {
+        let gate = Scripted::with(&[("ADMIN_TOKEN", ADMIN), ("METRICS", "true"), ("MODE", mode)]);
+        decide(&gate);
+        let refused = gate.send(&admin("GET", "overview")).member("refused");
+        for kind in ["addresses", "origins"] {
+            let names = refused[kind].as_array().map(Vec::len);
+            assert_eq!(names, Some(1), "{mode} {kind}: {refused}");
+        }
+    }
+}

@@ -80,6 +80,21 @@ requires_scopes = "chat"
     const route = `wrangler.toml:${line('requires_scopes')}: ROUTES /rooms/{room}: "requires_scopes" is not`;
     assert.ok(output.includes(route), output);
     assert.doesNotMatch(output, /thirty-two/);
+    const lines = [...output.matchAll(/^ {2}wrangler\.toml:(\d+): /gm)].map(([, at]) => Number(at));
+    assert.deepEqual(
+      lines,
+      lines.toSorted((one, other) => one - other),
+    );
+  });
+
+  test('takes secrets for set that the settings need, at a first deployment', async () => {
+    const { path } = write(`[vars]
+ALLOWED_ORIGINS = "https://app.example.com"
+UPSTREAM_URL = "wss://chat-origin.example.com"
+METRICS = true
+`);
+    const { code, output } = await run('--config', path);
+    assert.equal(code, 0, output);
   });
 
   test('warns with the line of what is legal and unwise, and shows the policy by route', async () => {
@@ -283,6 +298,9 @@ describe('every example of the documentation', () => {
       }),
       ...(JSON.stringify(vars).toUpperCase().includes('JWT_JWKS_URL') &&
         !JSON.stringify(vars).toUpperCase().includes('JWT_AUDIENCE') && { JWT_AUDIENCE: 'chat' }),
+      ...(/METRICS|ADMIN_ACCESS/.test(JSON.stringify(vars)) && {
+        ADMIN_TOKEN: standIn('ADMIN_TOKEN'),
+      }),
       ...Object.fromEntries(secrets.map((name) => [name, standIn('JWT_SECRET')])),
       ...bound,
       ...vars,
