@@ -73,8 +73,8 @@ pub fn get(env: &JsValue) -> Rc<Isolate> {
     ISOLATE.with(|cell| cell.get_or_init(|| Rc::new(first(env))).clone())
 }
 
-/// Makes the isolate of this environment, so that the first request has less to do. Nothing is
-/// logged: another environment may come with that request.
+/// Makes the isolate of this environment, so that the first request has less to do. Another
+/// environment may come with that request.
 #[wasm_bindgen]
 pub fn prepare(env: &JsValue) {
     let environment = host::describe_environment(env);
@@ -83,6 +83,19 @@ pub fn prepare(env: &JsValue) {
         environment,
         isolate,
     }));
+}
+
+/// Logs what is wrong with the settings of the prepared isolate, for somebody who starts the Worker
+/// locally and sends no request. The first request logs it once more, where logs are kept.
+#[wasm_bindgen]
+pub fn announce() {
+    PREPARED.with_borrow(|prepared| {
+        if let Some(Prepared { isolate, .. }) = prepared
+            && !isolate.gate.is_configured()
+        {
+            report(&isolate.gate);
+        }
+    });
 }
 
 fn first(env: &JsValue) -> Isolate {

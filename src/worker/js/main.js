@@ -7,11 +7,13 @@ import { rehearse } from './rehearsal.js';
 
 export * from './index.js';
 
-const { fetch, inspectSettings, prepare, rehearse: run } = Entrypoint.prototype;
+const { announce, fetch, inspectSettings, prepare, rehearse: run } = Entrypoint.prototype;
 
 try {
   rehearse(run, Ledger);
   prepare(environment);
+  // After the modules: one of them may call `guard`, which prepares another environment.
+  queueMicrotask(() => announce());
 } catch (error) {
   // The first request does without.
   console.warn(`portcullis: the rehearsal failed: ${error}`);

@@ -46,12 +46,13 @@ describe('a wrong configuration', () => {
     });
   }
 
-  test('is logged once, whole, and without its secrets', async () => {
+  test('is logged at the start and with the first request, whole, and without its secrets', async () => {
     const answer = await gate.send({ headers: plain });
     const record = await gate.log.record(requestId(answer));
     assert.deepEqual([record.stage, record.reason], ['configuration', 'misconfigured']);
     const reports = gate.log.lines.filter(({ message }) => !message.startsWith('{'));
-    assert.equal(reports.length, 1);
+    assert.equal(reports.length, 2);
+    assert.deepEqual(reports[0], reports[1]);
     assert.equal(reports[0].level, 'error');
     const [head, ...errors] = reports[0].message.split('\n');
     assert.equal(head, 'portcullis: every request is refused until these settings are right:');

@@ -117,6 +117,22 @@ describe('a machine with Node and npm alone', { timeout: 900_000 }, () => {
     await stop(child);
     server.close();
   });
+  test('wrangler dev lists what is wrong with the settings at once, and after a change', async () => {
+    const path = join(folder, '.dev.vars');
+    const written = readFileSync(path, 'utf8');
+    writeFileSync(path, `${written}\nRATE_LIMIT_IP="often"\n`);
+    const child = start('npx', ['wrangler', 'dev', '--port', '0', '--ip', '127.0.0.1'], folder);
+    await printed(child, /every request is refused[^]*RATE_LIMIT_IP: /);
+    writeFileSync(path, `${written}\nIDLE_TIMEOUT="soon"\n`);
+    // wrangler reads `.dev.vars` again when its own configuration changes.
+    const own = join(folder, 'wrangler.toml');
+    const before = readFileSync(own, 'utf8');
+    writeFileSync(own, `${before}\n# Changed.\n`);
+    await printed(child, /every request is refused[^]*IDLE_TIMEOUT: /);
+    await stop(child);
+    writeFileSync(path, written);
+    writeFileSync(own, before);
+  });
   test('deploy checks the settings and bundles the Worker', async (t) => {
     const { code, output, took } = await run('npm', ['run', 'deploy', '--', '--dry-run']);
     assert.equal(code, 0, output);
