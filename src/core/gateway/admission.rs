@@ -89,13 +89,14 @@ impl<'a, P: Platform> Attempt<'a, P> {
         let policy = &found.route.policy;
         // What would have been refused before is counted against nobody.
         if self.finding.is_none() {
-            let counted = self.count(found, &handshake, &bearer).await;
+            let admission = Admission::Socket { key: handshake.key };
+            let user = match &bearer {
+                Bearer::Verified { user, .. } => user.clone(),
+                Bearer::Ticket { .. } | Bearer::Unverified(_) => None,
+            };
+            let counted = self.count(found, admission, user).await;
             self.heed(counted)?;
         }
-        let nobody = |credential| Authenticated {
-            credential,
-            ..Authenticated::default()
-        };
         let (authenticated, is_verified) = match bearer {
             Bearer::Verified { authenticated, .. } => (authenticated, true),
             Bearer::Ticket { ticket, beside } => {
@@ -112,10 +113,10 @@ impl<'a, P: Platform> Attempt<'a, P> {
                         },
                         true,
                     ),
-                    None => (nobody(credential), false),
+                    None => (Authenticated::nobody(credential), false),
                 }
             }
-            Bearer::Unverified(credential) => (nobody(credential), false),
+            Bearer::Unverified(credential) => (Authenticated::nobody(credential), false),
         };
         if self.finding.is_none() {
             let used = apart(self.use_once(policy, &authenticated)).await;
@@ -136,23 +137,19 @@ impl<'a, P: Platform> Attempt<'a, P> {
         }))
     }
 
-    /// Counts an upgrade by its address, its user if that is known, and its route.
-    async fn count(
+    /// Counts a request by its address, its user if that is known, and its route.
+    pub(super) async fn count(
         &mut self,
         found: Found<'a>,
-        handshake: &Handshake,
-        bearer: &Bearer,
+        admission: Admission,
+        user: Option<String>,
     ) -> Result<(), Rejection> {
         let counting = self.counting(&found.route.policy);
         let counters = self.counters(counting);
-        let key = handshake.key;
-        let mut calls = self.address_calls(counting, Admission::Socket { key });
+        let mut calls = self.address_calls(counting, admission);
         let ledgers = &mut self.reservations.ledgers;
-        if let Bearer::Verified {
-            user: Some(user), ..
-        } = bearer
-        {
-            calls.push(counters.user_call(user.clone(), Admission::Socket { key }, ledgers));
+        if let Some(user) = user {
+            calls.push(counters.user_call(user, admission, ledgers));
         }
         let of_client = counters.ask(&calls, ledgers);
         let of_route = counters.admit_route(found.route, &mut self.reservations.route);

@@ -25,12 +25,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
             is_verified,
         } = permit.into_inner();
         let policy = &found.route.policy;
-        let changes = match self.upstream_headers(found, &authenticated) {
-            _ if !is_verified => self.unchecked_headers(found)?,
-            // What is lacking was reported before.
-            Err(_) if self.finding.is_some() => self.unchecked_headers(found)?,
-            changes => changes?,
-        };
+        let changes = self.header_changes(found, &authenticated, is_verified)?;
         let channels = self.commit();
         let mut offer = Offer::new(handshake, &authenticated);
         let opened = self.opened.take();
@@ -74,6 +69,24 @@ impl<'a, P: Platform> Attempt<'a, P> {
                 self.platform.discard(upstream);
                 Err(policy.upstream.explain(rejection))
             }
+        }
+    }
+
+    /// What `UPSTREAM_HEADERS` makes of a request that goes on to the server, verified or only
+    /// reported.
+    pub fn header_changes(
+        &self,
+        found: Found<'a>,
+        authenticated: &Authenticated,
+        is_verified: bool,
+    ) -> Result<Vec<(&'a str, Option<String>)>, Rejection> {
+        if !is_verified {
+            return self.unchecked_headers(found);
+        }
+        match self.upstream_headers(found, authenticated) {
+            // A missing value was reported before.
+            Err(_) if self.finding.is_some() => self.unchecked_headers(found),
+            changes => changes,
         }
     }
 

@@ -6,7 +6,6 @@ use super::limits::Admission;
 use super::passage::Passage;
 use super::permit::Permit;
 use super::platform::Platform;
-use super::route_limit::{RouteCount, in_order};
 use crate::checks::plain_origin;
 use crate::one_time::ticket;
 use crate::record::{Outcome, Stage};
@@ -68,11 +67,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
             let sources: Vec<_> = sources.cloned().collect();
             // The server must not see the credential, not even one that can't be read as a token.
             let credential = Credential::unaccepted(&sources, request, &[]);
-            let nobody = Authenticated {
-                credential,
-                ..Authenticated::default()
-            };
-            (nobody, None)
+            (Authenticated::nobody(credential), None)
         })?;
         Ok(PlainRequest {
             found,
@@ -86,33 +81,15 @@ impl<'a, P: Platform> Attempt<'a, P> {
     pub async fn admit_plain(&mut self, request: &mut PlainRequest<'a>) -> Result<(), Rejection> {
         // A request that an earlier check would have refused counts against nobody.
         if self.finding.is_none() {
-            let counted = self.count_plain(request).await;
+            let counting = self.counting(&request.found.route.policy);
+            // Without a quota there is nothing to count, because no slot is taken.
+            let user = request.user.take();
+            let user = user.filter(|_| counting.user.limits.quota.is_some());
+            let counted = self.count(request.found, Admission::Request, user).await;
             self.heed(counted)?;
         }
         let judged = self.judge(request.found, &request.authenticated).await;
         self.heed(judged)
-    }
-
-    /// Counts a guarded request by its address, its user if that is known, and its route.
-    async fn count_plain(&mut self, request: &mut PlainRequest<'a>) -> Result<(), Rejection> {
-        let found = request.found;
-        let counting = self.counting(&found.route.policy);
-        let counters = self.counters(counting);
-        let mut calls = self.address_calls(counting, Admission::Request);
-        let ledgers = &mut self.reservations.ledgers;
-        if let Some(user) = request.user.take()
-            && counting.user.limits.quota.is_some()
-        {
-            calls.push(counters.user_call(user, Admission::Request, ledgers));
-        }
-        let of_client = counters.ask(&calls, ledgers);
-        let of_route = counters.admit_route(found.route, &mut self.reservations.route);
-        let (lapses, of_route) = in_order(of_client, of_route).await?;
-        self.record.note_lapses(lapses);
-        if let RouteCount::Uncounted(failure) = of_route {
-            self.record.note_lapses(counters.lapse(failure)?);
-        }
-        Ok(())
     }
 
     /// Step 10 for a guarded request.
@@ -127,12 +104,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
             is_verified,
             ..
         } = permit.into_inner();
-        let changes = match self.upstream_headers(found, &authenticated) {
-            _ if !is_verified => self.unchecked_headers(found)?,
-            // A missing value was reported before.
-            Err(_) if self.finding.is_some() => self.unchecked_headers(found)?,
-            changes => changes?,
-        };
+        let changes = self.header_changes(found, &authenticated, is_verified)?;
         self.commit();
         let policy = &found.route.policy;
         let mut forward = Forward::guarded(

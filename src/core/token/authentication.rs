@@ -39,6 +39,14 @@ pub struct Authenticated {
 }
 
 impl Authenticated {
+    /// A client of which nothing was verified, with what no server may see of its request.
+    pub fn nobody(credential: Option<Credential>) -> Self {
+        Self {
+            credential,
+            ..Self::default()
+        }
+    }
+
     /// The token, if the client showed it itself. A ticket stands for one that the gate does not
     /// have.
     pub fn shown_token(&self) -> Option<&str> {
