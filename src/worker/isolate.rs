@@ -223,7 +223,7 @@ fn stamps(stamps: Stamps<'_>) -> JsValue {
     )
 }
 
-/// Configuration errors or warnings, once per isolate.
+/// Logs configuration errors or warnings.
 fn report(gate: &Gate) {
     let remarks = gate.remarks();
     if remarks.is_empty() {
