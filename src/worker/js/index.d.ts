@@ -1,5 +1,7 @@
 // The module that wasm-bindgen makes of the Worker.
 export default class Entrypoint {
+  /** Logs what is wrong with the settings that `prepare` read. */
+  announce(): void;
   /** Returns what the settings say, as JSON. */
   inspectSettings(env: object): string;
   fetch(this: { env: object; ctx: ExecutionContext }, request: Request): Promise<Response>;
