@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::TestRunner;
 
-use crate::common::ledger::Shelf;
+use crate::common::ledger::{FAILURE, Shelf};
 use crate::common::{cases, ms};
 
 const START: i64 = 1_800_000_000_000;
@@ -110,12 +110,15 @@ impl World {
             }
             LedgerResponse::Counted(_) => match operation {
                 Operation::Admit { id } => self.admitted.push((is_apart, now, id)),
-                Operation::Count { .. } => self.admitted.push((is_apart, now, None)),
+                Operation::Count { attempts, .. } => {
+                    let counted = (0..attempts).map(|_| (is_apart, now, None));
+                    self.admitted.extend(counted);
+                }
                 Operation::Open { .. }
                 | Operation::Claim { .. }
                 | Operation::Replace { .. }
                 | Operation::Attach { .. } => panic!("no slot is asked for"),
-                Operation::Fail | Operation::Lift | Operation::Explain => {}
+                Operation::Lift | Operation::Explain => {}
                 Operation::GiveBack { id } => {
                     let mut all = self.admitted.iter();
                     let of = |entry: &(bool, i64, Option<EntryId>)| {
@@ -136,10 +139,7 @@ impl World {
             assert!(now >= since + length, "the ban ended early");
             self.banned_since = None;
         }
-        let is_failure = matches!(
-            operation,
-            Operation::Fail | Operation::Count { is_failure: true }
-        );
+        let is_failure = matches!(operation, Operation::Count { failures: 1, .. });
         if let LedgerResponse::Counted(outlook) = response
             && is_failure
         {
@@ -249,8 +249,8 @@ fn ask() -> impl Strategy<Value = Operation> {
     let id = || (0..3_u8).prop_map(|byte| [byte; 16]);
     prop_oneof![
         6 => proptest::option::of(id()).prop_map(|id| Operation::Admit { id }),
-        1 => any::<bool>().prop_map(|is_failure| Operation::Count { is_failure }),
-        1 => Just(Operation::Fail),
+        1 => (0..2_u32).prop_map(|failures| Operation::Count { attempts: 1, failures }),
+        1 => Just(FAILURE),
         1 => id().prop_map(|id| Operation::GiveBack { id }),
     ]
 }
