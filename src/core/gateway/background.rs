@@ -38,6 +38,10 @@ impl Gate {
                 task.into_iter()
                     .for_each(|task| platform.run_in_background(task));
             }
+            BackgroundTask::EndLease { after, lease, id } => {
+                platform.wait(after).await;
+                self.end_lease(&lease, id);
+            }
             BackgroundTask::RoutePool(call) => self.settle_with_pool(platform, &call).await?,
             BackgroundTask::WakeRoute {
                 after,

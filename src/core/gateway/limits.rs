@@ -9,6 +9,7 @@ use std::time::Duration;
 use futures_util::future::maybe_done;
 
 use super::gate::Gate;
+use super::leases::{self, Drawn};
 use super::platform::{Background, LedgerCall, ObjectReply, Platform};
 use crate::checks::handshake::Nonce;
 use crate::limits::deny_cache::WaitKind;
@@ -32,13 +33,18 @@ pub(super) struct Counters<'a, P> {
 
 /// What the ledgers hold for an attempt.
 pub(super) struct LedgerReservations<C> {
-    /// Gives back the admission of the user.
-    pub user: Option<LedgerCall>,
+    pub user: Option<UserReservation>,
     /// The channels of its slots and of its registration.
     pub channels: Vec<C>,
     /// What the ledgers without a free slot are to be asked once all other checks have passed: to
     /// replace their oldest sockets.
     pub full: Vec<LedgerCall>,
+}
+
+/// The admission of a user, and how it is given back.
+pub(super) enum UserReservation {
+    Asked(LedgerCall),
+    Drawn(Drawn),
 }
 
 impl<C> Default for LedgerReservations<C> {
@@ -115,6 +121,7 @@ impl Gate {
     ) {
         let now = platform.now();
         self.learn(call, answer, now);
+        self.hear_of_lease(call, Some(answer), now);
         if let Some(task) = self.overdue_refusals(call, answer, now) {
             platform.run_in_background(task);
         }
@@ -183,13 +190,13 @@ impl<P: Platform> Counters<'_, P> {
     }
 
     /// The question to the ledger of a user, whose admission is given back unless the attempt is
-    /// committed.
+    /// committed; `None` if it was lent.
     pub fn user_call(
         &self,
         ledger: String,
         admission: Admission,
         held: &mut LedgerReservations<P::Channel>,
-    ) -> LedgerCall {
+    ) -> Option<LedgerCall> {
         let counted = &self.counting.user;
         let id = self.platform.random();
         let call = |operation, ledger| {
@@ -197,9 +204,10 @@ impl<P: Platform> Counters<'_, P> {
             self.counting
                 .call(LimitScope::User, counted, ledger, operation, now)
         };
-        if counted.limits.quota.is_some() {
-            held.user = Some(call(Operation::GiveBack { id }, ledger.clone()));
-        }
+        let give_back = counted
+            .limits
+            .quota
+            .map(|_| call(Operation::GiveBack { id }, ledger.clone()));
         let operation = match (counted.max_sockets, admission) {
             (None, _) | (_, Admission::Request) => Operation::Admit { id: Some(id) },
             (Some(max), Admission::Socket { .. }) => {
@@ -207,7 +215,16 @@ impl<P: Platform> Counters<'_, P> {
                 self.counting.on_full.operation(Some(id), slot, false)
             }
         };
-        call(operation, ledger)
+        match self.draw_or_ask(call(operation, ledger)) {
+            leases::Admission::Drawn(drawn) => {
+                held.user = Some(UserReservation::Drawn(drawn));
+                None
+            }
+            leases::Admission::Ask(call) => {
+                held.user = give_back.map(UserReservation::Asked);
+                Some(call)
+            }
+        }
     }
 
     /// Asks all ledgers at once and judges the answers in their order. A refusal does not wait for
@@ -246,6 +263,8 @@ impl<P: Platform> Counters<'_, P> {
                     held.full.extend(call.replacing(answer));
                 }
                 Err(failure) => {
+                    let now = self.platform.now();
+                    self.gate.hear_of_lease(call, None, now);
                     let failure = format!("{}: {failure}", call.scope);
                     lapses.extend(self.lapse(failure)?);
                 }
