@@ -2,7 +2,8 @@
 
 use super::dispatch::Place;
 use super::gate::Gate;
-use super::limits::{Counters, LedgerReservations, UserReservation};
+use super::leases::UserReservation;
+use super::limits::{Counters, LedgerReservations};
 use super::metrics::Stopwatch;
 use super::platform::{BackgroundTask, Channels, Platform};
 use super::route_limit::RouteReservation;

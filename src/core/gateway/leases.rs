@@ -14,8 +14,14 @@ pub(super) struct Drawn {
     id: LeaseId,
 }
 
+/// The admission of a user, and how it is given back.
+pub(super) enum UserReservation {
+    Asked(LedgerCall),
+    Drawn(Drawn),
+}
+
 /// How an attempt is admitted.
-pub(super) enum Admission {
+pub(super) enum DrawOrAsk {
     /// From what was lent.
     Drawn(Drawn),
     Ask(LedgerCall),
@@ -92,24 +98,24 @@ impl<P: Platform> Counters<'_, P> {
     /// lent.
     pub fn address_call_unless_lent(&self, call: LedgerCall) -> Option<LedgerCall> {
         match self.draw_or_ask(call) {
-            Admission::Drawn(_) => None,
-            Admission::Ask(call) => Some(call),
+            DrawOrAsk::Drawn(_) => None,
+            DrawOrAsk::Ask(call) => Some(call),
         }
     }
 
     /// Admits an attempt from what its ledger lent, or has the question ask for a lease.
-    pub fn draw_or_ask(&self, mut call: LedgerCall) -> Admission {
+    pub fn draw_or_ask(&self, mut call: LedgerCall) -> DrawOrAsk {
         let Self { gate, platform, .. } = self;
         let most = call.request.limits.lends();
         let Operation::Admit { id } = call.request.operation else {
-            return Admission::Ask(call);
+            return DrawOrAsk::Ask(call);
         };
         if most == 0 {
-            return Admission::Ask(call);
+            return DrawOrAsk::Ask(call);
         }
         let now = call.request.now;
         if let Some(drawn) = gate.draw(&call, now) {
-            return Admission::Drawn(drawn);
+            return DrawOrAsk::Drawn(drawn);
         }
         let lease = lease_of(&call);
         let name = u64::from_be_bytes(platform.random());
@@ -124,6 +130,6 @@ impl<P: Platform> Counters<'_, P> {
         if wish.want > 0 || wish.account.is_some() {
             call.request.operation = Operation::Borrow { id, wish };
         }
-        Admission::Ask(call)
+        DrawOrAsk::Ask(call)
     }
 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 use futures_util::future::maybe_done;
 
 use super::gate::Gate;
-use super::leases::{self, Drawn};
-use super::platform::{Background, LedgerCall, ObjectReply, Platform};
+use super::leases::{DrawOrAsk, UserReservation};
+use super::platform::{LedgerCall, ObjectReply, Platform};
 use crate::checks::handshake::Nonce;
 use crate::limits::deny_cache::WaitKind;
 use crate::limits::ledger::{LedgerRequest, LedgerResponse, Operation, Slot};
@@ -19,7 +19,7 @@ use crate::limits::scope::{LimitScope, ledger_of_address};
 use crate::policy::{Counting, FailurePolicy, ScopeLimits};
 use crate::request::address::AddressKey;
 use crate::response::reason::{Reason, Rejection};
-use crate::util::time::{Clock, Timestamp};
+use crate::util::time::Timestamp;
 
 /// What went wrong on the way to an admission, for the log.
 pub(super) type Lapses = Vec<String>;
@@ -39,12 +39,6 @@ pub(super) struct LedgerReservations<C> {
     /// What the ledgers without a free slot are to be asked once all other checks have passed: to
     /// replace their oldest sockets.
     pub full: Vec<LedgerCall>,
-}
-
-/// The admission of a user, and how it is given back.
-pub(super) enum UserReservation {
-    Asked(LedgerCall),
-    Drawn(Drawn),
 }
 
 impl<C> Default for LedgerReservations<C> {
@@ -109,21 +103,6 @@ impl Gate {
         match self.known.borrow().limit(ledger, &counted.group, now) {
             Some(wait) => Err(limited(scope, quota, wait, now, KNOWN)),
             None => Ok(()),
-        }
-    }
-
-    /// Takes in what a ledger's answer says of the attempts to come.
-    pub(super) fn hear<P: Clock + Background>(
-        &self,
-        platform: &P,
-        call: &LedgerCall,
-        answer: &LedgerResponse,
-    ) {
-        let now = platform.now();
-        self.learn(call, answer, now);
-        self.hear_of_lease(call, Some(answer), now);
-        if let Some(task) = self.overdue_refusals(call, answer, now) {
-            platform.run_in_background(task);
         }
     }
 
@@ -216,11 +195,11 @@ impl<P: Platform> Counters<'_, P> {
             }
         };
         match self.draw_or_ask(call(operation, ledger)) {
-            leases::Admission::Drawn(drawn) => {
+            DrawOrAsk::Drawn(drawn) => {
                 held.user = Some(UserReservation::Drawn(drawn));
                 None
             }
-            leases::Admission::Ask(call) => {
+            DrawOrAsk::Ask(call) => {
                 held.user = give_back.map(UserReservation::Asked);
                 Some(call)
             }
