@@ -1,5 +1,6 @@
 //! A request from the runtime's form to the core's, through its journey, and into the log.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use portcullis::gateway::Passage;
@@ -132,11 +133,14 @@ struct WorkerHeaders<'a> {
 }
 
 impl Headers for WorkerHeaders<'_> {
-    fn get(&self, name: &str) -> Option<String> {
+    fn get(&self, name: &str) -> Option<Cow<'_, str>> {
         match self.read.header(name) {
-            HeaderLookup::Present(value) => Some(value.to_owned()),
+            HeaderLookup::Present(value) => Some(value.into()),
             HeaderLookup::Absent => None,
-            HeaderLookup::NotRead => self.request.headers().get(name).ok().flatten(),
+            HeaderLookup::NotRead => {
+                let value = self.request.headers().get(name).ok().flatten();
+                value.map(Cow::from)
+            }
         }
     }
 }

@@ -60,6 +60,19 @@ export function readRequest({ method, url, headers }, names) {
   return lines;
 }
 
+/**
+ * Hands over what a promise brings.
+ * @param {Promise<unknown>} promise
+ * @param {(number: number, value: unknown, isFulfilled: boolean) => void} settle
+ * @param {number} number
+ */
+export function follow(promise, settle, number) {
+  promise.then(
+    (value) => settle(number, value, true),
+    (error) => settle(number, error, false),
+  );
+}
+
 class TimedOut extends Error {}
 
 /**

@@ -13,12 +13,12 @@ const PLAIN = { answer: 'counted', status: 204 };
  * @param {string} path
  * @param {number} milliseconds
  */
-export async function askByPath(namespace, name, path, milliseconds) {
-  const response = await withTimeout(milliseconds, (signal) =>
-    namespace.getByName(name).fetch(`https://brief${path}`, { signal }),
-  );
-  if (response.status === PLAIN.status) return PLAIN.answer;
-  return response.headers.get('answer') ?? `status ${response.status}`;
+export function askByPath(namespace, name, path, milliseconds) {
+  return withTimeout(milliseconds, async (signal) => {
+    const object = namespace.getByName(name);
+    const { status, headers } = await object.fetch(`https://brief${path}`, { signal });
+    return status === PLAIN.status ? PLAIN.answer : (headers.get('answer') ?? `status ${status}`);
+  });
 }
 
 // An object's rows stand in the key-value store, whose table costs nothing to make. Numbers are

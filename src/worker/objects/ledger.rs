@@ -19,9 +19,10 @@ use wasm_bindgen_futures::future_to_promise;
 use worker::worker_sys::DurableObjectState;
 use worker::{Context, Env, Error, Result, State, console_error};
 
-use crate::clock::now;
+use crate::clock::{in_one_turn, now};
 use crate::host;
 use crate::objects::waiters::Waiters;
+use crate::promise::Settled;
 use crate::sockets::channel::Channel;
 use crate::sockets::slot::{self, SlotRequest};
 
@@ -69,7 +70,8 @@ async fn send(
     milliseconds: u64,
 ) -> std::result::Result<String, String> {
     let namespace = host::binding(env, LEDGER_BINDING);
-    host::text(host::ask_by_path(&namespace, name, path, milliseconds as f64).await)
+    let answer = host::ask_by_path(&namespace, name, path, milliseconds as f64);
+    host::text(Settled::of(&answer).await)
 }
 
 /// The ledger of one address or user. It is stored, so that eviction forgets nothing; `memory` is
@@ -112,7 +114,8 @@ impl Ledger {
     pub fn fetch(&self, request: web_sys::Request) -> std::result::Result<JsValue, JsValue> {
         let url = request.url();
         let path = RequestUrl::split(&url).path;
-        Ok(answer(&self.0, path, url.starts_with(BRIEF))?)
+        let answered = in_one_turn(|| answer(&self.0, path, url.starts_with(BRIEF)));
+        Ok(answered?)
     }
 
     pub fn alarm(&self) -> js_sys::Promise {
