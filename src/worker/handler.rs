@@ -7,6 +7,7 @@ use portcullis::gateway::Passage;
 use portcullis::record::Record;
 use portcullis::request::address::ClientAddress;
 use portcullis::request::{HeaderLookup, Headers, Request, RequestUrl, Snapshot};
+use portcullis::util::hex;
 use portcullis::util::time::millis;
 use wasm_bindgen::prelude::*;
 use worker::Context;
@@ -83,7 +84,7 @@ async fn answer(platform: &WorkerPlatform) -> Result<JsValue, JsValue> {
     let id: [u8; 16] = random();
     let mut record = Record::begin(
         gate.address_key(&seen, &place),
-        &request_id(id),
+        hex(&id),
         started.to_rfc3339(),
     );
     let drawn = id.first_chunk().expect("it has 16 bytes");
@@ -120,11 +121,6 @@ async fn answer(platform: &WorkerPlatform) -> Result<JsValue, JsValue> {
         }
     }
     response
-}
-
-/// 128 random bits in hex.
-fn request_id(id: [u8; 16]) -> String {
-    format!("{:032x}", u128::from_be_bytes(id))
 }
 
 struct WorkerHeaders<'a> {

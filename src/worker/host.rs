@@ -1,7 +1,5 @@
 //! The functions of `host.js`, `objects.js` and `cryptography.js`, and how values cross to them.
 
-use std::fmt::Display;
-
 use js_sys::Promise;
 use wasm_bindgen::prelude::*;
 use web_sys::{Request, Response};
@@ -132,12 +130,13 @@ pub fn binding(env: &JsValue, name: &str) -> JsValue {
 
 /// `Name: value` in lines. No part can hold a line break, because each was checked or came as a
 /// header.
-pub fn header_lines<N: Display, V: Display>(headers: &[(N, V)]) -> String {
-    let lines: Vec<_> = headers
-        .iter()
-        .map(|(name, value)| format!("{name}: {value}"))
-        .collect();
-    lines.join("\n")
+pub fn header_lines<N: AsRef<str>, V: AsRef<str>>(headers: &[(N, V)]) -> String {
+    let mut lines = String::new();
+    for (at, (name, value)) in headers.iter().enumerate() {
+        let start = if at == 0 { "" } else { "\n" };
+        lines.extend([start, name.as_ref(), ": ", value.as_ref()]);
+    }
+    lines
 }
 
 /// A text from JavaScript. The error is for the log.

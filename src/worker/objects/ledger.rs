@@ -13,6 +13,7 @@ use portcullis::limits::two_clocks::TwoClocks;
 use portcullis::policy::LEDGER_BINDING;
 use portcullis::relay::CloseReason;
 use portcullis::request::RequestUrl;
+use portcullis::util::hex;
 use portcullis::util::time::{Timestamp, millis};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::future_to_promise;
@@ -194,7 +195,7 @@ fn refuse(answer: &LedgerResponse) -> JsValue {
 impl Object {
     fn accept(&self, id: EntryId, answer: &LedgerResponse) -> Result<JsValue> {
         let text = wire::encode_response(answer);
-        Ok(slot::accept(self.state.as_raw(), &wire::hex(id), &text)?)
+        Ok(slot::accept(self.state.as_raw(), &hex(&id), &text)?)
     }
 
     /// Hands over slots to sockets that wait for them, and has the oldest ones closed for others.
@@ -216,7 +217,7 @@ impl Object {
         let message = CloseReason::Replaced.message();
         let message = message.expect("the gate's own code");
         for id in succession.replaced {
-            slot::tell(self.state.as_raw(), &wire::hex(id), &message);
+            slot::tell(self.state.as_raw(), &hex(&id), &message);
         }
         Ok(())
     }
@@ -286,7 +287,7 @@ impl Object {
     fn reconcile_slots(&self, memory: &mut LedgerState, now: TwoClocks) -> LedgerChange {
         let (change, lapsed) = memory.reconcile(&self.channels(), now);
         for id in lapsed {
-            slot::close_channels(self.state.as_raw(), &wire::hex(id));
+            slot::close_channels(self.state.as_raw(), &hex(&id));
         }
         change
     }

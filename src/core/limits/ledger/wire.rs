@@ -7,6 +7,7 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode
 
 use super::{EntryId, Explanation, LedgerRequest, LedgerResponse, Operation, Outlook, Slot};
 use crate::limits::quota::{BanRule, Limits, Quota};
+use crate::util::hex;
 use crate::util::time::{Timestamp, millis};
 
 /// Writes a request as `/<operation>/<id in hex>/<now>/<count>/<window>/<replay window>/<failures>/
@@ -21,7 +22,7 @@ pub fn encode_request(request: &LedgerRequest) -> String {
         Operation::Attach { slot } => return format!("{}{now}", attach_prefix(slot)),
         Operation::Replace { slot, patience } => {
             let Slot { id, max } = slot;
-            return format!("/{REPLACE}/{}/{max}/{}/{now}", hex(id), millis(patience));
+            return format!("/{REPLACE}/{}/{max}/{}/{now}", hex(&id), millis(patience));
         }
         _ => {}
     }
@@ -31,24 +32,30 @@ pub fn encode_request(request: &LedgerRequest) -> String {
         ban,
     } = request.limits;
     let (operation, id) = match request.operation {
-        Operation::Admit { id } => ("admit".to_owned(), id.map(hex)),
+        Operation::Admit { id } => ("admit".to_owned(), id.map(|id| hex(&id))),
         Operation::Open {
             id,
             slot: Slot { id: slot, max },
             counts_if_full,
         } => {
             let word = if counts_if_full { OPEN_COUNTED } else { OPEN };
-            (format!("{word}.{}.{max}", hex(slot)), id.map(hex))
+            (
+                format!("{word}.{}.{max}", hex(&slot)),
+                id.map(|id| hex(&id)),
+            )
         }
         Operation::Claim {
             id,
             slot: Slot { id: slot, max },
-        } => (format!("{CLAIM}.{}.{max}", hex(slot)), id.map(hex)),
+        } => (
+            format!("{CLAIM}.{}.{max}", hex(&slot)),
+            id.map(|id| hex(&id)),
+        ),
         Operation::Attach { .. } | Operation::Replace { .. } => unreachable!("written above"),
         Operation::Count { is_failure: false } => ("count".to_owned(), None),
         Operation::Count { is_failure: true } => ("count-failure".to_owned(), None),
         Operation::Fail => ("fail".to_owned(), None),
-        Operation::GiveBack { id } => ("give-back".to_owned(), Some(hex(id))),
+        Operation::GiveBack { id } => ("give-back".to_owned(), Some(hex(&id))),
         Operation::Lift => ("lift".to_owned(), None),
         Operation::Explain => ("explain".to_owned(), None),
     };
@@ -67,7 +74,7 @@ pub fn encode_request(request: &LedgerRequest) -> String {
 /// The path by which a socket attaches again, without the caller's time in milliseconds, which
 /// follows it.
 pub fn attach_prefix(Slot { id, max }: Slot) -> String {
-    format!("/{ATTACH}/{}/{max}/", hex(id))
+    format!("/{ATTACH}/{}/{max}/", hex(&id))
 }
 
 const OPEN: &str = "open";
@@ -76,14 +83,11 @@ const CLAIM: &str = "claim";
 const REPLACE: &str = "replace";
 const ATTACH: &str = "attach";
 
-/// An id in hexadecimal.
-pub fn hex(id: EntryId) -> String {
-    format!("{:032x}", u128::from_be_bytes(id))
-}
-
-/// Reads what [`hex`] wrote.
+/// Reads an id that [`hex`] wrote.
 pub fn parse_id(hex: &str) -> Option<EntryId> {
-    Some(u128::from_str_radix(hex, 16).ok()?.to_be_bytes())
+    let mut id = EntryId::default();
+    let read = base16ct::lower::decode(hex, &mut id).ok()?;
+    (read.len() == size_of::<EntryId>()).then_some(id)
 }
 
 fn slot<'a>(mut parts: impl Iterator<Item = &'a str>) -> Option<Slot> {
@@ -116,7 +120,7 @@ pub fn decode_request(path: &str) -> Option<LedgerRequest> {
     }
     let id = match parts.next()? {
         "" => None,
-        hex => Some(parse_id(hex)?),
+        id => Some(parse_id(id)?),
     };
     let operation = match (operation, id) {
         ("admit", id) => Operation::Admit { id },
