@@ -8,6 +8,6 @@ pub(crate) mod strict_json;
 pub mod time;
 
 /// Bytes in lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    base16ct::lower::encode_string(bytes)
+pub fn hex(bytes: impl AsRef<[u8]>) -> String {
+    base16ct::lower::encode_string(bytes.as_ref())
 }

@@ -84,7 +84,7 @@ async fn answer(platform: &WorkerPlatform) -> Result<JsValue, JsValue> {
     let id: [u8; 16] = random();
     let mut record = Record::begin(
         gate.address_key(&seen, &place),
-        hex(&id),
+        hex(id),
         started.to_rfc3339(),
     );
     let drawn = id.first_chunk().expect("it has 16 bytes");

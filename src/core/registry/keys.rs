@@ -26,7 +26,7 @@ impl RegistryKey {
         if plain.len() <= MAX_KEY_BYTES {
             Self(plain)
         } else {
-            Self(format!("{kind} #{}", hex(&Sha256::digest(plain))))
+            Self(format!("{kind} #{}", hex(Sha256::digest(plain))))
         }
     }
 

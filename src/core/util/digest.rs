@@ -13,7 +13,7 @@ pub fn digest<P: AsRef<[u8]>, const N: usize>(parts: [Option<P>; N]) -> [u8; 32]
 
 /// [`digest`] in lower-case hexadecimal.
 pub fn hex_digest<P: AsRef<[u8]>, const N: usize>(parts: [Option<P>; N]) -> String {
-    hex(&hash(parts).finalize())
+    hex(hash(parts).finalize())
 }
 
 /// The SHA-256 of a text in base64, as content security policies name it.

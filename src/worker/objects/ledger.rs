@@ -91,6 +91,7 @@ struct Object {
 const TOO_MANY: LedgerResponse = LedgerResponse::TooManySockets(Outlook {
     exhausted_for: Duration::ZERO,
     banned_for: Duration::ZERO,
+    few_left: None,
 });
 
 /// The path by which an object returns its time, and how many objects are there to be asked.
@@ -195,7 +196,7 @@ fn refuse(answer: &LedgerResponse) -> JsValue {
 impl Object {
     fn accept(&self, id: EntryId, answer: &LedgerResponse) -> Result<JsValue> {
         let text = wire::encode_response(answer);
-        Ok(slot::accept(self.state.as_raw(), &hex(&id), &text)?)
+        Ok(slot::accept(self.state.as_raw(), &hex(id), &text)?)
     }
 
     /// Hands over slots to sockets that wait for them, and has the oldest ones closed for others.
@@ -217,7 +218,7 @@ impl Object {
         let message = CloseReason::Replaced.message();
         let message = message.expect("the gate's own code");
         for id in succession.replaced {
-            slot::tell(self.state.as_raw(), &hex(&id), &message);
+            slot::tell(self.state.as_raw(), &hex(id), &message);
         }
         Ok(())
     }
@@ -287,7 +288,7 @@ impl Object {
     fn reconcile_slots(&self, memory: &mut LedgerState, now: TwoClocks) -> LedgerChange {
         let (change, lapsed) = memory.reconcile(&self.channels(), now);
         for id in lapsed {
-            slot::close_channels(self.state.as_raw(), &hex(&id));
+            slot::close_channels(self.state.as_raw(), &hex(id));
         }
         change
     }

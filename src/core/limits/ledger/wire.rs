@@ -6,13 +6,13 @@ use std::time::Duration;
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use super::{EntryId, Explanation, LedgerRequest, LedgerResponse, Operation, Outlook, Slot};
-use crate::limits::quota::{BanRule, Limits, Quota};
+use crate::limits::quota::{BanRule, Limits, MAX_TOLD, Quota};
 use crate::util::hex;
 use crate::util::time::{Timestamp, millis};
 
 /// Writes a request as `/<operation>/<id in hex>/<now>/<count>/<window>/<replay window>/<failures>/
 /// <their window>/<length of the ban>/<group>`. Times are in milliseconds; zero or nothing is
-/// absent. The operation that asks for a slot is `open.<slot>.<max>` or, if it counts when there is
+/// absent. Refused attempts are told by `count.<attempts>.<failures>`. The operation that asks for a slot is `open.<slot>.<max>` or, if it counts when there is
 /// none, `open-counted.<slot>.<max>`, or, if it may replace another, `claim.<slot>.<max>`. It then
 /// does by `/replace/<slot>/<max>/<patience>/<now>`. A socket attaches again by
 /// `/attach/<slot>/<max>/<now>`.
@@ -22,7 +22,7 @@ pub fn encode_request(request: &LedgerRequest) -> String {
         Operation::Attach { slot } => return format!("{}{now}", attach_prefix(slot)),
         Operation::Replace { slot, patience } => {
             let Slot { id, max } = slot;
-            return format!("/{REPLACE}/{}/{max}/{}/{now}", hex(&id), millis(patience));
+            return format!("/{REPLACE}/{}/{max}/{}/{now}", hex(id), millis(patience));
         }
         _ => {}
     }
@@ -32,30 +32,22 @@ pub fn encode_request(request: &LedgerRequest) -> String {
         ban,
     } = request.limits;
     let (operation, id) = match request.operation {
-        Operation::Admit { id } => ("admit".to_owned(), id.map(|id| hex(&id))),
+        Operation::Admit { id } => ("admit".to_owned(), id.map(hex)),
         Operation::Open {
             id,
             slot: Slot { id: slot, max },
             counts_if_full,
         } => {
             let word = if counts_if_full { OPEN_COUNTED } else { OPEN };
-            (
-                format!("{word}.{}.{max}", hex(&slot)),
-                id.map(|id| hex(&id)),
-            )
+            (format!("{word}.{}.{max}", hex(slot)), id.map(hex))
         }
         Operation::Claim {
             id,
             slot: Slot { id: slot, max },
-        } => (
-            format!("{CLAIM}.{}.{max}", hex(&slot)),
-            id.map(|id| hex(&id)),
-        ),
+        } => (format!("{CLAIM}.{}.{max}", hex(slot)), id.map(hex)),
         Operation::Attach { .. } | Operation::Replace { .. } => unreachable!("written above"),
-        Operation::Count { is_failure: false } => ("count".to_owned(), None),
-        Operation::Count { is_failure: true } => ("count-failure".to_owned(), None),
-        Operation::Fail => ("fail".to_owned(), None),
-        Operation::GiveBack { id } => ("give-back".to_owned(), Some(hex(&id))),
+        Operation::Count { attempts, failures } => (format!("{COUNT}.{attempts}.{failures}"), None),
+        Operation::GiveBack { id } => ("give-back".to_owned(), Some(hex(id))),
         Operation::Lift => ("lift".to_owned(), None),
         Operation::Explain => ("explain".to_owned(), None),
     };
@@ -74,9 +66,10 @@ pub fn encode_request(request: &LedgerRequest) -> String {
 /// The path by which a socket attaches again, without the caller's time in milliseconds, which
 /// follows it.
 pub fn attach_prefix(Slot { id, max }: Slot) -> String {
-    format!("/{ATTACH}/{}/{max}/", hex(&id))
+    format!("/{ATTACH}/{}/{max}/", hex(id))
 }
 
+const COUNT: &str = "count";
 const OPEN: &str = "open";
 const OPEN_COUNTED: &str = "open-counted";
 const CLAIM: &str = "claim";
@@ -122,32 +115,7 @@ pub fn decode_request(path: &str) -> Option<LedgerRequest> {
         "" => None,
         id => Some(parse_id(id)?),
     };
-    let operation = match (operation, id) {
-        ("admit", id) => Operation::Admit { id },
-        ("count", None) => Operation::Count { is_failure: false },
-        ("count-failure", None) => Operation::Count { is_failure: true },
-        ("fail", None) => Operation::Fail,
-        ("give-back", Some(id)) => Operation::GiveBack { id },
-        ("lift", None) => Operation::Lift,
-        ("explain", None) => Operation::Explain,
-        (operation, id) => {
-            let mut words = operation.split('.');
-            let word = words.next()?;
-            let slot = slot(&mut words)?;
-            if words.next().is_some() {
-                return None;
-            }
-            match word {
-                OPEN | OPEN_COUNTED => Operation::Open {
-                    id,
-                    slot,
-                    counts_if_full: word == OPEN_COUNTED,
-                },
-                CLAIM => Operation::Claim { id, slot },
-                _ => return None,
-            }
-        }
-    };
+    let operation = read_operation(operation, id)?;
     let now = Timestamp(parts.next()?.parse().ok()?);
     let quota = Quota::new(parts.next()?.parse().ok()?, length(parts.next()?)?);
     let replay_window = length(parts.next()?)?;
@@ -170,6 +138,44 @@ pub fn decode_request(path: &str) -> Option<LedgerRequest> {
     })
 }
 
+/// Reads the first part of a path, in which words are separated by points.
+fn read_operation(operation: &str, id: Option<EntryId>) -> Option<Operation> {
+    match (operation, id) {
+        ("admit", id) => Some(Operation::Admit { id }),
+        ("give-back", Some(id)) => Some(Operation::GiveBack { id }),
+        ("lift", None) => Some(Operation::Lift),
+        ("explain", None) => Some(Operation::Explain),
+        (operation, id) => {
+            let mut words = operation.split('.');
+            let word = words.next()?;
+            if word == COUNT {
+                let (attempts, failures) = (told(words.next()?)?, told(words.next()?)?);
+                let is_whole = words.next().is_none() && id.is_none() && attempts + failures > 0;
+                return is_whole.then_some(Operation::Count { attempts, failures });
+            }
+            let slot = slot(&mut words)?;
+            if words.next().is_some() {
+                return None;
+            }
+            Some(match word {
+                OPEN | OPEN_COUNTED => Operation::Open {
+                    id,
+                    slot,
+                    counts_if_full: word == OPEN_COUNTED,
+                },
+                CLAIM => Operation::Claim { id, slot },
+                _ => return None,
+            })
+        }
+    }
+}
+
+/// A number of refused attempts or failures, as it is written.
+fn told(text: &str) -> Option<u32> {
+    let number: u32 = text.parse().ok()?;
+    (number <= MAX_TOLD && number.to_string() == text).then_some(number)
+}
+
 fn quota_parts(quota: Option<Quota>) -> (u32, u64) {
     quota.map_or((0, 0), |quota| (quota.count(), millis(quota.window())))
 }
@@ -180,12 +186,15 @@ fn length(text: &str) -> Option<Duration> {
 
 const BRIEF: &str = "counted";
 
-/// Writes an answer as `<word> <ms>` or `<word> <ms exhausted> <ms banned>`. To `explained` it adds
-/// the attempts counted, the failures, when the ban began, and the slots.
+/// Writes an answer as `<word> <ms>` or `<word> <ms exhausted> <ms banned>`, with how many refused
+/// attempts are left behind that where they are few. To `explained` it adds the attempts counted, the
+/// failures, when the ban began, and the slots.
 pub fn encode_response(response: &LedgerResponse) -> String {
     let outlook = |word: &str, outlook: &Outlook| {
         let exhausted_for = millis(outlook.exhausted_for);
-        format!("{word} {exhausted_for} {}", millis(outlook.banned_for))
+        let few = outlook.few_left;
+        let few = few.map(|left| format!(" {left}")).unwrap_or_default();
+        format!("{word} {exhausted_for} {}{few}", millis(outlook.banned_for))
     };
     match response {
         LedgerResponse::Counted(known) => outlook("counted", known),
@@ -222,21 +231,25 @@ pub fn decode_response(text: &str) -> Option<LedgerResponse> {
     let word = words.next()?;
     let first = length(words.next()?)?;
     let second = words.next();
-    let outlook = || {
+    let outlook = |few_left: Option<&str>| {
         Some(Outlook {
             exhausted_for: first,
             banned_for: length(second?)?,
+            few_left: match few_left {
+                None => None,
+                Some(left) => Some(told(left).filter(|left| *left > 0)?),
+            },
         })
     };
     let response = match word {
-        "counted" => LedgerResponse::Counted(outlook()?),
-        "replayed" => LedgerResponse::Replayed(outlook()?),
-        "too-many" => LedgerResponse::TooManySockets(outlook()?),
-        "full" => LedgerResponse::Full(outlook()?),
+        "counted" => LedgerResponse::Counted(outlook(words.next())?),
+        "replayed" => LedgerResponse::Replayed(outlook(words.next())?),
+        "too-many" => LedgerResponse::TooManySockets(outlook(words.next())?),
+        "full" => LedgerResponse::Full(outlook(words.next())?),
         "limited" if second.is_none() => LedgerResponse::Limited { wait: first },
         "banned" if second.is_none() => LedgerResponse::Banned { left: first },
         "explained" => {
-            let outlook = outlook()?;
+            let outlook = outlook(None)?;
             let mut number = || words.next()?.parse::<u64>().ok();
             let explanation = Explanation {
                 outlook,
