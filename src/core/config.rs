@@ -33,6 +33,7 @@ use crate::response::security_headers::SecurityHeaders;
 use crate::token::is_scope;
 use crate::util::digest::hex_digest;
 use crate::util::duration;
+use crate::util::sorting::map_of;
 use reader::{Group, Reader};
 
 pub use inspection::inspect;
@@ -61,7 +62,7 @@ impl Settings {
         let environment: Environment = serde_json::from_str(text)?;
         let vars = environment.vars.into_iter();
         Ok(Self {
-            vars: vars.map(|(name, value)| (name, value.into())).collect(),
+            vars: map_of(vars.map(|(name, value)| (name, value.into()))),
             bindings: environment.bindings,
         })
     }
@@ -78,8 +79,7 @@ impl Settings {
             Var::Text(text) => (name, Value::from(text.as_str())),
             Var::Json(value) => (name, value.clone()),
         });
-        let values: BTreeMap<_, _> = values.collect();
-        let text = serde_json::to_string(&values).expect("texts and values");
+        let text = serde_json::to_string(&map_of(values)).expect("texts and values");
         let mut digest = hex_digest([Some(text)]);
         digest.truncate(DIGEST_LENGTH);
         digest

@@ -4,5 +4,6 @@ pub mod bounded_map;
 pub mod digest;
 pub(crate) mod duration;
 pub mod share;
+pub mod sorting;
 pub(crate) mod strict_json;
 pub mod time;

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::util::sorting::sorted_by;
+
 /// The longest text that is counted, in bytes.
 const MAX_BYTES: usize = 256;
 
@@ -37,8 +39,8 @@ impl<const MAX: usize> HeavyHitters<MAX> {
             *self.0.entry(text.clone()).or_default() += count;
         }
         if self.0.len() > MAX {
-            let mut counts: Vec<_> = self.0.values().copied().collect();
-            counts.sort_unstable_by(|one, other| other.cmp(one));
+            let counts: Vec<_> = self.0.values().copied().collect();
+            let counts = sorted_by(counts, |one, other| other.cmp(one));
             self.shrink_by(counts[MAX]);
         }
     }
@@ -57,8 +59,8 @@ impl<const MAX: usize> HeavyHitters<MAX> {
     /// The most frequent first.
     pub fn top(&self, max: usize) -> Vec<(&str, u64)> {
         let all = self.0.iter();
-        let mut all: Vec<_> = all.map(|(text, count)| (text.as_str(), *count)).collect();
-        all.sort_by(|one, other| (other.1, one.0).cmp(&(one.1, other.0)));
+        let all: Vec<_> = all.map(|(text, count)| (text.as_str(), *count)).collect();
+        let mut all = sorted_by(all, |one, other| (other.1, one.0).cmp(&(one.1, other.0)));
         all.truncate(max);
         all
     }

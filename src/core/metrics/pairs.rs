@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::util::sorting::map_of;
+
 pub fn serialize<K: Serialize, V: Serialize, S: Serializer>(
     map: &BTreeMap<K, V>,
     serializer: S,
@@ -18,5 +20,5 @@ where
     D: Deserializer<'de>,
 {
     let pairs = Vec::<(K, V)>::deserialize(deserializer)?;
-    Ok(pairs.into_iter().collect())
+    Ok(map_of(pairs))
 }

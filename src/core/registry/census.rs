@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::Socket;
+use crate::util::sorting::sorted_by;
 
 /// The largest number of routes that are counted separately, and of subjects that are shown.
 const MAX_ROUTES: usize = 1000;
@@ -58,8 +59,10 @@ impl Census {
         routes: BTreeMap<String, u64>,
         subjects: BTreeMap<String, u64>,
     ) -> Self {
-        let mut subjects: Vec<_> = subjects.into_iter().collect();
-        subjects.sort_by(|one, other| (other.1, &one.0).cmp(&(one.1, &other.0)));
+        let subjects = subjects.into_iter().collect();
+        let mut subjects = sorted_by(subjects, |one: &(String, u64), other| {
+            (other.1, &one.0).cmp(&(one.1, &other.0))
+        });
         subjects.truncate(MAX_SUBJECTS);
         Self {
             sockets,

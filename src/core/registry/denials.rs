@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::sockets::shown;
 use super::{Claim, RegistryKey, Socket, SocketEntry};
 use crate::util::digest::hex_digest;
+use crate::util::sorting::sorted_by;
 use crate::util::time::Timestamp;
 
 /// The most denials that one object keeps.
@@ -50,8 +51,10 @@ pub fn newest(kind: DenialKind, found: Vec<ListedDenial>, max: usize) -> (Vec<Li
             }
         }
     }
-    let mut all: Vec<_> = merged.into_values().collect();
-    all.sort_by(|one, other| (other.since, &one.id).cmp(&(one.since, &other.id)));
+    let all: Vec<_> = merged.into_values().collect();
+    let mut all = sorted_by(all, |one, other| {
+        (other.since, &one.id).cmp(&(one.since, &other.id))
+    });
     let truncated = all.len() > max;
     all.truncate(max);
     (all, truncated)

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::keys::{Claim, RegistryKey, owner_of};
 use crate::request::address::AddressKey;
 use crate::token::{Identity, TokenDigest};
+use crate::util::sorting::sorted_by;
 use crate::util::time::Timestamp;
 
 /// The most sockets that one list shows.
@@ -110,8 +111,10 @@ impl Socket {
 }
 
 /// The `max` oldest of these sockets, oldest first, and whether there are more.
-pub fn oldest(mut sockets: Vec<Socket>, max: usize) -> (Vec<Socket>, bool) {
-    sockets.sort_by(|one, other| (one.since, &one.id).cmp(&(other.since, &other.id)));
+pub fn oldest(sockets: Vec<Socket>, max: usize) -> (Vec<Socket>, bool) {
+    let mut sockets = sorted_by(sockets, |one, other| {
+        (one.since, &one.id).cmp(&(other.since, &other.id))
+    });
     let truncated = sockets.len() > max;
     sockets.truncate(max);
     (sockets, truncated)

@@ -11,6 +11,7 @@ use super::slots::{Held, MAX_SOCKETS, SlotLease, Slots};
 use super::{EntryId, Ledger};
 use crate::limits::bytes::{Reader, put, put_moment};
 use crate::limits::two_clocks::TwoClocks;
+use crate::util::sorting::{map_of, sorted_by};
 use crate::util::time::{Timestamp, millis};
 
 /// The number of the head.
@@ -52,11 +53,10 @@ impl Ledger {
             _ => None,
         }
         .ok_or(CorruptRow(head.number))?;
-        let mut tails: BTreeMap<_, _> = ledger
-            .journals
-            .iter_mut()
-            .map(|(group, journal)| (group.clone(), std::mem::take(&mut journal.entries)))
-            .collect();
+        let tails = ledger.journals.iter_mut();
+        let mut tails = map_of(
+            tails.map(|(group, journal)| (group.clone(), std::mem::take(&mut journal.entries))),
+        );
         for row in rows {
             ledger.load_row(&row).ok_or(CorruptRow(row.number))?;
         }
@@ -130,9 +130,8 @@ impl Ledger {
     /// lost.
     pub(super) fn slots_row(&self) -> Row {
         let mut data = Vec::new();
-        let mut leases: Vec<_> = self.slots.taken.iter().collect();
-        leases.sort_unstable_by_key(|(_, lease)| lease.number);
-        for (id, lease) in leases {
+        let leases: Vec<_> = self.slots.taken.iter().collect();
+        for (id, lease) in sorted_by(leases, |one, other| one.1.number.cmp(&other.1.number)) {
             data.extend(id);
             put(&mut data, lease.since.object().0);
             let lost = match lease.held {
