@@ -122,12 +122,10 @@ impl<S: Sql> Denials<S> {
         let mut stored = Stored::default();
         match request {
             RegistryRequest::Open(Opening { entry, again }) => {
-                stored.denials = self.load(&entry.denial_targets(*again))?;
-                stored.any_applies = self.any_applies(now)?;
+                self.load_for_admission(&mut stored, &entry.denial_targets(*again), now)?;
             }
             RegistryRequest::Admit { entry } => {
-                stored.denials = self.load(&entry.denial_targets(false))?;
-                stored.any_applies = self.any_applies(now)?;
+                self.load_for_admission(&mut stored, &entry.denial_targets(false), now)?;
             }
             RegistryRequest::Extend { entry, .. } => {
                 stored.denials = self.load(&entry.denial_targets(false))?;
@@ -152,6 +150,20 @@ impl<S: Sql> Denials<S> {
             RegistryRequest::List { .. } | RegistryRequest::Count => {}
         }
         Ok(stored)
+    }
+
+    /// Where no denial applies, none is looked up.
+    fn load_for_admission(
+        &self,
+        stored: &mut Stored,
+        targets: &[DenialTarget],
+        now: Timestamp,
+    ) -> Result<(), String> {
+        stored.any_applies = self.any_applies(now)?;
+        if stored.any_applies {
+            stored.denials = self.load(targets)?;
+        }
+        Ok(())
     }
 
     /// The stored denials with these targets.

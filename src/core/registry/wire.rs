@@ -1,5 +1,7 @@
 //! Requests and responses between an isolate and an object, as JSON.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -129,14 +131,8 @@ impl Opening {
     /// Reads `entry=<JSON>&again=<boolean>&expires=<ms> <JSON>`. `expires`: what
     /// [`Socket::extend`] sent through the channel last, or zero. `None` for any other query.
     pub fn from_query(query: &str) -> Option<Self> {
-        let parameter = |name: &str| {
-            let mut pairs = form_urlencoded::parse(query.as_bytes());
-            pairs
-                .find(|(known, _)| known == name)
-                .map(|(_, value)| value)
-        };
-        let mut entry = SocketEntry::from_json(&parameter("entry")?)?;
-        let moved = parameter("expires")?;
+        let mut entry = SocketEntry::from_query(query)?;
+        let moved = parameter(query, "expires")?;
         let (until, renewal) = match moved.split_once(' ') {
             Some((until, renewal)) => (until, Some(TokenRenewal::from_json(renewal)?)),
             None => (&*moved, None),
@@ -145,8 +141,29 @@ impl Opening {
         entry.socket.extend_to(until, renewal);
         Some(Self {
             entry,
-            again: parameter("again")?.parse().ok()?,
+            again: parameter(query, "again")?.parse().ok()?,
         })
+    }
+}
+
+fn parameter<'a>(query: &'a str, name: &str) -> Option<Cow<'a, str>> {
+    let mut pairs = form_urlencoded::parse(query.as_bytes());
+    let found = pairs.find(|(known, _)| known == name);
+    found.map(|(_, value)| value)
+}
+
+impl SocketEntry {
+    /// The path of the URL that asks whether it is admitted, without being registered. A question
+    /// without a body is answered sooner.
+    pub fn admission_path(&self) -> String {
+        let mut path = "/?entry=".to_owned();
+        path.extend(form_urlencoded::byte_serialize(self.to_json().as_bytes()));
+        path
+    }
+
+    /// Reads `entry=<JSON>`. `None` for any other query.
+    pub fn from_query(query: &str) -> Option<Self> {
+        Self::from_json(&parameter(query, "entry")?)
     }
 }
 
