@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::Value;
 
+use crate::util::from_json::FromJson;
 use crate::util::sorting::sorted_by;
 
 /// The longest text that is counted, in bytes.
@@ -11,13 +13,19 @@ const MAX_BYTES: usize = 256;
 
 /// A summary of at most `MAX` texts. A text that makes up more than one in `MAX + 1` of all is in it,
 /// and its count is a lower bound.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct HeavyHitters<const MAX: usize>(BTreeMap<String, u64>);
 
 impl<const MAX: usize> Default for HeavyHitters<MAX> {
     fn default() -> Self {
         Self(BTreeMap::new())
+    }
+}
+
+impl<const MAX: usize> FromJson for HeavyHitters<MAX> {
+    fn from_value(value: Value) -> Option<Self> {
+        FromJson::from_value(value).map(Self)
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::Socket;
+use crate::util::from_json::from_fields;
 use crate::util::sorting::sorted_by;
 
 /// The largest number of routes that are counted separately, and of subjects that are shown.
@@ -12,8 +13,7 @@ const MAX_ROUTES: usize = 1000;
 pub const MAX_SUBJECTS: usize = 20;
 
 /// A count of live sockets.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Census {
     pub sockets: u64,
     /// By pattern.
@@ -21,6 +21,12 @@ pub struct Census {
     /// The subjects with the most sockets, in descending order.
     pub subjects: Vec<(String, u64)>,
 }
+
+from_fields!(Census {
+    sockets,
+    routes,
+    subjects,
+});
 
 impl Census {
     pub fn of<'a>(sockets: impl Iterator<Item = &'a Socket>) -> Self {

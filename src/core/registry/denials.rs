@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::sockets::shown;
 use super::{Claim, RegistryKey, Socket, SocketEntry};
 use crate::util::digest::hex_digest;
+use crate::util::from_json::{from_fields, from_name};
 use crate::util::sorting::sorted_by;
 use crate::util::time::Timestamp;
 
@@ -25,7 +26,7 @@ pub const DISCONNECT_LASTS: Duration = Duration::from_mins(1);
 const CLOCKS_DIFFER: Duration = Duration::from_secs(1);
 
 /// What a denial does to the sockets and upgrades with its key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DenialKind {
     /// No upgrade is admitted, and no live socket stays open.
@@ -61,6 +62,8 @@ pub fn newest(kind: DenialKind, found: Vec<ListedDenial>, max: usize) -> (Vec<Li
 }
 
 impl DenialKind {
+    const ALL: [Self; 3] = [Self::Ban, Self::Revoke, Self::Disconnect];
+
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Ban => "ban",
@@ -71,8 +74,7 @@ impl DenialKind {
 }
 
 /// How far a denial reaches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Denial {
     /// In a revocation: tokens that were issued earlier are denied. In a ban or a disconnection:
     /// when it was requested; of two bans the later one counts.
@@ -82,12 +84,34 @@ pub struct Denial {
 }
 
 /// What a denial is about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DenialTarget {
     pub kind: DenialKind,
     pub key: RegistryKey,
 }
+
+from_name!(DenialKind, DenialReason);
+from_fields!(Denial {
+    before,
+    until,
+}
+DenialTarget {
+    kind,
+    key,
+}
+About {
+    ip,
+    jti,
+    sid,
+    sub,
+    iss,
+}
+ListedDenial {
+    id,
+    about,
+    since,
+    denial,
+});
 
 impl DenialTarget {
     /// The name that its denial is stored under.
@@ -107,18 +131,17 @@ impl DenialTarget {
 pub const ID_LENGTH: usize = 32;
 
 /// What a denial is about, as lists show it. Longer texts are cut.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct About {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ip: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub jti: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub sid: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub sub: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub iss: Option<String>,
 }
 
@@ -147,8 +170,7 @@ impl About {
 }
 
 /// A denial in a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ListedDenial {
     pub id: String,
     pub about: About,
@@ -221,12 +243,25 @@ impl Denial {
 }
 
 /// Why a socket is refused or closed. Where several denials hit, the first in this order counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DenialReason {
     Banned,
     Revoked,
     Disconnected,
+}
+
+impl DenialReason {
+    const ALL: [Self; 3] = [Self::Banned, Self::Revoked, Self::Disconnected];
+
+    /// As it is written in JSON.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Banned => "banned",
+            Self::Revoked => "revoked",
+            Self::Disconnected => "disconnected",
+        }
+    }
 }
 
 impl SocketEntry {

@@ -201,6 +201,10 @@ impl<S: Sql> Denials<S> {
             AnyApplies::Until(end) if end > now => return Ok(true),
             AnyApplies::Until(_) | AnyApplies::Unknown => {}
         }
+        if !self.is_made()? {
+            self.any_applies.set(AnyApplies::None);
+            return Ok(false);
+        }
         let sql = "SELECT until FROM denials WHERE until > ? LIMIT 1";
         let known = match self.run(sql, &[now.into()])?.first().map(Vec::as_slice) {
             None => AnyApplies::None,
@@ -209,6 +213,13 @@ impl<S: Sql> Denials<S> {
         };
         self.any_applies.set(known);
         Ok(known != AnyApplies::None)
+    }
+
+    /// Whether the table was ever made. Asking does not make it: an object that denies nobody writes
+    /// nothing.
+    fn is_made(&self) -> Result<bool, String> {
+        let sql = "SELECT 1 FROM sqlite_master WHERE name = 'denials'";
+        Ok(self.has_table.get() || !self.sql.run(sql, &[])?.is_empty())
     }
 
     fn is_stored(&self, kind: DenialKind, id: &str, now: Timestamp) -> Result<bool, String> {

@@ -83,7 +83,7 @@ impl Scanner<'_> {
             let start = self.at;
             let is_named = if is_object {
                 let key = self.skip_string()?;
-                let is_named = serde_json::from_str::<String>(key).is_ok_and(|key| key == *name);
+                let is_named = strict_json::value(key.as_bytes()).is_ok_and(|key| key == *name);
                 self.skip_space();
                 self.at += 1;
                 is_named
