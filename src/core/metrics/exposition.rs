@@ -153,7 +153,8 @@ impl Metrics {
             (labels, *count)
         });
         let stages = statistics.stages.iter();
-        let stages = stages.map(|(stage, histogram)| (vec![("stage", stage.clone())], histogram));
+        let stages =
+            stages.map(|(stage, histogram)| (vec![("stage", stage.to_string())], histogram));
         let sockets = census.routes.iter();
         let sockets = sockets.map(|(route, count)| (vec![("route", route.clone())], *count as f64));
         let ages = statistics.key_sets.iter().map(|(url, age)| {

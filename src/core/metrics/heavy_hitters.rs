@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::tally::add;
 use crate::util::from_json::FromJson;
 use crate::util::sorting::sorted_by;
 
@@ -37,27 +38,13 @@ impl<const MAX: usize> HeavyHitters<MAX> {
         } else if self.0.len() < MAX {
             self.0.insert(text.to_owned(), 1);
         } else {
-            self.shrink_by(1);
+            shrink_by(&mut self.0, 1);
         }
     }
 
     /// Adds another summary, of any size. The result keeps the guarantees for both together.
     pub fn merge<const OTHER: usize>(&mut self, other: &HeavyHitters<OTHER>) {
-        for (text, count) in &other.0 {
-            *self.0.entry(text.clone()).or_default() += count;
-        }
-        if self.0.len() > MAX {
-            let counts: Vec<_> = self.0.values().copied().collect();
-            let counts = sorted_by(counts, |one, other| other.cmp(one));
-            self.shrink_by(counts[MAX]);
-        }
-    }
-
-    fn shrink_by(&mut self, less: u64) {
-        self.0.retain(|_, count| {
-            *count = count.saturating_sub(less);
-            *count > 0
-        });
+        merge(&mut self.0, &other.0, MAX);
     }
 
     pub fn is_empty(&self) -> bool {
@@ -72,4 +59,22 @@ impl<const MAX: usize> HeavyHitters<MAX> {
         all.truncate(max);
         all
     }
+}
+
+// These know no number of texts as a type, for which they would be compiled once each.
+
+fn merge(counts: &mut BTreeMap<String, u64>, others: &BTreeMap<String, u64>, max: usize) {
+    add(counts, others);
+    if counts.len() > max {
+        let all = counts.values().copied().collect();
+        let descending = sorted_by(all, |one: &u64, other| other.cmp(one));
+        shrink_by(counts, descending[max]);
+    }
+}
+
+fn shrink_by(counts: &mut BTreeMap<String, u64>, less: u64) {
+    counts.retain(|_, count| {
+        *count = count.saturating_sub(less);
+        *count > 0
+    });
 }

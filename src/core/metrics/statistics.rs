@@ -118,7 +118,7 @@ pub struct Statistics {
     pub(super) closings: BTreeMap<Closing, u64>,
     #[serde(with = "pairs")]
     pub(super) calls: BTreeMap<Called, u64>,
-    pub(super) stages: BTreeMap<String, Histogram>,
+    pub(super) stages: BTreeMap<Name, Histogram>,
     pub(super) durations: Histogram,
     pub(super) key_sets: BTreeMap<String, KeySetAge>,
     /// From the oldest to the newest.
@@ -242,8 +242,8 @@ impl Statistics {
             *self.calls.entry(*called).or_default() += count;
         }
         for (stage, histogram) in &tally.stages {
-            if self.stages.len() < MAX_NAMES || self.stages.contains_key(stage.as_ref()) {
-                let sum = self.stages.entry(stage.to_string()).or_default();
+            if self.stages.len() < MAX_NAMES || self.stages.contains_key(stage) {
+                let sum = self.stages.entry(stage.clone()).or_default();
                 sum.merge(histogram);
             }
         }

@@ -141,7 +141,6 @@ pub struct Tally {
     #[serde(with = "pairs")]
     pub calls: BTreeMap<Called, u64>,
     /// How long attempts stayed in each stage.
-    #[serde(with = "pairs")]
     pub stages: BTreeMap<Name, Histogram>,
     /// How long decisions took.
     pub durations: Histogram,
@@ -156,12 +155,11 @@ impl FromJson for Tally {
         let Pairs(decisions) = fields.take("decisions")?;
         let Pairs(closings) = fields.take("closings")?;
         let Pairs(calls) = fields.take("calls")?;
-        let Pairs(stages) = fields.take("stages")?;
         let read = Self {
             decisions,
             closings,
             calls,
-            stages,
+            stages: fields.take("stages")?,
             durations: fields.take("durations")?,
             refused: fields.take("refused")?,
             key_sets: fields.take("key_sets")?,

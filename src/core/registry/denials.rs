@@ -1,6 +1,5 @@
 //! Denials: revocations, bans, and for a minute disconnections.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -40,20 +39,16 @@ pub enum DenialKind {
 /// Merges the lists of several objects. Returns the `max` newest denials, newest first, and whether
 /// there are more.
 pub fn newest(kind: DenialKind, found: Vec<ListedDenial>, max: usize) -> (Vec<ListedDenial>, bool) {
-    let mut merged: BTreeMap<String, ListedDenial> = BTreeMap::new();
-    for listed in found {
-        match merged.get_mut(&listed.id) {
-            None => {
-                merged.insert(listed.id.clone(), listed);
-            }
-            Some(known) => {
-                known.denial = listed.denial.over(kind, Some(known.denial)).stored;
-                known.since = known.since.min(listed.since);
-            }
+    let mut merged = sorted_by(found, |one, other| one.id.cmp(&other.id));
+    merged.dedup_by(|listed, known| {
+        let is_known = listed.id == known.id;
+        if is_known {
+            known.denial = listed.denial.over(kind, Some(known.denial)).stored;
+            known.since = known.since.min(listed.since);
         }
-    }
-    let all: Vec<_> = merged.into_values().collect();
-    let mut all = sorted_by(all, |one, other| {
+        is_known
+    });
+    let mut all = sorted_by(merged, |one, other| {
         (other.since, &one.id).cmp(&(one.since, &other.id))
     });
     let truncated = all.len() > max;

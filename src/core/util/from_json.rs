@@ -2,7 +2,7 @@
 //! code, for each type.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde_json::{Map, Value};
 
@@ -210,12 +210,20 @@ impl<A: FromJson, B: FromJson> FromJson for (A, B) {
     }
 }
 
-impl<T: FromJson> FromJson for BTreeMap<String, T> {
+impl<K: From<String> + Ord, T: FromJson> FromJson for BTreeMap<K, T> {
     fn from_value(value: Value) -> Option<Self> {
         let mut read = Self::new();
         for (name, value) in Map::from_value(value)? {
-            read.insert(name, T::from_value(value)?);
+            read.insert(name.into(), T::from_value(value)?);
         }
+        Some(read)
+    }
+}
+
+impl FromJson for BTreeSet<String> {
+    fn from_value(value: Value) -> Option<Self> {
+        let mut read = Self::new();
+        read.extend(Vec::from_value(value)?);
         Some(read)
     }
 }

@@ -85,8 +85,12 @@ pub async fn register(
         let (name, path) = (call.shard.to_string(), call.entry.admission_path());
         let milliseconds = millis(call.timeout) as f64;
         let answer = host::ask_by_path(&namespace, &name, &path, milliseconds).await;
+        let answer = host::text(answer).and_then(|text| match text.starts_with("status ") {
+            true => Err(text),
+            false => Ok(text),
+        });
         return read(ObjectReply {
-            answer: host::text(answer),
+            answer,
             channel: None,
         });
     }

@@ -11,7 +11,7 @@ use super::slots::{Held, MAX_SOCKETS, SlotLease, Slots};
 use super::{EntryId, Ledger};
 use crate::limits::bytes::{Reader, put, put_moment};
 use crate::limits::two_clocks::TwoClocks;
-use crate::util::sorting::{map_of, sorted_by};
+use crate::util::sorting::sorted_by;
 use crate::util::time::{Timestamp, millis};
 
 /// The number of the head.
@@ -54,16 +54,18 @@ impl Ledger {
         }
         .ok_or(CorruptRow(head.number))?;
         let tails = ledger.journals.iter_mut();
-        let mut tails = map_of(
-            tails.map(|(group, journal)| (group.clone(), std::mem::take(&mut journal.entries))),
-        );
+        let tails: Vec<_> = tails
+            .map(|(group, journal)| (group.clone(), std::mem::take(&mut journal.entries)))
+            .collect();
         for row in rows {
             ledger.load_row(&row).ok_or(CorruptRow(row.number))?;
         }
+        // In the order of the groups, to which rows may have added others.
+        let mut tails = tails.into_iter().peekable();
         for (group, journal) in &mut ledger.journals {
-            journal
-                .entries
-                .extend(tails.remove(group).into_iter().flatten());
+            if let Some((_, tail)) = tails.next_if(|(of, _)| of == group) {
+                journal.entries.extend(tail);
+            }
             journal.settle_order(latest);
         }
         Ok(ledger)
