@@ -69,7 +69,8 @@ await entry(import.meta.url, async (args) => {
   await build();
   const files =
     chosen.length > 0 ? chosen : [...testFiles('tests/runtime'), ...testFiles('tests/browser')];
-  if (files.some((file) => file.includes('tests/browser'))) env.CHROMIUM = await chromium();
+  const inBrowsers = /tests\/(browser|kubernetes)/;
+  if (files.some((file) => inBrowsers.test(file))) env.CHROMIUM = await chromium();
   const results = [];
   if (chosen.length === 0) results.push(await cargoTests(env));
   if (files.length > 0) results.push(await nodeTests(files, { ...env, NO_COLOR: '1' }));

@@ -4,9 +4,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use portcullis::gateway::platform::{
-    Background, BackgroundTask, Body, Channels, FirstMessages, FirstText, LedgerCall, Ledgers,
-    Metrics, NoFirstMessage, ObjectReply, OneTimeCall, OneTimeObjects, Opening, Random,
-    Registration, Registry, RouteCall, RoutePools, Upstreams, Wait,
+    Background, BackgroundTask, Body, Channels, FirstMessages, LedgerCall, Ledgers, Metrics,
+    NoFirstMessage, ObjectReply, OneTimeCall, OneTimeObjects, Opening, Random, Registration,
+    Registry, RouteCall, RoutePools, Upstreams, Wait,
 };
 use portcullis::limits::ledger::LedgerResponse;
 use portcullis::limits::route_pool::PoolResponse;
@@ -27,7 +27,7 @@ use crate::isolate::Isolate;
 use crate::objects::{ledger, metrics, one_time, registry, route_pool};
 use crate::sockets::channel::Channel;
 use crate::sockets::first_message::EarlySocket;
-use crate::{background, clock, host, log, provider};
+use crate::{background, clock, host, log, provider, rehearsal};
 
 /// The runtime around one request. A background task has a copy of its own.
 #[derive(Clone)]
@@ -222,7 +222,7 @@ impl Upstreams for WorkerPlatform {
 }
 
 impl FirstMessages for WorkerPlatform {
-    async fn first_message(&self, opening: &Opening<'_>) -> Result<FirstText, NoFirstMessage> {
+    async fn first_message(&self, opening: &Opening<'_>) -> Result<Vec<u8>, NoFirstMessage> {
         let stamps = self.isolate.stamps_of(Some(opening.route), opening.is_tls);
         let context = self.context.as_ref().as_ref();
         self.early.open(context, opening, &stamps.own).await
@@ -251,6 +251,9 @@ impl Body for WorkerPlatform {
 
 impl Background for WorkerPlatform {
     fn run_in_background(&self, task: BackgroundTask) {
+        if rehearsal::is_under_way() && task.begins_with_a_wait() {
+            return;
+        }
         let platform = self.clone();
         background::hold(&self.context, async move {
             match platform.isolate.gate.perform(&platform, task).await {

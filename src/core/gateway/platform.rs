@@ -15,6 +15,8 @@ use crate::token::{Cryptography, Providers, RemoteKeys};
 use crate::upstream::{Forward, Reply, UpstreamFailure};
 use crate::util::time::Clock;
 
+pub use super::refusals::UntoldRefusals;
+
 /// A runtime with every capability.
 pub trait Platform:
     Clock
@@ -140,12 +142,12 @@ pub trait Upstreams {
 
 /// Sockets that are opened before their server is known.
 pub trait FirstMessages {
-    /// Answers the client with an open socket and returns its first message. What it sends after
-    /// that is held until the journey ends.
+    /// Answers the client with an open socket and returns the bytes of its first message, be it text
+    /// or binary. What it sends after that is held until the journey ends.
     fn first_message(
         &self,
         opening: &Opening<'_>,
-    ) -> impl Future<Output = Result<FirstText, NoFirstMessage>>;
+    ) -> impl Future<Output = Result<Vec<u8>, NoFirstMessage>>;
 }
 
 /// How a socket is opened before its server is known.
@@ -163,13 +165,6 @@ pub struct Opening<'a> {
     pub greeting: Option<&'a str>,
     pub max_bytes: usize,
     pub timeout: Duration,
-}
-
-/// A first message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FirstText {
-    Text(String),
-    Binary,
 }
 
 /// Why there is no first message.
@@ -206,6 +201,12 @@ pub enum BackgroundTask {
         /// Of the attempt that failed.
         record: Box<Record>,
     },
+    /// Tells a ledger after a time of the attempts that were refused until then.
+    TellRefusals {
+        after: Duration,
+        call: LedgerCall,
+        untold: Rc<UntoldRefusals>,
+    },
     /// Settles with the object of a route's quota.
     RoutePool(RouteCall),
     /// Looks after a time whether there is anything to settle for a route.
@@ -219,6 +220,13 @@ pub enum BackgroundTask {
     Report,
     /// Fetches a key set that is still good but will soon be too old.
     FetchKeys(Rc<RemoteKeys>),
+}
+
+impl BackgroundTask {
+    /// Whether it begins with a timer.
+    pub fn begins_with_a_wait(&self) -> bool {
+        matches!(self, Self::TellRefusals { .. } | Self::WakeRoute { .. })
+    }
 }
 
 /// A question to a ledger.

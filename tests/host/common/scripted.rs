@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use portcullis::config::Settings;
 use portcullis::gateway::platform::{
-    Background, BackgroundTask, Body, Channels, FirstMessages, FirstText, LedgerCall, Ledgers,
-    Metrics, NoFirstMessage, ObjectReply, OneTimeCall, OneTimeObjects, Opening, Random,
-    Registration, Registry, RouteCall, RoutePools, Upstreams, Wait,
+    Background, BackgroundTask, Body, Channels, FirstMessages, LedgerCall, Ledgers, Metrics,
+    NoFirstMessage, ObjectReply, OneTimeCall, OneTimeObjects, Opening, Random, Registration,
+    Registry, RouteCall, RoutePools, Upstreams, Wait,
 };
 use portcullis::gateway::{Gate, Passage};
 use portcullis::limits::ledger::{Departure, Ledger, LedgerResponse, Operation, Outlook};
@@ -61,7 +61,7 @@ pub struct Scripted {
     pub body: RefCell<Result<String, String>>,
     pub upstream: RefCell<Result<Reply, UpstreamFailure>>,
     /// What a client says first on a socket that is opened early.
-    pub first_message: RefCell<Result<FirstText, NoFirstMessage>>,
+    pub first_message: RefCell<Result<Vec<u8>, NoFirstMessage>>,
     /// How such sockets were opened: the subprotocol and the greeting.
     pub opened: RefCell<Vec<(Option<String>, Option<String>)>>,
     pub provider: RefCell<Result<ProviderAnswer, String>>,
@@ -276,9 +276,22 @@ impl Scripted {
 
     /// Does the work after the responses. Returns the lines for the log.
     pub fn finish(&self) -> Vec<String> {
+        self.finish_where(|_| true)
+    }
+
+    /// The same, but no timer ends meanwhile.
+    pub fn finish_before_timers(&self) -> Vec<String> {
+        self.finish_where(|task| !task.begins_with_a_wait())
+    }
+
+    fn finish_where(&self, is_due: impl Fn(&BackgroundTask) -> bool) -> Vec<String> {
         let mut lines = Vec::new();
         loop {
-            let next = self.background.borrow_mut().pop_front();
+            let next = {
+                let mut all = self.background.borrow_mut();
+                let due = all.iter().position(&is_due);
+                due.and_then(|due| all.remove(due))
+            };
             let Some(task) = next else { return lines };
             match ready(self.gate.perform(self, task)) {
                 Ok(record) => self
@@ -406,7 +419,7 @@ impl Providers for Scripted {
 }
 
 impl FirstMessages for Scripted {
-    async fn first_message(&self, opening: &Opening<'_>) -> Result<FirstText, NoFirstMessage> {
+    async fn first_message(&self, opening: &Opening<'_>) -> Result<Vec<u8>, NoFirstMessage> {
         self.note("first message".into());
         self.opened.borrow_mut().push((
             opening.protocol.map(str::to_owned),
@@ -432,9 +445,12 @@ impl Ledgers for Scripted {
             Operation::Claim { .. } => "claim",
             Operation::Replace { .. } => "replace",
             Operation::Attach { .. } => "attach",
-            Operation::Count { is_failure: false } => "count",
-            Operation::Count { is_failure: true } => "count a failure",
-            Operation::Fail => "fail",
+            Operation::Count { attempts, failures } => match (attempts, failures) {
+                (1, 0) => "count",
+                (1, 1) => "count a failure",
+                (0, 1) => "fail",
+                _ => &format!("count {attempts} attempts and {failures} failures"),
+            },
             Operation::GiveBack { .. } => "give back",
             Operation::Lift => "lift",
             Operation::Explain => "explain",
