@@ -17,6 +17,7 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen_futures::{JsFuture, future_to_promise};
 use web_sys::{Request, Response};
+use worker::worker_sys::ext::WebSocketExt;
 use worker::worker_sys::{DurableObjectState, WebSocketRequestResponsePair};
 use worker::{Error, Result, State, WebSocket};
 
@@ -180,9 +181,13 @@ impl Registry {
         });
         future_to_promise(work)
     }
+}
 
-    // The platform reports what becomes of channels only to objects that have these. They are
-    // counted and read when they are needed.
+// The platform calls these of every object with channels. What becomes of a channel is seen when its
+// socket is looked for.
+#[allow(clippy::unused_self, reason = "the platform calls methods")]
+#[wasm_bindgen]
+impl Registry {
     #[wasm_bindgen(js_name = webSocketMessage)]
     pub fn web_socket_message(&self) {}
 
@@ -259,7 +264,8 @@ impl Object {
                     message,
                 } => {
                     let channel = &sockets[at].channel;
-                    channel.serialize_attachment(socket.to_json())?;
+                    let text = JsValue::from(socket.to_json());
+                    channel.as_ref().serialize_attachment(text)?;
                     send(channel, &message);
                 }
                 Effect::Store {
@@ -283,7 +289,7 @@ impl Object {
         };
         let mut sockets = Vec::new();
         for channel in channels.into_iter().filter(is_open) {
-            let text = channel.deserialize_attachment::<String>()?;
+            let text = channel.as_ref().deserialize_attachment()?.as_string();
             let socket = text.as_deref().and_then(Socket::from_json);
             let socket = socket.ok_or_else(|| Error::from("a channel's socket can't be read"))?;
             sockets.push(Attached {
