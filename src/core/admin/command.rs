@@ -153,13 +153,18 @@ impl Command {
         }
     }
 
-    /// The method and the path, after the prefix, of the request that undoes it; `None` if nothing
-    /// does.
+    /// The method, and the path and query after the prefix, of the request that undoes it; `None` if
+    /// nothing does.
     pub fn undo(&self) -> Option<(String, String)> {
         let path = match self {
             Self::Ban { target, .. } => {
+                let kind = match target {
+                    Target::Address { .. } => "ip",
+                    Target::Subject(_) => "sub",
+                };
                 let name = name(target);
-                format!("bans/{}", utf8_percent_encode(&name, NON_ALPHANUMERIC))
+                let name = utf8_percent_encode(&name, NON_ALPHANUMERIC);
+                format!("bans?{kind}={name}")
             }
             Self::Revoke(revocation) => format!("revocations/{}", revocation.id()),
             _ => return None,
@@ -204,19 +209,13 @@ impl Command {
             },
             ("bans", None) => match request.method {
                 "GET" | "HEAD" => query.nothing().map(|()| Self::ListBans),
-                _ => Err(wrong_method("GET, HEAD")),
+                "PUT" => Ok(Self::Ban {
+                    target: query.target(&["for"], prefix)?,
+                    lasts: ban_lasts(&query, body)?,
+                }),
+                "DELETE" => query.target(&[], prefix).map(Self::Lift),
+                _ => Err(wrong_method("GET, HEAD, PUT, DELETE")),
             },
-            ("bans", Some(target)) => {
-                let target = read_target(target, prefix)?;
-                match request.method {
-                    "PUT" => Ok(Self::Ban {
-                        target,
-                        lasts: ban_lasts(&query, body)?,
-                    }),
-                    "DELETE" => query.nothing().map(|()| Self::Lift(target)),
-                    _ => Err(wrong_method("PUT, DELETE")),
-                }
-            }
             ("revocations", None) => match request.method {
                 "GET" | "HEAD" => query.nothing().map(|()| Self::ListRevocations),
                 "PUT" => {
@@ -296,16 +295,24 @@ impl<'a> Query<'a> {
     }
 
     fn explained(&self, prefix: Ipv6Prefix) -> Result<Command, Rejection> {
-        self.only(&["sub", "ip", "iss"])?;
+        let target = self.target(&["iss"], prefix)?;
         let issuer = self.get("iss").map(str::to_owned);
-        let target = match (self.get("sub"), self.get("ip")) {
-            (Some(subject), None) => Target::Subject(subject.to_owned()),
-            (None, Some(ip)) if issuer.is_none() => query_address(ip, prefix)?,
-            (None, Some(_)) => return Err(bad("iss goes with sub; remove one")),
-            (None, None) => return Err(bad("name the client: sub or ip in the query")),
-            (Some(_), Some(_)) => return Err(bad("write one of sub and ip")),
-        };
+        if issuer.is_some() && matches!(target, Target::Address { .. }) {
+            return Err(bad("iss goes with sub; remove one"));
+        }
         Ok(Command::Explain { target, issuer })
+    }
+
+    /// The client that the query names, which may also have the parameters in `others`. Its name says
+    /// what it is: a subject may read as an address.
+    fn target(&self, others: &[&str], prefix: Ipv6Prefix) -> Result<Target, Rejection> {
+        self.only(&[&["sub", "ip"], others].concat())?;
+        match (self.get("sub"), self.get("ip")) {
+            (Some(subject), None) => Ok(Target::Subject(subject.to_owned())),
+            (None, Some(ip)) => query_address(ip, prefix),
+            (None, None) => Err(bad("name the client: sub or ip in the query")),
+            (Some(_), Some(_)) => Err(bad("write one of sub and ip")),
+        }
     }
 
     fn filter(&self, prefix: Ipv6Prefix) -> Result<Option<Filter>, Rejection> {
@@ -322,10 +329,16 @@ impl<'a> Query<'a> {
     }
 }
 
+/// Reads an address. A network that no client is counted by is an error: its administrator would
+/// believe it banned.
 fn query_address(value: &str, prefix: Ipv6Prefix) -> Result<Target, Rejection> {
-    let address = read_address(value, prefix);
-    let wrong = || bad(format!("ip: {value:?} is no IP address"));
-    Ok(Target::counted(address.ok_or_else(wrong)?, prefix))
+    match read_address(value, prefix) {
+        Some(address) => Ok(Target::counted(address, prefix)),
+        None if is_network(value) => Err(bad(format!(
+            "{value:?} is no network that is counted as one; write an address in it"
+        ))),
+        None => Err(bad(format!("ip: {value:?} is no IP address"))),
+    }
 }
 
 /// Reads an address, or the network it is counted by, as records and lists write it.
@@ -344,19 +357,6 @@ fn read_address(text: &str, prefix: Ipv6Prefix) -> Option<ClientAddress> {
 fn is_network(text: &str) -> bool {
     text.split_once('/')
         .is_some_and(|(ip, bits)| ip.parse::<IpAddr>().is_ok() && bits.parse::<u8>().is_ok())
-}
-
-/// Reads an address, or else a subject. A network that no client is counted by is an error: its
-/// administrator would believe it banned.
-fn read_target(path: &str, prefix: Ipv6Prefix) -> Result<Target, Rejection> {
-    let text = percent::decode(path).map_err(|fault| bad(format!("the path has {fault}")))?;
-    match read_address(&text, prefix) {
-        Some(address) => Ok(Target::counted(address, prefix)),
-        None if is_network(&text) => Err(bad(format!(
-            "{text:?} is no network that is counted as one; write an address in it"
-        ))),
-        None => Ok(Target::Subject(text.into_owned())),
-    }
 }
 
 pub(super) fn members(body: &str) -> Result<Map<String, Value>, Rejection> {
@@ -394,7 +394,6 @@ pub(super) fn duration(name: &str, text: &str) -> Result<Duration, Rejection> {
 
 /// `?for=1h`, or `{"for": "1h"}`.
 fn ban_lasts(query: &Query<'_>, body: &str) -> Result<Duration, Rejection> {
-    query.only(&["for"])?;
     let in_body = match body {
         "" => Map::new(),
         body => members(body)?,
