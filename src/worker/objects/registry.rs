@@ -25,8 +25,8 @@ use super::metrics::{Keeper, PATH};
 use super::object_sql::ObjectSql;
 use crate::clock::now;
 use crate::host;
-use crate::promise::Work;
 use crate::sockets::channel::{Channel, asked};
+use crate::work::Work;
 
 #[wasm_bindgen(module = "/js/registry.js")]
 extern "C" {
