@@ -13,6 +13,7 @@ use super::{EntryId, Ledger};
 use crate::limits::bytes::{Reader, put, put_moment};
 use crate::limits::quota::MAX_LENT;
 use crate::limits::two_clocks::TwoClocks;
+use crate::util::sorting::sorted_by;
 use crate::util::time::{Timestamp, millis};
 
 /// The number of the head.
@@ -56,18 +57,19 @@ impl Ledger {
             _ => None,
         }
         .ok_or(CorruptRow(head.number))?;
-        let mut tails: BTreeMap<_, _> = ledger
-            .journals
-            .iter_mut()
+        let tails = ledger.journals.iter_mut();
+        let tails: Vec<_> = tails
             .map(|(group, journal)| (group.clone(), std::mem::take(&mut journal.entries)))
             .collect();
         for row in rows {
             ledger.load_row(&row).ok_or(CorruptRow(row.number))?;
         }
+        // In the order of the groups, to which rows may have added others.
+        let mut tails = tails.into_iter().peekable();
         for (group, journal) in &mut ledger.journals {
-            journal
-                .entries
-                .extend(tails.remove(group).into_iter().flatten());
+            if let Some((_, tail)) = tails.next_if(|(of, _)| of == group) {
+                journal.entries.extend(tail);
+            }
             journal.settle_order(latest);
         }
         Ok(ledger)
@@ -143,9 +145,8 @@ impl Ledger {
     /// lost.
     pub(super) fn slots_row(&self) -> Row {
         let mut data = Vec::new();
-        let mut leases: Vec<_> = self.slots.taken.iter().collect();
-        leases.sort_unstable_by_key(|(_, lease)| lease.number);
-        for (id, lease) in leases {
+        let leases: Vec<_> = self.slots.taken.iter().collect();
+        for (id, lease) in sorted_by(leases, |one, other| one.1.number.cmp(&other.1.number)) {
             data.extend(id);
             put(&mut data, lease.since.object().0);
             let lost = match lease.held {
