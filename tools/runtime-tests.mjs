@@ -1,0 +1,46 @@
+// Runs files of tests of the built Worker, and reports as a message what it counted. Started by
+// tools/test.mjs, on Node 22.
+import { availableParallelism } from 'node:os';
+import { relative } from 'node:path';
+import { run } from 'node:test';
+import { spec } from 'node:test/reporters';
+import { DESCRIBED, describe } from './gate.mjs';
+import { inRoot, root } from './run.mjs';
+
+/** @typedef {{ passed: number, failed: number, skipped: number, names: string[] }} Counts */
+
+// They take longest. Started last, one of them would be left to run alone.
+const FIRST = ['limits/sockets_lost'];
+
+const rank = (file) => {
+  const at = FIRST.findIndex((name) => file.endsWith(`/${name}.test.mjs`));
+  return at < 0 ? FIRST.length : at;
+};
+
+process.env[DESCRIBED] = JSON.stringify(describe());
+const files = process.argv.slice(2).sort((one, other) => rank(one) - rank(other));
+const events = run({
+  files: files.map((file) => inRoot(file)),
+  // Most of their time goes by in waits, so each core has two files.
+  concurrency: 2 * availableParallelism(),
+  // A file that waits for what never comes fails, instead of stopping all.
+  timeout: 300_000,
+});
+
+/** @type {Counts} */
+const counts = { passed: 0, failed: 0, skipped: 0, names: [] };
+events.on('test:fail', ({ name, file, line, details }) => {
+  process.exitCode = 1;
+  // A group fails with the tests in it, which have names of their own.
+  if (details.error.failureType === 'subtestsFailed') return;
+  const place = relative(root, file);
+  counts.names.push(name === file ? place : `${place}:${line}: ${name}`);
+});
+events.on('test:summary', ({ file, counts: all }) => {
+  if (file !== undefined) return;
+  counts.passed = all.passed;
+  counts.failed = all.failed + all.cancelled;
+  counts.skipped = all.skipped + all.todo;
+});
+events.on('end', () => process.send?.(counts));
+events.compose(spec).pipe(process.stdout);
