@@ -10,13 +10,23 @@ import { inRoot, root } from './run.mjs';
 /** @typedef {{ passed: number, failed: number, skipped: number, names: string[] }} Counts */
 
 // They take longest. Started last, one of them would be left to run alone.
-const FIRST = ['limits/sockets_lost'];
+const FIRST = [
+  'package/clean_machine',
+  'limits/sockets_lost',
+  'package/own_worker',
+  'registry/registry_crowd',
+  'registry/refresh',
+  'one_time/once',
+  'runtime/recipes',
+];
 
 const rank = (file) => {
   const at = FIRST.findIndex((name) => file.endsWith(`/${name}.test.mjs`));
   return at < 0 ? FIRST.length : at;
 };
 
+// Every file and every command that one starts loads Miniflare, and many load wrangler.
+process.env.NODE_COMPILE_CACHE ??= inRoot('target/compile-cache');
 process.env[DESCRIBED] = JSON.stringify(describe());
 const files = process.argv.slice(2).sort((one, other) => rank(one) - rank(other));
 const events = run({
