@@ -1,40 +1,19 @@
 // What a fresh clone needs before it can be built: npm's packages, the Rust
 // target, the command-line tools. Each is done once, and done again only when
 // what it was made from has changed.
-import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { delimiter } from 'node:path';
 import { readCommandLine, typed } from './commands.mjs';
 import { buildCli, cliReady } from './cli.mjs';
-import { alone, entry, inRoot, readText, run, sha256, step } from './run.mjs';
+import { install, isInstalled } from './npm.mjs';
+import { alone, entry, inRoot, step } from './run.mjs';
 import { addWasmTarget, checkRust, wasmEnvironment } from './rust.mjs';
 
 const HELP = `${typed('setup')}    installs npm packages, the WASM target and worker-build into this folder`;
 
 export { chromium } from './chromium.mjs';
 
-const npmStamp = inRoot('node_modules/.made-from');
-const npmWanted = () =>
-  sha256(readText(inRoot('package.json')), readText(inRoot('package-lock.json')));
-const npmReady = () =>
-  existsSync(inRoot('node_modules/.bin')) && readText(npmStamp) === npmWanted();
-
-async function installPackages() {
-  // npm's own path, where npm started us: on some systems `npm` is no program.
-  const npm = process.env.npm_execpath?.endsWith('.js')
-    ? [process.execPath, process.env.npm_execpath]
-    : ['npm'];
-  const [command, ...first] = npm;
-  rmSync(npmStamp, { force: true });
-  await run(
-    'npm packages',
-    command,
-    [...first, 'ci', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'],
-    {
-      hint: 'npm could not install the packages. Is the network there? Running this again goes on from here.',
-    },
-  );
-  writeFileSync(npmStamp, npmWanted());
-}
+const npmReady = () => existsSync(inRoot('node_modules/.bin')) && isInstalled(inRoot());
 
 /** Makes everything ready; resolves to an environment with the npm packages' programs on the PATH, Node 22 among them. */
 export async function setup() {
@@ -45,7 +24,7 @@ export async function setup() {
 async function prepare() {
   checkRust();
   const work = [];
-  if (!npmReady()) work.push(step('npm packages', installPackages));
+  if (!npmReady()) work.push(step('npm packages', () => install(inRoot())));
   if (!wasmEnvironment()) work.push(step('wasm target', addWasmTarget));
   if (!cliReady()) work.push(step('worker-build and wasm-bindgen', buildCli));
   // All end before the first failure is reported: what got done need not be done again.

@@ -70,7 +70,8 @@ async function gateTests(chosen) {
   await build();
   const files =
     chosen.length > 0 ? chosen : [...testFiles('tests/runtime'), ...testFiles('tests/browser')];
-  if (files.some((file) => file.includes('tests/browser'))) env.CHROMIUM = await chromium();
+  const inBrowsers = /tests\/(browser|kubernetes)/;
+  if (files.some((file) => inBrowsers.test(file))) env.CHROMIUM = await chromium();
   return runtimeTests(files, { ...env, NO_COLOR: '1' });
 }
 

@@ -4,27 +4,21 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
-import { afterEach, describe, test } from 'node:test';
-import { buildSync } from 'esbuild';
-import {
-  unstable_getMiniflareWorkerOptions as workerOptions,
-  unstable_readConfig as readConfig,
-} from 'wrangler';
-import { WebSocket as Socket } from 'ws';
-import { describe as described } from '../../tools/gate.mjs';
+import { describe, test } from 'node:test';
+import { unstable_readConfig as readConfig } from 'wrangler';
 import { inRoot } from '../../tools/run.mjs';
 import { assertRefused } from '../support/answers.mjs';
-import { useExample } from '../support/example.mjs';
-import { useGate, worker } from '../support/gate.mjs';
-import { internet, useServer } from '../support/internet.mjs';
-import { makeKey, sign } from '../support/keys.mjs';
+import {
+  APP,
+  client,
+  closing,
+  heard,
+  next,
+  testDoor,
+  testStrangers,
+  useNodeRecipe,
+} from '../support/recipe.mjs';
 import { bearer, mint, SECRET } from '../support/tokens.mjs';
-
-const APP = 'https://app.example.com';
-const PROVIDER = 'https://id.example.com';
-const SERVER = 'https://chat-origin.example.com';
-const AUDIENCE = 'https://chat.example.com';
-const DEADLINE = 20_000;
 
 const NODE_RECIPES = [
   'graphql-ws',
@@ -43,91 +37,9 @@ const NODE_RECIPES = [
 ];
 // Their servers are run by upstream/foreign_servers.test.mjs.
 const FOREIGN_RECIPES = ['aiohttp', 'gorilla', 'python-websockets'];
+// Their servers are Durable Objects of another Worker, and are run by recipes_with_objects.test.mjs.
+const OBJECT_RECIPES = ['agents', 'partyserver'];
 const read = (...path) => readFileSync(inRoot(...path), 'utf8');
-
-// A page has it from its browser, which names the page's origin.
-globalThis.WebSocket = class extends Socket {
-  constructor(url, protocols) {
-    super(url, protocols, { origin: APP });
-  }
-};
-const client = (name) => import(inRoot('examples', name, 'client.mjs'));
-const next = async (emitter, type) => {
-  const [value] = await once(emitter, type, { signal: AbortSignal.timeout(DEADLINE) });
-  return value;
-};
-
-// What a test leaves open, by how it is closed: a client that reconnects would keep this process.
-const endings = new Set();
-const closing = (what, end) => {
-  endings.add(() => end(what));
-  return what;
-};
-afterEach(async () => {
-  await Promise.all([...endings].map((end) => end()));
-  endings.clear();
-});
-
-/** The next text that `onMessage` of a recipe gets; call `next` before what brings it about. */
-function heard() {
-  const texts = new EventTarget();
-  return {
-    onMessage: (text) => texts.dispatchEvent(new MessageEvent('text', { data: text })),
-    next: async () => (await next(texts, 'text')).data,
-  };
-}
-
-/**
- * The gate with a recipe's settings and their provider, or with JWT_SECRET among `secrets` for a recipe
- * that names none; `options` may be a function.
- */
-function useRecipe(name, options) {
-  const key = makeKey('ES256', 'id-1');
-  const provider = useServer((request, response) => {
-    response.setHeader('Content-Type', 'application/json');
-    response.end(JSON.stringify({ keys: [key.jwk] }));
-  });
-  const { vars } = readConfig({ config: inRoot('examples', name, 'settings.toml') });
-  const gate = useGate(async () => {
-    const { hosts, workers = [], secrets, ...more } = await options();
-    const world = internet({ [PROVIDER]: provider.url, ...hosts });
-    return {
-      ...more,
-      // Only what `useGate` sets for http and slow machines is added.
-      vars: { AUTH: undefined, ...vars, ...secrets },
-      gate: { ...world.gate, ...more.gate },
-      workers: [...world.workers, ...workers],
-    };
-  });
-  return Object.assign(gate, {
-    token: async (sub) => (vars.JWT_JWKS_URL ? sign(key, { aud: AUDIENCE, sub }) : mint({ sub })),
-    socketUrl: (path = '/') => new URL(path, gate.url).href.replace('http', 'ws'),
-  });
-}
-
-/** What holds for every recipe. */
-function testDoor(gate, target) {
-  testStrangers(gate, target);
-  test('refuses tokens without a user', async () => {
-    const nameless = bearer(await gate.token(undefined), { Origin: APP });
-    assertRefused(await gate.knock(nameless, { target }), 'token_invalid');
-  });
-}
-
-function testStrangers(gate, target) {
-  test('refuses who has no token, and pages of others', async () => {
-    assertRefused(await gate.knock({ Origin: APP }, { target }), 'token_missing');
-    assertRefused(
-      await gate.knock({ Origin: 'https://evil.example' }, { target }),
-      'origin_not_allowed',
-    );
-  });
-}
-
-function useNodeRecipe(name, secrets) {
-  const server = useExample(name);
-  return useRecipe(name, () => ({ hosts: { [SERVER]: server.url }, secrets }));
-}
 
 describe('the recipe for ws', () => {
   const gate = useNodeRecipe('ws');
@@ -417,60 +329,13 @@ describe('the recipe for OpenAI’s realtime API', () => {
   });
 });
 
-describe('the recipe for PartyServer', () => {
-  const folder = (file) => inRoot('examples/partyserver', file);
-  const gate = useRecipe('partyserver', () => {
-    const { durable_objects } = readConfig({ config: folder('settings.toml') });
-    const bound = durable_objects.bindings.map(({ name, class_name, script_name }) => [
-      name,
-      { className: class_name, scriptName: script_name },
-    ]);
-    const { outputFiles } = buildSync({
-      entryPoints: [folder('server.mjs')],
-      bundle: true,
-      write: false,
-      format: 'esm',
-      conditions: ['workerd', 'worker', 'browser'],
-      external: ['cloudflare:*'],
-    });
-    const { name, durableObjects } = workerOptions(folder('wrangler.toml')).workerOptions;
-    const { name: script } = readConfig({ config: folder('wrangler.toml') });
-    return {
-      gate: { durableObjects: { ...described().durableObjects, ...Object.fromEntries(bound) } },
-      workers: [worker(name ?? script, outputFiles[0].text, { durableObjects })],
-    };
-  });
-  testDoor(gate, '/rooms/kitchen');
-  test('is one object for each room, and says who said what', async () => {
-    const { enter } = await client('partyserver');
-    const rooms = ['kitchen', 'kitchen', 'hall 1'];
-    const people = await Promise.all(
-      rooms.map(async (room, at) => {
-        const texts = heard();
-        const token = await gate.token(`user-${at}`);
-        const socket = enter(gate.socketUrl(), room, token, texts.onMessage);
-        closing(socket, () => socket.close());
-        await next(socket, 'open');
-        return { socket, texts };
-      }),
-    );
-    const [cook, guest, other] = people;
-    const kitchen = Promise.all([cook.texts.next(), guest.texts.next()]);
-    const hall = other.texts.next();
-    guest.socket.send('hello');
-    assert.deepEqual(await kitchen, ['user-1: hello', 'user-1: hello']);
-    other.socket.send('alone');
-    assert.equal(await hall, 'user-2: alone');
-  });
-});
-
 describe('the pages of recipes', () => {
   // Those of no recipe are shown by docs/headers.md, metrics.md and core.md, and tested with them.
   const names = readdirSync(inRoot('examples')).filter(
     (name) => !['assertion', 'prometheus', 'workers-rs'].includes(name),
   );
   test('are those of the examples', () => {
-    assert.deepEqual(names.sort(), [...NODE_RECIPES, ...FOREIGN_RECIPES, 'partyserver'].sort());
+    assert.deepEqual(names.sort(), [...NODE_RECIPES, ...FOREIGN_RECIPES, ...OBJECT_RECIPES].sort());
     const pages = readdirSync(inRoot('docs/recipes')).map((page) => basename(page, '.md'));
     assert.deepEqual(pages.sort(), names.sort());
   });

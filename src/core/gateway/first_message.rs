@@ -2,7 +2,7 @@
 //! known.
 
 use super::attempt::{Attempt, Found};
-use super::platform::{FirstText, NoFirstMessage, Opening, Platform};
+use super::platform::{NoFirstMessage, Opening, Platform};
 use crate::checks::handshake::Handshake;
 use crate::limits::scope::LimitScope;
 use crate::relay::first_message::{FirstMessage, FirstMessageFate, FirstMessagePassing, Opened};
@@ -48,18 +48,15 @@ impl<'a, P: Platform> Attempt<'a, P> {
         // A token that is not found can't be removed, so the message must not reach the server.
         let can_report = is_open && awaited.passing == FirstMessagePassing::Pass;
         let message = message.map_err(rejection_for);
-        let text = match self.heed_later(can_report, message)? {
-            FirstText::Binary => return Ok(None),
-            FirstText::Text(text) => text,
-        };
-        let found = authentication.find_in_message(&text);
+        let message = self.heed_later(can_report, message)?;
+        let found = authentication.find_in_message(&message);
         let credential = self.heed_later(can_report, found.map_err(Rejection::from))?;
         if let (Some(opened), Some(credential)) = (&mut self.opened, &credential) {
             opened.first = match awaited.passing {
                 FirstMessagePassing::Pass => FirstMessageFate::AsSent,
                 FirstMessagePassing::Drop => FirstMessageFate::Dropped,
                 FirstMessagePassing::Strip => {
-                    FirstMessageFate::Replaced(credential.without_token(&text))
+                    FirstMessageFate::Replaced(credential.without_token(&message))
                 }
             };
         }

@@ -140,12 +140,12 @@ pub trait Upstreams {
 
 /// Sockets that are opened before their server is known.
 pub trait FirstMessages {
-    /// Answers the client with an open socket and returns its first message. What it sends after
-    /// that is held until the journey ends.
+    /// Answers the client with an open socket and returns the bytes of its first message, be it text
+    /// or binary. What it sends after that is held until the journey ends.
     fn first_message(
         &self,
         opening: &Opening<'_>,
-    ) -> impl Future<Output = Result<FirstText, NoFirstMessage>>;
+    ) -> impl Future<Output = Result<Vec<u8>, NoFirstMessage>>;
 }
 
 /// How a socket is opened before its server is known.
@@ -163,13 +163,6 @@ pub struct Opening<'a> {
     pub greeting: Option<&'a str>,
     pub max_bytes: usize,
     pub timeout: Duration,
-}
-
-/// A first message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FirstText {
-    Text(String),
-    Binary,
 }
 
 /// Why there is no first message.

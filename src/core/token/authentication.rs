@@ -96,7 +96,7 @@ impl Authentication {
     }
 
     /// Finds the credential of a socket in its first message.
-    pub fn find_in_message(&self, message: &str) -> Result<Option<Credential>, CredentialFault> {
+    pub fn find_in_message(&self, message: &[u8]) -> Result<Option<Credential>, CredentialFault> {
         Credential::find_in_message(self.on_conflict, &self.sources, message)
     }
 

@@ -76,11 +76,11 @@ impl Credential {
         })
     }
 
-    /// Looks into the first message of a socket.
+    /// Looks into the first message of a socket, be it text or binary.
     pub fn find_in_message(
         conflict: TokenConflict,
         sources: &[Source],
-        message: &str,
+        message: &[u8],
     ) -> Result<Option<Self>, CredentialFault> {
         let Some(message) = message::read(message)? else {
             return Ok(None);
@@ -96,12 +96,15 @@ impl Credential {
     }
 
     /// The message that held the token, without it.
-    pub fn without_token(&self, message: &str) -> String {
+    pub fn without_token(&self, message: &[u8]) -> String {
         let pointers = self.found.iter().filter_map(|source| match source {
             Source::Message(pointer) => Some(pointer.as_str()),
             _ => None,
         });
-        message::without_members(message, &pointers.collect::<Vec<_>>())
+        message::without_members(
+            &String::from_utf8_lossy(message),
+            &pointers.collect::<Vec<_>>(),
+        )
     }
 
     fn agree(

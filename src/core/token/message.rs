@@ -20,27 +20,30 @@ pub(super) fn text_at(message: &Value, pointer: &str) -> Result<Option<String>, 
     }
 }
 
-/// Reads a message; `None` if it is not JSON. One that looks like JSON and can't be read, or has a
-/// member twice, is an error: the server may read it, and find a token there.
-pub(super) fn read(message: &str) -> Result<Option<Value>, CredentialFault> {
-    match strict_json::value(message.as_bytes()) {
+/// Reads a message, text or binary, as JSON in UTF-8 (RFC 8259 §8.1); `None` if it is not JSON. One
+/// that looks like JSON and can't be read, or has a member twice, is an error: the server may read
+/// it, and find a token there.
+pub(super) fn read(message: &[u8]) -> Result<Option<Value>, CredentialFault> {
+    match strict_json::value(message) {
         Ok(value) => Ok(Some(value)),
-        Err(_)
-            if message
-                .trim_start_matches(is_before_json)
-                .starts_with(['{', '[']) =>
-        {
-            Err(CredentialFault::Missing(
-                "the first message can't be read as JSON in one way only",
-            ))
-        }
+        Err(_) if looks_like_json(message) => Err(CredentialFault::Missing(
+            "the first message can't be read as JSON in one way only",
+        )),
         Err(_) => Ok(None),
     }
 }
 
-/// White space, and the mark of byte order, which some readers skip.
+/// Whether a message begins as JSON does, also in UTF-16 or UTF-32, which some readers recognise by
+/// their zero bytes.
+fn looks_like_json(message: &[u8]) -> bool {
+    String::from_utf8_lossy(message)
+        .trim_start_matches(is_before_json)
+        .starts_with(['{', '['])
+}
+
+/// White space, and the mark of byte order, which some readers skip, whatever its encoding.
 fn is_before_json(letter: char) -> bool {
-    letter.is_whitespace() || letter == '\u{feff}'
+    letter.is_whitespace() || matches!(letter, '\u{feff}' | '\0' | char::REPLACEMENT_CHARACTER)
 }
 
 /// Returns the message without the members at these pointers; all other bytes stay the same. The

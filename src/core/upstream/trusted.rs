@@ -94,6 +94,8 @@ pub const TRUSTED_HEADERS: &[(&str, Setter)] = &[
     ("x-arr-clientcert", Operator),
     ("client-cert", Operator),
     ("client-cert-chain", Operator),
+    // Users for whom the account of whoever asks may act, in Kubernetes.
+    ("impersonate-", Operator),
     ("ssl-client-", Operator),
     ("x-ssl-client-", Operator),
 ];

@@ -33,13 +33,19 @@ let allHeld = 0;
 const sizeOf = (data) =>
   typeof data === 'string' ? new TextEncoder().encode(data).byteLength : data.byteLength;
 
+/**
+ * A text in UTF-8, in a buffer that holds nothing else.
+ * @param {string} text
+ */
+const bytesOf = (text) => new TextEncoder().encode(text).slice().buffer;
+
 const TYPES = /** @type {const} */ (['message', 'close', 'error']);
 
 class Awaited {
   /** The answer to the client. */
   response;
   socket;
-  /** Resolves to `{ text }`, `{ binary }` or `{ failure }`. */
+  /** Resolves to `{ text }`, `{ bytes }` or `{ failure }`. */
   first;
   #context;
   #address;
@@ -52,11 +58,11 @@ class Awaited {
   #hasEnded = false;
   #isOverfull = false;
   #isCounted = true;
-  /** @type {(first: { text?: string, binary?: boolean, failure?: string }) => void} */
+  /** @type {(first: { text?: string, bytes?: Uint8Array, failure?: string }) => void} */
   #resolve;
   /**
-   * What the server gets in place of the first message: undefined for the message itself, null for
-   * nothing.
+   * What the server gets in place of the first message, as text or in binary as that was: undefined
+   * for the message itself, null for nothing.
    * @type {string | null | undefined}
    */
   #replacement;
@@ -109,7 +115,8 @@ class Awaited {
         this.#resolve({ failure: 'too long' });
         return;
       }
-      this.#resolve(typeof event.data === 'string' ? { text: event.data } : { binary: true });
+      const { data } = event;
+      this.#resolve(typeof data === 'string' ? { text: data } : { bytes: new Uint8Array(data) });
     } else if (
       this.#heldBytes + size > settings.maxHeldBytes ||
       this.#held.length >= settings.maxHeldMessages ||
@@ -206,7 +213,10 @@ class Awaited {
     }
     if (this.#replacement === null) events.shift();
     else if (this.#replacement !== undefined) {
-      events[0] = new MessageEvent('message', { data: this.#replacement });
+      const { data } = /** @type {MessageEvent} */ (events[0]);
+      events[0] = new MessageEvent('message', {
+        data: typeof data === 'string' ? this.#replacement : bytesOf(this.#replacement),
+      });
     }
     // After the caller has the relay that `start` returned. Nothing else can arrive before that.
     queueMicrotask(() => {

@@ -2,8 +2,8 @@
 
 use std::cell::RefCell;
 
-use js_sys::{Promise, Reflect};
-use portcullis::gateway::platform::{FirstText, NoFirstMessage, Opening};
+use js_sys::{Promise, Reflect, Uint8Array};
+use portcullis::gateway::platform::{NoFirstMessage, Opening};
 use portcullis::relay::first_message::{FirstMessageFate, Opened};
 use portcullis::util::time::millis;
 use wasm_bindgen::prelude::*;
@@ -60,7 +60,7 @@ impl EarlySocket {
         context: &JsValue,
         opening: &Opening<'_>,
         stamps: &JsValue,
-    ) -> Result<FirstText, NoFirstMessage> {
+    ) -> Result<Vec<u8>, NoFirstMessage> {
         let mut own = vec![(REQUEST_ID, opening.request_id)];
         own.extend(
             opening
@@ -117,14 +117,16 @@ impl Awaited {
     }
 }
 
-/// Reads `{ text }`, `{ binary }` or `{ failure }`.
-fn read_first(first: &JsValue) -> Result<FirstText, NoFirstMessage> {
+/// Reads `{ text }`, `{ bytes }` or `{ failure }`.
+fn read_first(first: &JsValue) -> Result<Vec<u8>, NoFirstMessage> {
     let member = |name: &str| Reflect::get(first, &name.into()).unwrap_or_default();
     if let Some(text) = member("text").as_string() {
-        return Ok(FirstText::Text(text));
+        return Ok(text.into_bytes());
+    }
+    if let Ok(bytes) = member("bytes").dyn_into::<Uint8Array>() {
+        return Ok(bytes.to_vec());
     }
     match member("failure").as_string().as_deref() {
-        None if member("binary").is_truthy() => Ok(FirstText::Binary),
         Some("timed out") => Err(NoFirstMessage::TimedOut),
         Some("too long") => Err(NoFirstMessage::TooLong),
         _ => Err(NoFirstMessage::Left),

@@ -6,9 +6,9 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use portcullis::gateway::platform::{
-    Background, BackgroundTask, Body, Channels, FirstMessages, FirstText, LedgerCall, Ledgers,
-    Metrics, NoFirstMessage, ObjectReply, OneTimeCall, OneTimeObjects, Opening, Random,
-    Registration, Registry, RouteCall, RoutePools, Upstreams, Wait,
+    Background, BackgroundTask, Body, Channels, FirstMessages, LedgerCall, Ledgers, Metrics,
+    NoFirstMessage, ObjectReply, OneTimeCall, OneTimeObjects, Opening, Random, Registration,
+    Registry, RouteCall, RoutePools, Upstreams, Wait,
 };
 use portcullis::limits::ledger::LedgerResponse;
 use portcullis::limits::route_pool::PoolResponse;
@@ -158,7 +158,7 @@ impl<T: Counters> Upstreams for Counting<'_, T> {
 }
 
 impl<T: Counters> FirstMessages for Counting<'_, T> {
-    async fn first_message(&self, _: &Opening<'_>) -> Result<FirstText, NoFirstMessage> {
+    async fn first_message(&self, _: &Opening<'_>) -> Result<Vec<u8>, NoFirstMessage> {
         Err(NoFirstMessage::TimedOut)
     }
 }

@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use portcullis::config::Settings;
 use portcullis::gateway::platform::{
-    Background, BackgroundTask, Body, Channels, FirstMessages, FirstText, LedgerCall, Ledgers,
-    Metrics, NoFirstMessage, ObjectReply, OneTimeCall, OneTimeObjects, Opening, Random,
-    Registration, Registry, RouteCall, RoutePools, Upstreams, Wait,
+    Background, BackgroundTask, Body, Channels, FirstMessages, LedgerCall, Ledgers, Metrics,
+    NoFirstMessage, ObjectReply, OneTimeCall, OneTimeObjects, Opening, Random, Registration,
+    Registry, RouteCall, RoutePools, Upstreams, Wait,
 };
 use portcullis::gateway::{Gate, Passage};
 use portcullis::limits::ledger::{Departure, Ledger, LedgerResponse, Operation, Outlook};
@@ -61,7 +61,7 @@ pub struct Scripted {
     pub body: RefCell<Result<String, String>>,
     pub upstream: RefCell<Result<Reply, UpstreamFailure>>,
     /// What a client says first on a socket that is opened early.
-    pub first_message: RefCell<Result<FirstText, NoFirstMessage>>,
+    pub first_message: RefCell<Result<Vec<u8>, NoFirstMessage>>,
     /// How such sockets were opened: the subprotocol and the greeting.
     pub opened: RefCell<Vec<(Option<String>, Option<String>)>>,
     pub provider: RefCell<Result<ProviderAnswer, String>>,
@@ -406,7 +406,7 @@ impl Providers for Scripted {
 }
 
 impl FirstMessages for Scripted {
-    async fn first_message(&self, opening: &Opening<'_>) -> Result<FirstText, NoFirstMessage> {
+    async fn first_message(&self, opening: &Opening<'_>) -> Result<Vec<u8>, NoFirstMessage> {
         self.note("first message".into());
         self.opened.borrow_mut().push((
             opening.protocol.map(str::to_owned),

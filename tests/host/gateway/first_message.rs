@@ -1,6 +1,6 @@
 //! Sockets whose token is in their first message: what is asked of whom, and when.
 
-use portcullis::gateway::platform::{FirstText, NoFirstMessage};
+use portcullis::gateway::platform::NoFirstMessage;
 
 use crate::common::scripted::{ORIGIN, Scripted, token, upgrade};
 use crate::common::{Ask, assert_rows};
@@ -16,7 +16,7 @@ fn without_token() -> Ask {
 }
 
 fn says(gate: &Scripted, text: &str) {
-    *gate.first_message.borrow_mut() = Ok(FirstText::Text(text.to_owned()));
+    *gate.first_message.borrow_mut() = Ok(text.into());
 }
 
 fn message(claims: &str) -> String {

@@ -1,7 +1,7 @@
 //! `MODE=report`: what would be refused is recorded and goes on, wherever anything can go on. The
 //! canary: the same for a share of addresses.
 
-use portcullis::gateway::platform::{FirstText, NoFirstMessage};
+use portcullis::gateway::platform::NoFirstMessage;
 use portcullis::registry::{DenialReason, RegistryResponse};
 use portcullis::response::reason::Reason;
 use portcullis::upstream::UpstreamFailure;
@@ -714,7 +714,7 @@ fn no_socket_is_closed_for_a_newer_one() {
 
 #[test]
 fn a_first_message_whose_token_can_not_be_taken_out_reaches_no_server() {
-    let knock = |passing: &str, message: Result<FirstText, NoFirstMessage>| {
+    let knock = |passing: &str, message: Result<Vec<u8>, NoFirstMessage>| {
         let gate = reporting(&[
             ("TOKEN_SOURCES", "message:/token, message:/key"),
             ("FIRST_MESSAGE", passing),
@@ -723,7 +723,7 @@ fn a_first_message_whose_token_can_not_be_taken_out_reaches_no_server() {
         let answer = gate.knock(&Ask::upgrade().with("origin", ORIGIN));
         (answer.what, answer.record.would_be)
     };
-    let text = |text: String| Ok(FirstText::Text(text));
+    let text = |text: String| Ok(text.into_bytes());
     let two = || text(r#"{"token":"one","key":"other"}"#.into());
     let one = || text(format!(r#"{{"token":"{}"}}"#, forged()));
     let row = |what: &str, would_be| (what.to_owned(), would_be);

@@ -13,7 +13,7 @@ fn at(pointer: &str) -> Source {
 
 fn find(pointers: &[&str], message: &str) -> Result<Option<String>, Rejection> {
     let sources: Vec<_> = pointers.iter().map(|pointer| at(pointer)).collect();
-    let found = Credential::find_in_message(TokenConflict::Refuse, &sources, message)?;
+    let found = Credential::find_in_message(TokenConflict::Refuse, &sources, message.as_bytes())?;
     Ok(found.map(|credential| credential.token().to_owned()))
 }
 
@@ -85,15 +85,60 @@ fn the_text_at_the_pointer_is_the_token() {
         ),
     ]);
     let source = [Source::Header];
-    let elsewhere = Credential::find_in_message(TokenConflict::Refuse, &source, r#"{"a":"t"}"#);
+    let elsewhere = Credential::find_in_message(TokenConflict::Refuse, &source, br#"{"a":"t"}"#);
     assert_eq!(elsewhere, Ok(None));
+}
+
+#[test]
+fn a_binary_message_is_read_as_utf_8_and_never_guessed_at() {
+    let find = |message: &[u8]| {
+        let found = Credential::find_in_message(TokenConflict::Refuse, &[at("/t")], message);
+        found
+            .map(|found| found.map(|credential| credential.token().to_owned()))
+            .map_err(|fault| Rejection::from(fault).reason)
+    };
+    let text = r#" {"t":"a.b.c","u":"é"}"#;
+    let utf_16 =
+        |order: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(order).collect::<Vec<_>>();
+    let [little, big] = [utf_16(u16::to_le_bytes), utf_16(u16::to_be_bytes)];
+    let marked = |mark: &[u8], rest: &[u8]| [mark, rest].concat();
+    let utf_32: Vec<_> = text
+        .chars()
+        .flat_map(|c| (c as u32).to_be_bytes())
+        .collect();
+    let latin_1: Vec<_> = text.chars().map(|c| c as u8).collect();
+    let guessed = || Err(Reason::TokenMissing);
+    assert_rows([
+        ("UTF-8", find(text.as_bytes()), Ok(Some("a.b.c".into()))),
+        (
+            "UTF-8, marked",
+            find(&marked(b"\xef\xbb\xbf", text.as_bytes())),
+            guessed(),
+        ),
+        ("ISO 8859-1", find(&latin_1), guessed()),
+        ("UTF-16", find(&little), guessed()),
+        ("UTF-16, big end first", find(&big), guessed()),
+        (
+            "UTF-16, marked",
+            find(&marked(b"\xff\xfe", &little)),
+            guessed(),
+        ),
+        (
+            "UTF-16, big end first, marked",
+            find(&marked(b"\xfe\xff", &big)),
+            guessed(),
+        ),
+        ("UTF-32", find(&utf_32), guessed()),
+        ("something else", find(b"\x82\xa1t\xa5a.b.c"), Ok(None)),
+        ("zeros", find(&[0; 8]), Ok(None)),
+    ]);
 }
 
 fn stripped(pointers: &[&str], message: &str) -> String {
     let sources: Vec<_> = pointers.iter().map(|pointer| at(pointer)).collect();
-    let found = Credential::find_in_message(TokenConflict::First, &sources, message);
+    let found = Credential::find_in_message(TokenConflict::First, &sources, message.as_bytes());
     let found = found.expect("a text").expect("a token");
-    found.without_token(message)
+    found.without_token(message.as_bytes())
 }
 
 #[test]
@@ -196,14 +241,27 @@ proptest! {
     }
 
     #[test]
+    fn no_bytes_are_too_strange(mut message in prop::collection::vec(any::<u8>(), 0..40)) {
+        let source = [at("/t")];
+        for begins in [&b""[..], b"{\"t\":\""] {
+            message.splice(..0, begins.iter().copied());
+            let found = Credential::find_in_message(TokenConflict::First, &source, &message);
+            if let Ok(Some(found)) = found {
+                prop_assert!(std::str::from_utf8(&message).is_ok());
+                found.without_token(&message);
+            }
+        }
+    }
+
+    #[test]
     fn no_message_is_too_strange(message in "[{}\\[\\]\",:\\\\ta-c ]{0,40}") {
         // Nothing panics, and what is found can be taken out.
         let source = [at("/t")];
-        let found = Credential::find_in_message(TokenConflict::First, &source, &message);
+        let found = Credential::find_in_message(TokenConflict::First, &source, message.as_bytes());
         if let Ok(Some(found)) = found {
-            let rest = found.without_token(&message);
+            let rest = found.without_token(message.as_bytes());
             prop_assert_eq!(
-                Credential::find_in_message(TokenConflict::First, &source, &rest),
+                Credential::find_in_message(TokenConflict::First, &source, rest.as_bytes()),
                 Ok(None)
             );
         }

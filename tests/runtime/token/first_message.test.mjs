@@ -43,6 +43,14 @@ describe('a token in the first message', () => {
     assert.equal(await next(socket), 'more');
     socket.close();
   });
+  test('is read in a binary message too, which stays binary', async () => {
+    const socket = await enter(Buffer.from(init(mint({ sub: 'bø' }), { a: 'ü' })));
+    const [data, isBinary] = await once(socket, 'message');
+    assert.deepEqual([String(data), isBinary], ['{"type":"init","payload":{"a":"ü"}}', true]);
+    const { headers } = upstream.sent(idOf(socket));
+    assert.deepEqual(values(headers, 'portcullis-subject'), ['b%C3%B8']);
+    socket.close();
+  });
   test('brings along what is sent before the server is connected, in order', async () => {
     const socket = await gate.connect();
     socket.send(init(mint({ sub: 'bea' })));
@@ -63,7 +71,7 @@ describe('a token in the first message', () => {
   for (const [name, message, code, reason, cause] of [
     ['none', '{"type":"init"}', 4401, 'token_missing', 'no token in any of TOKEN_SOURCES'],
     ['not JSON', 'hello', 4401, 'token_missing', 'no token in any of TOKEN_SOURCES'],
-    ['in binary', Buffer.from(init(mint())), 4401, 'token_missing'],
+    ['in UTF-16', Buffer.from(init(mint()), 'utf16le'), 4401, 'token_missing'],
     ['twice', `{"payload":{"token":"x","token":"${mint()}"}}`, 4401, 'token_missing'],
     ['a number', init(7), 4401, 'token_invalid'],
     ['forged', init(mint({}, { key: 'x'.repeat(64) })), 4401, 'token_invalid'],
@@ -242,6 +250,12 @@ describe('in report mode', () => {
     assert.deepEqual(values(upstream.sent(idOf(socket)).headers, 'portcullis-subject'), []);
     const { would_be } = await gate.log.record(idOf(socket));
     assert.ok(would_be, 'the record says so');
+  });
+  test('a bad token in a binary message is taken out too', async () => {
+    const socket = await gate.connect();
+    socket.send(Buffer.from(init(mint({ exp: now() - 60 }))));
+    assert.equal(await next(socket), '{"type":"init","payload":{}}');
+    assert.deepEqual(values(upstream.sent(idOf(socket)).headers, 'portcullis-subject'), []);
   });
   test('a socket without a first message is closed, because its token could come later', async () => {
     const socket = await gate.connect();
@@ -443,6 +457,12 @@ describe('with AUTH=optional', () => {
     const socket = await gate.connect({ headers: bearer(null, { Authorization: null }) });
     const closed = closing(socket);
     socket.send(init('x'));
+    assert.deepEqual(await closed, [4401, 'token_invalid']);
+  });
+  test('a token in a binary message is checked all the same', async () => {
+    const socket = await gate.connect();
+    const closed = closing(socket);
+    socket.send(Buffer.from(init('forged')));
     assert.deepEqual(await closed, [4401, 'token_invalid']);
   });
 });

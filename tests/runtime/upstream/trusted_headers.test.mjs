@@ -47,6 +47,8 @@ describe('a header that servers trust', () => {
     'Remote-User': 'admin',
     'X-MS-CLIENT-PRINCIPAL': 'admin',
     'Client-Cert': ':admin:',
+    'Impersonate-User': 'admin',
+    Impersonate_Group: 'admin',
   };
   const kept = {
     'X-Own': 'a',
@@ -62,7 +64,7 @@ describe('a header that servers trust', () => {
   };
   const folded = (name) => name.toLowerCase().replace(/[^a-z0-9]/g, '-');
   const trusted =
-    /^(portcullis-|forwarded$|x-forwarded-|x-real-ip$|true-client-ip$|x-client-ip$|x-original-url$|x-rewrite-url$|x-partykit-|x-middleware-|x-agents-|x-invoke-|x-envoy-|x-react-router-|client-|x-original-|script-name|proxy$|remote-|x-ms-)/;
+    /^(portcullis-|forwarded$|x-forwarded-|x-real-ip$|true-client-ip$|x-client-ip$|x-original-url$|x-rewrite-url$|x-partykit-|x-middleware-|x-agents-|x-invoke-|x-envoy-|x-react-router-|client-|x-original-|script-name|proxy$|remote-|x-ms-|impersonate-)/;
   const assertNoneArrived = (headers) => {
     const arrived = headers.filter(([name]) => trusted.test(folded(name)));
     assert.deepEqual(arrived.map(([name]) => name.toLowerCase()).sort(), own);
