@@ -1,7 +1,7 @@
 // Runs files of tests of the built Worker, and reports as a message what it counted. Started by
 // tools/test.mjs, on Node 22.
 import { availableParallelism } from 'node:os';
-import { relative } from 'node:path';
+import { relative, resolve } from 'node:path';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { DESCRIBED, describe } from './gate.mjs';
@@ -30,7 +30,7 @@ process.env.NODE_COMPILE_CACHE ??= inRoot('target/compile-cache');
 process.env[DESCRIBED] = JSON.stringify(describe());
 const files = process.argv.slice(2).sort((one, other) => rank(one) - rank(other));
 const events = run({
-  files: files.map((file) => inRoot(file)),
+  files: files.map((file) => resolve(root, file)),
   // Most of their time goes by in waits, so each core has two files.
   concurrency: 2 * availableParallelism(),
   // A file that waits for what never comes fails, instead of stopping all.
