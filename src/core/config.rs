@@ -4,6 +4,7 @@ mod access;
 mod authentication;
 mod counting;
 mod first_message;
+mod group;
 mod inspection;
 mod issuers;
 mod names;
@@ -33,7 +34,8 @@ use crate::response::security_headers::SecurityHeaders;
 use crate::token::is_scope;
 use crate::util::digest::hex_digest;
 use crate::util::duration;
-use reader::{Group, Reader};
+use group::Group;
+use reader::Reader;
 
 pub use inspection::inspect;
 

@@ -1,6 +1,5 @@
 //! An administrator's request, read strictly: anything unknown is refused by name.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -9,6 +8,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
 use super::PREFIX;
+use super::query::Query;
 use super::responses::name;
 use super::revocation::{Revocation, read_id, revocation};
 use crate::registry::{About, Claim, RegistryKey};
@@ -87,7 +87,7 @@ impl Filter {
 
 impl Target {
     /// An address, counted by its leading `prefix` bits if it is IPv6.
-    fn counted(address: ClientAddress, prefix: Ipv6Prefix) -> Self {
+    pub(super) fn counted(address: ClientAddress, prefix: Ipv6Prefix) -> Self {
         Self::Address {
             address,
             key: address.key(prefix),
@@ -250,86 +250,8 @@ fn wrong_method(allow: &'static str) -> Rejection {
     Reason::MethodNotAllowed { allowed }.because(format!("the method is none of {allow}"))
 }
 
-/// The parameters of a query, each at most once.
-struct Query<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
-
-impl<'a> Query<'a> {
-    fn read(query: &'a str) -> Result<Self, Rejection> {
-        let mut pairs: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::new();
-        for pair in percent::pairs(query) {
-            let (name, value) = pair.map_err(|fault| bad(format!("the query has {fault}")))?;
-            if pairs.iter().any(|(known, _)| *known == name) {
-                return Err(bad(format!("{name:?} stands twice in the query")));
-            }
-            if value.is_empty() {
-                return Err(bad(format!("{name:?} in the query has no value")));
-            }
-            pairs.push((name, value));
-        }
-        Ok(Self(pairs))
-    }
-
-    fn get(&self, name: &str) -> Option<&str> {
-        let (_, value) = self.0.iter().find(|(known, _)| known == name)?;
-        Some(value)
-    }
-
-    fn only(&self, known: &[&str]) -> Result<(), Rejection> {
-        let mut names = self.0.iter().map(|(name, _)| name);
-        match names.find(|name| !known.contains(&name.as_ref())) {
-            Some(foreign) => Err(bad(format!("{foreign:?} in the query is not known here"))),
-            None => Ok(()),
-        }
-    }
-
-    fn nothing(&self) -> Result<(), Rejection> {
-        self.only(&[])
-    }
-
-    fn overview(&self) -> Result<Command, Rejection> {
-        self.only(&["lists"])?;
-        match self.get("lists") {
-            None | Some("false") => Ok(Command::Overview { with_lists: false }),
-            Some("true") => Ok(Command::Overview { with_lists: true }),
-            Some(other) => Err(bad(format!("lists: {other:?} is neither true nor false"))),
-        }
-    }
-
-    fn explained(&self, prefix: Ipv6Prefix) -> Result<Command, Rejection> {
-        self.only(&["sub", "ip", "iss"])?;
-        let issuer = self.get("iss").map(str::to_owned);
-        let target = match (self.get("sub"), self.get("ip")) {
-            (Some(subject), None) => Target::Subject(subject.to_owned()),
-            (None, Some(ip)) if issuer.is_none() => query_address(ip, prefix)?,
-            (None, Some(_)) => return Err(bad("iss goes with sub; remove one")),
-            (None, None) => return Err(bad("name the client: sub or ip in the query")),
-            (Some(_), Some(_)) => return Err(bad("write one of sub and ip")),
-        };
-        Ok(Command::Explain { target, issuer })
-    }
-
-    fn filter(&self, prefix: Ipv6Prefix) -> Result<Option<Filter>, Rejection> {
-        self.only(&["sub", "ip", "id"])?;
-        match self.0.as_slice() {
-            [] => Ok(None),
-            [(name, value)] => Ok(Some(match name.as_ref() {
-                "sub" => Filter::Of(Target::Subject(value.to_string())),
-                "id" => Filter::Id(value.to_string()),
-                _ => Filter::Of(query_address(value, prefix)?),
-            })),
-            _ => Err(bad("write one of sub, ip and id")),
-        }
-    }
-}
-
-fn query_address(value: &str, prefix: Ipv6Prefix) -> Result<Target, Rejection> {
-    let address = read_address(value, prefix);
-    let wrong = || bad(format!("ip: {value:?} is no IP address"));
-    Ok(Target::counted(address.ok_or_else(wrong)?, prefix))
-}
-
 /// Reads an address, or the network it is counted by, as records and lists write it.
-fn read_address(text: &str, prefix: Ipv6Prefix) -> Option<ClientAddress> {
+pub(super) fn read_address(text: &str, prefix: Ipv6Prefix) -> Option<ClientAddress> {
     let (ip, network) = match text.split_once('/') {
         None => (text, None),
         Some((ip, _)) => (ip, Some(text)),
