@@ -86,6 +86,7 @@ const complaint = (output) =>
  * @property {NodeJS.ProcessEnv} [env]
  * @property {string} [hint]
  * @property {number} [timeout] milliseconds
+ * @property {number} [niceness] with more than 0 other programs go first where there is too little CPU
  */
 
 /**
@@ -98,11 +99,15 @@ const complaint = (output) =>
  * @param {RunOptions} [options]
  * @returns {Promise<string>}
  */
-export function run(label, command, args, { cwd = root, env = process.env, hint, timeout } = {}) {
+export function run(
+  label,
+  command,
+  args,
+  { cwd = root, env = process.env, hint, timeout, niceness = 0 } = {},
+) {
   return new Promise((resolve, reject) => {
     const began = performance.now();
-    const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
-    running.add(child);
+    const child = start(command, args, { cwd, env, niceness, stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';
     let late = false;
     const heartbeat = setInterval(() => {
@@ -165,16 +170,14 @@ export async function show(command, args, { onMessage, ...options } = {}) {
 }
 
 /**
- * Runs a program without a word; resolves to its exit code and its output. With a higher niceness
- * than 0 other programs go first where there is too little CPU.
+ * Runs a program without a word; resolves to its exit code and its output.
  * @param {string} command
  * @param {string[]} args
- * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, niceness?: number }} [options]
+ * @param {RunOptions} [options]
  * @returns {Promise<{ code: number, output: string }>}
  */
-export async function collect(command, args, { niceness = 0, ...options } = {}) {
+export async function collect(command, args, options) {
   const child = start(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
-  if (child.pid !== undefined && niceness > 0) setPriority(child.pid, niceness);
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8');
@@ -184,9 +187,11 @@ export async function collect(command, args, { niceness = 0, ...options } = {}) 
   return { code, output };
 }
 
-function start(command, args, { cwd = root, env = process.env, stdio }) {
+function start(command, args, { cwd = root, env = process.env, niceness = 0, stdio }) {
   const child = spawn(command, args, { cwd, env, stdio });
   running.add(child);
+  // A program that could not start has no number.
+  if (niceness > 0 && child.pid !== undefined) setPriority(child.pid, niceness);
   return child;
 }
 

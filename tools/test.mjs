@@ -1,7 +1,7 @@
 // npm test: everything on a fresh clone. Host tests of the core, and beside them those of the built
 // Worker on workerd and in a browser. With file names as arguments, only those.
 import { existsSync, readdirSync } from 'node:fs';
-import { build } from './build.mjs';
+import { build, compileEarly } from './build.mjs';
 import { chromium } from './chromium.mjs';
 import { readCommandLine, typed } from './commands.mjs';
 import { node22 } from './node22.mjs';
@@ -61,7 +61,7 @@ async function runtimeTests(files, env) {
 }
 
 async function gateTests(chosen) {
-  const env = await setup();
+  const env = await setup(compileEarly);
   await build();
   const files =
     chosen.length > 0 ? chosen : [...testFiles('tests/runtime'), ...testFiles('tests/browser')];
