@@ -21,6 +21,8 @@ export default [
       'client/**/*.js',
       'src/worker/dashboard/**/*.js',
       'tests/browsers/page.js',
+      'tests/scenarios/*.js',
+      'tests/runtimes/run.js',
     ],
     languageOptions: { globals: globals.browser },
   },

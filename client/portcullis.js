@@ -283,7 +283,10 @@ export class PortcullisSocket extends EventTarget {
       on('message', ({ data, origin }) => {
         if (!heart.takes(data)) this.dispatchEvent(messageEvent(data, origin));
       });
-      on('close', end);
+      // Deno's code for a connection that failed is 0.
+      on('close', ({ code, reason, wasClean }) =>
+        end({ code: code || ABNORMAL, reason, wasClean }),
+      );
       // A close follows, but for some failed handshakes in Node.
       on('error', () => setTimeout(() => end({ code: ABNORMAL }), 0));
     } catch (error) {

@@ -46,6 +46,10 @@ export const COMMANDS = {
     file: './browsers.mjs',
     meaning: 'runs the tests of the browser module in Chromium, Firefox and WebKit',
   },
+  runtimes: {
+    file: './runtimes.mjs',
+    meaning: 'runs the tests of the client module in Node, Deno and Bun',
+  },
   example: {
     file: './example.mjs',
     meaning: 'builds the example of a Rust Worker, and tests it on workerd',

@@ -1,4 +1,6 @@
 // Makes a Worker from Rust: cargo, wasm-bindgen, wasm-opt and esbuild, all run by worker-build.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { cliBin } from './cli.mjs';
 import { inRoot, run } from './run.mjs';
 
@@ -35,7 +37,7 @@ export function compile(label, { cwd, env, profile, cargo = [] }) {
  * @param {string} label
  * @param {{ cwd: string, env: NodeJS.ProcessEnv, out: string, profile: string[], cargo?: string[] }} given
  */
-export function workerBuild(label, { cwd, env, out, profile, cargo = [] }) {
+export async function workerBuild(label, { cwd, env, out, profile, cargo = [] }) {
   const tools = {
     WASM_BINDGEN_BIN: cliBin('wasm-bindgen'),
     WASM_OPT_BIN: inRoot('node_modules/.bin/wasm-opt'),
@@ -43,5 +45,24 @@ export function workerBuild(label, { cwd, env, out, profile, cargo = [] }) {
     ...forCargo,
   };
   const args = [...profile, '--out-dir', out, '--', '--locked', ...cargo];
-  return run(label, cliBin('worker-build'), args, { cwd, env: { ...env, ...tools } });
+  const output = await run(label, cliBin('worker-build'), args, { cwd, env: { ...env, ...tools } });
+  const script = join(cwd, out, 'index.js');
+  writeFileSync(script, withoutRepeats(readFileSync(script, 'utf8')));
+  return output;
+}
+
+/** Modules of scripts among the WASM's imports: `"./snippets/…/host.js":S`. */
+const IMPORTED = /(?:"\.\/snippets\/[^"]+":[\w$]+,?){2,}/g;
+
+/**
+ * The script of a Worker in which the WASM imports each module of scripts once. wasm-bindgen names a
+ * module as often as functions are imported from it without glue, and every bundler that reads the
+ * script warns of the repeated keys.
+ * @param {string} script
+ */
+function withoutRepeats(script) {
+  return script.replace(IMPORTED, (members) => {
+    const end = members.endsWith(',') ? ',' : '';
+    return `${[...new Set(members.split(',').filter(Boolean))].join(',')}${end}`;
+  });
 }

@@ -23,6 +23,7 @@ mod plain;
 pub mod platform;
 mod questions;
 mod refresh;
+mod refusals;
 mod registration;
 mod responses;
 mod route_limit;

@@ -4,6 +4,7 @@ mod bytes;
 pub mod deny_cache;
 pub mod ledger;
 pub mod quota;
+pub mod refusals;
 pub mod route_pool;
 pub mod scope;
 pub mod two_clocks;

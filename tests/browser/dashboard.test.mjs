@@ -99,6 +99,29 @@ describe('the dashboard', () => {
     await close();
   });
 
+  it('bans a user whose name reads as an address, and not that address', async () => {
+    const { page, close } = await open();
+    const name = freshAddress();
+    await page.getByLabel('Address or subject').fill(name);
+    assert.equal(await page.getByLabel('Kind').inputValue(), 'ip');
+    await page.getByLabel('Kind').selectOption('User');
+    await page.getByLabel('Address or subject').press('Enter');
+    await page.getByRole('button', { name: `Ban user ${name}`, exact: true }).click();
+    const notice = page.getByRole('status');
+    await notice.getByText(`Banned user ${name} for 1 hour.`).waitFor();
+    const ban = page.locator('#denied li', { hasText: `Ban of user ${name}` });
+    await ban.waitFor();
+    const done = page.locator('#actions li', { hasText: `banned sub "${name}"` });
+    await done.first().waitFor();
+    const socket = await knock(name, await goodToken());
+    assert.equal(socket.readyState, WebSocket.OPEN, 'the address is free');
+    socket.terminate();
+    await ban.getByRole('button', { name: /^Lift/ }).click();
+    await notice.getByText(`Lifted: Ban of user ${name}.`).waitFor();
+    await ban.waitFor({ state: 'detached' });
+    await close();
+  });
+
   it('explains an address, and keeps the focus where it was while it updates', async () => {
     const { page, close } = await open();
     const address = freshAddress();

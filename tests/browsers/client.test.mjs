@@ -8,14 +8,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { inRoot } from '../../tools/run.mjs';
-import { useGate } from '../support/gate.mjs';
 import { useServer } from '../support/internet.mjs';
-import { mint, REQUIRED } from '../support/tokens.mjs';
-import { useUpstream } from '../support/upstream.mjs';
+import { EXPECTED, useScenarioGate } from '../support/scenarios.mjs';
 
 /** What `npm run browsers` found: the program of each browser by its name. */
 const browsers = JSON.parse(process.env.BROWSERS ?? '{}');
 const DEADLINE = 120_000;
+/** The scripts of the page, by their paths here. */
+const SCRIPT = /^\/(client|tests\/(browsers|scenarios))\/[\w-]+\.js$/;
 /** How each is started without a window, with a profile of its own. */
 const ARGUMENTS = {
   Chromium: (profile) => [
@@ -38,25 +38,7 @@ function killGroup(pid) {
 }
 
 describe('the browser module', () => {
-  const upstream = useUpstream({
-    onSocket(socket) {
-      socket.on('message', (data, binary) => {
-        if (String(data) === 'drop me') socket.terminate();
-        else socket.send(data, { binary });
-      });
-    },
-  });
-  const ROUTES = [{ path: '/' }, { path: '/strict', required_scopes: 'chat' }];
-  const gate = useGate({
-    upstream,
-    vars: {
-      ...REQUIRED,
-      ALLOWED_ORIGINS: 'http://localhost:*',
-      HEARTBEAT: '1s',
-      RATE_LIMIT_IP: 'off',
-      ROUTES,
-    },
-  });
+  const gate = useScenarioGate({ ALLOWED_ORIGINS: 'http://localhost:*' });
   const told = new EventEmitter();
   const pages = useServer(async (request, response) => {
     if (request.method === 'POST') {
@@ -64,16 +46,14 @@ describe('the browser module', () => {
       response.end();
       told.emit('seen', JSON.parse(Buffer.concat(chunks)));
     } else if (request.url === '/given') {
-      const good = mint();
-      response.end(JSON.stringify({ gate: gate.url.href, good, expired: mint({ exp: 1 }) }));
-    } else if (request.url.endsWith('.js')) {
+      response.end(JSON.stringify(await gate.given()));
+    } else if (SCRIPT.test(request.url)) {
       response.setHeader('Content-Type', 'text/javascript');
-      const folder = request.url === '/page.js' ? 'tests/browsers' : 'client';
-      response.end(readFileSync(inRoot(folder, request.url.slice(1))));
+      response.end(readFileSync(inRoot(request.url)));
     } else {
       response.setHeader('Content-Type', 'text/html');
       response.end(
-        '<!doctype html><title>A page</title><script type="module" src="/page.js"></script>',
+        '<!doctype html><title>A page</title><script type="module" src="/tests/browsers/page.js"></script>',
       );
     }
   });
@@ -97,17 +77,7 @@ describe('the browser module', () => {
         const [{ agent, times, ...seen }] = await Promise.race([once(told, 'seen'), ended]);
         t.diagnostic(agent);
         t.diagnostic(`milliseconds: ${JSON.stringify(times)}`);
-        assert.deepEqual(seen, {
-          subprotocol: ['chat', 'hello'],
-          ticket: ['', 'hello'],
-          binary: [1, 2, 3],
-          refused: ['refused token_expired', 'close token_expired', 'open'],
-          'refused for good': [4403, 'insufficient_scope', 'give up', 3],
-          'a WebSocket of its own': 1006,
-          'connects again': 'back',
-          heartbeats: [[], 0, 'still here'],
-          'in a worker': 'from a worker',
-        });
+        assert.deepEqual(seen, { ...EXPECTED, 'a WebSocket of its own': 1006 });
       } finally {
         // With the processes that it started. A display removes its lock at the first signal.
         if (child.exitCode === null) process.kill(-child.pid, 'SIGTERM');

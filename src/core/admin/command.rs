@@ -1,7 +1,6 @@
 //! An administrator's request, read strictly: anything unknown is refused by name.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -14,7 +13,6 @@ use super::revocation::{Revocation, read_id, revocation};
 use crate::registry::{About, Claim, RegistryKey};
 use crate::request::Request;
 use crate::request::address::{AddressKey, ClientAddress, Ipv6Prefix};
-use crate::request::percent;
 use crate::response::reason::{AllowedMethods, Reason, Rejection};
 use crate::util::duration::positive_duration;
 use crate::util::strict_json;
@@ -153,13 +151,18 @@ impl Command {
         }
     }
 
-    /// The method and the path, after the prefix, of the request that undoes it; `None` if nothing
-    /// does.
+    /// The method, and the path and query after the prefix, of the request that undoes it; `None` if
+    /// nothing does.
     pub fn undo(&self) -> Option<(String, String)> {
         let path = match self {
             Self::Ban { target, .. } => {
+                let kind = match target {
+                    Target::Address { .. } => "ip",
+                    Target::Subject(_) => "sub",
+                };
                 let name = name(target);
-                format!("bans/{}", utf8_percent_encode(&name, NON_ALPHANUMERIC))
+                let name = utf8_percent_encode(&name, NON_ALPHANUMERIC);
+                format!("bans?{kind}={name}")
             }
             Self::Revoke(revocation) => format!("revocations/{}", revocation.id()),
             _ => return None,
@@ -204,19 +207,13 @@ impl Command {
             },
             ("bans", None) => match request.method {
                 "GET" | "HEAD" => query.nothing().map(|()| Self::ListBans),
-                _ => Err(wrong_method("GET, HEAD")),
+                "PUT" => Ok(Self::Ban {
+                    target: query.target(&["for"], prefix)?,
+                    lasts: ban_lasts(&query, body)?,
+                }),
+                "DELETE" => query.target(&[], prefix).map(Self::Lift),
+                _ => Err(wrong_method("GET, HEAD, PUT, DELETE")),
             },
-            ("bans", Some(target)) => {
-                let target = read_target(target, prefix)?;
-                match request.method {
-                    "PUT" => Ok(Self::Ban {
-                        target,
-                        lasts: ban_lasts(&query, body)?,
-                    }),
-                    "DELETE" => query.nothing().map(|()| Self::Lift(target)),
-                    _ => Err(wrong_method("PUT, DELETE")),
-                }
-            }
             ("revocations", None) => match request.method {
                 "GET" | "HEAD" => query.nothing().map(|()| Self::ListRevocations),
                 "PUT" => {
@@ -248,37 +245,6 @@ pub(super) fn bad(detail: impl Into<String>) -> Rejection {
 fn wrong_method(allow: &'static str) -> Rejection {
     let allowed = AllowedMethods::Administration(allow);
     Reason::MethodNotAllowed { allowed }.because(format!("the method is none of {allow}"))
-}
-
-/// Reads an address, or the network it is counted by, as records and lists write it.
-pub(super) fn read_address(text: &str, prefix: Ipv6Prefix) -> Option<ClientAddress> {
-    let (ip, network) = match text.split_once('/') {
-        None => (text, None),
-        Some((ip, _)) => (ip, Some(text)),
-    };
-    let is_address = ip.parse::<IpAddr>().is_ok();
-    let address = is_address.then(|| ClientAddress::parse(Some(ip)))?;
-    let is_counted = network.is_none_or(|network| address.key(prefix).to_string() == network);
-    is_counted.then_some(address)
-}
-
-/// Whether a text reads as a network.
-fn is_network(text: &str) -> bool {
-    text.split_once('/')
-        .is_some_and(|(ip, bits)| ip.parse::<IpAddr>().is_ok() && bits.parse::<u8>().is_ok())
-}
-
-/// Reads an address, or else a subject. A network that no client is counted by is an error: its
-/// administrator would believe it banned.
-fn read_target(path: &str, prefix: Ipv6Prefix) -> Result<Target, Rejection> {
-    let text = percent::decode(path).map_err(|fault| bad(format!("the path has {fault}")))?;
-    match read_address(&text, prefix) {
-        Some(address) => Ok(Target::counted(address, prefix)),
-        None if is_network(&text) => Err(bad(format!(
-            "{text:?} is no network that is counted as one; write an address in it"
-        ))),
-        None => Ok(Target::Subject(text.into_owned())),
-    }
 }
 
 pub(super) fn members(body: &str) -> Result<Map<String, Value>, Rejection> {
@@ -316,7 +282,6 @@ pub(super) fn duration(name: &str, text: &str) -> Result<Duration, Rejection> {
 
 /// `?for=1h`, or `{"for": "1h"}`.
 fn ban_lasts(query: &Query<'_>, body: &str) -> Result<Duration, Rejection> {
-    query.only(&["for"])?;
     let in_body = match body {
         "" => Map::new(),
         body => members(body)?,

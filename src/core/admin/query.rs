@@ -1,9 +1,10 @@
 //! The query of an administrator's request.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 
-use super::command::{Command, Filter, Target, bad, read_address};
-use crate::request::address::Ipv6Prefix;
+use super::command::{Command, Filter, Target, bad};
+use crate::request::address::{ClientAddress, Ipv6Prefix};
 use crate::request::percent;
 use crate::response::reason::Rejection;
 
@@ -53,16 +54,24 @@ impl<'a> Query<'a> {
     }
 
     pub fn explained(&self, prefix: Ipv6Prefix) -> Result<Command, Rejection> {
-        self.only(&["sub", "ip", "iss"])?;
+        let target = self.target(&["iss"], prefix)?;
         let issuer = self.get("iss").map(str::to_owned);
-        let target = match (self.get("sub"), self.get("ip")) {
-            (Some(subject), None) => Target::Subject(subject.to_owned()),
-            (None, Some(ip)) if issuer.is_none() => query_address(ip, prefix)?,
-            (None, Some(_)) => return Err(bad("iss goes with sub; remove one")),
-            (None, None) => return Err(bad("name the client: sub or ip in the query")),
-            (Some(_), Some(_)) => return Err(bad("write one of sub and ip")),
-        };
+        if issuer.is_some() && matches!(target, Target::Address { .. }) {
+            return Err(bad("iss goes with sub; remove one"));
+        }
         Ok(Command::Explain { target, issuer })
+    }
+
+    /// The client that the query names, which may also have the parameters in `others`. Its name says
+    /// what it is: a subject may read as an address.
+    pub fn target(&self, others: &[&str], prefix: Ipv6Prefix) -> Result<Target, Rejection> {
+        self.only(&[&["sub", "ip"], others].concat())?;
+        match (self.get("sub"), self.get("ip")) {
+            (Some(subject), None) => Ok(Target::Subject(subject.to_owned())),
+            (None, Some(ip)) => query_address(ip, prefix),
+            (None, None) => Err(bad("name the client: sub or ip in the query")),
+            (Some(_), Some(_)) => Err(bad("write one of sub and ip")),
+        }
     }
 
     pub fn filter(&self, prefix: Ipv6Prefix) -> Result<Option<Filter>, Rejection> {
@@ -79,8 +88,32 @@ impl<'a> Query<'a> {
     }
 }
 
+/// Reads an address. A network that no client is counted by is an error: its administrator would
+/// believe it banned.
 fn query_address(value: &str, prefix: Ipv6Prefix) -> Result<Target, Rejection> {
-    let address = read_address(value, prefix);
-    let wrong = || bad(format!("ip: {value:?} is no IP address"));
-    Ok(Target::counted(address.ok_or_else(wrong)?, prefix))
+    match read_address(value, prefix) {
+        Some(address) => Ok(Target::counted(address, prefix)),
+        None if is_network(value) => Err(bad(format!(
+            "{value:?} is no network that is counted as one; write an address in it"
+        ))),
+        None => Err(bad(format!("ip: {value:?} is no IP address"))),
+    }
+}
+
+/// Reads an address, or the network it is counted by, as records and lists write it.
+fn read_address(text: &str, prefix: Ipv6Prefix) -> Option<ClientAddress> {
+    let (ip, network) = match text.split_once('/') {
+        None => (text, None),
+        Some((ip, _)) => (ip, Some(text)),
+    };
+    let is_address = ip.parse::<IpAddr>().is_ok();
+    let address = is_address.then(|| ClientAddress::parse(Some(ip)))?;
+    let is_counted = network.is_none_or(|network| address.key(prefix).to_string() == network);
+    is_counted.then_some(address)
+}
+
+/// Whether a text reads as a network.
+fn is_network(text: &str) -> bool {
+    text.split_once('/')
+        .is_some_and(|(ip, bits)| ip.parse::<IpAddr>().is_ok() && bits.parse::<u8>().is_ok())
 }

@@ -63,7 +63,7 @@ pub struct Disconnected {
     pub disconnected: u64,
 }
 
-/// `PUT bans/{ip or sub}`.
+/// `PUT bans`.
 #[derive(Serialize)]
 pub struct Banned {
     banned: String,
@@ -81,7 +81,7 @@ impl Banned {
     }
 }
 
-/// `DELETE bans/{ip or sub}`.
+/// `DELETE bans`.
 #[derive(Serialize)]
 pub struct Lifted {
     lifted: String,

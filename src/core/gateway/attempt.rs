@@ -6,7 +6,7 @@ use super::limits::{Counters, LedgerReservations};
 use super::metrics::Stopwatch;
 use super::platform::{BackgroundTask, Channels, Platform};
 use super::route_limit::RouteReservation;
-use crate::limits::ledger::Operation;
+use crate::limits::refusals::Refusals;
 use crate::policy::{Counting, Policy};
 use crate::record::{Record, Stage};
 use crate::relay::first_message::Opened;
@@ -204,28 +204,28 @@ impl<'a, P: Platform> Attempt<'a, P> {
         let now = self.platform.now();
         // An address that is known to be refused is not counted further.
         let is_known = || self.gate.check_address(counting, address, now).is_err();
-        let operation = match (self.is_attempt, self.is_counted) {
-            (true, false) if limits.quota.is_some() || is_failure => {
-                (!is_known()).then_some(Operation::Count { is_failure })
-            }
-            (true, false) => None,
-            (true, true) => is_failure.then_some(Operation::Fail),
-            // Its token was not looked at, so it is no attempt, but it can be a failure.
-            (false, _) => (is_failure && !is_known()).then_some(Operation::Fail),
+        let is_uncounted = self.is_attempt && !self.is_counted;
+        let counts_attempt = is_uncounted && (limits.quota.is_some() || is_failure);
+        // One that was counted was not known to be refused.
+        let counts = match self.is_attempt && self.is_counted {
+            true => is_failure,
+            false => (counts_attempt || is_failure) && !is_known(),
         };
-        if let Some(operation) = operation {
-            let call = counting.call_address(address, operation, now);
-            let task = match refusal {
-                Some(rejection) if is_failure => {
-                    let mut record = Box::new(self.record.clone());
-                    if !self.only_reports {
-                        record.note_refusal(rejection);
-                    }
-                    BackgroundTask::Failure { call, record }
-                }
-                _ => BackgroundTask::Ledger(call),
+        if counts {
+            let refusals = Refusals {
+                attempts: counts_attempt.into(),
+                failures: is_failure.into(),
             };
-            self.platform.run_in_background(task);
+            let failed = refusal.filter(|_| is_failure).map(|rejection| {
+                let mut record = Box::new(self.record.clone());
+                if !self.only_reports {
+                    record.note_refusal(rejection);
+                }
+                record
+            });
+            let call = counting.count_address(address, refusals, now);
+            self.gate
+                .count_refusal(self.platform, call, refusals, failed);
         }
     }
 

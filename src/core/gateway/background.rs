@@ -1,7 +1,9 @@
 //! Work after the response: what every [`BackgroundTask`] does.
 
 use super::gate::Gate;
-use super::platform::{BackgroundTask, LedgerCall, Ledgers, Metrics, RouteCall, RoutePools, Wait};
+use super::platform::{
+    Background, BackgroundTask, LedgerCall, Ledgers, Metrics, RouteCall, RoutePools, Wait,
+};
 use crate::limits::ledger::{LedgerResponse, Operation};
 use crate::record::Record;
 use crate::token::Providers;
@@ -16,7 +18,7 @@ impl Gate {
         task: BackgroundTask,
     ) -> Result<Option<Box<Record>>, String>
     where
-        P: Clock + Wait + Ledgers + RoutePools + Providers + Metrics,
+        P: Clock + Wait + Ledgers + RoutePools + Providers + Metrics + Background,
     {
         match task {
             BackgroundTask::Ledger(call) => {
@@ -25,6 +27,16 @@ impl Gate {
             BackgroundTask::Failure { call, record } => {
                 let answer = self.settle_with_ledger(platform, &call).await?;
                 return Ok(ban(&call, &answer, *record, platform.now()));
+            }
+            BackgroundTask::TellRefusals {
+                after,
+                call,
+                untold,
+            } => {
+                platform.wait(after).await;
+                let task = Self::refusals_of_the_second(call, &untold, platform.now());
+                task.into_iter()
+                    .for_each(|task| platform.run_in_background(task));
             }
             BackgroundTask::RoutePool(call) => self.settle_with_pool(platform, &call).await?,
             BackgroundTask::WakeRoute {
@@ -45,21 +57,27 @@ impl Gate {
         Ok(None)
     }
 
-    async fn settle_with_ledger<P: Clock + Ledgers>(
+    async fn settle_with_ledger<P: Clock + Ledgers + Background>(
         &self,
         platform: &P,
         call: &LedgerCall,
     ) -> Result<LedgerResponse, String> {
         match platform.ask_ledger(call).await.answer {
             Ok(answer) => {
-                self.learn(call, &answer, platform.now());
+                self.hear(platform, call, &answer);
                 Ok(answer)
             }
             Err(failure) => {
                 let lapse = match call.request.operation {
-                    Operation::GiveBack { .. } => "an admission was not given back",
-                    Operation::Fail => "a failure went uncounted",
-                    _ => "a refused attempt went uncounted",
+                    Operation::GiveBack { .. } => "an admission was not given back".to_owned(),
+                    Operation::Count {
+                        attempts: 0,
+                        failures,
+                    } => uncounted(failures, "a failure", "failures"),
+                    Operation::Count { attempts, .. } => {
+                        uncounted(attempts, "a refused attempt", "refused attempts")
+                    }
+                    _ => "a question went unanswered".to_owned(),
                 };
                 Err(format!("{lapse}: {}: {failure}", call.scope))
             }
@@ -79,6 +97,13 @@ impl Gate {
                 call.route
             )
         })
+    }
+}
+
+fn uncounted(number: u32, one: &str, many: &str) -> String {
+    match number {
+        1 => format!("{one} went uncounted"),
+        _ => format!("{number} {many} went uncounted"),
     }
 }
 

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use super::dispatch::{Endpoint, Place, is_health};
 use super::metrics::Counter;
 use super::questions::Questions;
+use super::refusals::Untold;
 use super::undenied::Undenied;
 use crate::config::{ConfigError, Settings};
 use crate::limits::deny_cache::DenyCache;
@@ -23,6 +24,7 @@ pub struct Gate {
     pub(super) reject_with: RejectWith,
     pub(super) known: RefCell<DenyCache>,
     pub(super) undenied: Undenied,
+    pub(super) untold: RefCell<Untold>,
     /// The shares of routes' quotas that were lent to this isolate, by the routes' patterns.
     pub(super) holders: RefCell<HashMap<String, Holder>>,
     pub(super) questions: RefCell<Questions>,
@@ -43,6 +45,7 @@ impl Gate {
             reject_with: RejectWith::alone(settings),
             known: RefCell::default(),
             undenied: Undenied::default(),
+            untold: RefCell::default(),
             holders: RefCell::default(),
             questions: RefCell::default(),
         }

@@ -2,6 +2,7 @@
 
 use super::platform::LedgerCall;
 use crate::limits::ledger::{EntryId, LedgerRequest, Operation, Slot};
+use crate::limits::refusals::Refusals;
 use crate::limits::scope::{LimitScope, ledger_of_address, ledger_of_user};
 use crate::policy::{Counting, FailurePolicy, OnFull, ScopeLimits};
 use crate::request::address::AddressKey;
@@ -32,6 +33,16 @@ impl Counting {
     ) -> LedgerCall {
         let ledger = self.object_name(ledger_of_address(address));
         self.call(LimitScope::Address, &self.address, ledger, operation, now)
+    }
+
+    /// Tells of refused attempts.
+    pub(super) fn count_address(
+        &self,
+        address: AddressKey,
+        Refusals { attempts, failures }: Refusals,
+        now: Timestamp,
+    ) -> LedgerCall {
+        self.call_address(address, Operation::Count { attempts, failures }, now)
     }
 
     /// Asks to lift the ban that an address's failures brought.

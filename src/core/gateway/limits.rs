@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::future::maybe_done;
 
 use super::gate::Gate;
-use super::platform::{LedgerCall, ObjectReply, Platform};
+use super::platform::{Background, LedgerCall, ObjectReply, Platform};
 use crate::checks::handshake::Nonce;
 use crate::limits::deny_cache::WaitKind;
 use crate::limits::ledger::{LedgerRequest, LedgerResponse, Operation, Slot};
@@ -18,7 +18,7 @@ use crate::limits::scope::{LimitScope, ledger_of_address};
 use crate::policy::{Counting, FailurePolicy, ScopeLimits};
 use crate::request::address::AddressKey;
 use crate::response::reason::{Reason, Rejection};
-use crate::util::time::Timestamp;
+use crate::util::time::{Clock, Timestamp};
 
 /// What went wrong on the way to an admission, for the log.
 pub(super) type Lapses = Vec<String>;
@@ -103,6 +103,20 @@ impl Gate {
         match self.known.borrow().limit(ledger, &counted.group, now) {
             Some(wait) => Err(limited(scope, quota, wait, now, KNOWN)),
             None => Ok(()),
+        }
+    }
+
+    /// Takes in what a ledger's answer says of the attempts to come.
+    pub(super) fn hear<P: Clock + Background>(
+        &self,
+        platform: &P,
+        call: &LedgerCall,
+        answer: &LedgerResponse,
+    ) {
+        let now = platform.now();
+        self.learn(call, answer, now);
+        if let Some(task) = self.overdue_refusals(call, answer, now) {
+            platform.run_in_background(task);
         }
     }
 
@@ -221,7 +235,7 @@ impl<P: Platform> Counters<'_, P> {
             held.channels.extend(channel);
             match answer {
                 Ok(answer) => {
-                    self.gate.learn(call, &answer, self.platform.now());
+                    self.gate.hear(self.platform, call, &answer);
                     let verdict = call.judge(answer);
                     // One that replaces another was counted before.
                     let is_first = !matches!(call.request.operation, Operation::Replace { .. });

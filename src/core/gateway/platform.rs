@@ -15,6 +15,8 @@ use crate::token::{Cryptography, Providers, RemoteKeys};
 use crate::upstream::{Forward, Reply, UpstreamFailure};
 use crate::util::time::Clock;
 
+pub use super::refusals::UntoldRefusals;
+
 /// A runtime with every capability.
 pub trait Platform:
     Clock
@@ -199,6 +201,12 @@ pub enum BackgroundTask {
         /// Of the attempt that failed.
         record: Box<Record>,
     },
+    /// Tells a ledger after a time of the attempts that were refused until then.
+    TellRefusals {
+        after: Duration,
+        call: LedgerCall,
+        untold: Rc<UntoldRefusals>,
+    },
     /// Settles with the object of a route's quota.
     RoutePool(RouteCall),
     /// Looks after a time whether there is anything to settle for a route.
@@ -212,6 +220,13 @@ pub enum BackgroundTask {
     Report,
     /// Fetches a key set that is still good but will soon be too old.
     FetchKeys(Rc<RemoteKeys>),
+}
+
+impl BackgroundTask {
+    /// Whether it begins with a timer.
+    pub fn begins_with_a_wait(&self) -> bool {
+        matches!(self, Self::TellRefusals { .. } | Self::WakeRoute { .. })
+    }
 }
 
 /// A question to a ledger.

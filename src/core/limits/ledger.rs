@@ -74,10 +74,12 @@ pub enum Operation {
     Replace { slot: Slot, patience: Duration },
     /// Give a socket that has or had a slot a new channel.
     Attach { slot: Slot },
-    /// Count an attempt that was refused elsewhere. `is_failure`: it also counts towards a ban.
-    Count { is_failure: bool },
-    /// Count an attempt that was admitted here as a failure.
-    Fail,
+    /// Count attempts that were refused elsewhere, and failures. The first of the attempts are those
+    /// that failed; what failed beyond their number was no attempt, or was counted as one before.
+    /// Neither number is above [`MAX_TOLD`], and one is above zero.
+    ///
+    /// [`MAX_TOLD`]: crate::limits::quota::MAX_TOLD
+    Count { attempts: u32, failures: u32 },
     /// Take back the admission with this id, which was not used.
     GiveBack { id: EntryId },
     /// Forgive all failures, and the ban that they brought.
@@ -96,7 +98,6 @@ impl Operation {
             | Self::Attach { slot } => Some(slot),
             Self::Admit { .. }
             | Self::Count { .. }
-            | Self::Fail
             | Self::GiveBack { .. }
             | Self::Lift
             | Self::Explain => None,
@@ -147,6 +148,9 @@ pub struct Outlook {
     pub exhausted_for: Duration,
     /// How long the ban holds, or zero.
     pub banned_for: Duration,
+    /// How many more refused attempts bring the end of the quota or a ban, where those are fewer than
+    /// may be told together.
+    pub few_left: Option<u32>,
 }
 
 /// What a step changes in the store, all at once.

@@ -7,6 +7,12 @@ use std::time::Duration;
 use crate::util::duration;
 use crate::util::time::millis;
 
+/// The most refused attempts, and the most failures, that one request tells a ledger.
+pub const MAX_TOLD: u32 = 128;
+
+/// The part of a quota, or of the failures that bring a ban, that is told together at most.
+const PART_TOLD: u32 = 8;
+
 /// The most admissions in any half-open interval of a length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quota {
@@ -65,6 +71,15 @@ impl Limits {
     pub fn horizon(self) -> Duration {
         let window = self.quota.map(Quota::window).unwrap_or_default();
         window.max(self.replay_window.unwrap_or_default())
+    }
+
+    /// How many refused attempts of an address may be told to its ledger together: few enough that
+    /// rules of small numbers stay exact.
+    pub fn told_together(self) -> u32 {
+        let quota = self.quota.map(Quota::count);
+        let failures = self.ban.map(|ban| ban.failures.count());
+        let smaller = quota.into_iter().chain(failures).min().unwrap_or(1);
+        (smaller / PART_TOLD).clamp(1, MAX_TOLD)
     }
 
     /// Whether there is anything for a ledger to count.

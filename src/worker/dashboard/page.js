@@ -115,28 +115,30 @@
 
   function undoOf(method, path, answer) {
     if (method !== 'PUT') return undefined;
-    const undone = path.startsWith('bans/') ? path.split('?')[0] : `revocations/${answer.id}`;
+    const undone = path.startsWith('bans?') ? path.split('&')[0] : `revocations/${answer.id}`;
     return { method: 'DELETE', path: undone };
   }
 
   const ended = ({ disconnected }) => `${plural(disconnected, 'live socket')} closed.`;
-  const ban = (who) =>
-    button('Ban', `Ban ${who}`, () => {
+  /** The parameter that names a client: a user's name may read as an address. */
+  const named = (kind, who) => `${kind}=${encodeURIComponent(who)}`;
+  const called = (kind, who) => (kind === 'ip' ? who : `user ${who}`);
+  const ban = (kind, who) =>
+    button('Ban', `Ban ${called(kind, who)}`, () => {
       const lasts = $('lasts');
       const words = lasts.selectedOptions[0].textContent;
-      const path = `bans/${encodeURIComponent(who)}?for=${lasts.value}`;
       return act(
         'PUT',
-        path,
+        `bans?${named(kind, who)}&for=${lasts.value}`,
         undefined,
-        (answer) => `Banned ${who} for ${words}. ${ended(answer)}`,
+        (answer) => `Banned ${called(kind, who)} for ${words}. ${ended(answer)}`,
       );
     });
   const disconnect = (kind, who) =>
     button('Disconnect', `Disconnect ${who}`, () =>
       act(
         'DELETE',
-        `sockets?${kind}=${encodeURIComponent(who)}`,
+        `sockets?${named(kind, who)}`,
         undefined,
         (answer) => `${who}: ${ended(answer)}`,
       ),
@@ -151,8 +153,9 @@
       ),
     );
   // The name itself is the control, so that a row has room for the others.
-  const lookUp = (who) =>
-    button(who, `Look up ${who}`, async () => {
+  const lookUp = (kind, who) =>
+    button(who, `Look up ${called(kind, who)}`, async () => {
+      $('kind').value = kind;
       $('who').value = who;
       await find();
       $('found').scrollIntoView({ block: 'nearest' });
@@ -247,13 +250,13 @@
     rows(
       'addresses',
       refused.addresses,
-      ({ name, count }) => row(lookUp(name), '', count, [ban(name)]),
+      ({ name, count }) => row(lookUp('ip', name), '', count, [ban('ip', name)]),
       none,
     );
     rows(
       'subjects',
       refused.subjects,
-      ({ name, count }) => row(lookUp(name), '', count, [ban(name)]),
+      ({ name, count }) => row(lookUp('sub', name), '', count, [ban('sub', name)]),
       none,
     );
     rows('origins', refused.origins, ({ name, count }) => row(name, '', count), none);
@@ -262,7 +265,11 @@
       'users',
       sockets.subjects,
       ({ name, count }) =>
-        row(lookUp(name), '', count, [disconnect('sub', name), ban(name), revoke(name)]),
+        row(lookUp('sub', name), '', count, [
+          disconnect('sub', name),
+          ban('sub', name),
+          revoke(name),
+        ]),
       none,
     );
     rows(
@@ -297,11 +304,14 @@
   function denials({ bans, revocations }, now) {
     const times = ({ since, until }) => `${ago(now - since)}, ends in ${span(until - now)}`;
     const all = [
-      ...bans.bans.map((held) => ({
-        what: `Ban of ${held.ip ?? held.sub}`,
-        times: times(held),
-        path: `bans/${encodeURIComponent(held.ip ?? held.sub)}`,
-      })),
+      ...bans.bans.map((held) => {
+        const of = held.ip === undefined ? ['sub', held.sub] : ['ip', held.ip];
+        return {
+          what: `Ban of ${called(...of)}`,
+          times: times(held),
+          path: `bans?${named(...of)}`,
+        };
+      }),
       ...revocations.revocations.map((held) => ({
         what: `Revocation of ${nameOf(held)}`,
         times: times(held),
@@ -344,11 +354,10 @@
 
   async function find() {
     const who = $('who').value.trim();
-    const isAddress = /^[0-9.]+$|:.*:/.test(who);
-    const kind = isAddress ? 'ip' : 'sub';
+    const kind = $('kind').value;
     const box = $('found');
     try {
-      const known = await ask('GET', `explain?${kind}=${encodeURIComponent(who)}`);
+      const known = await ask('GET', `explain?${named(kind, who)}`);
       const now = Date.now() / 1000;
       const lines = [];
       for (const { origin, until, since } of known.bans) {
@@ -390,7 +399,11 @@
       list.append(...lines);
       const name = known.ip ?? known.sub;
       const acts = make('div', undefined, { class: 'acts' });
-      acts.append(disconnect(kind, name), ban(name), ...(kind === 'sub' ? [revoke(name)] : []));
+      acts.append(
+        disconnect(kind, name),
+        ban(kind, name),
+        ...(kind === 'sub' ? [revoke(name)] : []),
+      );
       box.replaceChildren(make('h3', name), list, acts);
     } catch (error) {
       box.replaceChildren(make('p', error.message, { class: 'bad' }));
@@ -460,6 +473,11 @@
     token = undefined;
     round = updated = 0;
     update();
+  });
+  // What it most likely is, until somebody says else.
+  $('who').addEventListener('input', () => {
+    const isAddress = /^[0-9.]+$|:.*:/.test($('who').value.trim());
+    $('kind').value = isAddress ? 'ip' : 'sub';
   });
   $('find').addEventListener('submit', (event) => {
     event.preventDefault();

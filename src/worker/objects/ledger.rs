@@ -88,6 +88,7 @@ struct Object {
 const TOO_MANY: LedgerResponse = LedgerResponse::TooManySockets(Outlook {
     exhausted_for: Duration::ZERO,
     banned_for: Duration::ZERO,
+    few_left: None,
 });
 
 /// The path by which an object returns its time, and how many objects are there to be asked.

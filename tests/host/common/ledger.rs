@@ -24,6 +24,7 @@ pub fn outlook(exhausted_for: u64, banned_for: u64) -> Outlook {
     Outlook {
         exhausted_for: ms(exhausted_for),
         banned_for: ms(banned_for),
+        few_left: None,
     }
 }
 
@@ -43,13 +44,22 @@ pub fn replayed(exhausted_for: u64) -> LedgerResponse {
     LedgerResponse::Replayed(outlook(exhausted_for, 0))
 }
 
+/// A failure that is no attempt, or was counted as one before.
+pub const FAILURE: Operation = Operation::Count {
+    attempts: 0,
+    failures: 1,
+};
+
 /// To be admitted with this key, or counted only.
 pub fn attempt(key: Option<u8>) -> Operation {
     match key {
         Some(byte) => Operation::Admit {
             id: Some([byte; 16]),
         },
-        None => Operation::Count { is_failure: false },
+        None => Operation::Count {
+            attempts: 1,
+            failures: 0,
+        },
     }
 }
 

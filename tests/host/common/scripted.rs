@@ -276,9 +276,22 @@ impl Scripted {
 
     /// Does the work after the responses. Returns the lines for the log.
     pub fn finish(&self) -> Vec<String> {
+        self.finish_where(|_| true)
+    }
+
+    /// The same, but no timer ends meanwhile.
+    pub fn finish_before_timers(&self) -> Vec<String> {
+        self.finish_where(|task| !task.begins_with_a_wait())
+    }
+
+    fn finish_where(&self, is_due: impl Fn(&BackgroundTask) -> bool) -> Vec<String> {
         let mut lines = Vec::new();
         loop {
-            let next = self.background.borrow_mut().pop_front();
+            let next = {
+                let mut all = self.background.borrow_mut();
+                let due = all.iter().position(&is_due);
+                due.and_then(|due| all.remove(due))
+            };
             let Some(task) = next else { return lines };
             match ready(self.gate.perform(self, task)) {
                 Ok(record) => self
@@ -432,9 +445,12 @@ impl Ledgers for Scripted {
             Operation::Claim { .. } => "claim",
             Operation::Replace { .. } => "replace",
             Operation::Attach { .. } => "attach",
-            Operation::Count { is_failure: false } => "count",
-            Operation::Count { is_failure: true } => "count a failure",
-            Operation::Fail => "fail",
+            Operation::Count { attempts, failures } => match (attempts, failures) {
+                (1, 0) => "count",
+                (1, 1) => "count a failure",
+                (0, 1) => "fail",
+                _ => &format!("count {attempts} attempts and {failures} failures"),
+            },
             Operation::GiveBack { .. } => "give back",
             Operation::Lift => "lift",
             Operation::Explain => "explain",

@@ -10,6 +10,7 @@ mod plain;
 mod providers;
 mod records;
 mod refresh;
+mod refusals;
 mod registration;
 mod report_mode;
 mod reservations;

@@ -66,7 +66,10 @@ fn what_was_stored_ahead_counts_after_an_eviction_as_late_as_it_may_have_been_ma
     let request = |offset: u64| LedgerRequest {
         group: String::new(),
         limits,
-        operation: Operation::Count { is_failure: false },
+        operation: Operation::Count {
+            attempts: 1,
+            failures: 0,
+        },
         now: Timestamp(START + offset),
     };
     let mut shelf = Shelf::default();
@@ -74,7 +77,10 @@ fn what_was_stored_ahead_counts_after_an_eviction_as_late_as_it_may_have_been_ma
         if is_evicted {
             shelf.evict();
         }
-        shelf.step(&request(offset), START + offset)
+        match shelf.step(&request(offset), START + offset) {
+            LedgerResponse::Counted(outlook) => counted(millis(outlook.exhausted_for)),
+            other => other,
+        }
     };
     for _ in 0..4 {
         assert_eq!(ask(0, false), counted(0));

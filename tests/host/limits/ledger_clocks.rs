@@ -12,13 +12,15 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::TestRunner;
 
-use crate::common::ledger::Shelf;
+use crate::common::ledger::{FAILURE, Shelf};
 use crate::common::{cases, ms};
 
 const START: i64 = 1_800_000_000_000;
 const ISOLATES: usize = 3;
 /// In milliseconds; no window or ban is longer.
 const LONGEST: i64 = 40;
+/// How far a clock is off at most: by less than half a day.
+const FARTHEST: i64 = 43_000_000;
 /// After which a ledger that was idle goes, also by a clock that was wrong by most of it.
 const A_DAY: i64 = 2 * 86_400_000;
 
@@ -110,12 +112,15 @@ impl World {
             }
             LedgerResponse::Counted(_) => match operation {
                 Operation::Admit { id } => self.admitted.push((is_apart, now, id)),
-                Operation::Count { .. } => self.admitted.push((is_apart, now, None)),
+                Operation::Count { attempts, .. } => {
+                    let counted = (0..attempts).map(|_| (is_apart, now, None));
+                    self.admitted.extend(counted);
+                }
                 Operation::Open { .. }
                 | Operation::Claim { .. }
                 | Operation::Replace { .. }
                 | Operation::Attach { .. } => panic!("no slot is asked for"),
-                Operation::Fail | Operation::Lift | Operation::Explain => {}
+                Operation::Lift | Operation::Explain => {}
                 Operation::GiveBack { id } => {
                     let mut all = self.admitted.iter();
                     let of = |entry: &(bool, i64, Option<EntryId>)| {
@@ -136,10 +141,7 @@ impl World {
             assert!(now >= since + length, "the ban ended early");
             self.banned_since = None;
         }
-        let is_failure = matches!(
-            operation,
-            Operation::Fail | Operation::Count { is_failure: true }
-        );
+        let is_failure = matches!(operation, Operation::Count { failures: 1, .. });
         if let LedgerResponse::Counted(outlook) = response
             && is_failure
         {
@@ -181,8 +183,10 @@ impl World {
                 ) => {
                     self.ask(isolate, is_apart, operation);
                 }
-                (Move::Jump { by, .. }, Some(Wrong::Object(off))) => *off += by,
-                (Move::Jump { isolate, by }, Some(Wrong::Callers(off))) => off[isolate] += by,
+                (Move::Jump { by, .. }, Some(Wrong::Object(off))) => *off = jumped(*off, by),
+                (Move::Jump { isolate, by }, Some(Wrong::Callers(off))) => {
+                    off[isolate] = jumped(off[isolate], by);
+                }
                 (Move::Jump { .. }, None) => {}
             }
         }
@@ -230,11 +234,16 @@ impl World {
     }
 }
 
+/// Several jumps together are never longer than what a ledger is kept for.
+fn jumped(off: i64, by: i64) -> i64 {
+    (off + by).clamp(-FARTHEST, FARTHEST)
+}
+
 fn offset() -> impl Strategy<Value = i64> {
     prop_oneof![
         2 => -3..4_i64,
         2 => -45..46_i64,
-        1 => select(vec![-80_000_000, -1_000_000, -1000, 1000, 1_000_000, 80_000_000]),
+        1 => select(vec![-FARTHEST, -1_000_000, -1000, 1000, 1_000_000, FARTHEST]),
     ]
 }
 
@@ -249,8 +258,8 @@ fn ask() -> impl Strategy<Value = Operation> {
     let id = || (0..3_u8).prop_map(|byte| [byte; 16]);
     prop_oneof![
         6 => proptest::option::of(id()).prop_map(|id| Operation::Admit { id }),
-        1 => any::<bool>().prop_map(|is_failure| Operation::Count { is_failure }),
-        1 => Just(Operation::Fail),
+        1 => (0..2_u32).prop_map(|failures| Operation::Count { attempts: 1, failures }),
+        1 => Just(FAILURE),
         1 => id().prop_map(|id| Operation::GiveBack { id }),
     ]
 }

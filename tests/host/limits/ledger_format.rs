@@ -70,7 +70,10 @@ fn the_stored_bytes_are_unchanged() {
         &request(Operation::Admit { id: Some(KEY) }, AT + 5),
         Timestamp(AT),
     );
-    let failure = Operation::Count { is_failure: true };
+    let failure = Operation::Count {
+        attempts: 1,
+        failures: 1,
+    };
     let (_, change) = ledger.step(&request(failure, AT + 6), Timestamp(AT + 1));
     let head = Row {
         number: 0,
@@ -132,6 +135,7 @@ fn stored_bytes_are_understood() {
     let outlook = |exhausted_for, banned_for| Outlook {
         exhausted_for: ms(exhausted_for),
         banned_for: ms(banned_for),
+        few_left: None,
     };
     assert_rows([
         (
@@ -151,7 +155,7 @@ fn stored_bytes_are_understood() {
         ),
         (
             "a second failure",
-            operation(2, Operation::Fail),
+            operation(2, crate::common::ledger::FAILURE),
             LedgerResponse::Counted(outlook(0, 0)),
         ),
     ]);
@@ -166,7 +170,7 @@ fn a_question_travels_as_a_path() {
         now: Timestamp(0),
     };
     let hex = "000102030405060708090a0b0c0d0eff";
-    let mut of_a_room = request(Operation::Fail, AT);
+    let mut of_a_room = request(crate::common::ledger::FAILURE, AT);
     of_a_room.group = "/rooms/{room}/é/*".into();
     let slot = Slot { id: KEY, max: 10 };
     let open = |id, counts_if_full| Operation::Open {
@@ -211,7 +215,7 @@ fn a_question_travels_as_a_path() {
         (
             of_a_room,
             format!(
-                "/fail//{AT}/60/60000/90000/3/30000/3600000/%2Frooms%2F%7Broom%7D%2F%C3%A9%2F%2A"
+                "/count.0.1//{AT}/60/60000/90000/3/30000/3600000/%2Frooms%2F%7Broom%7D%2F%C3%A9%2F%2A"
             ),
         ),
         (
@@ -219,12 +223,25 @@ fn a_question_travels_as_a_path() {
             "/admit//0/0/0/0/0/0/0/".into(),
         ),
         (
-            bare(Operation::Count { is_failure: false }),
-            "/count//0/0/0/0/0/0/0/".into(),
+            bare(Operation::Count {
+                attempts: 1,
+                failures: 0,
+            }),
+            "/count.1.0//0/0/0/0/0/0/0/".into(),
         ),
         (
-            bare(Operation::Count { is_failure: true }),
-            "/count-failure//0/0/0/0/0/0/0/".into(),
+            bare(Operation::Count {
+                attempts: 1,
+                failures: 1,
+            }),
+            "/count.1.1//0/0/0/0/0/0/0/".into(),
+        ),
+        (
+            bare(Operation::Count {
+                attempts: 128,
+                failures: 7,
+            }),
+            "/count.128.7//0/0/0/0/0/0/0/".into(),
         ),
         (
             bare(Operation::GiveBack { id: [0; 16] }),
@@ -262,7 +279,17 @@ fn what_is_no_question_is_not_read_as_one() {
         "/Admit//0/0/0/0/0/0/0/",
         "/ask//0/0/0/0/0/0/0/",
         "/count/00/0/0/0/0/0/0/0/",
-        "/fail/00/0/0/0/0/0/0/0/",
+        "/fail//0/0/0/0/0/0/0/",
+        "/count//0/0/0/0/0/0/0/",
+        "/count.1//0/0/0/0/0/0/0/",
+        "/count.0.0//0/0/0/0/0/0/0/",
+        "/count.1.1.1//0/0/0/0/0/0/0/",
+        "/count.129.0//0/0/0/0/0/0/0/",
+        "/count.0.129//0/0/0/0/0/0/0/",
+        "/count.01.0//0/0/0/0/0/0/0/",
+        "/count.+1.0//0/0/0/0/0/0/0/",
+        "/count.-1.0//0/0/0/0/0/0/0/",
+        "/count.1.0/00/0/0/0/0/0/0/0/",
         "/give-back//0/0/0/0/0/0/0/",
         "/open//0/0/0/0/0/0/0/",
         "/open.00//0/0/0/0/0/0/0/",
@@ -286,9 +313,16 @@ fn an_answer_travels_as_a_word_and_numbers() {
     let outlook = |exhausted_for, banned_for| Outlook {
         exhausted_for: ms(exhausted_for),
         banned_for: ms(banned_for),
+        few_left: None,
+    };
+    let few_left = |left| Outlook {
+        few_left: Some(left),
+        ..outlook(0, 1)
     };
     let rows = [
         (LedgerResponse::Counted(outlook(0, 0)), "counted 0 0"),
+        (LedgerResponse::Counted(few_left(1)), "counted 0 1 1"),
+        (LedgerResponse::Full(few_left(128)), "full 0 1 128"),
         (
             LedgerResponse::Counted(outlook(60_000, 0)),
             "counted 60000 0",
@@ -312,6 +346,7 @@ fn an_answer_travels_as_a_word_and_numbers() {
                 outlook: Outlook {
                     exhausted_for: ms(1),
                     banned_for: ms(2),
+                    few_left: None,
                 },
                 counted: 3,
                 failures: 4,
@@ -338,7 +373,12 @@ fn an_answer_travels_as_a_word_and_numbers() {
         "counted 0 ",
         "counted -1 0",
         "counted 1.5 0",
-        "counted 1 2 3",
+        "counted 1 2 0",
+        "counted 1 2 129",
+        "counted 1 2 03",
+        "counted 1 2 ",
+        "counted 1 2 3 4",
+        "explained 1 2",
         "limited 1 2",
         "banned 1 2",
         "Counted 1 1",

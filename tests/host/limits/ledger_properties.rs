@@ -1,6 +1,8 @@
 //! The ledger against a brute-force oracle that remembers everything, under clocks that are right.
 
-use portcullis::limits::ledger::{EntryId, Ledger, LedgerRequest, LedgerResponse, Operation, Row};
+use portcullis::limits::ledger::{
+    EntryId, Ledger, LedgerRequest, LedgerResponse, Operation, Outlook, Row,
+};
 use portcullis::limits::quota::{BanRule, Limits, Quota};
 use portcullis::util::time::{Timestamp, millis};
 use proptest::collection::vec;
@@ -50,6 +52,58 @@ impl Oracle {
         }
     }
 
+    /// How many more refusals fit until the quota ends or a ban begins, if those are fewer than the
+    /// eighth that is told together.
+    fn few_left(&self, request: &LedgerRequest) -> Option<u32> {
+        let Limits { quota, ban, .. } = request.limits;
+        let now = request.now.0;
+        let left = |rule: Quota, counted: usize| (rule.count() as i64 - counted as i64) as u32;
+        let of_quota = quota.map(|quota| {
+            let made = self.inside(&request.group, millis(quota.window()), now);
+            (quota.count(), left(quota, made))
+        });
+        let of_ban = ban.map(|BanRule { failures, .. }| {
+            let window = millis(failures.window());
+            let recent = self.failures.iter().filter(|at| **at + window > now);
+            (failures.count(), left(failures, recent.count()))
+        });
+        let rules = || of_quota.into_iter().chain(of_ban);
+        let together = rules().map(|(count, _)| count / 8).min()?.clamp(1, 128);
+        let fewest = rules().map(|(_, left)| left).min()?;
+        (0 < fewest && fewest < together).then_some(fewest)
+    }
+
+    /// Counts one after the other what was told together: the failed attempts first.
+    fn step_by_singles(
+        &mut self,
+        request: &LedgerRequest,
+        attempts: u32,
+        failures: u32,
+    ) -> LedgerResponse {
+        let singles = (0..attempts.max(failures)).map(|at| {
+            self.step(&LedgerRequest {
+                operation: Operation::Count {
+                    attempts: (at < attempts).into(),
+                    failures: (at < failures).into(),
+                },
+                ..request.clone()
+            })
+        });
+        let answers: Vec<_> = singles.collect();
+        let is_counted = |answer: &LedgerResponse| matches!(answer, LedgerResponse::Counted(_));
+        if !answers.iter().any(is_counted) {
+            return answers[0];
+        }
+        let ban = request.limits.ban.map_or(0, |_| self.banned_until);
+        LedgerResponse::Counted(Outlook {
+            few_left: self.few_left(request),
+            ..outlook(
+                self.wait(&request.group, request.limits.quota, request.now.0),
+                ban.saturating_sub(request.now.0),
+            )
+        })
+    }
+
     fn step(&mut self, request: &LedgerRequest) -> LedgerResponse {
         let LedgerRequest {
             group,
@@ -58,8 +112,16 @@ impl Oracle {
             ..
         } = request;
         let now = request.now.0;
-        let is_attempt = matches!(operation, Operation::Admit { .. } | Operation::Count { .. });
-        if (is_attempt || *operation == Operation::Fail)
+        if let Operation::Count { attempts, failures } = *operation
+            && attempts.max(failures) > 1
+        {
+            return self.step_by_singles(request, attempts, failures);
+        }
+        let is_attempt = matches!(
+            operation,
+            Operation::Admit { .. } | Operation::Count { attempts: 1, .. }
+        );
+        if (is_attempt || matches!(operation, Operation::Count { .. }))
             && limits.ban.is_some()
             && self.banned_until > now
         {
@@ -82,11 +144,11 @@ impl Oracle {
                     self.entries.push((now, group.clone(), id));
                 }
             }
-            Operation::Count { is_failure } => {
-                if is_failure {
+            Operation::Count { attempts, failures } => {
+                if failures > 0 {
                     self.fail(limits.ban, now);
                 }
-                if limits.quota.is_some() {
+                if attempts > 0 && limits.quota.is_some() {
                     self.entries.push((now, group.clone(), None));
                 }
             }
@@ -96,7 +158,6 @@ impl Oracle {
             | Operation::Attach { .. } => {
                 unreachable!("slots have tests of their own")
             }
-            Operation::Fail => self.fail(limits.ban, now),
             Operation::Lift => {
                 self.failures.clear();
                 self.banned_until = 0;
@@ -117,10 +178,13 @@ impl Oracle {
         } else {
             0
         };
-        let known = outlook(
-            self.wait(group, limits.quota, now),
-            banned.saturating_sub(now),
-        );
+        let known = Outlook {
+            few_left: self.few_left(request),
+            ..outlook(
+                self.wait(group, limits.quota, now),
+                banned.saturating_sub(now),
+            )
+        };
         if replayed {
             LedgerResponse::Replayed(known)
         } else {
@@ -136,11 +200,19 @@ fn id() -> impl Strategy<Value = EntryId> {
 fn ask() -> impl Strategy<Value = Operation> {
     prop_oneof![
         6 => option::weighted(0.8, id()).prop_map(|id| Operation::Admit { id }),
-        2 => any::<bool>().prop_map(|is_failure| Operation::Count { is_failure }),
-        1 => Just(Operation::Fail),
+        3 => refusals(3),
         1 => Just(Operation::Lift),
         1 => id().prop_map(|id| Operation::GiveBack { id }),
     ]
+}
+
+/// Refused attempts and failures that are told together.
+fn refusals(max: u32) -> impl Strategy<Value = Operation> {
+    (0..=max, 0..=max)
+        .prop_filter("one of them", |(attempts, failures)| {
+            attempts + failures > 0
+        })
+        .prop_map(|(attempts, failures)| Operation::Count { attempts, failures })
 }
 
 fn gap(window: u64) -> impl Strategy<Value = u64> {
@@ -269,15 +341,18 @@ proptest! {
                 prop_oneof![
                     9 => any::<u8>().prop_map(|byte| Operation::Admit { id: Some([byte; 16]) }),
                     1 => any::<u8>().prop_map(|byte| Operation::GiveBack { id: [byte; 16] }),
+                    1 => refusals(60),
                 ],
                 prop::bool::weighted(0.05),
             ),
             1..900,
         ),
         count in 100..500_u32,
+        failures in 16..600_u32,
     ) {
         let quota = Quota::new(count, ms(300));
-        let limits = Limits { quota, replay_window: Some(ms(3)), ban: None };
+        let ban = Quota::new(failures, ms(250)).map(|failures| BanRule { failures, length: ms(40) });
+        let limits = Limits { quota, replay_window: Some(ms(3)), ban };
         let (mut shelf, mut oracle, mut now) = (Shelf::default(), Oracle::default(), START);
         for (gap, operation, is_evicted) in moves {
             now += gap;

@@ -44,7 +44,10 @@ fn an_attempt_writes_one_row_whatever_it_counts_for() {
         failures: Quota::new(2, seconds(60)).expect("sound"),
         length: seconds(60),
     });
-    let failure = Operation::Count { is_failure: true };
+    let failure = Operation::Count {
+        attempts: 1,
+        failures: 1,
+    };
     let mut ask = |operation| numbers(ledger.ask(0, operation));
     assert_rows([
         ("admitted", ask(attempt(Some(1))), head()),
@@ -53,14 +56,14 @@ fn an_attempt_writes_one_row_whatever_it_counts_for() {
         ("a failure", ask(failure), head()),
         (
             "a failure found later, which bans",
-            ask(Operation::Fail),
+            ask(crate::common::ledger::FAILURE),
             head(),
         ),
         ("while banned", ask(attempt(Some(2))), nothing()),
         ("a failure while banned", ask(failure), nothing()),
         (
             "one found later while banned",
-            ask(Operation::Fail),
+            ask(crate::common::ledger::FAILURE),
             nothing(),
         ),
     ]);
@@ -68,7 +71,10 @@ fn an_attempt_writes_one_row_whatever_it_counts_for() {
 
 #[test]
 fn what_is_not_counted_writes_nothing() {
-    let failure = Operation::Count { is_failure: true };
+    let failure = Operation::Count {
+        attempts: 1,
+        failures: 1,
+    };
     let mut unlimited = TestLedger::new(limits(0, 0, 1000));
     let mut limited = TestLedger::new(limits(1, 1000, 0));
     limited.step(0, None);
@@ -77,7 +83,7 @@ fn what_is_not_counted_writes_nothing() {
         ("no ban", numbers(unlimited.ask(0, failure)), nothing()),
         (
             "no ban, later",
-            numbers(unlimited.ask(0, Operation::Fail)),
+            numbers(unlimited.ask(0, crate::common::ledger::FAILURE)),
             nothing(),
         ),
         ("limited", numbers(limited.step(1, None)), nothing()),

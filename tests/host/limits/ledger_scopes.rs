@@ -10,7 +10,10 @@ use crate::common::ledger::{
 };
 use crate::common::{assert_rows, ms};
 
-const FAILURE: Operation = Operation::Count { is_failure: true };
+const FAILURE: Operation = Operation::Count {
+    attempts: 1,
+    failures: 1,
+};
 
 fn ban(count: u32, window: u64, length: u64) -> Option<BanRule> {
     Quota::new(count, ms(window)).map(|failures| BanRule {
@@ -105,7 +108,11 @@ fn so_many_failures_ban_and_the_ban_ends() {
             ask(100, FAILURE),
             counted(0),
         ),
-        ("found later", ask(149, Operation::Fail), banning(0, 5000)),
+        (
+            "found later",
+            ask(149, crate::common::ledger::FAILURE),
+            banning(0, 5000),
+        ),
         ("banned", ask(150, attempt(Some(2))), banned(4999)),
         ("a failure while banned", ask(5148, FAILURE), banned(1)),
         ("free", ask(5149, attempt(Some(2))), counted(0)),
@@ -245,10 +252,14 @@ fn a_window_is_over_when_both_clocks_say_so() {
             ask(1000, 1000, attempt(None)),
             counted(1000),
         ),
-        ("a failure", ask(1000, 1000, Operation::Fail), counted(1000)),
+        (
+            "a failure",
+            ask(1000, 1000, crate::common::ledger::FAILURE),
+            counted(1000),
+        ),
         (
             "another",
-            ask(1999, 1999, Operation::Fail),
+            ask(1999, 1999, crate::common::ledger::FAILURE),
             banning(1, 1000),
         ),
         (

@@ -95,7 +95,7 @@ fn quotas_bans_and_replays_decide_before_slots() {
     let mut ask = |offset, operation| ledger.ask(offset, operation).0;
     let is_replayed = matches!(ask(5, open(2, 9)), LedgerResponse::Replayed(_));
     assert!(is_replayed, "the key of one that got no slot");
-    ask(5, Operation::Fail);
+    ask(5, crate::common::ledger::FAILURE);
     assert_eq!(ask(6, open(7, 9)), banned(999));
     // Neither took a slot.
     ledger.limits = Limits::default();

@@ -8,6 +8,7 @@ mod ledger_rows;
 mod ledger_scopes;
 mod ledger_slots;
 mod ledger_slots_properties;
+mod refusals;
 mod route_pool;
 mod route_pool_format;
 mod route_pool_properties;

@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { describe, test } from 'node:test';
+import { after, describe, test } from 'node:test';
 import { build } from 'esbuild';
 import { inRoot } from '../../../tools/run.mjs';
+import { echo, next, open } from '../../support/client.mjs';
 import { useGate } from '../../support/gate.mjs';
 import { mint, SECRET } from '../../support/tokens.mjs';
 import { useUpstream } from '../../support/upstream.mjs';
@@ -88,6 +89,34 @@ const SCRIPT = `
   try { new PortcullisSocket('ftp://a'); } catch ({ name }) { seen.push(name); }
   console.log(JSON.stringify(seen));
 `;
+
+describe('a connection that is lost', () => {
+  const upstream = useUpstream();
+  const gate = useGate({
+    upstream,
+    vars: { AUTH: 'required', JWT_SECRET: SECRET, ORIGIN_MISSING: 'allow' },
+  });
+  const Own = globalThis.WebSocket;
+  after(() => (globalThis.WebSocket = Own));
+
+  test('is followed by another where its code is 0, as in Deno', async () => {
+    globalThis.WebSocket = class extends Own {
+      addEventListener(type, listener, options) {
+        const asInDeno = ({ code, reason, wasClean }) =>
+          listener({ code: code === 1006 ? 0 : code, reason, wasClean });
+        super.addEventListener(type, type === 'close' ? asInDeno : listener, options);
+      }
+    };
+    const socket = open(gate);
+    await next(socket, 'open');
+    const [closed, again] = [next(socket, 'close'), next(socket, 'open')];
+    for (const client of upstream.sockets.clients) client.terminate();
+    const { code, wasClean, error } = await closed;
+    assert.deepEqual([code, wasClean, error.name], [1006, false, 'NetworkError']);
+    await again;
+    assert.equal(await echo(socket, 'back'), 'back');
+  });
+});
 
 describe('the browser module', () => {
   const upstream = useUpstream();

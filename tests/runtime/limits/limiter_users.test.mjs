@@ -168,7 +168,7 @@ describe('both quotas', () => {
     const { stage, cause } = await gate.log.record(requestId(answer));
     assert.deepEqual([stage, cause], ['known', 'known in this isolate']);
     assert.deepEqual(await asked(gate, ofUser(user)), ['admit']);
-    assert.deepEqual(await untilAsked(gate, ofAddress(address), 1), ['count']);
+    assert.deepEqual(await untilAsked(gate, ofAddress(address), 1), ['count.1.0']);
   });
 });
 

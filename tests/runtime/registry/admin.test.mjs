@@ -18,8 +18,8 @@ import { useUpstream } from '../../support/upstream.mjs';
 const ENDPOINTS = [
   ['GET', 'sockets'],
   ['DELETE', 'sockets?sub=a'],
-  ['PUT', 'bans/a'],
-  ['DELETE', 'bans/a'],
+  ['PUT', 'bans?sub=a'],
+  ['DELETE', 'bans?sub=a'],
   ['PUT', 'revocations'],
   ['GET', 'bans'],
   ['GET', 'revocations'],
@@ -89,8 +89,7 @@ describe('an administrator', () => {
   for (const [method, path, allow] of [
     ['POST', 'sockets', 'GET, HEAD, DELETE'],
     ['OPTIONS', 'sockets', 'GET, HEAD, DELETE'],
-    ['GET', 'bans/a', 'PUT, DELETE'],
-    ['POST', 'bans', 'GET, HEAD'],
+    ['POST', 'bans', 'GET, HEAD, PUT, DELETE'],
     ['POST', 'revocations', 'GET, HEAD, PUT'],
     ['GET', `revocations/${'0'.repeat(32)}`, 'DELETE'],
   ]) {
@@ -117,7 +116,7 @@ describe('an administrator', () => {
     ],
     [
       'PUT',
-      'bans/a',
+      'bans?sub=a',
       '{"for":"soon"}',
       'for: "soon" is not a duration; write one like "500ms", "30s" or "5m"',
     ],
@@ -159,7 +158,7 @@ describe('tries with another token', () => {
     // The right token is never refused by what its address did.
     assert.equal(reasonOf(await administer(gate, 'GET', 'sockets', from(wrong))) ?? 'fine', 'fine');
     assert.equal(reasonOf(await gate.knock(fromAddress(wrong))), 'banned');
-    assert.deepEqual(await done(gate, 'DELETE', `bans/${wrong}`), { lifted: wrong });
+    assert.deepEqual(await done(gate, 'DELETE', `bans?ip=${wrong}`), { lifted: wrong });
     await done(gate, 'GET', 'sockets', from(wrong));
   });
 });

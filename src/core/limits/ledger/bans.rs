@@ -53,6 +53,12 @@ impl Bans {
         ban.since.left(ban.length, now)
     }
 
+    /// How many failures were noted in the last `window`.
+    pub fn count(&self, window: Duration, now: TwoClocks) -> usize {
+        let older = |at: &TwoClocks| at.left(window, now).is_none();
+        self.failures.len() - self.failures.partition_point(older)
+    }
+
     /// Counts a failure. If it brings a ban, the failures that led to it are forgotten.
     pub fn fail(&mut self, rule: BanRule, now: TwoClocks) {
         let window = rule.failures.window();
@@ -61,9 +67,7 @@ impl Bans {
             false => self.window.max(window),
         };
         self.failures.push_back(now);
-        let newest_first = self.failures.iter().rev();
-        let recent = newest_first.take_while(|at| at.left(window, now).is_some());
-        if recent.count() >= rule.failures.count() as usize {
+        if self.count(window, now) >= rule.failures.count() as usize {
             self.failures.clear();
             self.ban = Some(Ban {
                 since: now,

@@ -120,10 +120,8 @@ impl Journal {
 
     /// How many entries were made in the last `window`.
     pub fn count(&self, window: Duration, now: TwoClocks) -> usize {
-        let newest_first = self.entries.iter().rev();
-        newest_first
-            .take_while(|entry| entry.at.left(window, now).is_some())
-            .count()
+        let older = |entry: &JournalEntry| entry.at.left(window, now).is_none();
+        self.entries.len() - self.entries.partition_point(older)
     }
 
     /// Adds an entry made now. A full tail first becomes a row of its own, with the number

@@ -7,7 +7,7 @@ use super::{
     Bans, CAPACITY, EntryId, Explanation, Ledger, LedgerChange, LedgerRequest, LedgerResponse,
     Operation, Outlook, Slot,
 };
-use crate::limits::quota::Limits;
+use crate::limits::quota::{Limits, Quota};
 use crate::limits::two_clocks::TwoClocks;
 use crate::util::time::Timestamp;
 
@@ -41,8 +41,7 @@ impl Ledger {
             Operation::Claim { id, slot } => self.claim(id, slot, &mut step),
             Operation::Replace { slot, .. } => self.replace(slot, &mut step),
             Operation::Attach { slot } => self.attach(slot, &mut step),
-            Operation::Count { is_failure } => self.count(is_failure, &mut step),
-            Operation::Fail => self.count_failure(&mut step),
+            Operation::Count { attempts, failures } => self.count(attempts, failures, &mut step),
             Operation::GiveBack { id } => self.give_back(&id, &mut step),
             Operation::Lift => self.lift(&mut step),
             Operation::Explain => self.explain(&step),
@@ -146,23 +145,31 @@ impl Ledger {
         }
     }
 
-    fn count(&mut self, is_failure: bool, step: &mut Step<'_>) -> LedgerResponse {
-        if let Some(refusal) = self.ban_or_wait(step) {
-            return refusal;
+    /// Counts refused attempts and failures one after the other. The answer is a refusal only if
+    /// nothing of them is counted.
+    fn count(&mut self, attempts: u32, failures: u32, step: &mut Step<'_>) -> LedgerResponse {
+        let (mut refused, mut is_counted) = (None, false);
+        for at in 0..attempts.max(failures) {
+            let is_attempt = at < attempts;
+            let refusal = match is_attempt {
+                true => self.ban_or_wait(step),
+                false => self.ban(step),
+            };
+            if let Some(refusal) = refusal {
+                refused.get_or_insert(refusal);
+                continue;
+            }
+            is_counted = true;
+            if at < failures {
+                self.fail(step);
+            }
+            if is_attempt {
+                self.enter(None, step);
+            }
         }
-        if is_failure {
-            self.fail(step);
-        }
-        self.enter(None, step);
-        LedgerResponse::Counted(self.outlook(step))
-    }
-
-    fn count_failure(&mut self, step: &mut Step<'_>) -> LedgerResponse {
-        if let Some(ban) = self.ban(step) {
-            return ban;
-        }
-        self.fail(step);
-        LedgerResponse::Counted(self.outlook(step))
+        refused
+            .filter(|_| !is_counted)
+            .unwrap_or_else(|| LedgerResponse::Counted(self.outlook(step)))
     }
 
     fn give_back(&mut self, id: &EntryId, step: &mut Step<'_>) -> LedgerResponse {
@@ -189,14 +196,14 @@ impl Ledger {
             .map_or(0, |(journal, quota)| {
                 journal.count(quota.window(), step.now)
             });
-        let outlook = self.outlook(step);
-        let failures = step.limits.ban.map_or(0, |rule| {
-            let window = rule.failures.window();
-            let failures = self.bans.failures.iter();
-            failures
-                .filter(|at| at.left(window, step.now).is_some())
-                .count()
-        });
+        let outlook = Outlook {
+            few_left: None,
+            ..self.outlook(step)
+        };
+        let failures = step
+            .limits
+            .ban
+            .map_or(0, |rule| self.bans.count(rule.failures.window(), step.now));
         let ban = self.bans.ban.filter(|_| !outlook.banned_for.is_zero());
         LedgerResponse::Explained(Explanation {
             outlook,
@@ -236,7 +243,32 @@ impl Ledger {
         Outlook {
             exhausted_for: self.wait(step).unwrap_or_default(),
             banned_for: banned_for.unwrap_or_default(),
+            few_left: self.few_left(step),
         }
+    }
+
+    /// How many more refused attempts may follow until the quota ends or a ban begins, if those are
+    /// fewer than may be told together.
+    fn few_left(&self, step: &Step<'_>) -> Option<u32> {
+        let Step { limits, now, .. } = step;
+        let together = limits.told_together();
+        let left = |quota: Quota, counted: usize| quota.count().saturating_sub(counted as u32);
+        if together == 1 {
+            return None;
+        }
+        let of_quota = limits.quota.map(|quota| {
+            let journal = self.journals.get(step.group);
+            left(
+                quota,
+                journal.map_or(0, |journal| journal.count(quota.window(), *now)),
+            )
+        });
+        let of_ban = limits.ban.map(|rule| {
+            let counted = self.bans.count(rule.failures.window(), *now);
+            left(rule.failures, counted)
+        });
+        let fewest = of_quota.into_iter().chain(of_ban).min();
+        fewest.filter(|left| (1..together).contains(left))
     }
 
     /// How long until another attempt fits, or `None` if it fits now.

@@ -6,12 +6,12 @@ use std::time::Duration;
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use super::{EntryId, Explanation, LedgerRequest, LedgerResponse, Operation, Outlook, Slot};
-use crate::limits::quota::{BanRule, Limits, Quota};
+use crate::limits::quota::{BanRule, Limits, MAX_TOLD, Quota};
 use crate::util::time::{Timestamp, millis};
 
 /// Writes a request as `/<operation>/<id in hex>/<now>/<count>/<window>/<replay window>/<failures>/
 /// <their window>/<length of the ban>/<group>`. Times are in milliseconds; zero or nothing is
-/// absent. The operation that asks for a slot is `open.<slot>.<max>` or, if it counts when there is
+/// absent. Refused attempts are told by `count.<attempts>.<failures>`. The operation that asks for a slot is `open.<slot>.<max>` or, if it counts when there is
 /// none, `open-counted.<slot>.<max>`, or, if it may replace another, `claim.<slot>.<max>`. It then
 /// does by `/replace/<slot>/<max>/<patience>/<now>`. A socket attaches again by
 /// `/attach/<slot>/<max>/<now>`.
@@ -45,9 +45,7 @@ pub fn encode_request(request: &LedgerRequest) -> String {
             slot: Slot { id: slot, max },
         } => (format!("{CLAIM}.{}.{max}", hex(slot)), id.map(hex)),
         Operation::Attach { .. } | Operation::Replace { .. } => unreachable!("written above"),
-        Operation::Count { is_failure: false } => ("count".to_owned(), None),
-        Operation::Count { is_failure: true } => ("count-failure".to_owned(), None),
-        Operation::Fail => ("fail".to_owned(), None),
+        Operation::Count { attempts, failures } => (format!("{COUNT}.{attempts}.{failures}"), None),
         Operation::GiveBack { id } => ("give-back".to_owned(), Some(hex(id))),
         Operation::Lift => ("lift".to_owned(), None),
         Operation::Explain => ("explain".to_owned(), None),
@@ -70,6 +68,7 @@ pub fn attach_prefix(Slot { id, max }: Slot) -> String {
     format!("/{ATTACH}/{}/{max}/", hex(id))
 }
 
+const COUNT: &str = "count";
 const OPEN: &str = "open";
 const OPEN_COUNTED: &str = "open-counted";
 const CLAIM: &str = "claim";
@@ -118,32 +117,7 @@ pub fn decode_request(path: &str) -> Option<LedgerRequest> {
         "" => None,
         hex => Some(parse_id(hex)?),
     };
-    let operation = match (operation, id) {
-        ("admit", id) => Operation::Admit { id },
-        ("count", None) => Operation::Count { is_failure: false },
-        ("count-failure", None) => Operation::Count { is_failure: true },
-        ("fail", None) => Operation::Fail,
-        ("give-back", Some(id)) => Operation::GiveBack { id },
-        ("lift", None) => Operation::Lift,
-        ("explain", None) => Operation::Explain,
-        (operation, id) => {
-            let mut words = operation.split('.');
-            let word = words.next()?;
-            let slot = slot(&mut words)?;
-            if words.next().is_some() {
-                return None;
-            }
-            match word {
-                OPEN | OPEN_COUNTED => Operation::Open {
-                    id,
-                    slot,
-                    counts_if_full: word == OPEN_COUNTED,
-                },
-                CLAIM => Operation::Claim { id, slot },
-                _ => return None,
-            }
-        }
-    };
+    let operation = read_operation(operation, id)?;
     let now = Timestamp(parts.next()?.parse().ok()?);
     let quota = Quota::new(parts.next()?.parse().ok()?, length(parts.next()?)?);
     let replay_window = length(parts.next()?)?;
@@ -166,6 +140,44 @@ pub fn decode_request(path: &str) -> Option<LedgerRequest> {
     })
 }
 
+/// Reads the first part of a path, in which words are separated by points.
+fn read_operation(operation: &str, id: Option<EntryId>) -> Option<Operation> {
+    match (operation, id) {
+        ("admit", id) => Some(Operation::Admit { id }),
+        ("give-back", Some(id)) => Some(Operation::GiveBack { id }),
+        ("lift", None) => Some(Operation::Lift),
+        ("explain", None) => Some(Operation::Explain),
+        (operation, id) => {
+            let mut words = operation.split('.');
+            let word = words.next()?;
+            if word == COUNT {
+                let (attempts, failures) = (told(words.next()?)?, told(words.next()?)?);
+                let is_whole = words.next().is_none() && id.is_none() && attempts + failures > 0;
+                return is_whole.then_some(Operation::Count { attempts, failures });
+            }
+            let slot = slot(&mut words)?;
+            if words.next().is_some() {
+                return None;
+            }
+            Some(match word {
+                OPEN | OPEN_COUNTED => Operation::Open {
+                    id,
+                    slot,
+                    counts_if_full: word == OPEN_COUNTED,
+                },
+                CLAIM => Operation::Claim { id, slot },
+                _ => return None,
+            })
+        }
+    }
+}
+
+/// A number of refused attempts or failures, as it is written.
+fn told(text: &str) -> Option<u32> {
+    let number: u32 = text.parse().ok()?;
+    (number <= MAX_TOLD && number.to_string() == text).then_some(number)
+}
+
 fn quota_parts(quota: Option<Quota>) -> (u32, u64) {
     quota.map_or((0, 0), |quota| (quota.count(), millis(quota.window())))
 }
@@ -176,12 +188,15 @@ fn length(text: &str) -> Option<Duration> {
 
 const BRIEF: &str = "counted";
 
-/// Writes an answer as `<word> <ms>` or `<word> <ms exhausted> <ms banned>`. To `explained` it adds
-/// the attempts counted, the failures, when the ban began, and the slots.
+/// Writes an answer as `<word> <ms>` or `<word> <ms exhausted> <ms banned>`, with how many refused
+/// attempts are left behind that where they are few. To `explained` it adds the attempts counted, the
+/// failures, when the ban began, and the slots.
 pub fn encode_response(response: &LedgerResponse) -> String {
     let outlook = |word: &str, outlook: &Outlook| {
         let exhausted_for = millis(outlook.exhausted_for);
-        format!("{word} {exhausted_for} {}", millis(outlook.banned_for))
+        let few = outlook.few_left;
+        let few = few.map(|left| format!(" {left}")).unwrap_or_default();
+        format!("{word} {exhausted_for} {}{few}", millis(outlook.banned_for))
     };
     match response {
         LedgerResponse::Counted(known) => outlook("counted", known),
@@ -218,21 +233,25 @@ pub fn decode_response(text: &str) -> Option<LedgerResponse> {
     let word = words.next()?;
     let first = length(words.next()?)?;
     let second = words.next();
-    let outlook = || {
+    let outlook = |few_left: Option<&str>| {
         Some(Outlook {
             exhausted_for: first,
             banned_for: length(second?)?,
+            few_left: match few_left {
+                None => None,
+                Some(left) => Some(told(left).filter(|left| *left > 0)?),
+            },
         })
     };
     let response = match word {
-        "counted" => LedgerResponse::Counted(outlook()?),
-        "replayed" => LedgerResponse::Replayed(outlook()?),
-        "too-many" => LedgerResponse::TooManySockets(outlook()?),
-        "full" => LedgerResponse::Full(outlook()?),
+        "counted" => LedgerResponse::Counted(outlook(words.next())?),
+        "replayed" => LedgerResponse::Replayed(outlook(words.next())?),
+        "too-many" => LedgerResponse::TooManySockets(outlook(words.next())?),
+        "full" => LedgerResponse::Full(outlook(words.next())?),
         "limited" if second.is_none() => LedgerResponse::Limited { wait: first },
         "banned" if second.is_none() => LedgerResponse::Banned { left: first },
         "explained" => {
-            let outlook = outlook()?;
+            let outlook = outlook(None)?;
             let mut number = || words.next()?.parse::<u64>().ok();
             let explanation = Explanation {
                 outlook,
