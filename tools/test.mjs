@@ -28,15 +28,15 @@ const PROPTEST_RNG_SEED = '1';
 /** @typedef {import('./runtime-tests.mjs').Counts} Counts */
 
 /**
- * Runs the host tests beside all else, behind what the rest waits for. Their output is shown when
- * they have failed.
+ * Compiles and runs the host tests, beside all else: the build of the Worker has minutes on one
+ * core, and its tests wait a lot. The output is shown when one has failed.
  * @returns {Promise<Counts>}
  */
 async function hostTests() {
   const began = performance.now();
   const args = ['test', '--locked', '--color', 'never'];
   const env = { ...process.env, PROPTEST_RNG_SEED };
-  const { code, output } = await collect('cargo', args, { env, niceness: 10 });
+  const { code, output } = await collect('cargo', args, { env });
   const numbers = (pattern) => [...output.matchAll(pattern)].map(([, found]) => found);
   const sum = (pattern) => numbers(pattern).reduce((total, number) => total + Number(number), 0);
   const passed = sum(/^test result: .* (\d+) passed/gm);
