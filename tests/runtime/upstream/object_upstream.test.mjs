@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { assertRefused } from '../../support/answers.mjs';
-import { useGate } from '../../support/gate.mjs';
+import { ORIGIN, useGate } from '../../support/gate.mjs';
 import { withRooms } from '../../support/rooms.mjs';
 
 const script = `
@@ -12,6 +12,9 @@ const script = `
       this.sockets = [];
     }
     fetch(request) {
+      if (!request.headers.has('Upgrade')) {
+        return new Response(this.name + ' ' + request.method + ' ' + new URL(request.url).pathname);
+      }
       if (this.name === 'closed') return new Response('secret', { status: 403 });
       const [client, server] = Object.values(new WebSocketPair());
       server.accept();
@@ -48,6 +51,16 @@ describe('UPSTREAM_OBJECT', () => {
   });
   test('may refuse, which stays behind the gate', async () => {
     assertRefused(await gate.knock({}, { target: '/rooms/closed' }), 'upstream_refused');
+  });
+});
+
+describe('UPSTREAM_OBJECT and plain requests', () => {
+  const gate = useGate({ vars: { ROUTES, PLAIN_HTTP: 'guard' }, ...withRooms(script) });
+  test('are answered by the object of their path', async () => {
+    const { status, body } = await gate.call('POST', '/rooms/hall', {
+      headers: { Origin: ORIGIN },
+    });
+    assert.deepEqual([status, String(body)], [200, 'hall POST /rooms/hall']);
   });
 });
 
