@@ -12,6 +12,7 @@ mod explain;
 mod first_message;
 mod forward;
 mod gate;
+mod leases;
 mod ledger_calls;
 mod limits;
 mod metrics;

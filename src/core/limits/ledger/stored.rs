@@ -6,10 +6,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::bans::{Ban, Bans, MAX_FAILURES};
-use super::journal::{Ahead, Journal, JournalEntry, ROW, Sealed};
+use super::journal::{Ahead, Journal, JournalEntry, Lent, ROW, Sealed};
+use super::lending::MAX_LEASES;
 use super::slots::{Held, MAX_SOCKETS, SlotLease, Slots};
 use super::{EntryId, Ledger};
 use crate::limits::bytes::{Reader, put, put_moment};
+use crate::limits::quota::MAX_LENT;
 use crate::limits::two_clocks::TwoClocks;
 use crate::util::sorting::sorted_by;
 use crate::util::time::{Timestamp, millis};
@@ -35,6 +37,8 @@ pub struct CorruptRow(pub u64);
 const HAS_ID: u64 = 1 << 63;
 /// A flag in a journal's horizon: what was stored ahead follows.
 const HAS_AHEAD: u64 = 1 << 63;
+/// Another one: what was lent follows.
+const HAS_LENT: u64 = 1 << 62;
 /// A flag in the second eight bytes of a slot's time: the slot lost its channel.
 const LOST: u64 = 1 << 63;
 /// Another one: the slot was the last that was left under its cap.
@@ -117,11 +121,20 @@ impl Ledger {
         for (group, journal) in &self.journals {
             put_text(&mut data, group);
             let ahead = journal.ahead.filter(|ahead| ahead.left > 0);
-            let flag = ahead.map_or(0, |_| HAS_AHEAD);
-            put(&mut data, millis(journal.horizon) | flag);
+            let has_ahead = ahead.map_or(0, |_| HAS_AHEAD);
+            let has_lent = if journal.lent.is_empty() { 0 } else { HAS_LENT };
+            put(&mut data, millis(journal.horizon) | has_ahead | has_lent);
             if let Some(Ahead { left, until }) = ahead {
                 put(&mut data, left as u64);
                 put_moment(&mut data, until);
+            }
+            if !journal.lent.is_empty() {
+                put(&mut data, journal.lent.len() as u64);
+            }
+            for Lent { id, count, until } in &journal.lent {
+                put(&mut data, *id);
+                put(&mut data, u64::from(*count));
+                put_moment(&mut data, *until);
             }
             put_entries(&mut data, journal.tail());
         }
@@ -187,11 +200,16 @@ fn read_head(reader: &mut Reader<'_>) -> Option<(Ledger, TwoClocks)> {
             0 => None,
             _ => Some(reader.ahead()?),
         };
+        let lent = match horizon & HAS_LENT {
+            0 => Vec::new(),
+            _ => reader.leases()?,
+        };
         let room = ROW - ahead.map_or(0, |ahead| ahead.left);
         let journal = Journal {
-            horizon: Duration::from_millis(horizon & !HAS_AHEAD),
+            horizon: Duration::from_millis(horizon & !(HAS_AHEAD | HAS_LENT)),
             entries: reader.entries(room)?.into(),
             ahead,
+            lent,
             ..Journal::default()
         };
         if journals.insert(group, journal).is_some() {
@@ -239,6 +257,23 @@ impl Reader<'_> {
         let left = usize::try_from(self.number()?).ok()?;
         let until = self.moment()?;
         (left <= ROW).then_some(Ahead { left, until })
+    }
+
+    fn leases(&mut self) -> Option<Vec<Lent>> {
+        let count = usize::try_from(self.number()?).ok()?;
+        if count > MAX_LEASES {
+            return None;
+        }
+        (0..count).map(|_| self.lease()).collect()
+    }
+
+    fn lease(&mut self) -> Option<Lent> {
+        let id = self.number()?;
+        let count = u32::try_from(self.number()?).ok()?;
+        let until = self.moment()?;
+        (1..=MAX_LENT)
+            .contains(&count)
+            .then_some(Lent { id, count, until })
     }
 
     fn slots(&mut self) -> Option<Slots> {
