@@ -13,6 +13,7 @@ import { cpuOfRequests } from './workers.mjs';
 
 /** So many addresses come again and again, so that their objects are in memory. */
 const ADDRESSES = 64;
+const ONE = { address: '192.0.2.1' };
 /** V8 compiles what is hot once more while it runs: until then that is what is measured. */
 const WARM_UP_REQUESTS = 1500;
 
@@ -45,7 +46,7 @@ const TABLES = [
         worker,
       })),
       ...['no counter', 'one counter', 'two counters'].map((worker) => ({ worker })),
-      { worker: 'busy address', address: '192.0.2.1' },
+      { worker: 'busy address', ...ONE },
     ],
   },
   ...[
@@ -59,6 +60,8 @@ const TABLES = [
         worker,
         ...request,
       })),
+      // Not 64 of them, so that most of its refusals follow another one.
+      { worker: 'one counter', name: 'Portcullis, defaults, one address', ...request, ...ONE },
     ],
   })),
   {
@@ -66,7 +69,7 @@ const TABLES = [
     status: 429,
     rows: [
       { worker: 'bare', path: '/429' },
-      ...['team at its limit', 'at its limit'].map((worker) => ({ worker, address: '192.0.2.1' })),
+      ...['team at its limit', 'at its limit'].map((worker) => ({ worker, ...ONE })),
     ],
   },
 ];
@@ -142,8 +145,8 @@ export async function measureUpgrades(options) {
     title,
     rows: rows
       .filter(({ worker }) => withNaive || worker !== 'naive')
-      .map(({ worker, ...request }) => ({
-        ...{ name: NAMES[worker], worker, request, status, costs: [], waits: [] },
+      .map(({ worker, name = NAMES[worker], ...request }) => ({
+        ...{ name, worker, request, status, costs: [], waits: [] },
       })),
   }));
   const upstream = await openRawUpstream((head, socket) =>
