@@ -1,6 +1,7 @@
 //! Limits per address under load, by the gate's own journey: isolates around the world, and a
 //! ledger for each address that came.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 
@@ -187,7 +188,7 @@ impl World {
 }
 
 impl Headers for Knock {
-    fn get(&self, name: &str) -> Option<String> {
+    fn get(&self, name: &str) -> Option<Cow<'_, str>> {
         let value = match name {
             "host" => "gate.example",
             "upgrade" => "websocket",
@@ -197,7 +198,7 @@ impl Headers for Knock {
             "origin" => "https://app.example",
             _ => return None,
         };
-        Some(value.to_owned())
+        Some(value.into())
     }
 }
 

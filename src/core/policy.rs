@@ -20,6 +20,7 @@ use crate::token::{Authentication, Identity};
 use crate::upstream::assertion::AssertionKey;
 use crate::upstream::{Upstream, UpstreamHeaders};
 use crate::util::digest::digest;
+use crate::util::hex;
 use crate::util::share::Share;
 use crate::util::time::Timestamp;
 
@@ -310,9 +311,7 @@ impl Registering {
 }
 
 pub(crate) fn digest_of(rules: &Value) -> String {
-    let hash = Sha256::digest(rules.to_string());
-    let half: [u8; 16] = hash[..16].try_into().expect("a hash has 32 bytes");
-    format!("{:032x}", u128::from_be_bytes(half))
+    hex(&Sha256::digest(rules.to_string())[..16])
 }
 
 /// How a refused handshake is answered.

@@ -186,10 +186,10 @@ pub struct Record {
 }
 
 impl Record {
-    pub fn begin(address: AddressKey, request_id: &str, time: String) -> Self {
+    pub fn begin(address: AddressKey, request_id: impl Into<String>, time: String) -> Self {
         Self {
             time,
-            request_id: request_id.to_owned(),
+            request_id: request_id.into(),
             outcome: Outcome::Refused,
             reason: None,
             cause: None,

@@ -6,6 +6,7 @@ pub mod path;
 pub mod percent;
 pub(crate) mod syntax;
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::request::address::ClientAddress;
@@ -21,7 +22,7 @@ pub struct Request<'a> {
 /// Header look-up. Repeated headers arrive joined by `, ` (RFC 9110 §5.3).
 pub trait Headers {
     /// The value of the header with this lower-case name.
-    fn get(&self, name: &str) -> Option<String>;
+    fn get(&self, name: &str) -> Option<Cow<'_, str>>;
 }
 
 /// The headers that the checks of an upgrade read.

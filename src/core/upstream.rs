@@ -271,7 +271,8 @@ impl<'a> Forward<'a> {
                 // All subprotocols at once, below; a message by the relay.
                 Source::Subprotocol | Source::PrefixedSubprotocol(_) | Source::Message(_) => {}
                 Source::Cookie(name) => {
-                    let before = cookie.or_else(|| request.headers.get("cookie"));
+                    let before =
+                        cookie.or_else(|| request.headers.get("cookie").map(Cow::into_owned));
                     cookie = before.map(|header| without_cookie(&header, name));
                 }
                 Source::Query(name) => {

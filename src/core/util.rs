@@ -6,3 +6,8 @@ pub(crate) mod duration;
 pub mod share;
 pub(crate) mod strict_json;
 pub mod time;
+
+/// Bytes in lower-case hexadecimal.
+pub fn hex(bytes: impl AsRef<[u8]>) -> String {
+    base16ct::lower::encode_string(bytes.as_ref())
+}

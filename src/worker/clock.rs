@@ -1,15 +1,49 @@
 //! The runtime's clock and randomness.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use portcullis::util::time::Timestamp;
 
 use crate::rehearsal;
 
+/// What is known of the time in a piece of work that waits for nothing.
+#[derive(Default, Clone, Copy)]
+enum Turn {
+    /// No such piece is under way.
+    #[default]
+    None,
+    Unread,
+    Read(Timestamp),
+}
+
+thread_local! {
+    static TURN: Cell<Turn> = const { Cell::new(Turn::None) };
+}
+
 /// The runtime's clock, which stands still while nothing is waited for.
-#[expect(clippy::disallowed_methods, reason = "the Worker's one clock")]
 pub fn now() -> Timestamp {
+    match TURN.get() {
+        Turn::None => read(),
+        Turn::Read(now) => now,
+        Turn::Unread => {
+            let now = read();
+            TURN.set(Turn::Read(now));
+            now
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the Worker's one clock")]
+fn read() -> Timestamp {
     Timestamp(js_sys::Date::now() as u64)
+}
+
+/// Reads the clock once at most while `work` runs: each time crosses to JavaScript.
+pub fn in_one_turn<T>(work: impl FnOnce() -> T) -> T {
+    let outer = TURN.replace(Turn::Unread);
+    let done = work();
+    TURN.set(outer);
+    done
 }
 
 /// How many random bytes are taken from the runtime at once: each time crosses to JavaScript.

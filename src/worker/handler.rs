@@ -1,11 +1,13 @@
 //! A request from the runtime's form to the core's, through its journey, and into the log.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use portcullis::gateway::Passage;
 use portcullis::record::Record;
 use portcullis::request::address::ClientAddress;
 use portcullis::request::{HeaderLookup, Headers, Request, RequestUrl, Snapshot};
+use portcullis::util::hex;
 use portcullis::util::time::millis;
 use wasm_bindgen::prelude::*;
 use worker::Context;
@@ -82,7 +84,7 @@ async fn answer(platform: &WorkerPlatform) -> Result<JsValue, JsValue> {
     let id: [u8; 16] = random();
     let mut record = Record::begin(
         gate.address_key(&seen, &place),
-        &request_id(id),
+        hex(id),
         started.to_rfc3339(),
     );
     let drawn = id.first_chunk().expect("it has 16 bytes");
@@ -121,22 +123,20 @@ async fn answer(platform: &WorkerPlatform) -> Result<JsValue, JsValue> {
     response
 }
 
-/// 128 random bits in hex.
-fn request_id(id: [u8; 16]) -> String {
-    format!("{:032x}", u128::from_be_bytes(id))
-}
-
 struct WorkerHeaders<'a> {
     read: &'a Snapshot<'a>,
     request: &'a web_sys::Request,
 }
 
 impl Headers for WorkerHeaders<'_> {
-    fn get(&self, name: &str) -> Option<String> {
+    fn get(&self, name: &str) -> Option<Cow<'_, str>> {
         match self.read.header(name) {
-            HeaderLookup::Present(value) => Some(value.to_owned()),
+            HeaderLookup::Present(value) => Some(value.into()),
             HeaderLookup::Absent => None,
-            HeaderLookup::NotRead => self.request.headers().get(name).ok().flatten(),
+            HeaderLookup::NotRead => {
+                let value = self.request.headers().get(name).ok().flatten();
+                value.map(Cow::from)
+            }
         }
     }
 }

@@ -1,7 +1,6 @@
 //! The functions of `host.js`, `objects.js` and `cryptography.js`, and how values cross to them.
 
-use std::fmt::Display;
-
+use js_sys::Promise;
 use wasm_bindgen::prelude::*;
 use web_sys::{Request, Response};
 
@@ -21,11 +20,13 @@ extern "C" {
     #[wasm_bindgen(js_name = readRequest)]
     pub fn read_request(request: &Request, names: &JsValue) -> String;
 
+    /// Calls `settle` with `number`, what the promise brings, and whether it was fulfilled.
+    pub fn follow(promise: &Promise, settle: &JsValue, number: u32);
+
     #[wasm_bindgen(js_name = isTimeOut)]
     pub fn is_time_out(error: &JsValue) -> bool;
 
-    #[wasm_bindgen(catch)]
-    pub async fn forward(
+    pub fn forward(
         service: &JsValue,
         request: &Request,
         url: &str,
@@ -34,7 +35,7 @@ extern "C" {
         set: &str,
         manner: &JsValue,
         milliseconds: f64,
-    ) -> Result<JsValue, JsValue>;
+    ) -> Promise;
 
     #[wasm_bindgen(js_name = readReply)]
     pub fn read_reply(upstream: &Response) -> String;
@@ -73,13 +74,8 @@ extern "C" {
 
 #[wasm_bindgen(module = "/js/objects.js")]
 extern "C" {
-    #[wasm_bindgen(catch, js_name = askByPath)]
-    pub async fn ask_by_path(
-        namespace: &JsValue,
-        name: &str,
-        path: &str,
-        milliseconds: f64,
-    ) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(js_name = askByPath)]
+    pub fn ask_by_path(namespace: &JsValue, name: &str, path: &str, milliseconds: f64) -> Promise;
 
     #[wasm_bindgen(catch, js_name = loadRows)]
     pub fn load_rows(storage: &JsValue) -> Result<Vec<JsValue>, JsValue>;
@@ -97,14 +93,14 @@ extern "C" {
     #[wasm_bindgen(js_name = answerByHeader)]
     pub fn answer_by_header(answer: &str) -> Response;
 
-    #[wasm_bindgen(catch, js_name = askOnce)]
-    pub async fn ask_once(
+    #[wasm_bindgen(js_name = askOnce)]
+    pub fn ask_once(
         namespace: &JsValue,
         name: &str,
         path: &str,
         content: &str,
         milliseconds: f64,
-    ) -> Result<JsValue, JsValue>;
+    ) -> Promise;
 
     #[wasm_bindgen(catch, js_name = objectByName)]
     pub fn object_by_name(namespace: &JsValue, name: &str) -> Result<JsValue, JsValue>;
@@ -115,13 +111,13 @@ extern "C" {
     #[wasm_bindgen(catch, js_name = importKey)]
     pub async fn import_key(jwk: &str, algorithm: &str) -> Result<JsValue, JsValue>;
 
-    #[wasm_bindgen(catch, js_name = verifySignature)]
-    pub async fn verify_signature(
+    #[wasm_bindgen(js_name = verifySignature)]
+    pub fn verify_signature(
         key: &JsValue,
         algorithm: &str,
         signature: &[u8],
         signed: &[u8],
-    ) -> Result<JsValue, JsValue>;
+    ) -> Promise;
 }
 
 /// The header that says the id of a request on every response.
@@ -134,12 +130,13 @@ pub fn binding(env: &JsValue, name: &str) -> JsValue {
 
 /// `Name: value` in lines. No part can hold a line break, because each was checked or came as a
 /// header.
-pub fn header_lines<N: Display, V: Display>(headers: &[(N, V)]) -> String {
-    let lines: Vec<_> = headers
-        .iter()
-        .map(|(name, value)| format!("{name}: {value}"))
-        .collect();
-    lines.join("\n")
+pub fn header_lines<N: AsRef<str>, V: AsRef<str>>(headers: &[(N, V)]) -> String {
+    let mut lines = String::new();
+    for (at, (name, value)) in headers.iter().enumerate() {
+        let start = if at == 0 { "" } else { "\n" };
+        lines.extend([start, name.as_ref(), ": ", value.as_ref()]);
+    }
+    lines
 }
 
 /// A text from JavaScript. The error is for the log.

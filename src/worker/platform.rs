@@ -25,6 +25,7 @@ use worker::{Context, Delay};
 
 use crate::isolate::Isolate;
 use crate::objects::{ledger, metrics, one_time, registry, route_pool};
+use crate::promise::Settled;
 use crate::sockets::channel::Channel;
 use crate::sockets::first_message::EarlySocket;
 use crate::{background, clock, host, log, provider, rehearsal};
@@ -69,7 +70,7 @@ impl Cryptography for WorkerPlatform {
         let algorithm = algorithm.name();
         let verifying = async {
             let key = self.isolate.import(key, algorithm).await?;
-            host::verify_signature(&key, algorithm, signature, signed).await
+            Settled::of(&host::verify_signature(&key, algorithm, signature, signed)).await
         };
         verifying
             .await
@@ -206,7 +207,7 @@ impl Upstreams for WorkerPlatform {
             self.isolate.manner(forward.manner),
             millis(forward.timeout) as f64,
         );
-        match answer.await {
+        match Settled::of(&answer).await {
             Ok(response) => {
                 let response: Response = response.unchecked_into();
                 Ok((reply(&host::read_reply(&response)), response))

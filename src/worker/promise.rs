@@ -1,15 +1,19 @@
-//! A handler's result as the runtime takes it.
+//! A handler's work, and the promises that it waits for.
 
-use std::future::poll_fn;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
-use futures_util::task::AtomicWaker;
-use wasm_bindgen::JsValue;
-use wasm_bindgen_futures::future_to_promise;
+use js_sys::{Function, Promise};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::spawn_local;
 use worker::worker_sys::Context as JsContext;
+
+use crate::{clock, host};
 
 /// A response, or why there is none.
 type Answer = Result<JsValue, JsValue>;
@@ -17,45 +21,69 @@ pub type Work = Pin<Box<dyn Future<Output = Answer>>>;
 /// An answer that the client gets before the work is done, once there is one.
 pub type Early = Box<dyn Fn() -> Option<JsValue>>;
 
-/// Wakes the task that polled last. A future may keep only the waker of its first poll, as worker's
-/// `Delay` does, and at that time there is no task yet.
-#[derive(Default)]
-struct LastWaker(AtomicWaker);
+thread_local! {
+    static TASKS: RefCell<HashMap<u32, Task>> = RefCell::default();
+    static CALLS: RefCell<HashMap<u32, Call>> = RefCell::default();
+    static LAST_NUMBER: Cell<u32> = const { Cell::new(0) };
+    /// The task that is to go on at once, while a waker is called.
+    static NEXT: Cell<Next> = const { Cell::new(Next::Later) };
+    /// How scripts hand over what a promise brought.
+    static SETTLE: JsValue = Closure::<dyn Fn(u32, JsValue, bool)>::new(settle).into_js_value();
+}
 
-impl Wake for LastWaker {
+/// When a task that is woken goes on.
+#[derive(Default, Clone, Copy)]
+enum Next {
+    /// In a microtask of its own.
+    #[default]
+    Later,
+    /// As soon as its waker was called, by the caller.
+    AtOnce,
+    Task(u32),
+}
+
+fn number() -> u32 {
+    let number = LAST_NUMBER.get().wrapping_add(1);
+    LAST_NUMBER.set(number);
+    number
+}
+
+/// Work that waits for something.
+struct Task {
+    work: Work,
+    waker: Waker,
+    handle: Arc<Handle>,
+    context: Rc<worker::Context>,
+    early: Early,
+    /// Resolves and rejects the promise of its answer.
+    answer: (Function, Function),
+}
+
+/// By which a task is woken.
+struct Handle {
+    task: u32,
+    is_woken: AtomicBool,
+}
+
+impl Wake for Handle {
     fn wake(self: Arc<Self>) {
-        self.0.wake();
+        self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.0.wake();
+        if self.is_woken.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let task = self.task;
+        match NEXT.get() {
+            Next::AtOnce => NEXT.set(Next::Task(task)),
+            Next::Later | Next::Task(_) => spawn_local(async move { go_on(task) }),
+        }
     }
 }
 
-/// Work that is polled through one waker.
-struct UnderWay {
-    work: Work,
-    relay: Arc<LastWaker>,
-    waker: Waker,
-}
-
-impl UnderWay {
-    fn poll(&mut self) -> Poll<Answer> {
-        let mut context = Context::from_waker(&self.waker);
-        self.work.as_mut().poll(&mut context)
-    }
-
-    fn poll_for(&mut self, task: &Context<'_>) -> Poll<Answer> {
-        self.relay.0.register(task.waker());
-        self.poll()
-    }
-
-    /// Goes on after the client has its answer.
-    fn go_on(mut self, context: &worker::Context) {
-        let rest = future_to_promise(poll_fn(move |task| self.poll_for(task)));
-        // The context is that of the request, which is under way.
-        let _ = AsRef::<JsContext>::as_ref(context).wait_until(&rest);
-    }
+fn poll(work: &mut Work, waker: &Waker) -> Poll<Answer> {
+    clock::in_one_turn(|| work.as_mut().poll(&mut Context::from_waker(waker)))
 }
 
 /// The answer itself if nothing is waited for, which spares the runtime a few turns, and otherwise a
@@ -63,37 +91,128 @@ impl UnderWay {
 /// counted and recorded all the same.
 ///
 /// `early` is an answer that the client gets before the work is done. The work then goes on.
-pub fn at_once_or_promised(context: Rc<worker::Context>, early: Early, work: Work) -> Answer {
-    let relay = Arc::new(LastWaker::default());
-    let mut work = UnderWay {
-        work,
-        waker: Waker::from(relay.clone()),
-        relay,
-    };
-    if let Poll::Ready(answer) = work.poll() {
+pub fn at_once_or_promised(context: Rc<worker::Context>, early: Early, mut work: Work) -> Answer {
+    let handle = Arc::new(Handle {
+        task: number(),
+        is_woken: AtomicBool::new(false),
+    });
+    let waker = Waker::from(handle.clone());
+    if let Poll::Ready(answer) = poll(&mut work, &waker) {
         return answer;
     }
-    if let Some(response) = early() {
-        work.go_on(&context);
-        return Ok(response);
-    }
-    let held = context.clone();
-    let mut work = Some(work);
-    let promise = future_to_promise(poll_fn(move |task| {
-        let Some(under_way) = &mut work else {
-            return Poll::Pending;
-        };
-        let polled = under_way.poll_for(task);
-        match polled.is_pending().then(&early).flatten() {
-            None => polled,
-            Some(response) => {
-                if let Some(work) = work.take() {
-                    work.go_on(&context);
+    let response = early();
+    let (promise, answer) = promise(&context)?;
+    let number = handle.task;
+    let task = Task {
+        work,
+        waker,
+        handle,
+        context,
+        early,
+        answer,
+    };
+    TASKS.with_borrow_mut(|tasks| tasks.insert(number, task));
+    Ok(response.unwrap_or_else(|| promise.into()))
+}
+
+/// A promise that the request's context holds, and how it is resolved and rejected.
+fn promise(context: &worker::Context) -> Result<(Promise, (Function, Function)), JsValue> {
+    let mut functions = None;
+    let promise = Promise::new(&mut |resolve, reject| functions = Some((resolve, reject)));
+    AsRef::<JsContext>::as_ref(context).wait_until(&promise)?;
+    Ok((promise, functions.expect("a promise calls this at once")))
+}
+
+/// Lets a task go on until it waits again or is done.
+fn go_on(number: u32) {
+    let Some(mut task) = TASKS.with_borrow_mut(|tasks| tasks.remove(&number)) else {
+        return;
+    };
+    task.handle.is_woken.store(false, Ordering::Relaxed);
+    match poll(&mut task.work, &task.waker) {
+        Poll::Ready(answer) => task.settle(answer),
+        Poll::Pending => {
+            if let Some(response) = (task.early)() {
+                // The rest has a promise of its own.
+                if let Ok((_, rest)) = promise(&task.context) {
+                    let answer = std::mem::replace(&mut task.answer, rest);
+                    settle_by(&answer, Ok(response));
                 }
-                Poll::Ready(Ok(response))
             }
+            TASKS.with_borrow_mut(|tasks| tasks.insert(number, task));
         }
-    }));
-    AsRef::<JsContext>::as_ref(&*held).wait_until(&promise)?;
-    Ok(promise.into())
+    }
+}
+
+impl Task {
+    fn settle(self, answer: Answer) {
+        settle_by(&self.answer, answer);
+    }
+}
+
+fn settle_by((resolve, reject): &(Function, Function), answer: Answer) {
+    let (function, value) = match &answer {
+        Ok(value) => (resolve, value),
+        Err(error) => (reject, error),
+    };
+    // Neither throws.
+    let _ = function.call1(&JsValue::UNDEFINED, value);
+}
+
+/// What a promise brings, once a task waits for it.
+#[derive(Default)]
+struct Call {
+    result: Option<Result<JsValue, JsValue>>,
+    waker: Option<Waker>,
+}
+
+/// Waits for a promise. The task goes on in the turn in which the promise is settled, which
+/// `JsFuture` leaves to a microtask, and no closures are made for it.
+pub struct Settled(u32);
+
+impl Settled {
+    pub fn of(promise: &Promise) -> Self {
+        let number = number();
+        CALLS.with_borrow_mut(|calls| calls.insert(number, Call::default()));
+        SETTLE.with(|settle| host::follow(promise, settle, number));
+        Self(number)
+    }
+}
+
+impl Future for Settled {
+    type Output = Result<JsValue, JsValue>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        CALLS.with_borrow_mut(|calls| {
+            let call = calls.get_mut(&self.0).expect("it is kept as long as this");
+            match call.result.take() {
+                Some(result) => Poll::Ready(result),
+                None => {
+                    call.waker = Some(context.waker().clone());
+                    Poll::Pending
+                }
+            }
+        })
+    }
+}
+
+impl Drop for Settled {
+    fn drop(&mut self) {
+        CALLS.with_borrow_mut(|calls| calls.remove(&self.0));
+    }
+}
+
+/// Called by a script from a microtask, so nothing is being polled.
+fn settle(number: u32, value: JsValue, is_fulfilled: bool) {
+    let waker = CALLS.with_borrow_mut(|calls| {
+        let call = calls.get_mut(&number)?;
+        call.result = Some(if is_fulfilled { Ok(value) } else { Err(value) });
+        call.waker.take()
+    });
+    let Some(waker) = waker else { return };
+    NEXT.set(Next::AtOnce);
+    waker.wake();
+    if let Next::Task(task) = NEXT.replace(Next::Later) {
+        go_on(task);
+    }
 }

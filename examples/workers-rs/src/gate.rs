@@ -1,5 +1,6 @@
 //! The checks, in the order of the gate.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::rc::Rc;
 
@@ -123,8 +124,8 @@ fn variable(env: &Env, name: &str) -> Option<Value> {
 struct WorkerHeaders<'a>(&'a worker::Headers);
 
 impl Headers for WorkerHeaders<'_> {
-    fn get(&self, name: &str) -> Option<String> {
-        self.0.get(name).ok().flatten()
+    fn get(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.0.get(name).ok().flatten().map(Cow::from)
     }
 }
 

@@ -39,7 +39,7 @@ pub fn check(rule: &OriginRule, request: &Request<'_>, has_cookies: bool) -> Res
     let is_link = || {
         let embedded = ["object", "embed"];
         header("sec-fetch-mode").as_deref() == Some("navigate")
-            && header("sec-fetch-dest").is_none_or(|dest| !embedded.contains(&dest.as_str()))
+            && header("sec-fetch-dest").is_none_or(|dest| !embedded.contains(&&*dest))
     };
     if has_cookies && site == Some("cross-site") && !is_link() {
         return foreign("a page of another site loads this with the user's cookies");

@@ -73,15 +73,15 @@ impl<'a, P: Platform> Attempt<'a, P> {
         let identity = authenticated.identity.as_ref();
         let policy = &found.route.policy;
         let registering = &policy.registering;
-        let shard = shard_of(identity, self.registry_address());
-        let is_judged = match registering.judging {
-            Judging::Never => false,
-            Judging::Always => true,
-            Judging::WhileDenialsExist => !self.gate.undenied.is_known(shard, self.platform.now()),
-        };
         // Otherwise only sockets that expire matter.
         let may_expire = is_held && identity.is_some();
-        if !is_judged && !may_expire {
+        if registering.judging == Judging::Never && !may_expire {
+            return Ok(());
+        }
+        let shard = shard_of(identity, self.registry_address());
+        let is_known = registering.judging == Judging::WhileDenialsExist
+            && self.gate.undenied.is_known(shard, self.platform.now());
+        if is_known && !may_expire {
             return Ok(());
         }
         self.enter(Stage::Registry);

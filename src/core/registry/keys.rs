@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 
 use crate::request::address::AddressKey;
 use crate::token::{Identity, TrustDomain};
+use crate::util::hex;
 
 /// How many objects share the live sockets. Their names are the numbers below this one.
 pub const SHARDS: u8 = 16;
@@ -25,7 +26,7 @@ impl RegistryKey {
         if plain.len() <= MAX_KEY_BYTES {
             Self(plain)
         } else {
-            Self(format!("{kind} #{:x}", Sha256::digest(plain)))
+            Self(format!("{kind} #{}", hex(Sha256::digest(plain))))
         }
     }
 

@@ -3,6 +3,8 @@
 use base64ct::{Base64, Encoding};
 use sha2::{Digest, Sha256};
 
+use super::hex;
+
 /// Returns a SHA-256 digest that no other list of parts has: each part is preceded by its length,
 /// and an absent part differs from an empty one.
 pub fn digest<P: AsRef<[u8]>, const N: usize>(parts: [Option<P>; N]) -> [u8; 32] {
@@ -11,7 +13,7 @@ pub fn digest<P: AsRef<[u8]>, const N: usize>(parts: [Option<P>; N]) -> [u8; 32]
 
 /// [`digest`] in lower-case hexadecimal.
 pub fn hex_digest<P: AsRef<[u8]>, const N: usize>(parts: [Option<P>; N]) -> String {
-    format!("{:x}", hash(parts).finalize())
+    hex(hash(parts).finalize())
 }
 
 /// The SHA-256 of a text in base64, as content security policies name it.

@@ -76,7 +76,8 @@ impl Sub<Duration> for Timestamp {
 
 /// Whole milliseconds of a length of time.
 pub fn millis(length: Duration) -> u64 {
-    u64::try_from(length.as_millis()).unwrap_or(u64::MAX)
+    let seconds = length.as_secs().saturating_mul(1000);
+    seconds.saturating_add(length.subsec_millis().into())
 }
 
 /// Seconds as `Retry-After` and `RateLimit` count them: rounded up, so that

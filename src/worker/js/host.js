@@ -60,6 +60,19 @@ export function readRequest({ method, url, headers }, names) {
   return lines;
 }
 
+/**
+ * Hands over what a promise brings.
+ * @param {Promise<unknown>} promise
+ * @param {(number: number, value: unknown, isFulfilled: boolean) => void} settle
+ * @param {number} number
+ */
+export function follow(promise, settle, number) {
+  promise.then(
+    (value) => settle(number, value, true),
+    (error) => settle(number, error, false),
+  );
+}
+
 class TimedOut extends Error {}
 
 /**
@@ -76,8 +89,38 @@ function startTimer(work, milliseconds) {
 }
 
 /**
+ * What `start` gives, if it does in time; else `giveUp` is called.
+ * @template T
+ * @param {number} milliseconds
+ * @param {() => Promise<T>} start
+ * @param {() => void} [giveUp]
+ * @returns {Promise<T>}
+ */
+export function inTime(milliseconds, start, giveUp) {
+  return new Promise((resolve, reject) => {
+    // Here, so that what it throws is a rejection.
+    const started = start();
+    const timer = startTimer(() => {
+      reject(new TimedOut());
+      giveUp?.();
+    }, milliseconds);
+    started.then(
+      (result) => {
+        clearTimeout(timer);
+        resolve(result);
+      },
+      (error) => {
+        clearTimeout(timer);
+        reject(error);
+      },
+    );
+  });
+}
+
+/**
  * What `start` gives, if it does in time; else the signal that it got ends its work. That is not
- * left to the signal: a call to an object that was evicted meanwhile hears none.
+ * left to the signal: a call to an object that was evicted meanwhile hears none. It is never aborted
+ * later, for that would cut a socket that the answer coupled.
  * @template T
  * @param {number} milliseconds
  * @param {(signal: AbortSignal) => Promise<T>} start
@@ -85,24 +128,8 @@ function startTimer(work, milliseconds) {
  */
 export function withTimeout(milliseconds, start) {
   const controller = new AbortController();
-  return new Promise((resolve, reject) => {
-    const started = start(controller.signal);
-    const timer = startTimer(() => {
-      reject(new TimedOut());
-      controller.abort();
-    }, milliseconds);
-    // Never aborted later: that would cut a socket that the answer coupled.
-    /**
-     * @template V
-     * @param {(result: V) => void} settle
-     * @returns {(result: V) => void}
-     */
-    const inTime = (settle) => (result) => {
-      clearTimeout(timer);
-      settle(result);
-    };
-    started.then(inTime(resolve), inTime(reject));
-  });
+  const giveUp = () => controller.abort();
+  return inTime(milliseconds, () => start(controller.signal), giveUp);
 }
 
 /** @param {unknown} error */

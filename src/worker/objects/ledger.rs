@@ -13,15 +13,17 @@ use portcullis::limits::two_clocks::TwoClocks;
 use portcullis::policy::LEDGER_BINDING;
 use portcullis::relay::CloseReason;
 use portcullis::request::RequestUrl;
+use portcullis::util::hex;
 use portcullis::util::time::{Timestamp, millis};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::future_to_promise;
 use worker::worker_sys::DurableObjectState;
 use worker::{Context, Env, Error, Result, State, console_error};
 
-use crate::clock::now;
+use crate::clock::{in_one_turn, now};
 use crate::host;
 use crate::objects::waiters::Waiters;
+use crate::promise::Settled;
 use crate::sockets::channel::Channel;
 use crate::sockets::slot::{self, SlotRequest};
 
@@ -69,7 +71,8 @@ async fn send(
     milliseconds: u64,
 ) -> std::result::Result<String, String> {
     let namespace = host::binding(env, LEDGER_BINDING);
-    host::text(host::ask_by_path(&namespace, name, path, milliseconds as f64).await)
+    let answer = host::ask_by_path(&namespace, name, path, milliseconds as f64);
+    host::text(Settled::of(&answer).await)
 }
 
 /// The ledger of one address or user. It is stored, so that eviction forgets nothing; `memory` is
@@ -113,7 +116,8 @@ impl Ledger {
     pub fn fetch(&self, request: web_sys::Request) -> std::result::Result<JsValue, JsValue> {
         let url = request.url();
         let path = RequestUrl::split(&url).path;
-        Ok(answer(&self.0, path, url.starts_with(BRIEF))?)
+        let answered = in_one_turn(|| answer(&self.0, path, url.starts_with(BRIEF)));
+        Ok(answered?)
     }
 
     pub fn alarm(&self) -> js_sys::Promise {
@@ -192,7 +196,7 @@ fn refuse(answer: &LedgerResponse) -> JsValue {
 impl Object {
     fn accept(&self, id: EntryId, answer: &LedgerResponse) -> Result<JsValue> {
         let text = wire::encode_response(answer);
-        Ok(slot::accept(self.state.as_raw(), &wire::hex(id), &text)?)
+        Ok(slot::accept(self.state.as_raw(), &hex(id), &text)?)
     }
 
     /// Hands over slots to sockets that wait for them, and has the oldest ones closed for others.
@@ -214,7 +218,7 @@ impl Object {
         let message = CloseReason::Replaced.message();
         let message = message.expect("the gate's own code");
         for id in succession.replaced {
-            slot::tell(self.state.as_raw(), &wire::hex(id), &message);
+            slot::tell(self.state.as_raw(), &hex(id), &message);
         }
         Ok(())
     }
@@ -284,7 +288,7 @@ impl Object {
     fn reconcile_slots(&self, memory: &mut LedgerState, now: TwoClocks) -> LedgerChange {
         let (change, lapsed) = memory.reconcile(&self.channels(), now);
         for id in lapsed {
-            slot::close_channels(self.state.as_raw(), &wire::hex(id));
+            slot::close_channels(self.state.as_raw(), &hex(id));
         }
         change
     }

@@ -14,6 +14,7 @@ use worker::{
 
 use crate::clock::now;
 use crate::host;
+use crate::promise::Settled;
 
 /// How far ahead an alarm is set at most. It is set again if something is still kept then.
 const MAX_SLEEP: Duration = Duration::from_hours(24 * 30);
@@ -24,8 +25,9 @@ pub async fn ask(env: &JsValue, call: &OneTimeCall) -> std::result::Result<Store
     let namespace = host::binding(env, ONE_TIME_BINDING);
     let (path, content) = wire::encode_request(&call.request);
     let milliseconds = millis(call.timeout) as f64;
-    let answer = host::ask_once(&namespace, &call.name, &path, content, milliseconds).await;
-    wire::decode_response(&host::text(answer)?).ok_or_else(|| "its answer can't be read".to_owned())
+    let answer = host::ask_once(&namespace, &call.name, &path, content, milliseconds);
+    let answer = host::text(Settled::of(&answer).await)?;
+    wire::decode_response(&answer).ok_or_else(|| "its answer can't be read".to_owned())
 }
 
 /// What is kept under one name. Nothing is written where nothing was kept.

@@ -15,6 +15,7 @@ use worker::{
 
 use crate::clock::now;
 use crate::host;
+use crate::promise::Settled;
 
 /// Calls the quota of a route. The error says for the log why there is no answer.
 pub async fn ask(env: &JsValue, call: &RouteCall) -> std::result::Result<PoolResponse, String> {
@@ -23,9 +24,8 @@ pub async fn ask(env: &JsValue, call: &RouteCall) -> std::result::Result<PoolRes
         &call.route,
         &wire::encode_request(&call.request),
         millis(call.timeout) as f64,
-    )
-    .await;
-    let answer = host::text(answer)?;
+    );
+    let answer = host::text(Settled::of(&answer).await)?;
     wire::decode_response(&answer).ok_or_else(|| format!("it answered {answer:?}"))
 }
 

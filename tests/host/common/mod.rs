@@ -11,6 +11,7 @@ pub mod runtime;
 pub mod scripted;
 pub mod vectors;
 
+use std::borrow::Cow;
 use std::fmt::{Debug, Display};
 use std::time::Duration;
 
@@ -176,14 +177,14 @@ impl Ask {
 }
 
 impl Headers for Ask {
-    fn get(&self, name: &str) -> Option<String> {
+    fn get(&self, name: &str) -> Option<Cow<'_, str>> {
         let values: Vec<_> = self
             .headers
             .iter()
             .filter(|(known, _)| *known == name)
             .map(|(_, value)| value.as_str())
             .collect();
-        (!values.is_empty()).then(|| values.join(", "))
+        (!values.is_empty()).then(|| values.join(", ").into())
     }
 }
 

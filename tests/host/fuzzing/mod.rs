@@ -2,6 +2,7 @@
 
 mod mutate;
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::env;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -218,8 +219,8 @@ impl Harness {
 struct Bearer(String);
 
 impl Headers for Bearer {
-    fn get(&self, name: &str) -> Option<String> {
-        (name == "authorization").then(|| format!("Bearer {}", self.0))
+    fn get(&self, name: &str) -> Option<Cow<'_, str>> {
+        (name == "authorization").then(|| format!("Bearer {}", self.0).into())
     }
 }
 

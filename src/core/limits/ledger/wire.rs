@@ -7,6 +7,7 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode
 
 use super::{EntryId, Explanation, LedgerRequest, LedgerResponse, Operation, Outlook, Slot};
 use crate::limits::quota::{BanRule, Limits, MAX_TOLD, Quota};
+use crate::util::hex;
 use crate::util::time::{Timestamp, millis};
 
 /// Writes a request as `/<operation>/<id in hex>/<now>/<count>/<window>/<replay window>/<failures>/
@@ -75,14 +76,11 @@ const CLAIM: &str = "claim";
 const REPLACE: &str = "replace";
 const ATTACH: &str = "attach";
 
-/// An id in hexadecimal.
-pub fn hex(id: EntryId) -> String {
-    format!("{:032x}", u128::from_be_bytes(id))
-}
-
-/// Reads what [`hex`] wrote.
+/// Reads an id that [`hex`] wrote.
 pub fn parse_id(hex: &str) -> Option<EntryId> {
-    Some(u128::from_str_radix(hex, 16).ok()?.to_be_bytes())
+    let mut id = EntryId::default();
+    let read = base16ct::lower::decode(hex, &mut id).ok()?;
+    (read.len() == size_of::<EntryId>()).then_some(id)
 }
 
 fn slot<'a>(mut parts: impl Iterator<Item = &'a str>) -> Option<Slot> {
@@ -115,7 +113,7 @@ pub fn decode_request(path: &str) -> Option<LedgerRequest> {
     }
     let id = match parts.next()? {
         "" => None,
-        hex => Some(parse_id(hex)?),
+        id => Some(parse_id(id)?),
     };
     let operation = read_operation(operation, id)?;
     let now = Timestamp(parts.next()?.parse().ok()?);
