@@ -107,7 +107,7 @@ impl Target {
     pub fn about(&self) -> About {
         match self {
             Self::Address { key, .. } => About::address(&key.to_string()),
-            Self::Subject(subject) => About::tokens(Some((Claim::Subject, subject)), None),
+            Self::Subject(subject) => About::subject(subject),
         }
     }
 }
@@ -164,7 +164,7 @@ impl Command {
                 };
                 let name = name(target);
                 let name = utf8_percent_encode(&name, NON_ALPHANUMERIC);
-                format!("bans?{kind}={name}")
+                format!("bans/{name}?kind={kind}")
             }
             Self::Revoke(revocation) => format!("revocations/{}", revocation.id()),
             _ => return None,
@@ -209,13 +209,20 @@ impl Command {
             },
             ("bans", None) => match request.method {
                 "GET" | "HEAD" => query.nothing().map(|()| Self::ListBans),
-                "PUT" => Ok(Self::Ban {
-                    target: query.target(&["for"], prefix)?,
-                    lasts: ban_lasts(&query, body)?,
-                }),
-                "DELETE" => query.target(&[], prefix).map(Self::Lift),
-                _ => Err(wrong_method("GET, HEAD, PUT, DELETE")),
+                _ => Err(wrong_method("GET, HEAD")),
             },
+            ("bans", Some(target)) => {
+                let target = read_target(target, query.get("kind"), prefix)?;
+                match request.method {
+                    "PUT" => {
+                        query.only(&["for", "kind"])?;
+                        let lasts = ban_lasts(&query, body)?;
+                        Ok(Self::Ban { target, lasts })
+                    }
+                    "DELETE" => query.only(&["kind"]).map(|()| Self::Lift(target)),
+                    _ => Err(wrong_method("PUT, DELETE")),
+                }
+            }
             ("revocations", None) => match request.method {
                 "GET" | "HEAD" => query.nothing().map(|()| Self::ListRevocations),
                 "PUT" => {
@@ -295,24 +302,16 @@ impl<'a> Query<'a> {
     }
 
     fn explained(&self, prefix: Ipv6Prefix) -> Result<Command, Rejection> {
-        let target = self.target(&["iss"], prefix)?;
+        self.only(&["sub", "ip", "iss"])?;
         let issuer = self.get("iss").map(str::to_owned);
-        if issuer.is_some() && matches!(target, Target::Address { .. }) {
-            return Err(bad("iss goes with sub; remove one"));
-        }
+        let target = match (self.get("sub"), self.get("ip")) {
+            (Some(subject), None) => Target::Subject(subject.to_owned()),
+            (None, Some(ip)) if issuer.is_none() => query_address(ip, prefix)?,
+            (None, Some(_)) => return Err(bad("iss goes with sub; remove one")),
+            (None, None) => return Err(bad("name the client: sub or ip in the query")),
+            (Some(_), Some(_)) => return Err(bad("write one of sub and ip")),
+        };
         Ok(Command::Explain { target, issuer })
-    }
-
-    /// The client that the query names, which may also have the parameters in `others`. Its name says
-    /// what it is: a subject may read as an address.
-    fn target(&self, others: &[&str], prefix: Ipv6Prefix) -> Result<Target, Rejection> {
-        self.only(&[&["sub", "ip"], others].concat())?;
-        match (self.get("sub"), self.get("ip")) {
-            (Some(subject), None) => Ok(Target::Subject(subject.to_owned())),
-            (None, Some(ip)) => query_address(ip, prefix),
-            (None, None) => Err(bad("name the client: sub or ip in the query")),
-            (Some(_), Some(_)) => Err(bad("write one of sub and ip")),
-        }
     }
 
     fn filter(&self, prefix: Ipv6Prefix) -> Result<Option<Filter>, Rejection> {
@@ -329,16 +328,10 @@ impl<'a> Query<'a> {
     }
 }
 
-/// Reads an address. A network that no client is counted by is an error: its administrator would
-/// believe it banned.
 fn query_address(value: &str, prefix: Ipv6Prefix) -> Result<Target, Rejection> {
-    match read_address(value, prefix) {
-        Some(address) => Ok(Target::counted(address, prefix)),
-        None if is_network(value) => Err(bad(format!(
-            "{value:?} is no network that is counted as one; write an address in it"
-        ))),
-        None => Err(bad(format!("ip: {value:?} is no IP address"))),
-    }
+    let address = read_address(value, prefix);
+    let wrong = || bad(format!("ip: {value:?} is no IP address"));
+    Ok(Target::counted(address.ok_or_else(wrong)?, prefix))
 }
 
 /// Reads an address, or the network it is counted by, as records and lists write it.
@@ -357,6 +350,24 @@ fn read_address(text: &str, prefix: Ipv6Prefix) -> Option<ClientAddress> {
 fn is_network(text: &str) -> bool {
     text.split_once('/')
         .is_some_and(|(ip, bits)| ip.parse::<IpAddr>().is_ok() && bits.parse::<u8>().is_ok())
+}
+
+/// Reads what `kind` says: an address or a subject. Without it, what reads as an address is one, and
+/// everything else is a subject. A network that no client is counted by is an error: its administrator
+/// would believe it banned.
+fn read_target(path: &str, kind: Option<&str>, prefix: Ipv6Prefix) -> Result<Target, Rejection> {
+    let text = percent::decode(path).map_err(|fault| bad(format!("the path has {fault}")))?;
+    match (kind, read_address(&text, prefix)) {
+        (None | Some("ip"), Some(address)) => Ok(Target::counted(address, prefix)),
+        (None | Some("ip"), None) if is_network(&text) => Err(bad(format!(
+            "{text:?} is no network that is counted as one; write an address in it"
+        ))),
+        (Some("ip"), None) => Err(bad(format!(
+            "{text:?} is no IP address; kind=sub stands for a subject"
+        ))),
+        (None | Some("sub"), _) => Ok(Target::Subject(text.into_owned())),
+        (Some(other), _) => Err(bad(format!("kind: {other:?} is neither ip nor sub"))),
+    }
 }
 
 pub(super) fn members(body: &str) -> Result<Map<String, Value>, Rejection> {
