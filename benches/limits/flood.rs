@@ -80,7 +80,11 @@ struct World {
     ledgers: RefCell<HashMap<String, Kept>>,
     dice: RefCell<Dice>,
     calls: Cell<u64>,
+    /// How many random numbers and timers there were.
+    drawn: Cell<u64>,
     background: RefCell<Vec<BackgroundTask>>,
+    /// Tasks that begin with a timer: when it ends, and in which isolate.
+    timers: RefCell<BTreeMap<(u64, u64), (usize, BackgroundTask)>>,
     outcome: RefCell<Outcome>,
     /// When attempts of each address were admitted.
     admitted: RefCell<HashMap<u64, Vec<u64>>>,
@@ -113,7 +117,9 @@ pub fn run(crowd: Crowd) -> Outcome {
         ledgers: RefCell::default(),
         dice: RefCell::new(Dice(11)),
         calls: Cell::new(0),
+        drawn: Cell::new(0),
         background: RefCell::default(),
+        timers: RefCell::default(),
         outcome: RefCell::default(),
         admitted: RefCell::default(),
     };
@@ -131,8 +137,9 @@ pub fn run(crowd: Crowd) -> Outcome {
             )
         };
         let home = Dice(rank * ISOLATES_OF_AN_ADDRESS + one_of).next();
-        let gate = &gates[(home % crowd.isolates as u64) as usize];
-        world.knock(gate, rank);
+        let isolate = (home % crowd.isolates as u64) as usize;
+        world.end_timers(&gates);
+        world.knock(&gates, isolate, rank);
     }
     let (count, _) = crowd.quota.split_once('/').expect("a quota");
     let count: usize = count.parse().expect("a number");
@@ -150,7 +157,43 @@ pub fn run(crowd: Crowd) -> Outcome {
 }
 
 impl World {
-    fn knock(&self, gate: &Gate, rank: u64) {
+    fn draw(&self) -> u64 {
+        self.drawn.set(self.drawn.get() + 1);
+        self.drawn.get()
+    }
+
+    /// Does what waited for a timer that is over by now.
+    fn end_timers(&self, gates: &[Gate]) {
+        loop {
+            let next = {
+                let mut timers = self.timers.borrow_mut();
+                let first = timers.first_entry();
+                first.and_then(|first| (first.key().0 <= self.now.get()).then(|| first.remove()))
+            };
+            let Some((isolate, task)) = next else { return };
+            ready(gates[isolate].perform(&Counting(self), task)).expect("a ledger answers");
+            self.finish(gates, isolate);
+        }
+    }
+
+    /// Does the work after a response, and sets its timers.
+    fn finish(&self, gates: &[Gate], isolate: usize) {
+        for task in self.background.take() {
+            match task.timer() {
+                None => {
+                    ready(gates[isolate].perform(&Counting(self), task)).expect("a ledger answers");
+                }
+                Some(length) => {
+                    let mut timers = self.timers.borrow_mut();
+                    let end = self.now.get() + length.as_millis() as u64;
+                    timers.insert((end, self.draw()), (isolate, task));
+                }
+            }
+        }
+    }
+
+    fn knock(&self, gates: &[Gate], isolate: usize, rank: u64) {
+        let gate = &gates[isolate];
         let bytes = u128::from(self.dice.borrow_mut().next()).to_be_bytes();
         let knock = Knock {
             key: Base64::encode_string(&bytes),
@@ -168,9 +211,7 @@ impl World {
         self.calls.set(0);
         let platform = Counting(self);
         let result = ready(gate.journey(&platform, &request, &place, &mut record));
-        for task in self.background.take() {
-            ready(gate.perform(&platform, task)).expect("a ledger answers");
-        }
+        self.finish(gates, isolate);
         let mut outcome = self.outcome.borrow_mut();
         match result {
             Ok(Passage::Socket { .. }) => {
@@ -205,6 +246,12 @@ impl Headers for Knock {
 impl Counters for World {
     fn now(&self) -> Timestamp {
         Timestamp(self.now.get())
+    }
+
+    /// Never the same bytes.
+    fn random<const N: usize>(&self) -> [u8; N] {
+        let drawn = self.draw().to_le_bytes();
+        std::array::from_fn(|at| drawn.get(at).copied().unwrap_or(7))
     }
 
     fn run_in_background(&self, task: BackgroundTask) {

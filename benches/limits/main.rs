@@ -145,6 +145,18 @@ fn crowds() -> Plot {
         replay_window: "off",
         ..later
     });
+    // Each comes 25 times a second, to four isolates.
+    report(Crowd {
+        addresses: 100,
+        one_in: 1,
+        skew: 0.0,
+        attempts: 300_000,
+        seconds: 120,
+        from: 60,
+        quota: "3000/1m",
+        replay_window: "off",
+        ..among_a_million
+    });
     let mut points = Vec::new();
     let crowded = [12, 20, 30, 60].map(|attempts| (100_000, attempts));
     let hot = [200, 1000].map(|attempts| (2000, attempts));

@@ -24,7 +24,6 @@ mod warnings;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use serde::Deserialize;
 use serde_json::Value;
 
 use crate::checks::permission::Permission;
@@ -33,6 +32,8 @@ use crate::response::security_headers::SecurityHeaders;
 use crate::token::is_scope;
 use crate::util::digest::hex_digest;
 use crate::util::duration;
+use crate::util::from_json::{FromJson, from_fields, from_json};
+use crate::util::sorting::map_of;
 use reader::{Group, Reader};
 
 pub use inspection::inspect;
@@ -49,21 +50,13 @@ pub struct Settings {
     pub bindings: BTreeSet<String>,
 }
 
+from_fields!(Settings { vars, bindings });
+
 impl Settings {
     /// Reads `{"vars": {name: value}, "bindings": [name]}`. TOML's booleans and numbers become
     /// the texts that they are written as.
-    pub fn from_json(text: &str) -> serde_json::Result<Self> {
-        #[derive(Deserialize)]
-        struct Environment {
-            vars: BTreeMap<String, Value>,
-            bindings: BTreeSet<String>,
-        }
-        let environment: Environment = serde_json::from_str(text)?;
-        let vars = environment.vars.into_iter();
-        Ok(Self {
-            vars: vars.map(|(name, value)| (name, value.into())).collect(),
-            bindings: environment.bindings,
-        })
+    pub fn from_json(text: &str) -> Result<Self, &'static str> {
+        from_json(text).ok_or("it has no vars and bindings, or more than these")
     }
 
     /// A digest of the settings, without secrets and other variables. Equal settings have equal
@@ -78,8 +71,7 @@ impl Settings {
             Var::Text(text) => (name, Value::from(text.as_str())),
             Var::Json(value) => (name, value.clone()),
         });
-        let values: BTreeMap<_, _> = values.collect();
-        let text = serde_json::to_string(&values).expect("texts and values");
+        let text = serde_json::to_string(&map_of(values)).expect("texts and values");
         let mut digest = hex_digest([Some(text)]);
         digest.truncate(DIGEST_LENGTH);
         digest
@@ -104,6 +96,12 @@ impl Var {
 
     fn is_off(&self) -> bool {
         matches!(self, Self::Text(text) if text.trim() == "off")
+    }
+}
+
+impl FromJson for Var {
+    fn from_value(value: Value) -> Option<Self> {
+        Some(value.into())
     }
 }
 

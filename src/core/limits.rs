@@ -2,6 +2,7 @@
 
 mod bytes;
 pub mod deny_cache;
+pub mod leases;
 pub mod ledger;
 pub mod quota;
 pub mod refusals;

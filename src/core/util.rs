@@ -3,7 +3,9 @@
 pub mod bounded_map;
 pub mod digest;
 pub(crate) mod duration;
+pub(crate) mod from_json;
 pub mod share;
+pub mod sorting;
 pub(crate) mod strict_json;
 pub mod time;
 

@@ -15,8 +15,9 @@ use worker::Context;
 use crate::clock::{now, random};
 use crate::isolate::Isolate;
 use crate::platform::WorkerPlatform;
-use crate::promise::{Work, at_once_or_promised};
+use crate::promise::at_once_or_promised;
 use crate::responder::Responder;
+use crate::work::Work;
 use crate::{host, isolate, log, rehearsal};
 
 /// The Worker's handler.

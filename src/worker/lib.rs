@@ -24,3 +24,4 @@ mod rehearsal;
 mod relay;
 mod responder;
 mod sockets;
+mod work;

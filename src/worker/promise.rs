@@ -13,11 +13,9 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use worker::worker_sys::Context as JsContext;
 
+use crate::work::{Answer, Work};
 use crate::{clock, host};
 
-/// A response, or why there is none.
-type Answer = Result<JsValue, JsValue>;
-pub type Work = Pin<Box<dyn Future<Output = Answer>>>;
 /// An answer that the client gets before the work is done, once there is one.
 pub type Early = Box<dyn Fn() -> Option<JsValue>>;
 

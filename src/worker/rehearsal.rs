@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::future::poll_fn;
 
-use crate::promise::Work;
+use crate::work::Work;
 
 thread_local! {
     static IS_UNDER_WAY: Cell<bool> = const { Cell::new(false) };

@@ -53,7 +53,7 @@ fn route(path: &str, claims: Value, reader: &Reader<'_>, layer: Option<&RouteLay
     let mut held = Map::new();
     let settings = ALL.iter().copied();
     for setting in settings.filter(|setting| setting.scope() == Scope::Route) {
-        let is_own = layer.is_some_and(|layer| layer.own.contains_key(setting.name()));
+        let is_own = layer.is_some_and(|layer| layer.own(setting).is_some());
         let (value, from) = match (reader.written(setting), setting.default()) {
             (Some(_), _) if setting.kind() == Kind::Secret => (json!("set"), is_own),
             (Some(Var::Text(text)), _) => (json!(text.trim()), is_own),

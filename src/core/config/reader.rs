@@ -1,6 +1,5 @@
 //! Typed access to settings that gathers errors and knows where each value came from.
 
-use std::collections::BTreeMap;
 use std::mem;
 
 use serde_json::{Map, Value};
@@ -14,10 +13,17 @@ const EMPTY: &str = "it is empty; write a value or remove the setting";
 /// What a route sets, and which global settings do not hold in it.
 pub(super) struct RouteLayer {
     pub path: String,
-    /// By the setting's name.
-    pub own: BTreeMap<&'static str, Var>,
+    pub own: Vec<(&'static Setting, Var)>,
     /// Global settings that the route's own replace as a group.
     pub replaced: Vec<&'static Setting>,
+}
+
+impl RouteLayer {
+    pub fn own(&self, setting: &Setting) -> Option<&Var> {
+        let mut own = self.own.iter();
+        let (_, value) = own.find(|(known, _)| *known == setting)?;
+        Some(value)
+    }
 }
 
 /// The global settings, or those of a route over them.
@@ -115,7 +121,7 @@ impl<'a> Reader<'a> {
     /// the `others`, or if nobody set it.
     fn name_of(&self, setting: &'static Setting, others: &[&'static Setting]) -> String {
         let is_of_route = |route: &RouteLayer| {
-            let has_own = |setting: &Setting| route.own.contains_key(setting.name());
+            let has_own = |setting: &Setting| route.own(setting).is_some();
             let is_global = self.settings.vars.contains_key(setting.name());
             has_own(setting) || !is_global || others.iter().any(|other| has_own(other))
         };
@@ -197,7 +203,7 @@ impl<'a> Reader<'a> {
     /// A setting's value as it was written.
     pub fn written(&self, setting: &'static Setting) -> Option<&'a Var> {
         if let Some(route) = self.route {
-            if let Some(own) = route.own.get(setting.name()) {
+            if let Some(own) = route.own(setting) {
                 return Some(own);
             }
             if route.replaced.contains(&setting) {
@@ -232,8 +238,7 @@ impl<'a> Reader<'a> {
 
     /// Whether the route itself has a setting.
     pub fn has_own(&self, setting: &'static Setting) -> bool {
-        self.route
-            .is_some_and(|route| route.own.contains_key(setting.name()))
+        self.route.is_some_and(|route| route.own(setting).is_some())
     }
 
     pub fn is_bound(&self, binding: &str) -> bool {
@@ -264,22 +269,20 @@ impl<'a> Reader<'a> {
     pub fn secret<T>(
         &mut self,
         setting: &'static Setting,
-        parser: impl FnOnce(&str) -> Result<T, String>,
+        parser: impl Fn(&str) -> Result<T, String>,
     ) -> Option<T> {
         self.text(setting)?;
         let Some(Var::Text(verbatim)) = self.value(setting) else {
             return None;
         };
-        parser(verbatim)
-            .map_err(|problem| self.error(setting, problem))
-            .ok()
+        self.parsed(setting, &[], verbatim, &parser)
     }
 
     /// A text, parsed; the parser's error becomes the setting's.
     pub fn parse<T>(
         &mut self,
         setting: &'static Setting,
-        parser: impl FnOnce(&str) -> Result<T, String>,
+        parser: impl Fn(&str) -> Result<T, String>,
     ) -> Option<T> {
         self.parse_by(setting, &[], parser)
     }
@@ -289,9 +292,20 @@ impl<'a> Reader<'a> {
         &mut self,
         setting: &'static Setting,
         others: &[&'static Setting],
-        parser: impl FnOnce(&str) -> Result<T, String>,
+        parser: impl Fn(&str) -> Result<T, String>,
     ) -> Option<T> {
         let text = self.text(setting)?;
+        self.parsed(setting, others, text, &parser)
+    }
+
+    // Compiled once for each type, and not for each parser.
+    fn parsed<T>(
+        &mut self,
+        setting: &'static Setting,
+        others: &[&'static Setting],
+        text: &str,
+        parser: &dyn Fn(&str) -> Result<T, String>,
+    ) -> Option<T> {
         parser(text)
             .map_err(|problem| self.contradiction(setting, others, problem))
             .ok()
@@ -306,7 +320,15 @@ impl<'a> Reader<'a> {
         setting: &'static Setting,
         parser: impl Fn(&str) -> Result<T, String>,
     ) -> T {
-        self.parse(setting, &parser).unwrap_or_else(|| {
+        self.parsed_or_default(setting, &parser)
+    }
+
+    fn parsed_or_default<T>(
+        &mut self,
+        setting: &'static Setting,
+        parser: &dyn Fn(&str) -> Result<T, String>,
+    ) -> T {
+        self.parse(setting, parser).unwrap_or_else(|| {
             parser(default_of(setting)).expect("a default is a value of its setting")
         })
     }

@@ -1,6 +1,5 @@
 //! `ROUTES`: each route's settings laid over the global ones.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use serde_json::{Map, Value};
@@ -278,7 +277,7 @@ fn not_of_a_route(name: &str) -> String {
 
 /// A route's own settings, and what is wrong with their names.
 pub(super) fn layer(path: &str, members: &Map<String, Value>) -> (RouteLayer, Vec<String>) {
-    let mut own = BTreeMap::new();
+    let mut own = Vec::new();
     let mut unknown = Vec::new();
     for (name, value) in members {
         if name == "path" || name == "claims" {
@@ -288,18 +287,20 @@ pub(super) fn layer(path: &str, members: &Map<String, Value>) -> (RouteLayer, Ve
         let setting = named(&name.to_ascii_uppercase());
         match setting.filter(|setting| is_lower && setting.scope() == Scope::Route) {
             Some(setting) => {
-                own.insert(setting.name(), Var::from(value.clone()));
+                own.push((setting, Var::from(value.clone())));
             }
             None => unknown.push(not_of_a_route(name)),
         }
     }
     let mut replaced = Vec::new();
     // This brings nothing that could replace the keys: it removes sessions alone.
-    if own.get(SESSION_URL.name()).is_some_and(Var::is_off) {
-        own.remove(SESSION_URL.name());
+    let has_sessions =
+        |(setting, value): &(&Setting, Var)| **setting == SESSION_URL && value.is_off();
+    if let Some(place) = own.iter().position(has_sessions) {
+        own.remove(place);
         replaced.push(&SESSION_URL);
     }
-    let has_own = |setting: &Setting| own.contains_key(setting.name());
+    let has_own = |setting: &Setting| own.iter().any(|(known, _)| *known == setting);
     for group in [&UPSTREAMS[..], &TRUST_SOURCES] {
         if group.iter().any(|setting| has_own(setting)) {
             replaced.extend(group);

@@ -149,7 +149,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
         let mut calls = self.address_calls(counting, admission);
         let ledgers = &mut self.reservations.ledgers;
         if let Some(user) = user {
-            calls.push(counters.user_call(user, admission, ledgers));
+            calls.extend(counters.user_call(user, admission, ledgers));
         }
         let of_client = counters.ask(&calls, ledgers);
         let of_route = counters.admit_route(found.route, &mut self.reservations.route);
@@ -182,7 +182,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
             if self.finding.is_none() {
                 let ledgers = &mut self.reservations.ledgers;
                 let call = counters.user_call(user, admission, ledgers);
-                let asked = counters.ask(&[call], ledgers).await;
+                let asked = counters.ask(call.as_slice(), ledgers).await;
                 let lapses = self.heed_or(asked, Lapses::new)?;
                 self.record.note_lapses(lapses);
             }
@@ -236,8 +236,8 @@ impl<'a, P: Platform> Attempt<'a, P> {
         Ok(())
     }
 
-    /// The question to the ledger of the address, unless it was asked at step 7 already or nothing
-    /// is counted by address.
+    /// The question to the ledger of the address, unless it was asked at step 7 already, the attempt
+    /// was lent, or nothing is counted by address.
     pub fn address_calls(
         &mut self,
         counting: &'a Counting,
@@ -247,8 +247,10 @@ impl<'a, P: Platform> Attempt<'a, P> {
             return Vec::new();
         }
         let address = self.address(counting);
-        let call = self.counters(counting).address_call(address, admission);
+        let counters = self.counters(counting);
+        let call = counters.address_call(address, admission);
         self.is_counted = call.is_some();
+        let call = call.and_then(|call| counters.address_call_unless_lent(call));
         call.into_iter().collect()
     }
 }

@@ -2,6 +2,7 @@
 
 use super::dispatch::Place;
 use super::gate::Gate;
+use super::leases::UserReservation;
 use super::limits::{Counters, LedgerReservations};
 use super::metrics::Stopwatch;
 use super::platform::{BackgroundTask, Channels, Platform};
@@ -187,9 +188,13 @@ impl<'a, P: Platform> Attempt<'a, P> {
         }
         let Reservations { ledgers, route } = std::mem::take(&mut self.reservations);
         self.gate.give_back_route(self.platform, route);
-        if let Some(call) = ledgers.user {
-            self.platform
-                .run_in_background(BackgroundTask::Ledger(call));
+        match ledgers.user {
+            Some(UserReservation::Asked(call)) => {
+                let task = BackgroundTask::Ledger(call);
+                self.platform.run_in_background(task);
+            }
+            Some(UserReservation::Drawn(drawn)) => self.gate.give_back_drawn(drawn),
+            None => {}
         }
         let Some(counting) = self.place_counting() else {
             return;

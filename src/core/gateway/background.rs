@@ -34,9 +34,14 @@ impl Gate {
                 untold,
             } => {
                 platform.wait(after).await;
-                let task = Self::refusals_of_the_second(call, &untold, platform.now());
-                task.into_iter()
-                    .for_each(|task| platform.run_in_background(task));
+                let now = platform.now();
+                if let Some(task) = Self::refusals_of_the_second(call, &untold, now) {
+                    platform.run_in_background(task);
+                }
+            }
+            BackgroundTask::EndLease { after, lease, id } => {
+                platform.wait(after).await;
+                self.end_lease(&lease, id);
             }
             BackgroundTask::RoutePool(call) => self.settle_with_pool(platform, &call).await?,
             BackgroundTask::WakeRoute {

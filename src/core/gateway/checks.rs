@@ -244,7 +244,7 @@ impl<'a, P: Platform> Attempt<'a, P> {
                 Caller::Refresh(apart(self.check_plain_token(found, Freshness::Current)).await?)
             }
             Claimant::Administration(all) => {
-                self.administrator = Some(self.check_administrator(all).await?);
+                self.administrator = Some(apart(self.check_administrator(all)).await?);
                 // Only wrong tokens count.
                 self.is_attempt = false;
                 Caller::Administrator

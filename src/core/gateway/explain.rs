@@ -1,7 +1,5 @@
 //! `GET admin/explain`: gathers everything that is known about one client.
 
-use std::collections::BTreeMap;
-
 use super::admin::{Objects, not_done};
 use super::attempt::Attempt;
 use super::platform::{LedgerCall, Platform};
@@ -13,6 +11,7 @@ use crate::registry::{Claim, DenialKind, RegistryKey};
 use crate::request::address::ClientAddress;
 use crate::response::reason::Rejection;
 use crate::token::{Authentication, TrustDomain};
+use crate::util::sorting::sorted_by;
 
 /// A ledger to ask, and the limits to ask it about.
 struct Question<'a> {
@@ -98,21 +97,25 @@ fn domains(site: &Site, issuer: Option<&str>) -> Vec<TrustDomain> {
 /// All ways of counting, where each ledger and group is asked once.
 fn of_address(site: &Site, address: ClientAddress) -> Vec<Question<'_>> {
     let of_routes = site.routes.iter().map(|route| &route.policy.counting);
-    let mut questions = BTreeMap::new();
+    let mut questions = Vec::new();
     for counting in of_routes.chain([&site.elsewhere.counting]) {
         let counted = &counting.address;
         if counted.needs_a_ledger() {
             let ledger = ledger_of_address(address.key(counting.ipv6_prefix));
-            let key = (ledger.clone(), &counted.group);
-            let question = question(counting, LimitScope::Address, counted, ledger, None);
-            questions.entry(key).or_insert(question);
+            questions.push(question(
+                counting,
+                LimitScope::Address,
+                counted,
+                ledger,
+                None,
+            ));
         }
     }
-    questions.into_values().collect()
+    asked_once(questions)
 }
 
 fn of_subject<'a>(site: &'a Site, domains: &[TrustDomain], subject: &str) -> Vec<Question<'a>> {
-    let mut questions = BTreeMap::new();
+    let mut questions = Vec::new();
     for counting in site.routes.iter().map(|route| &route.policy.counting) {
         let counted = &counting.user;
         if !counted.needs_a_ledger() {
@@ -124,12 +127,26 @@ fn of_subject<'a>(site: &'a Site, domains: &[TrustDomain], subject: &str) -> Vec
                 TrustDomain::Issuer(issuer) => Some(issuer.clone()),
                 TrustDomain::KeySource(_) => None,
             };
-            let key = (ledger.clone(), &counted.group);
-            let question = question(counting, LimitScope::User, counted, ledger, issuer);
-            questions.entry(key).or_insert(question);
+            questions.push(question(
+                counting,
+                LimitScope::User,
+                counted,
+                ledger,
+                issuer,
+            ));
         }
     }
-    questions.into_values().collect()
+    asked_once(questions)
+}
+
+/// The first question for each ledger and group, in their order.
+fn asked_once(questions: Vec<Question<'_>>) -> Vec<Question<'_>> {
+    fn asked<'a>(question: &'a Question<'_>) -> (&'a str, &'a str) {
+        (&question.call.ledger, &question.counted.group)
+    }
+    let mut sorted = sorted_by(questions, |one, other| asked(one).cmp(&asked(other)));
+    sorted.dedup_by(|later, first| asked(later) == asked(first));
+    sorted
 }
 
 fn question<'a>(

@@ -11,6 +11,7 @@ use super::refusals::Untold;
 use super::undenied::Undenied;
 use crate::config::{ConfigError, Settings};
 use crate::limits::deny_cache::DenyCache;
+use crate::limits::leases::Leases;
 use crate::limits::route_pool::Holder;
 use crate::policy::{Counting, RejectWith, Route, Site};
 use crate::request::Request;
@@ -25,6 +26,7 @@ pub struct Gate {
     pub(super) known: RefCell<DenyCache>,
     pub(super) undenied: Undenied,
     pub(super) untold: RefCell<Untold>,
+    pub(super) leases: RefCell<Leases>,
     /// The shares of routes' quotas that were lent to this isolate, by the routes' patterns.
     pub(super) holders: RefCell<HashMap<String, Holder>>,
     pub(super) questions: RefCell<Questions>,
@@ -46,6 +48,7 @@ impl Gate {
             known: RefCell::default(),
             undenied: Undenied::default(),
             untold: RefCell::default(),
+            leases: RefCell::default(),
             holders: RefCell::default(),
             questions: RefCell::default(),
         }

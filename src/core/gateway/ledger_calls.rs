@@ -1,14 +1,15 @@
-//! How ledgers are asked: the calls that the settings of a place make of an attempt.
+//! How ledgers are asked, by the calls that the settings of a place make of an attempt, and heard.
 
-use super::platform::LedgerCall;
-use crate::limits::ledger::{EntryId, LedgerRequest, Operation, Slot};
+use super::gate::Gate;
+use super::platform::{Background, LedgerCall};
+use crate::limits::ledger::{EntryId, LedgerRequest, LedgerResponse, Operation, Slot};
 use crate::limits::refusals::Refusals;
 use crate::limits::scope::{LimitScope, ledger_of_address, ledger_of_user};
 use crate::policy::{Counting, FailurePolicy, OnFull, ScopeLimits};
 use crate::request::address::AddressKey;
 use crate::response::reason::{Reason, Rejection};
 use crate::token::Authenticated;
-use crate::util::time::Timestamp;
+use crate::util::time::{Clock, Timestamp};
 
 impl OnFull {
     /// How an attempt asks for a slot. `counts`: it is counted even if it is refused for want of one.
@@ -20,6 +21,23 @@ impl OnFull {
                 counts_if_full: counts,
             },
             Self::CloseOldest => Operation::Claim { id, slot },
+        }
+    }
+}
+
+impl Gate {
+    /// Takes in what a ledger's answer says of the attempts to come.
+    pub(super) fn hear<P: Clock + Background>(
+        &self,
+        platform: &P,
+        call: &LedgerCall,
+        answer: &LedgerResponse,
+    ) {
+        let now = platform.now();
+        self.learn(call, answer, now);
+        self.hear_of_lease(call, Some(answer), now);
+        if let Some(task) = self.overdue_refusals(call, answer, now) {
+            platform.run_in_background(task);
         }
     }
 }

@@ -9,7 +9,8 @@ use std::time::Duration;
 use futures_util::future::maybe_done;
 
 use super::gate::Gate;
-use super::platform::{Background, LedgerCall, ObjectReply, Platform};
+use super::leases::{DrawOrAsk, UserReservation};
+use super::platform::{LedgerCall, ObjectReply, Platform};
 use crate::checks::handshake::Nonce;
 use crate::limits::deny_cache::WaitKind;
 use crate::limits::ledger::{LedgerRequest, LedgerResponse, Operation, Slot};
@@ -18,7 +19,7 @@ use crate::limits::scope::{LimitScope, ledger_of_address};
 use crate::policy::{Counting, FailurePolicy, ScopeLimits};
 use crate::request::address::AddressKey;
 use crate::response::reason::{Reason, Rejection};
-use crate::util::time::{Clock, Timestamp};
+use crate::util::time::Timestamp;
 
 /// What went wrong on the way to an admission, for the log.
 pub(super) type Lapses = Vec<String>;
@@ -32,8 +33,7 @@ pub(super) struct Counters<'a, P> {
 
 /// What the ledgers hold for an attempt.
 pub(super) struct LedgerReservations<C> {
-    /// Gives back the admission of the user.
-    pub user: Option<LedgerCall>,
+    pub user: Option<UserReservation>,
     /// The channels of its slots and of its registration.
     pub channels: Vec<C>,
     /// What the ledgers without a free slot are to be asked once all other checks have passed: to
@@ -106,20 +106,6 @@ impl Gate {
         }
     }
 
-    /// Takes in what a ledger's answer says of the attempts to come.
-    pub(super) fn hear<P: Clock + Background>(
-        &self,
-        platform: &P,
-        call: &LedgerCall,
-        answer: &LedgerResponse,
-    ) {
-        let now = platform.now();
-        self.learn(call, answer, now);
-        if let Some(task) = self.overdue_refusals(call, answer, now) {
-            platform.run_in_background(task);
-        }
-    }
-
     /// Remembers what a ledger's answer says of the attempts to come.
     pub fn learn(&self, call: &LedgerCall, answer: &LedgerResponse, now: Timestamp) {
         let (exhausted_for, banned_for) = match *answer {
@@ -183,13 +169,13 @@ impl<P: Platform> Counters<'_, P> {
     }
 
     /// The question to the ledger of a user, whose admission is given back unless the attempt is
-    /// committed.
+    /// committed; `None` if it was lent.
     pub fn user_call(
         &self,
         ledger: String,
         admission: Admission,
         held: &mut LedgerReservations<P::Channel>,
-    ) -> LedgerCall {
+    ) -> Option<LedgerCall> {
         let counted = &self.counting.user;
         let id = self.platform.random();
         let call = |operation, ledger| {
@@ -197,9 +183,10 @@ impl<P: Platform> Counters<'_, P> {
             self.counting
                 .call(LimitScope::User, counted, ledger, operation, now)
         };
-        if counted.limits.quota.is_some() {
-            held.user = Some(call(Operation::GiveBack { id }, ledger.clone()));
-        }
+        let give_back = counted
+            .limits
+            .quota
+            .map(|_| call(Operation::GiveBack { id }, ledger.clone()));
         let operation = match (counted.max_sockets, admission) {
             (None, _) | (_, Admission::Request) => Operation::Admit { id: Some(id) },
             (Some(max), Admission::Socket { .. }) => {
@@ -207,7 +194,16 @@ impl<P: Platform> Counters<'_, P> {
                 self.counting.on_full.operation(Some(id), slot, false)
             }
         };
-        call(operation, ledger)
+        match self.draw_or_ask(call(operation, ledger)) {
+            DrawOrAsk::Drawn(drawn) => {
+                held.user = Some(UserReservation::Drawn(drawn));
+                None
+            }
+            DrawOrAsk::Ask(call) => {
+                held.user = give_back.map(UserReservation::Asked);
+                Some(call)
+            }
+        }
     }
 
     /// Asks all ledgers at once and judges the answers in their order. A refusal does not wait for
@@ -246,6 +242,8 @@ impl<P: Platform> Counters<'_, P> {
                     held.full.extend(call.replacing(answer));
                 }
                 Err(failure) => {
+                    let now = self.platform.now();
+                    self.gate.hear_of_lease(call, None, now);
                     let failure = format!("{}: {failure}", call.scope);
                     lapses.extend(self.lapse(failure)?);
                 }

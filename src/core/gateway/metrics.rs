@@ -11,6 +11,7 @@ use crate::metrics::{
 use crate::policy::Site;
 use crate::record::{ClosedRecord, Outcome, Record, Stage};
 use crate::token::RemoteKeys;
+use crate::util::sorting::map_of;
 use crate::util::time::{Clock, Timestamp, millis};
 
 /// After this time a planned report is considered lost: the request that was to send it has ended.
@@ -156,11 +157,10 @@ impl Site {
     }
 
     fn key_set_ages(&self) -> std::collections::BTreeMap<String, KeySetAge> {
-        let ages = self.remote_keys().filter_map(|keys| {
+        map_of(self.remote_keys().filter_map(|keys| {
             let fetched = keys.since()?;
             Some((keys.url.clone(), KeySetAge { fetched }))
-        });
-        ages.collect()
+        }))
     }
 
     /// The key sets that come from URLs, as this isolate has them.

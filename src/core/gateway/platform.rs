@@ -4,7 +4,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::limits::ledger::{LedgerRequest, LedgerResponse};
+use crate::limits::ledger::{LeaseId, LedgerRequest, LedgerResponse};
 use crate::limits::route_pool::{Alarm, PoolRequest, PoolResponse};
 use crate::limits::scope::LimitScope;
 use crate::metrics::{MetricsRequest, MetricsResponse};
@@ -207,6 +207,13 @@ pub enum BackgroundTask {
         call: LedgerCall,
         untold: Rc<UntoldRefusals>,
     },
+    /// Ends a lease after a time.
+    EndLease {
+        after: Duration,
+        /// Its ledger and group.
+        lease: String,
+        id: LeaseId,
+    },
     /// Settles with the object of a route's quota.
     RoutePool(RouteCall),
     /// Looks after a time whether there is anything to settle for a route.
@@ -223,9 +230,18 @@ pub enum BackgroundTask {
 }
 
 impl BackgroundTask {
-    /// Whether it begins with a timer.
-    pub fn begins_with_a_wait(&self) -> bool {
-        matches!(self, Self::TellRefusals { .. } | Self::WakeRoute { .. })
+    /// How long the timer lasts with which it begins, if it does.
+    pub fn timer(&self) -> Option<Duration> {
+        match self {
+            Self::TellRefusals { after, .. }
+            | Self::EndLease { after, .. }
+            | Self::WakeRoute { after, .. } => Some(*after),
+            Self::Ledger(_)
+            | Self::Failure { .. }
+            | Self::RoutePool(_)
+            | Self::Report
+            | Self::FetchKeys(_) => None,
+        }
     }
 }
 

@@ -52,14 +52,21 @@ impl Gate {
         &self,
         platform: &P,
         call: LedgerCall,
-        refusals: Refusals,
+        mut refusals: Refusals,
         failed: Option<Box<Record>>,
     ) {
+        let now = call.request.now;
+        if refusals.attempts == 1 && self.draw(&call, now).is_some() {
+            refusals.attempts = 0;
+            if failed.is_none() {
+                return;
+            }
+        }
         let untold = self.untold_of(&call);
         if failed.is_some() {
             untold.failed.replace(failed);
         }
-        let (limits, now) = (call.request.limits, call.request.now);
+        let limits = call.request.limits;
         let step = untold.batch.borrow_mut().add(refusals, limits, now);
         platform.run_in_background(match step {
             Telling::Now(told) => untold.tell(call, told, now),

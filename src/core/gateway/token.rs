@@ -111,6 +111,9 @@ impl<'a, P: Platform> TokenRuntime<'a, P> {
             return true;
         };
         self.progress.borrow_mut().is_counted = true;
+        let Some(call) = self.counters.address_call_unless_lent(call) else {
+            return true;
+        };
         let mut held = LedgerReservations::default();
         let asked = self.counters.ask(&[call], &mut held).await;
         let mut progress = self.progress.borrow_mut();

@@ -9,10 +9,12 @@
 //!
 //! What is stored counts at least as much as what was admitted. Where no key has to be remembered, a
 //! row covers attempts to come, which are then admitted without one
-//! (`docs/decisions/0006-stored-ahead.md`).
+//! (`docs/decisions/0006-stored-ahead.md`), or lends them to the isolate that asks, which then admits
+//! them without a question (`docs/decisions/0007-leases.md`).
 
 mod bans;
 mod journal;
+mod lending;
 mod replacing;
 mod slots;
 mod step;
@@ -31,6 +33,7 @@ use journal::Journal;
 use slots::Slots;
 
 pub use bans::MAX_FAILURES;
+pub use lending::{Account, LENT_FOR, LeaseId, Wish};
 pub use replacing::{CLOSE_WAIT, Succession};
 pub use slots::{ChannelState, Departure, LEASE, MAX_SOCKETS, Slot};
 pub use stored::{CorruptRow, Row};
@@ -60,6 +63,8 @@ pub struct LedgerRequest {
 pub enum Operation {
     /// Admit an attempt, and remember it by this id.
     Admit { id: Option<EntryId> },
+    /// Admit an attempt, and lend more of them to the isolate that asks.
+    Borrow { id: Option<EntryId>, wish: Wish },
     /// Admit an attempt that needs a slot. `counts_if_full`: an attempt that gets no slot counts
     /// towards the quota.
     Open {
@@ -97,6 +102,7 @@ impl Operation {
             | Self::Replace { slot, .. }
             | Self::Attach { slot } => Some(slot),
             Self::Admit { .. }
+            | Self::Borrow { .. }
             | Self::Count { .. }
             | Self::GiveBack { .. }
             | Self::Lift
@@ -151,6 +157,8 @@ pub struct Outlook {
     /// How many more refused attempts bring the end of the quota or a ban, where those are fewer than
     /// may be told together.
     pub few_left: Option<u32>,
+    /// How many attempts the isolate that asked may admit without a question.
+    pub lent: u32,
 }
 
 /// What a step changes in the store, all at once.
@@ -208,10 +216,8 @@ impl Ledger {
 
     fn kept_for(&self, now: TwoClocks) -> Option<Duration> {
         let journals = self.journals.values();
-        let entries = journals.filter_map(|journal| {
-            let last = journal.entries.back()?;
-            last.at.left(journal.horizon + KEPT_FOR, now)
-        });
+        let entries =
+            journals.filter_map(|journal| journal.last()?.left(journal.horizon + KEPT_FOR, now));
         let failure = self.bans.failures.back();
         let failure = failure.and_then(|at| at.left(self.bans.window + KEPT_FOR, now));
         let ban = self.bans.ban;
@@ -235,8 +241,7 @@ impl Ledger {
         self.bans.prune(now);
         let journals = self.journals.values_mut();
         let emptied = journals.flat_map(|journal| journal.prune(now)).collect();
-        self.journals
-            .retain(|_, journal| !journal.entries.is_empty());
+        self.journals.retain(|_, journal| !journal.is_empty());
         emptied
     }
 

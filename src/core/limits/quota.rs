@@ -10,6 +10,12 @@ use crate::util::time::millis;
 /// The most refused attempts, and the most failures, that one request tells a ledger.
 pub const MAX_TOLD: u32 = 128;
 
+/// The most attempts that are lent to an isolate at a time.
+pub const MAX_LENT: u32 = 128;
+
+/// The part of a quota that is lent to an isolate at most.
+const PART_LENT: u32 = 64;
+
 /// The part of a quota, or of the failures that bring a ban, that is told together at most.
 const PART_TOLD: u32 = 8;
 
@@ -80,6 +86,14 @@ impl Limits {
         let failures = self.ban.map(|ban| ban.failures.count());
         let smaller = quota.into_iter().chain(failures).min().unwrap_or(1);
         (smaller / PART_TOLD).clamp(1, MAX_TOLD)
+    }
+
+    /// How many attempts are lent to an isolate at most; zero if none are. A key has to be asked for,
+    /// so none are lent where keys are remembered.
+    pub fn lends(self) -> u32 {
+        let quota = self.quota.filter(|_| self.replay_window.is_none());
+        let part = quota.map_or(0, |quota| quota.count() / PART_LENT);
+        if part < 2 { 0 } else { part.min(MAX_LENT) }
     }
 
     /// Whether there is anything for a ledger to count.

@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+use crate::util::from_json::FromJson;
+use crate::util::sorting::map_of;
 
 pub fn serialize<K: Serialize, V: Serialize, S: Serializer>(
     map: &BTreeMap<K, V>,
@@ -11,12 +15,12 @@ pub fn serialize<K: Serialize, V: Serialize, S: Serializer>(
     serializer.collect_seq(map)
 }
 
-pub fn deserialize<'de, K, V, D>(deserializer: D) -> Result<BTreeMap<K, V>, D::Error>
-where
-    K: Deserialize<'de> + Ord,
-    V: Deserialize<'de>,
-    D: Deserializer<'de>,
-{
-    let pairs = Vec::<(K, V)>::deserialize(deserializer)?;
-    Ok(pairs.into_iter().collect())
+/// A map that its reader takes out of a list.
+pub struct Pairs<K, V>(pub BTreeMap<K, V>);
+
+impl<K: FromJson + Ord, V: FromJson> FromJson for Pairs<K, V> {
+    fn from_value(value: Value) -> Option<Self> {
+        let pairs = Vec::<(K, V)>::from_value(value)?;
+        Some(Self(map_of(pairs)))
+    }
 }

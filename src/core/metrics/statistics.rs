@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::Value;
 
 use super::histogram::Histogram;
-use super::pairs;
+use super::pairs::{self, Pairs};
 use super::tally::{Called, Closing, Decision, KeySetAge, Name, Refused, Tally};
+use crate::util::from_json::{Fields, FromJson, from_fields, from_json, variant};
 use crate::util::time::Timestamp;
 
 /// How many minutes are kept one by one.
@@ -35,8 +37,8 @@ const OTHER: &str = "(other)";
 const MINUTE: Duration = Duration::from_mins(1);
 
 /// A request to the object.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum MetricsRequest {
     /// Adds a tally.
     Report(Box<Tally>),
@@ -47,8 +49,8 @@ pub enum MetricsRequest {
 }
 
 /// Its response.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum MetricsResponse {
     Noted,
     Statistics(Box<Statistics>),
@@ -63,7 +65,7 @@ macro_rules! as_json {
 
             /// `None` for any other text.
             pub fn from_json(text: &str) -> Option<Self> {
-                serde_json::from_str(text).ok()
+                from_json(text)
             }
         }
     )*};
@@ -80,8 +82,7 @@ pub enum Change {
 }
 
 /// An action of an administrator.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Action {
     pub at: Timestamp,
     /// Who did it: an e-mail address, or `ADMIN_TOKEN`.
@@ -93,8 +94,7 @@ pub struct Action {
 }
 
 /// Counts of one minute, by reason, or by outcome for what was not refused.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Minute {
     /// Minutes since 1970.
     pub at: u64,
@@ -103,16 +103,14 @@ pub(super) struct Minute {
     pub reported: BTreeMap<String, u64>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct Window {
     at: u64,
     refused: Refused<MAX_FREQUENT>,
 }
 
 /// Everything that was added up.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Statistics {
     #[serde(with = "pairs")]
     pub(super) decisions: BTreeMap<Decision, u64>,
@@ -120,7 +118,7 @@ pub struct Statistics {
     pub(super) closings: BTreeMap<Closing, u64>,
     #[serde(with = "pairs")]
     pub(super) calls: BTreeMap<Called, u64>,
-    pub(super) stages: BTreeMap<String, Histogram>,
+    pub(super) stages: BTreeMap<Name, Histogram>,
     pub(super) durations: Histogram,
     pub(super) key_sets: BTreeMap<String, KeySetAge>,
     /// From the oldest to the newest.
@@ -129,6 +127,68 @@ pub struct Statistics {
     /// From the newest to the oldest.
     pub(super) actions: VecDeque<Action>,
     pub(super) reports: u64,
+}
+
+impl FromJson for MetricsRequest {
+    fn from_value(value: Value) -> Option<Self> {
+        let (name, content) = variant(value)?;
+        match name.as_str() {
+            "report" => FromJson::from_value(content).map(Self::Report),
+            "act" => FromJson::from_value(content).map(Self::Act),
+            "read" => FromJson::from_value(content).map(Self::Read),
+            _ => None,
+        }
+    }
+}
+
+impl FromJson for MetricsResponse {
+    fn from_value(value: Value) -> Option<Self> {
+        let (name, content) = variant(value)?;
+        match name.as_str() {
+            "noted" => Some(Self::Noted),
+            "statistics" => FromJson::from_value(content).map(Self::Statistics),
+            _ => None,
+        }
+    }
+}
+
+from_fields!(Action {
+    at,
+    by,
+    what,
+    undo,
+}
+Minute {
+    at,
+    counts,
+    reported,
+}
+Window {
+    at,
+    refused,
+});
+
+impl FromJson for Statistics {
+    fn from_value(value: Value) -> Option<Self> {
+        let mut fields = Fields::of(value)?;
+        let Pairs(decisions) = fields.take("decisions")?;
+        let Pairs(closings) = fields.take("closings")?;
+        let Pairs(calls) = fields.take("calls")?;
+        let read = Self {
+            decisions,
+            closings,
+            calls,
+            stages: fields.take("stages")?,
+            durations: fields.take("durations")?,
+            key_sets: fields.take("key_sets")?,
+            minutes: fields.take("minutes")?,
+            windows: fields.take("windows")?,
+            actions: fields.take("actions")?,
+            reports: fields.take("reports")?,
+        };
+        fields.end()?;
+        Some(read)
+    }
 }
 
 impl Statistics {
@@ -182,8 +242,8 @@ impl Statistics {
             *self.calls.entry(*called).or_default() += count;
         }
         for (stage, histogram) in &tally.stages {
-            if self.stages.len() < MAX_NAMES || self.stages.contains_key(stage.as_ref()) {
-                let sum = self.stages.entry(stage.to_string()).or_default();
+            if self.stages.len() < MAX_NAMES || self.stages.contains_key(stage) {
+                let sum = self.stages.entry(stage.clone()).or_default();
                 sum.merge(histogram);
             }
         }

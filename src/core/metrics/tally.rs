@@ -3,12 +3,14 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::Value;
 
 use super::heavy_hitters::HeavyHitters;
 use super::histogram::Histogram;
-use super::pairs;
+use super::pairs::{self, Pairs};
 use crate::record::{ClosedRecord, Outcome, Record, Stage};
+use crate::util::from_json::{Fields, FromJson, from_fields, from_name, read_fields};
 use crate::util::time::Timestamp;
 
 /// A name that the gate has as a constant, or one that was parsed.
@@ -18,7 +20,7 @@ pub type Name = Cow<'static, str>;
 const MAX_FREQUENT: usize = 64;
 
 /// The labels of a decision.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Decision {
     pub outcome: Name,
     /// Empty if nothing was refused.
@@ -31,7 +33,7 @@ pub struct Decision {
 }
 
 /// The labels of a live socket's end.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Closing {
     pub code: u16,
     pub reason: Name,
@@ -39,14 +41,14 @@ pub struct Closing {
 }
 
 /// The labels of a call to a Durable Object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Called {
     pub object: ObjectKind,
     pub result: CallResult,
 }
 
 /// The kinds of Durable Objects, by the names of their bindings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ObjectKind {
     Ledger,
@@ -56,6 +58,13 @@ pub enum ObjectKind {
 }
 
 impl ObjectKind {
+    const ALL: [Self; 4] = [
+        Self::Ledger,
+        Self::OneTime,
+        Self::Registry,
+        Self::RouteQuota,
+    ];
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Ledger => "ledger",
@@ -66,7 +75,7 @@ impl ObjectKind {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CallResult {
     Answered,
@@ -75,6 +84,8 @@ pub enum CallResult {
 }
 
 impl CallResult {
+    const ALL: [Self; 3] = [Self::Answered, Self::Failed, Self::TimedOut];
+
     /// The result that an answer counts as. `timed_out` is the error's text after a timeout.
     pub fn of<T>(answer: &Result<T, String>, timed_out: &str) -> Self {
         match answer {
@@ -94,14 +105,34 @@ impl CallResult {
 }
 
 /// When the newest copy of a key set was fetched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct KeySetAge {
     pub fetched: Timestamp,
 }
 
+from_name!(ObjectKind, CallResult);
+from_fields!(Decision {
+    outcome,
+    reason,
+    route,
+    mode,
+    would_be,
+}
+Closing {
+    code,
+    reason,
+    route,
+}
+Called {
+    object,
+    result,
+}
+KeySetAge {
+    fetched,
+});
+
 /// Counts since the last report.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Tally {
     #[serde(with = "pairs")]
     pub decisions: BTreeMap<Decision, u64>,
@@ -110,7 +141,6 @@ pub struct Tally {
     #[serde(with = "pairs")]
     pub calls: BTreeMap<Called, u64>,
     /// How long attempts stayed in each stage.
-    #[serde(with = "pairs")]
     pub stages: BTreeMap<Name, Histogram>,
     /// How long decisions took.
     pub durations: Histogram,
@@ -119,13 +149,38 @@ pub struct Tally {
     pub key_sets: BTreeMap<String, KeySetAge>,
 }
 
+impl FromJson for Tally {
+    fn from_value(value: Value) -> Option<Self> {
+        let mut fields = Fields::of(value)?;
+        let Pairs(decisions) = fields.take("decisions")?;
+        let Pairs(closings) = fields.take("closings")?;
+        let Pairs(calls) = fields.take("calls")?;
+        let read = Self {
+            decisions,
+            closings,
+            calls,
+            stages: fields.take("stages")?,
+            durations: fields.take("durations")?,
+            refused: fields.take("refused")?,
+            key_sets: fields.take("key_sets")?,
+        };
+        fields.end()?;
+        Some(read)
+    }
+}
+
 /// The clients that were refused most, or would have been where the mode only reports.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Refused<const MAX: usize> {
     pub addresses: HeavyHitters<MAX>,
     pub origins: HeavyHitters<MAX>,
     pub subjects: HeavyHitters<MAX>,
+}
+
+impl<const MAX: usize> FromJson for Refused<MAX> {
+    fn from_value(value: Value) -> Option<Self> {
+        read_fields!(value => Self { addresses, origins, subjects })
+    }
 }
 
 impl<const MAX: usize> Refused<MAX> {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
@@ -12,6 +12,7 @@ use crate::request::Request;
 use crate::request::address::AddressKey;
 use crate::response::reason::{Reason, Rejection};
 use crate::token::{Credential, Identity, Source, TokenDigest, TrustDomain};
+use crate::util::from_json::{from_fields, from_json};
 use crate::util::time::Timestamp;
 
 /// The query parameter that carries a ticket.
@@ -121,8 +122,7 @@ pub struct Grant {
 }
 
 /// A grant as it is stored. Later versions must know these names.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Serialize)]
 struct StoredGrant {
     address: String,
     origin: Option<String>,
@@ -137,9 +137,25 @@ struct StoredGrant {
     kid: Option<String>,
     token: TokenDigest,
     /// Only for a ticket that is not bound to its route.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     rules: Option<String>,
 }
+
+from_fields!(StoredGrant {
+    address,
+    origin,
+    route,
+    subject,
+    session,
+    domain,
+    scopes,
+    claims,
+    expires,
+    alg,
+    kid,
+    token,
+    rules,
+});
 
 impl Grant {
     /// The text to store under the ticket's name.
@@ -166,7 +182,7 @@ impl Grant {
     pub fn redeem(text: &str, bounds: &Bounds, binding: Binding) -> Result<Self, Rejection> {
         let unusable =
             |cause: &'static str| Err(Reason::TokenUnusable.because(cause).by("TICKET_BINDING"));
-        let Ok(stored) = serde_json::from_str::<StoredGrant>(text) else {
+        let Some(stored) = from_json::<StoredGrant>(text) else {
             let unreadable = "the stored grant of the ticket can't be read";
             return Err(Reason::TokenUnusable.because(unreadable).by("TICKET_TTL"));
         };

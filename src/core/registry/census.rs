@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::Socket;
+use crate::util::from_json::from_fields;
+use crate::util::sorting::sorted_by;
 
 /// The largest number of routes that are counted separately, and of subjects that are shown.
 const MAX_ROUTES: usize = 1000;
 pub const MAX_SUBJECTS: usize = 20;
 
 /// A count of live sockets.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Census {
     pub sockets: u64,
     /// By pattern.
@@ -20,6 +21,12 @@ pub struct Census {
     /// The subjects with the most sockets, in descending order.
     pub subjects: Vec<(String, u64)>,
 }
+
+from_fields!(Census {
+    sockets,
+    routes,
+    subjects,
+});
 
 impl Census {
     pub fn of<'a>(sockets: impl Iterator<Item = &'a Socket>) -> Self {
@@ -58,8 +65,10 @@ impl Census {
         routes: BTreeMap<String, u64>,
         subjects: BTreeMap<String, u64>,
     ) -> Self {
-        let mut subjects: Vec<_> = subjects.into_iter().collect();
-        subjects.sort_by(|one, other| (other.1, &one.0).cmp(&(one.1, &other.0)));
+        let subjects = subjects.into_iter().collect();
+        let mut subjects = sorted_by(subjects, |one: &(String, u64), other| {
+            (other.1, &one.0).cmp(&(one.1, &other.0))
+        });
         subjects.truncate(MAX_SUBJECTS);
         Self {
             sockets,

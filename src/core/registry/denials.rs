@@ -1,13 +1,14 @@
 //! Denials: revocations, bans, and for a minute disconnections.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::sockets::shown;
 use super::{Claim, RegistryKey, Socket, SocketEntry};
 use crate::util::digest::hex_digest;
+use crate::util::from_json::{from_fields, from_name};
+use crate::util::sorting::sorted_by;
 use crate::util::time::Timestamp;
 
 /// The most denials that one object keeps.
@@ -24,7 +25,7 @@ pub const DISCONNECT_LASTS: Duration = Duration::from_mins(1);
 const CLOCKS_DIFFER: Duration = Duration::from_secs(1);
 
 /// What a denial does to the sockets and upgrades with its key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DenialKind {
     /// No upgrade is admitted, and no live socket stays open.
@@ -38,26 +39,26 @@ pub enum DenialKind {
 /// Merges the lists of several objects. Returns the `max` newest denials, newest first, and whether
 /// there are more.
 pub fn newest(kind: DenialKind, found: Vec<ListedDenial>, max: usize) -> (Vec<ListedDenial>, bool) {
-    let mut merged: BTreeMap<String, ListedDenial> = BTreeMap::new();
-    for listed in found {
-        match merged.get_mut(&listed.id) {
-            None => {
-                merged.insert(listed.id.clone(), listed);
-            }
-            Some(known) => {
-                known.denial = listed.denial.over(kind, Some(known.denial)).stored;
-                known.since = known.since.min(listed.since);
-            }
+    let mut merged = sorted_by(found, |one, other| one.id.cmp(&other.id));
+    merged.dedup_by(|listed, known| {
+        let is_known = listed.id == known.id;
+        if is_known {
+            known.denial = listed.denial.over(kind, Some(known.denial)).stored;
+            known.since = known.since.min(listed.since);
         }
-    }
-    let mut all: Vec<_> = merged.into_values().collect();
-    all.sort_by(|one, other| (other.since, &one.id).cmp(&(one.since, &other.id)));
+        is_known
+    });
+    let mut all = sorted_by(merged, |one, other| {
+        (other.since, &one.id).cmp(&(one.since, &other.id))
+    });
     let truncated = all.len() > max;
     all.truncate(max);
     (all, truncated)
 }
 
 impl DenialKind {
+    const ALL: [Self; 3] = [Self::Ban, Self::Revoke, Self::Disconnect];
+
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Ban => "ban",
@@ -68,8 +69,7 @@ impl DenialKind {
 }
 
 /// How far a denial reaches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Denial {
     /// In a revocation: tokens that were issued earlier are denied. In a ban or a disconnection:
     /// when it was requested; of two bans the later one counts.
@@ -79,12 +79,34 @@ pub struct Denial {
 }
 
 /// What a denial is about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DenialTarget {
     pub kind: DenialKind,
     pub key: RegistryKey,
 }
+
+from_name!(DenialKind, DenialReason);
+from_fields!(Denial {
+    before,
+    until,
+}
+DenialTarget {
+    kind,
+    key,
+}
+About {
+    ip,
+    jti,
+    sid,
+    sub,
+    iss,
+}
+ListedDenial {
+    id,
+    about,
+    since,
+    denial,
+});
 
 impl DenialTarget {
     /// The name that its denial is stored under.
@@ -104,18 +126,17 @@ impl DenialTarget {
 pub const ID_LENGTH: usize = 32;
 
 /// What a denial is about, as lists show it.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct About {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ip: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub jti: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub sid: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub sub: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub iss: Option<String>,
 }
 
@@ -153,8 +174,7 @@ impl About {
 }
 
 /// A denial in a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ListedDenial {
     pub id: String,
     pub about: About,
@@ -227,12 +247,25 @@ impl Denial {
 }
 
 /// Why a socket is refused or closed. Where several denials hit, the first in this order counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DenialReason {
     Banned,
     Revoked,
     Disconnected,
+}
+
+impl DenialReason {
+    const ALL: [Self; 3] = [Self::Banned, Self::Revoked, Self::Disconnected];
+
+    /// As it is written in JSON.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Banned => "banned",
+            Self::Revoked => "revoked",
+            Self::Disconnected => "disconnected",
+        }
+    }
 }
 
 impl SocketEntry {

@@ -1,10 +1,11 @@
 //! What sockets and denials are found by: a claim's value, an address, the id of one socket.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::request::address::AddressKey;
 use crate::token::{Identity, TrustDomain};
+use crate::util::from_json::from_content;
 use crate::util::hex;
 
 /// How many objects share the live sockets. Their names are the numbers below this one.
@@ -14,9 +15,11 @@ pub const SHARDS: u8 = 16;
 const MAX_KEY_BYTES: usize = 200;
 
 /// A key that sockets and denials are found by.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct RegistryKey(String);
+
+from_content!(RegistryKey);
 
 impl RegistryKey {
     /// Writes the length of each part before it, so that two different keys never read alike.

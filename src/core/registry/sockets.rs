@@ -1,10 +1,12 @@
 //! A live socket as the registry knows it, and how a newer token moves its expiry.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::keys::{Claim, RegistryKey, owner_of};
 use crate::request::address::AddressKey;
 use crate::token::{Identity, TokenDigest};
+use crate::util::from_json::from_fields;
+use crate::util::sorting::sorted_by;
 use crate::util::time::Timestamp;
 
 /// The most sockets that one list shows.
@@ -18,8 +20,7 @@ pub const MAX_SOCKETS_OF_OWNER: usize = 4096;
 const MAX_SHOWN_BYTES: usize = 256;
 
 /// A live socket, or one that is about to open.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Socket {
     /// The request id of its upgrade.
     pub id: String,
@@ -39,7 +40,7 @@ pub struct Socket {
     /// When that token was issued, if it says so.
     pub issued: Option<Timestamp>,
     /// A digest of that token.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<TokenDigest>,
     /// Equal for sockets that were opened under equal rules.
     pub realm: String,
@@ -49,17 +50,42 @@ pub struct Socket {
 }
 
 /// A newer token that moved the expiry of a live socket.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TokenRenewal {
     /// The keys by its `jti`, at most two. Its issuer, its subject, and its session if it names
     /// one, are those of the token before.
     pub keys: Vec<RegistryKey>,
     /// When it was issued, if it says so.
     pub issued: Option<Timestamp>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<TokenDigest>,
 }
+
+from_fields!(Socket {
+    id,
+    sub,
+    sid,
+    ip,
+    route,
+    origin,
+    since,
+    expires,
+    has_token,
+    issued,
+    token,
+    realm,
+    renewal,
+}
+TokenRenewal {
+    keys,
+    issued,
+    token,
+}
+SocketEntry {
+    socket,
+    keys,
+    owner,
+});
 
 impl Socket {
     /// Moves the expiry to that of a newer token, if that is later. Returns the message for the
@@ -110,16 +136,17 @@ impl Socket {
 }
 
 /// The `max` oldest of these sockets, oldest first, and whether there are more.
-pub fn oldest(mut sockets: Vec<Socket>, max: usize) -> (Vec<Socket>, bool) {
-    sockets.sort_by(|one, other| (one.since, &one.id).cmp(&(other.since, &other.id)));
+pub fn oldest(sockets: Vec<Socket>, max: usize) -> (Vec<Socket>, bool) {
+    let mut sockets = sorted_by(sockets, |one, other| {
+        (one.since, &one.id).cmp(&(other.since, &other.id))
+    });
     let truncated = sockets.len() > max;
     sockets.truncate(max);
     (sockets, truncated)
 }
 
 /// A socket with all keys that it is found by.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SocketEntry {
     pub socket: Socket,
     pub keys: Vec<RegistryKey>,

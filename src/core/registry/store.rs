@@ -122,12 +122,10 @@ impl<S: Sql> Denials<S> {
         let mut stored = Stored::default();
         match request {
             RegistryRequest::Open(Opening { entry, again }) => {
-                stored.denials = self.load(&entry.denial_targets(*again))?;
-                stored.any_applies = self.any_applies(now)?;
+                self.load_for_admission(&mut stored, &entry.denial_targets(*again), now)?;
             }
             RegistryRequest::Admit { entry } => {
-                stored.denials = self.load(&entry.denial_targets(false))?;
-                stored.any_applies = self.any_applies(now)?;
+                self.load_for_admission(&mut stored, &entry.denial_targets(false), now)?;
             }
             RegistryRequest::Extend { entry, .. } => {
                 stored.denials = self.load(&entry.denial_targets(false))?;
@@ -152,6 +150,20 @@ impl<S: Sql> Denials<S> {
             RegistryRequest::List { .. } | RegistryRequest::Count => {}
         }
         Ok(stored)
+    }
+
+    /// Where no denial applies, none is looked up.
+    fn load_for_admission(
+        &self,
+        stored: &mut Stored,
+        targets: &[DenialTarget],
+        now: Timestamp,
+    ) -> Result<(), String> {
+        stored.any_applies = self.any_applies(now)?;
+        if stored.any_applies {
+            stored.denials = self.load(targets)?;
+        }
+        Ok(())
     }
 
     /// The stored denials with these targets.
@@ -189,6 +201,10 @@ impl<S: Sql> Denials<S> {
             AnyApplies::Until(end) if end > now => return Ok(true),
             AnyApplies::Until(_) | AnyApplies::Unknown => {}
         }
+        if !self.is_made()? {
+            self.any_applies.set(AnyApplies::None);
+            return Ok(false);
+        }
         let sql = "SELECT until FROM denials WHERE until > ? LIMIT 1";
         let known = match self.run(sql, &[now.into()])?.first().map(Vec::as_slice) {
             None => AnyApplies::None,
@@ -197,6 +213,13 @@ impl<S: Sql> Denials<S> {
         };
         self.any_applies.set(known);
         Ok(known != AnyApplies::None)
+    }
+
+    /// Whether the table was ever made. Asking does not make it: an object that denies nobody writes
+    /// nothing.
+    fn is_made(&self) -> Result<bool, String> {
+        let sql = "SELECT 1 FROM sqlite_master WHERE name = 'denials'";
+        Ok(self.has_table.get() || !self.sql.run(sql, &[])?.is_empty())
     }
 
     fn is_stored(&self, kind: DenialKind, id: &str, now: Timestamp) -> Result<bool, String> {

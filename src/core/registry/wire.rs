@@ -1,17 +1,21 @@
 //! Requests and responses between an isolate and an object, as JSON.
 
-use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+use serde::Serialize;
+use serde_json::Value;
 
 use super::{
     About, Census, Denial, DenialKind, DenialReason, DenialTarget, ListedDenial, RegistryKey,
     Socket, SocketEntry, TokenRenewal,
 };
 use crate::token::TokenDigest;
+use crate::util::from_json::{FromJson, from_fields, from_json, read_fields, variant};
 use crate::util::time::Timestamp;
 
 /// A request to an object.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum RegistryRequest {
     /// Whether a socket is admitted that is not registered.
     Admit { entry: SocketEntry },
@@ -31,7 +35,7 @@ pub enum RegistryRequest {
     ListDenials {
         kind: DenialKind,
         max: usize,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         about: Option<Vec<RegistryKey>>,
     },
     /// The live sockets of a key, or all.
@@ -51,8 +55,8 @@ pub enum RegistryRequest {
 }
 
 /// Which of its subject's sockets a newer token keeps open: those of one device.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum RefreshScope {
     /// Those that were opened in this session.
     Session(RegistryKey),
@@ -61,8 +65,8 @@ pub enum RefreshScope {
 }
 
 /// The response of an object.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum RegistryResponse {
     /// `denials_exist`: whether the object stores a denial that still applies, about anybody.
     Admitted {
@@ -71,7 +75,7 @@ pub enum RegistryResponse {
     /// `by`: the denial that decided.
     Refused {
         end: DenialReason,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         by: Option<DeniedBy>,
     },
     /// As many sockets of its owner are registered as may be.
@@ -105,8 +109,7 @@ pub enum RegistryResponse {
 }
 
 /// The denial that refused a socket.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DeniedBy {
     /// As an administrator names it.
     pub id: String,
@@ -117,26 +120,77 @@ pub struct DeniedBy {
 
 /// A request for a channel. It travels in the query of the URL, since a request for a socket has
 /// no body.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Opening {
     pub entry: SocketEntry,
     /// Whether it was admitted before, and lost its channel.
     pub again: bool,
 }
 
+impl FromJson for RegistryRequest {
+    fn from_value(value: Value) -> Option<Self> {
+        let (name, content) = variant(value)?;
+        match name.as_str() {
+            "admit" => read_fields!(content => Self::Admit { entry }),
+            "open" => Opening::from_value(content).map(Self::Open),
+            "deny" => read_fields!(content => Self::Deny { target, denial, stamped, about }),
+            "lift" => read_fields!(content => Self::Lift { kind, id }),
+            "list_denials" => read_fields!(content => Self::ListDenials { kind, max, about }),
+            "list" => read_fields!(content => Self::List { key, max }),
+            "count" => Some(Self::Count),
+            "extend" => read_fields!(content => Self::Extend { entry, subject, scope }),
+            _ => None,
+        }
+    }
+}
+
+impl FromJson for RefreshScope {
+    fn from_value(value: Value) -> Option<Self> {
+        let (name, content) = variant(value)?;
+        match name.as_str() {
+            "session" => RegistryKey::from_value(content).map(Self::Session),
+            "token" => TokenDigest::from_value(content).map(Self::Token),
+            _ => None,
+        }
+    }
+}
+
+impl FromJson for RegistryResponse {
+    fn from_value(value: Value) -> Option<Self> {
+        let (name, content) = variant(value)?;
+        match name.as_str() {
+            "admitted" => read_fields!(content => Self::Admitted { denials_exist }),
+            "refused" => read_fields!(content => Self::Refused { end, by }),
+            "too_many_sockets" => Some(Self::TooManySockets),
+            "denied" => read_fields!(content => Self::Denied { denial, sockets }),
+            "full" => Some(Self::Full),
+            "subject_full" => Some(Self::SubjectFull),
+            "lifted" => read_fields!(content => Self::Lifted { existed }),
+            "listed_denials" => read_fields!(content => Self::ListedDenials { denials, truncated }),
+            "listed" => read_fields!(content => Self::Listed { sockets, truncated }),
+            "count" => Census::from_value(content).map(Self::Count),
+            "extended" => read_fields!(content => Self::Extended { sockets }),
+            _ => None,
+        }
+    }
+}
+
+from_fields!(DeniedBy {
+    id,
+    about,
+    until,
+}
+Opening {
+    entry,
+    again,
+});
+
 impl Opening {
     /// Reads `entry=<JSON>&again=<boolean>&expires=<ms> <JSON>`. `expires`: what
     /// [`Socket::extend`] sent through the channel last, or zero. `None` for any other query.
     pub fn from_query(query: &str) -> Option<Self> {
-        let parameter = |name: &str| {
-            let mut pairs = form_urlencoded::parse(query.as_bytes());
-            pairs
-                .find(|(known, _)| known == name)
-                .map(|(_, value)| value)
-        };
-        let mut entry = SocketEntry::from_json(&parameter("entry")?)?;
-        let moved = parameter("expires")?;
+        let mut entry = SocketEntry::from_query(query)?;
+        let moved = parameter(query, "expires")?;
         let (until, renewal) = match moved.split_once(' ') {
             Some((until, renewal)) => (until, Some(TokenRenewal::from_json(renewal)?)),
             None => (&*moved, None),
@@ -145,8 +199,29 @@ impl Opening {
         entry.socket.extend_to(until, renewal);
         Some(Self {
             entry,
-            again: parameter("again")?.parse().ok()?,
+            again: parameter(query, "again")?.parse().ok()?,
         })
+    }
+}
+
+fn parameter<'a>(query: &'a str, name: &str) -> Option<Cow<'a, str>> {
+    let mut pairs = form_urlencoded::parse(query.as_bytes());
+    let found = pairs.find(|(known, _)| known == name);
+    found.map(|(_, value)| value)
+}
+
+impl SocketEntry {
+    /// The path of the URL that asks whether it is admitted, without being registered. A question
+    /// without a body is answered sooner.
+    pub fn admission_path(&self) -> String {
+        let mut path = "/?entry=".to_owned();
+        path.extend(form_urlencoded::byte_serialize(self.to_json().as_bytes()));
+        path
+    }
+
+    /// Reads `entry=<JSON>`. `None` for any other query.
+    pub fn from_query(query: &str) -> Option<Self> {
+        Self::from_json(&parameter(query, "entry")?)
     }
 }
 
@@ -159,7 +234,7 @@ macro_rules! as_json {
 
             /// `None` for any other text.
             pub fn from_json(text: &str) -> Option<Self> {
-                serde_json::from_str(text).ok()
+                from_json(text)
             }
         }
     )*};

@@ -1,9 +1,11 @@
 //! The report of a relay about a socket that has ended.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+
+use crate::util::from_json::{from_fields, from_json};
 
 /// How an inspected socket ended, as the relay reports it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Closed {
     /// The name of a [`CloseReason`](super::CloseReason).
     pub reason: String,
@@ -19,15 +21,28 @@ pub struct Closed {
 }
 
 /// How much a side sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Traffic {
     pub messages: u64,
     pub bytes: u64,
 }
 
+from_fields!(Closed {
+    reason,
+    cause,
+    code,
+    client,
+    upstream,
+    duration,
+}
+Traffic {
+    messages,
+    bytes,
+});
+
 impl Closed {
     /// Reads the JSON that the relay writes; `None` for any other text.
     pub fn from_json(text: &str) -> Option<Self> {
-        serde_json::from_str(text).ok()
+        from_json(text)
     }
 }

@@ -105,10 +105,10 @@ impl SocketLimits {
     /// milliseconds since the epoch, `null` where there is no limit; the codes of all close reasons
     /// by name, and the ranges of codes that pass unchanged.
     pub fn to_json(&self) -> String {
-        let ends: serde_json::Map<_, _> = CloseReason::ALL
-            .into_iter()
-            .map(|end| (end.name().to_owned(), end.code().into()))
-            .collect();
+        let mut ends = serde_json::Map::new();
+        for end in CloseReason::ALL {
+            ends.insert(end.name().to_owned(), end.code().into());
+        }
         json!({
             "messageBytes": self.limits.message_bytes,
             "messageRate": self

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::TokenFault;
 use super::claim_name::ClaimName;
 use crate::util::digest::hex_digest;
+use crate::util::from_json::{FromJson, variant};
 use crate::util::time::Timestamp;
 
 /// `JWT_ISSUER`, `JWT_AUDIENCE`, `JWT_LEEWAY`, `JWT_MAX_AGE`. An expectation that is set makes
@@ -68,13 +69,25 @@ impl IdentityClaims {
 }
 
 /// Within what a subject, a session and a token id are unique. Two services may use the same ones.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TrustDomain {
     /// The issuer that the token names.
     Issuer(String),
     /// For a token that names none: a digest of the key, or of the URL, that verified it.
     KeySource(String),
+}
+
+impl FromJson for TrustDomain {
+    fn from_value(value: Value) -> Option<Self> {
+        let (name, id) = variant(value)?;
+        let id = FromJson::from_value(id)?;
+        match name.as_str() {
+            "issuer" => Some(Self::Issuer(id)),
+            "key_source" => Some(Self::KeySource(id)),
+            _ => None,
+        }
+    }
 }
 
 impl TrustDomain {

@@ -4,6 +4,7 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::Value;
 
 use super::fault::CredentialFault;
+use crate::util::sorting::sorted_by;
 use crate::util::strict_json;
 
 /// The prefix that `@supabase/ssr` writes before a value in base64url.
@@ -26,10 +27,10 @@ pub(super) fn tokens(header: &str, name: &str) -> Result<Vec<String>, Credential
 
 /// Joins the chunks in the order of their numbers, up to the first that is missing.
 fn join_chunks(header: &str, name: &str) -> Result<Option<String>, CredentialFault> {
-    let mut chunks: Vec<(usize, &str)> = cookies(header)
+    let chunks: Vec<(usize, &str)> = cookies(header)
         .filter_map(|cookie| Some((chunk_number(cookie_name(cookie), name)?, value(cookie))))
         .collect();
-    chunks.sort_by_key(|(number, _)| *number);
+    let mut chunks = sorted_by(chunks, |one, other| one.0.cmp(&other.0));
     chunks.dedup();
     if chunks.windows(2).any(|pair| pair[0].0 == pair[1].0) {
         return Err(CredentialFault::Ambiguous(format!(

@@ -1,11 +1,11 @@
 //! A token in the first message of a socket.
 
-use std::cmp::Reverse;
 use std::ops::Range;
 
 use serde_json::Value;
 
 use super::fault::CredentialFault;
+use crate::util::sorting::sorted_by;
 use crate::util::strict_json;
 
 /// The text at a JSON Pointer (RFC 6901) of a message. `None` if there is nothing, or the message
@@ -51,9 +51,8 @@ fn is_before_json(letter: char) -> bool {
 pub(super) fn without_members(message: &str, pointers: &[&str]) -> String {
     let mut rest = message.to_owned();
     // The last element of an array first, so that the others keep their places.
-    let mut pointers = pointers.to_vec();
-    pointers.sort_unstable_by_key(|pointer| Reverse((pointer.len(), *pointer)));
-    for pointer in pointers {
+    let last_first = |one: &&str, other: &&str| (other.len(), *other).cmp(&(one.len(), *one));
+    for pointer in sorted_by(pointers.to_vec(), last_first) {
         let segments: Vec<_> = pointer
             .split('/')
             .skip(1)
@@ -87,7 +86,7 @@ impl Scanner<'_> {
             let start = self.at;
             let is_named = if is_object {
                 let key = self.skip_string()?;
-                let is_named = serde_json::from_str::<String>(key).is_ok_and(|key| key == *name);
+                let is_named = strict_json::value(key.as_bytes()).is_ok_and(|key| key == *name);
                 self.skip_space();
                 self.at += 1;
                 is_named

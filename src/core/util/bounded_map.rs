@@ -47,6 +47,15 @@ impl<K: Clone + Eq + Hash, V> BoundedMap<K, V> {
         self.values.get(key)
     }
 
+    /// A value to be changed, whose weight must stay the same.
+    pub fn get_mut<Q>(&mut self, key: &Q) -> Option<&mut V>
+    where
+        K: Borrow<Q>,
+        Q: Eq + Hash + ?Sized,
+    {
+        self.values.get_mut(key)
+    }
+
     pub fn contains_key<Q>(&self, key: &Q) -> bool
     where
         K: Borrow<Q>,

@@ -3,15 +3,19 @@
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+
+use super::from_json::from_content;
 
 /// How far apart the clocks of two machines may be.
 pub const CLOCK_SLACK: Duration = Duration::from_mins(1);
 
 /// Milliseconds since the Unix epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize)]
 #[serde(transparent)]
 pub struct Timestamp(pub u64);
+
+from_content!(Timestamp);
 
 /// The clock of a runtime.
 pub trait Clock {

@@ -13,3 +13,8 @@ export class Ledger {
   constructor(state: object, env: object);
   fetch(request: Request): Response;
 }
+
+export class Registry {
+  constructor(state: object);
+  fetch(request: Request): Response | Promise<Response>;
+}

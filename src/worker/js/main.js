@@ -2,7 +2,7 @@
 // and a copy of its hooks for each request, to renew the WASM instance after a panic; the exported
 // functions of wasm-bindgen do that by themselves.
 import { env as environment } from 'cloudflare:workers';
-import Entrypoint, { Ledger } from './index.js';
+import Entrypoint, { Ledger, Registry } from './index.js';
 import { rehearse } from './rehearsal.js';
 
 export * from './index.js';
@@ -10,7 +10,7 @@ export * from './index.js';
 const { announce, fetch, inspectSettings, prepare, rehearse: run } = Entrypoint.prototype;
 
 try {
-  rehearse(run, Ledger);
+  rehearse(run, { Ledger, Registry });
   prepare(environment);
   // After the modules: one of them may call `guard`, which prepares another environment.
   queueMicrotask(() => announce());

@@ -48,25 +48,21 @@ const requests = () => [
 const state = {
   storage: {
     kv: { list: () => [], put() {}, delete() {} },
+    sql: { exec: () => ({ raw: () => [].values() }) },
     async setAlarm() {},
   },
+  setWebSocketAutoResponse() {},
 };
 
-/** @param {{ fetch(url: string, init: RequestInit): Promise<unknown> }} object */
-const namespaceOf = (object) => ({ getByName: () => object });
-
-/** @param {typeof import('./index.js').Ledger} Ledger */
-function ledgerOf(Ledger) {
-  const ledger = new Ledger(state, {});
-  /** @type {{ fetch(url: string, init: RequestInit): Promise<unknown> }} */
-  const object = { fetch: async (url, init) => ledger.fetch(new Request(url, init)) };
-  return object;
+/**
+ * Has one object answer under all names.
+ * @param {{ fetch(request: Request): unknown }} object
+ */
+function namespaceOf(object) {
+  /** @type {(url: string, init: RequestInit) => Promise<unknown>} */
+  const fetch = async (url, init) => object.fetch(new Request(url, init));
+  return { getByName: () => ({ fetch }) };
 }
-
-/** A registry without denials. The real one can't answer here, because its response has a body. */
-const registry = {
-  fetch: async () => ({ status: 200, text: async () => '{"admitted":{"denials_exist":false}}' }),
-};
 
 /** The progress of a rehearsal: how many upgrades there are, and how many reached the server. */
 const progress = { upgrades: ROUNDS, forwarded: 0 };
@@ -87,9 +83,9 @@ const server = {
 /**
  * Runs all requests. Most of them wait for promises, so that they end with the turn.
  * @param {import('./index.js').default['rehearse']} run
- * @param {typeof import('./index.js').Ledger} Ledger
+ * @param {Pick<typeof import('./index.js'), 'Ledger' | 'Registry'>} objects
  */
-export function rehearse(run, Ledger) {
+export function rehearse(run, { Ledger, Registry }) {
   const env = {
     ALLOWED_ORIGINS: ORIGIN,
     UPSTREAM_SERVICE: 'SERVER',
@@ -97,8 +93,8 @@ export function rehearse(run, Ledger) {
     RATE_LIMIT_IP: NEVER_REACHED,
     RATE_LIMIT_USER: NEVER_REACHED,
     SERVER: server,
-    LEDGER: namespaceOf(ledgerOf(Ledger)),
-    REGISTRY: namespaceOf(registry),
+    LEDGER: namespaceOf(new Ledger(state, {})),
+    REGISTRY: namespaceOf(new Registry(state)),
   };
   run(Array.from({ length: ROUNDS }, requests).flat(), env, {
     waitUntil() {},

@@ -92,6 +92,7 @@ const TOO_MANY: LedgerResponse = LedgerResponse::TooManySockets(Outlook {
     exhausted_for: Duration::ZERO,
     banned_for: Duration::ZERO,
     few_left: None,
+    lent: 0,
 });
 
 /// The path by which an object returns its time, and how many objects are there to be asked.

@@ -28,6 +28,6 @@ fn read(value: SqlStorageValue) -> Result<SqlValue, String> {
         SqlStorageValue::Null => Ok(SqlValue::Null),
         SqlStorageValue::String(text) => Ok(SqlValue::Text(text)),
         SqlStorageValue::Integer(number) => Ok(SqlValue::Integer(number)),
-        other => Err(format!("a stored value has another type: {other:?}")),
+        _ => Err("a stored value has another type".to_owned()),
     }
 }

@@ -31,7 +31,7 @@ pub async fn ask(env: &JsValue, call: &OneTimeCall) -> std::result::Result<Store
 }
 
 /// What is kept under one name. Nothing is written where nothing was kept.
-#[durable_object]
+#[durable_object(alarm)]
 pub struct OneTime {
     state: State,
 }

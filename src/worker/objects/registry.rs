@@ -1,30 +1,32 @@
 //! The Durable Objects that keep the live sockets, revocations and bans, and how an isolate asks
 //! them.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use portcullis::gateway::platform::{ObjectReply, Registration};
 use portcullis::policy::REGISTRY_BINDING;
 use portcullis::registry::{
     Denials, Effect, LiveSocket, Needed, Opening, RegistryKey, RegistryRequest, RegistryResponse,
-    SWEEP_EVERY, Socket, Step, step,
+    SWEEP_EVERY, Socket, SocketEntry, Step, step,
 };
 use portcullis::relay::CloseReason;
 use portcullis::request::RequestUrl;
 use portcullis::util::time::millis;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
-use worker::worker_sys::WebSocketRequestResponsePair;
-use worker::{
-    DurableObject, Env, Error, Request, Response, Result, State, WebSocket,
-    WebSocketIncomingMessage, durable_object,
-};
+use wasm_bindgen_futures::{JsFuture, future_to_promise};
+use web_sys::{Request, Response};
+use worker::worker_sys::ext::WebSocketExt;
+use worker::worker_sys::{DurableObjectState, WebSocketRequestResponsePair};
+use worker::{Error, Result, State, WebSocket};
 
 use super::metrics::{Keeper, PATH};
 use super::object_sql::ObjectSql;
 use crate::clock::now;
 use crate::host;
 use crate::sockets::channel::{Channel, asked};
+use crate::work::Work;
 
 #[wasm_bindgen(module = "/js/registry.js")]
 extern "C" {
@@ -79,17 +81,20 @@ pub async fn register(
     env: &JsValue,
     call: &Registration,
 ) -> ObjectReply<RegistryResponse, Channel> {
-    if !call.with_channel {
-        let question = RegistryRequest::Admit {
-            entry: call.entry.clone(),
-        };
-        let mut answers = ask(env, &[call.shard], &question, call.timeout).await;
-        return ObjectReply {
-            answer: answers.remove(0),
-            channel: None,
-        };
-    }
     let namespace = host::binding(env, REGISTRY_BINDING);
+    if !call.with_channel {
+        let (name, path) = (call.shard.to_string(), call.entry.admission_path());
+        let milliseconds = millis(call.timeout) as f64;
+        let answer = host::ask_by_path(&namespace, &name, &path, milliseconds).await;
+        let answer = host::text(answer).and_then(|text| match text.starts_with("status ") {
+            true => Err(text),
+            false => Ok(text),
+        });
+        return read(ObjectReply {
+            answer,
+            channel: None,
+        });
+    }
     let result = register_socket(
         &namespace,
         call.shard,
@@ -114,37 +119,88 @@ fn read(
 /// One of the registry's objects. Denials stay in SQLite and are looked up there, so that an object
 /// that wakes up has nothing to load. What it knows of a socket is attached to the socket's channel,
 /// which outlasts its sleep.
-#[durable_object]
-pub struct Registry {
+#[wasm_bindgen]
+pub struct Registry(Rc<Object>);
+
+struct Object {
     state: State,
     denials: Denials<ObjectSql>,
     /// Of the one object with that name.
     metrics: Keeper,
 }
 
-impl DurableObject for Registry {
-    fn new(state: State, _env: Env) -> Self {
+// Not by worker's attribute, as the ledger.
+#[wasm_bindgen]
+impl Registry {
+    #[wasm_bindgen(constructor)]
+    pub fn new(state: DurableObjectState) -> Self {
+        let state = State::from(state);
         // The platform answers these without waking the object up.
         if let Ok(pair) = WebSocketRequestResponsePair::new("ping", "pong") {
             state.set_websocket_auto_response(&pair);
         }
         let denials = Denials::new(ObjectSql(state.storage().sql()));
-        Self {
+        Self(Rc::new(Object {
             state,
             denials,
             metrics: Keeper::default(),
-        }
+        }))
     }
 
-    async fn fetch(&self, mut request: Request) -> Result<Response> {
-        let body = match request.headers().get("upgrade")? {
-            Some(_) => return self.open(&request),
-            None => request.text().await?,
-        };
-        if RequestUrl::split(&request.inner().url()).path == PATH {
-            return Response::ok(self.metrics.answer(&self.state, &body)?);
+    /// Answers an upgrade at once, because its question stands in the URL. Others have a body.
+    pub fn fetch(&self, request: Request) -> std::result::Result<JsValue, JsValue> {
+        let url = request.url();
+        let RequestUrl { path, query, .. } = RequestUrl::split(&url);
+        if request.headers().get("upgrade")?.is_some() {
+            return Ok(self.0.open(query)?.into());
         }
-        let request = RegistryRequest::from_json(&body)
+        if let Some(entry) = query.and_then(SocketEntry::from_query) {
+            let (response, _) = self.0.answer(&RegistryRequest::Admit { entry })?;
+            return Ok(host::answer_by_header(&response.to_json()).into());
+        }
+        let (object, is_about_metrics) = (self.0.clone(), path == PATH);
+        let work: Work = Box::pin(async move {
+            let body = JsFuture::from(request.text()?).await?;
+            let body = body.as_string().unwrap_or_default();
+            let answer = match is_about_metrics {
+                true => object.metrics.answer(&object.state, &body)?,
+                false => object.answer_body(&body).await?,
+            };
+            Ok(Response::new_with_opt_str(Some(&answer))?.into())
+        });
+        Ok(future_to_promise(work).into())
+    }
+
+    pub fn alarm(&self) -> js_sys::Promise {
+        let object = self.0.clone();
+        let work: Work = Box::pin(async move {
+            if object.denials.sweep(now()).map_err(Error::from)? > 0 {
+                object.state.storage().set_alarm(SWEEP_EVERY).await?;
+            }
+            Ok(JsValue::UNDEFINED)
+        });
+        future_to_promise(work)
+    }
+}
+
+// The platform calls these of every object with channels. What becomes of a channel is seen when its
+// socket is looked for.
+#[allow(clippy::unused_self, reason = "the platform calls methods")]
+#[wasm_bindgen]
+impl Registry {
+    #[wasm_bindgen(js_name = webSocketMessage)]
+    pub fn web_socket_message(&self) {}
+
+    #[wasm_bindgen(js_name = webSocketClose)]
+    pub fn web_socket_close(&self) {}
+
+    #[wasm_bindgen(js_name = webSocketError)]
+    pub fn web_socket_error(&self) {}
+}
+
+impl Object {
+    async fn answer_body(&self, body: &str) -> Result<String> {
+        let request = RegistryRequest::from_json(body)
             .ok_or_else(|| Error::from("the body is not a request to the registry"))?;
         let (response, sweep_in) = self.answer(&request)?;
         if let Some(sweep_in) = sweep_in
@@ -152,35 +208,13 @@ impl DurableObject for Registry {
         {
             self.state.storage().set_alarm(sweep_in).await?;
         }
-        Response::ok(response.to_json())
+        Ok(response.to_json())
     }
 
-    async fn alarm(&self) -> Result<Response> {
-        if self.denials.sweep(now())? > 0 {
-            self.state.storage().set_alarm(SWEEP_EVERY).await?;
-        }
-        Response::empty()
-    }
-
-    async fn websocket_message(&self, _: WebSocket, _: WebSocketIncomingMessage) -> Result<()> {
-        Ok(())
-    }
-
-    async fn websocket_close(&self, _: WebSocket, _: usize, _: String, _: bool) -> Result<()> {
-        Ok(())
-    }
-
-    async fn websocket_error(&self, _: WebSocket, _: Error) -> Result<()> {
-        Ok(())
-    }
-}
-
-impl Registry {
     /// Judges a socket and registers it. Nothing in here waits, and an object runs one piece of
     /// code at a time, so no revocation can come between.
-    fn open(&self, request: &Request) -> Result<Response> {
-        let url = request.inner().url();
-        let opening = RequestUrl::split(&url).query.and_then(Opening::from_query);
+    fn open(&self, query: Option<&str>) -> Result<Response> {
+        let opening = query.and_then(Opening::from_query);
         let opening = opening.ok_or_else(|| Error::from("the query of the URL has no entry"))?;
         let (tags, socket) = (opening.entry.tags(), opening.entry.socket.to_json());
         let (response, _) = self.answer(&RegistryRequest::Open(opening))?;
@@ -188,7 +222,7 @@ impl Registry {
             RegistryResponse::Admitted { .. } => {
                 let answer = response.to_json();
                 return match accept_socket(self.state.as_raw(), tags, &socket, &answer) {
-                    Ok(accepted) => Ok(accepted.into()),
+                    Ok(accepted) => Ok(accepted),
                     Err(_) if self.state.get_websockets().len() >= MAX_CHANNELS => {
                         refuse(&RegistryResponse::Full, None)
                     }
@@ -230,7 +264,8 @@ impl Registry {
                     message,
                 } => {
                     let channel = &sockets[at].channel;
-                    channel.serialize_attachment(socket.to_json())?;
+                    let text = JsValue::from(socket.to_json());
+                    channel.as_ref().serialize_attachment(text)?;
                     send(channel, &message);
                 }
                 Effect::Store {
@@ -254,7 +289,7 @@ impl Registry {
         };
         let mut sockets = Vec::new();
         for channel in channels.into_iter().filter(is_open) {
-            let text = channel.deserialize_attachment::<String>()?;
+            let text = channel.as_ref().deserialize_attachment()?.as_string();
             let socket = text.as_deref().and_then(Socket::from_json);
             let socket = socket.ok_or_else(|| Error::from("a channel's socket can't be read"))?;
             sockets.push(Attached {
@@ -293,11 +328,9 @@ fn end_message(reason: CloseReason) -> String {
 /// Refuses a channel. `message`: what becomes of a socket that was admitted before; without one
 /// the refusal counts as a failure.
 fn refuse(response: &RegistryResponse, message: Option<&str>) -> Result<Response> {
-    let refusal = Response::empty()?;
-    let headers = refusal.headers();
-    headers.set("answer", &response.to_json())?;
+    let refusal = host::answer_by_header(&response.to_json());
     if let Some(message) = message {
-        headers.set("message", message)?;
+        refusal.headers().set("message", message)?;
     }
     Ok(refusal)
 }

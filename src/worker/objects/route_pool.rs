@@ -31,7 +31,7 @@ pub async fn ask(env: &JsValue, call: &RouteCall) -> std::result::Result<PoolRes
 
 /// One route's quota. It is stored, so that eviction forgets nothing; `pool` is a copy of it while
 /// the object lives.
-#[durable_object]
+#[durable_object(alarm)]
 pub struct RouteQuota {
     state: State,
     pool: RefCell<Option<Pool>>,

@@ -2,7 +2,6 @@
 //! socket.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::future::{AbortHandle, abortable};
@@ -18,9 +17,9 @@ struct Waiter {
     timer: AbortHandle,
 }
 
-/// The requests by the ids of their sockets.
+/// The requests, each with the id of its socket.
 #[derive(Default)]
-pub struct Waiters(RefCell<BTreeMap<EntryId, Waiter>>);
+pub struct Waiters(RefCell<Vec<(EntryId, Waiter)>>);
 
 impl Waiters {
     /// The promise of an answer. If none is given in time, `give_up` is called.
@@ -40,14 +39,17 @@ impl Waiters {
         });
         Promise::new(&mut |resolve, _| {
             let timer = timer.clone();
-            self.0.borrow_mut().insert(id, Waiter { resolve, timer });
+            let mut waiters = self.0.borrow_mut();
+            waiters.retain(|(known, _)| *known != id);
+            waiters.push((id, Waiter { resolve, timer }));
         })
     }
 
     /// Answers a request, unless it was answered before.
     pub fn answer(&self, id: &EntryId, answer: &JsValue) {
-        let waiter = self.0.borrow_mut().remove(id);
-        if let Some(Waiter { resolve, timer }) = waiter {
+        let mut waiters = self.0.borrow_mut();
+        if let Some(place) = waiters.iter().position(|(known, _)| known == id) {
+            let (_, Waiter { resolve, timer }) = waiters.swap_remove(place);
             // A timer that is left would keep the object from sleeping.
             timer.abort();
             // Resolving a promise does not fail.

@@ -25,6 +25,7 @@ pub fn outlook(exhausted_for: u64, banned_for: u64) -> Outlook {
         exhausted_for: ms(exhausted_for),
         banned_for: ms(banned_for),
         few_left: None,
+        lent: 0,
     }
 }
 

@@ -281,7 +281,7 @@ impl Scripted {
 
     /// The same, but no timer ends meanwhile.
     pub fn finish_before_timers(&self) -> Vec<String> {
-        self.finish_where(|task| !task.begins_with_a_wait())
+        self.finish_where(|task| task.timer().is_none())
     }
 
     fn finish_where(&self, is_due: impl Fn(&BackgroundTask) -> bool) -> Vec<String> {
@@ -441,6 +441,7 @@ impl Ledgers for Scripted {
         };
         let what = match call.request.operation {
             Operation::Admit { .. } => "admit",
+            Operation::Borrow { .. } => "borrow",
             Operation::Open { .. } => "open",
             Operation::Claim { .. } => "claim",
             Operation::Replace { .. } => "replace",

@@ -36,21 +36,25 @@ struct Quotas {
     user: (u32, u64),
     /// Of `/wide` and of `/narrow`.
     routes: [(u32, u64); 2],
+    /// Where keys are remembered, addresses are lent nothing.
+    remembers_keys: bool,
 }
 
 fn quotas() -> impl Strategy<Value = Quotas> {
     let window = || select(vec![400_u64, 1000, 5000]);
     let of = |counts: Vec<u32>| (select(counts), window());
     (
-        of(vec![2, 100, 400]),
-        of(vec![3, 100, 400]),
+        of(vec![2, 100, 128, 400]),
+        of(vec![3, 100, 128, 400]),
         of(vec![128, 140]),
         of(vec![2, 7]),
+        any::<bool>(),
     )
-        .prop_map(|(address, user, wide, narrow)| Quotas {
+        .prop_map(|(address, user, wide, narrow, remembers_keys)| Quotas {
             address,
             user,
             routes: [wide, narrow],
+            remembers_keys,
         })
 }
 
@@ -115,6 +119,10 @@ fn gate_settings(quotas: Quotas, timeout: u64) -> Settings {
         ("JWT_SECRET", &secret),
         ("RATE_LIMIT_IP", &text(quotas.address)),
         ("RATE_LIMIT_USER", &text(quotas.user)),
+        (
+            "KEY_REPLAY_WINDOW",
+            if quotas.remembers_keys { "1m" } else { "off" },
+        ),
         ("LIMITER_TIMEOUT", &format!("{}ms", timeout.max(1))),
         ("ROUTES", &routes),
     ])

@@ -4,6 +4,7 @@ mod closing;
 mod counting;
 mod endpoints;
 mod first_message;
+mod leases;
 mod limiter_properties;
 mod one_time;
 mod plain;

@@ -116,10 +116,11 @@ impl World {
                     let counted = (0..attempts).map(|_| (is_apart, now, None));
                     self.admitted.extend(counted);
                 }
-                Operation::Open { .. }
+                Operation::Borrow { .. }
+                | Operation::Open { .. }
                 | Operation::Claim { .. }
                 | Operation::Replace { .. }
-                | Operation::Attach { .. } => panic!("no slot is asked for"),
+                | Operation::Attach { .. } => panic!("no slot and no lease is asked for"),
                 Operation::Lift | Operation::Explain => {}
                 Operation::GiveBack { id } => {
                     let mut all = self.admitted.iter();

@@ -2,8 +2,8 @@
 //! understood after a deployment.
 
 use portcullis::limits::ledger::{
-    EntryId, Explanation, Ledger, LedgerRequest, LedgerResponse, Operation, Outlook, Row, Slot,
-    wire,
+    Account, EntryId, Explanation, Ledger, LedgerRequest, LedgerResponse, Operation, Outlook, Row,
+    Slot, Wish, wire,
 };
 use portcullis::limits::quota::{BanRule, Limits, Quota};
 use portcullis::util::time::Timestamp;
@@ -100,6 +100,64 @@ const AHEAD: [u8; 82] = [
     0, 0, 0x01, 0xa3, 0x18, 0x5c, 0x50, 0x06,
 ];
 
+/// The journal of a head with a lease, by its parts.
+#[rustfmt::skip]
+const LENT: [u8; 82] = [
+    // group /a, whose entries matter for 90 s, with a flag: attempts are lent
+    0, 0, 0, 0, 0, 0, 0, 2, b'/', b'a',
+    0x40, 0, 0, 0, 0, 0x01, 0x5f, 0x90,
+    // one lease: its name, two attempts, for 2 s
+    0, 0, 0, 0, 0, 0, 0, 1,
+    0xff, 0, 0, 0, 0, 0, 0, 0xee,
+    0, 0, 0, 0, 0, 0, 0, 2,
+    0, 0, 0x01, 0xa3, 0x18, 0x5c, 0x57, 0xd0,
+    0, 0, 0x01, 0xa3, 0x18, 0x5c, 0x57, 0xd5,
+    // one that was made
+    0, 0, 0, 0, 0, 0, 0, 1,
+    0, 0, 0x01, 0xa3, 0x18, 0x5c, 0x50, 0,
+    0, 0, 0x01, 0xa3, 0x18, 0x5c, 0x50, 0x05,
+];
+
+#[test]
+fn what_is_lent_is_unchanged() {
+    let request = LedgerRequest {
+        limits: Limits {
+            quota: Quota::new(200, seconds(90)),
+            ..Limits::default()
+        },
+        ..request(
+            Operation::Borrow {
+                id: None,
+                wish: Wish {
+                    id: 0xff00_0000_0000_00ee,
+                    want: 2,
+                    account: None,
+                },
+            },
+            AT + 5,
+        )
+    };
+    let mut ledger = Ledger::default();
+    let (_, change) = ledger.step(&request, Timestamp(AT));
+    let [head] = &change.write[..] else {
+        panic!("the head alone")
+    };
+    assert!(head.data.ends_with(&LENT), "{:x?}", head.data);
+    let unreadable = |at: usize, byte: u8| {
+        let mut head = head.clone();
+        let start = head.data.len() - LENT.len();
+        head.data[start + at] = byte;
+        Ledger::load([head]).is_err()
+    };
+    let rows = [
+        ("too many leases", unreadable(25, 65), true),
+        ("an empty one", unreadable(41, 0), true),
+        ("one that is too large", unreadable(41, 129), true),
+        ("another number", unreadable(41, 128), false),
+    ];
+    assert_rows(rows);
+}
+
 #[test]
 fn what_is_stored_ahead_is_unchanged() {
     let mut ledger = Ledger::default();
@@ -136,6 +194,7 @@ fn stored_bytes_are_understood() {
         exhausted_for: ms(exhausted_for),
         banned_for: ms(banned_for),
         few_left: None,
+        lent: 0,
     };
     assert_rows([
         (
@@ -247,6 +306,28 @@ fn a_question_travels_as_a_path() {
             bare(Operation::GiveBack { id: [0; 16] }),
             format!("/give-back/{}/0/0/0/0/0/0/0/", "0".repeat(32)),
         ),
+        (
+            bare(Operation::Borrow {
+                id: None,
+                wish: Wish {
+                    id: u64::MAX,
+                    want: 128,
+                    account: None,
+                },
+            }),
+            format!("/borrow.{}.128//0/0/0/0/0/0/0/", u64::MAX),
+        ),
+        (
+            bare(Operation::Borrow {
+                id: Some(KEY),
+                wish: Wish {
+                    id: 1,
+                    want: 0,
+                    account: Some(Account { id: 2, used: 128 }),
+                },
+            }),
+            format!("/borrow.1.0.2.128/{hex}/0/0/0/0/0/0/0/"),
+        ),
         (bare(Operation::Lift), "/lift//0/0/0/0/0/0/0/".into()),
         (bare(Operation::Explain), "/explain//0/0/0/0/0/0/0/".into()),
     ];
@@ -280,6 +361,15 @@ fn what_is_no_question_is_not_read_as_one() {
         "/ask//0/0/0/0/0/0/0/",
         "/count/00/0/0/0/0/0/0/0/",
         "/fail//0/0/0/0/0/0/0/",
+        "/borrow//0/0/0/0/0/0/0/",
+        "/borrow.1//0/0/0/0/0/0/0/",
+        "/borrow.1.129//0/0/0/0/0/0/0/",
+        "/borrow.1.02//0/0/0/0/0/0/0/",
+        "/borrow.x.2//0/0/0/0/0/0/0/",
+        "/borrow.18446744073709551616.2//0/0/0/0/0/0/0/",
+        "/borrow.1.2.3//0/0/0/0/0/0/0/",
+        "/borrow.1.2.3.129//0/0/0/0/0/0/0/",
+        "/borrow.1.2.3.4.5//0/0/0/0/0/0/0/",
         "/count//0/0/0/0/0/0/0/",
         "/count.1//0/0/0/0/0/0/0/",
         "/count.0.0//0/0/0/0/0/0/0/",
@@ -314,15 +404,19 @@ fn an_answer_travels_as_a_word_and_numbers() {
         exhausted_for: ms(exhausted_for),
         banned_for: ms(banned_for),
         few_left: None,
+        lent: 0,
     };
     let few_left = |left| Outlook {
         few_left: Some(left),
         ..outlook(0, 1)
     };
+    let lent = |lent, outlook| LedgerResponse::Counted(Outlook { lent, ..outlook });
     let rows = [
         (LedgerResponse::Counted(outlook(0, 0)), "counted 0 0"),
         (LedgerResponse::Counted(few_left(1)), "counted 0 1 1"),
         (LedgerResponse::Full(few_left(128)), "full 0 1 128"),
+        (lent(1, outlook(0, 0)), "lent.1 0 0"),
+        (lent(128, few_left(7)), "lent.128 0 1 7"),
         (
             LedgerResponse::Counted(outlook(60_000, 0)),
             "counted 60000 0",
@@ -347,6 +441,7 @@ fn an_answer_travels_as_a_word_and_numbers() {
                     exhausted_for: ms(1),
                     banned_for: ms(2),
                     few_left: None,
+                    lent: 0,
                 },
                 counted: 3,
                 failures: 4,
@@ -379,6 +474,15 @@ fn an_answer_travels_as_a_word_and_numbers() {
         "counted 1 2 ",
         "counted 1 2 3 4",
         "explained 1 2",
+        "lent",
+        "lent 1 2",
+        "lent.0 1 2",
+        "lent.129 1 2",
+        "lent.01 1 2",
+        "lent.-1 1 2",
+        "lent.1",
+        "lent.1.1 1 2",
+        "counted.1 1 2",
         "limited 1 2",
         "banned 1 2",
         "Counted 1 1",

@@ -152,6 +152,7 @@ impl Oracle {
                     self.entries.push((now, group.clone(), None));
                 }
             }
+            Operation::Borrow { .. } => unreachable!("leases have tests of their own"),
             Operation::Open { .. }
             | Operation::Claim { .. }
             | Operation::Replace { .. }

@@ -1,4 +1,6 @@
 mod deny_cache;
+mod leases;
+mod leases_properties;
 mod ledger;
 mod ledger_ahead;
 mod ledger_clocks;

@@ -78,3 +78,33 @@ fn addresses_that_come_often_take_few_rows() {
     assert_eq!(outcome.admitted, 20_000, "{outcome:?}");
     assert!(outcome.rows_written < 3000, "{outcome:?}");
 }
+
+/// Also over windows that pass, timers and objects that restart.
+#[test]
+fn addresses_that_come_often_are_lent_most_attempts() {
+    let crowd = Crowd {
+        isolates: 4,
+        addresses: 3,
+        one_in: 1,
+        skew: 0.0,
+        attempts: 20_000,
+        seconds: 200,
+        from: 0,
+        quota: "4000/1m",
+        replay_window: "off",
+    };
+    let outcome = flood::run(crowd);
+    assert_eq!(outcome.admitted, 20_000, "{outcome:?}");
+    assert!(
+        outcome.calls_of_admitted * 4 < outcome.admitted,
+        "{outcome:?}"
+    );
+    assert!(outcome.rows_written * 4 < outcome.admitted, "{outcome:?}");
+    let more_than_the_quota = Crowd {
+        quota: "1000/1m",
+        ..crowd
+    };
+    let outcome = flood::run(more_than_the_quota);
+    assert!(outcome.refused > 6000, "{outcome:?}");
+    assert!(outcome.admitted > 9000, "{outcome:?}");
+}

@@ -64,10 +64,10 @@ describe('a rehearsal', () => {
     const script = join(folder, 'entry.mjs');
     writeFileSync(
       script,
-      `import Entrypoint, { Ledger } from '${inRoot('build/index.js')}';
+      `import Entrypoint, { Ledger, Registry } from '${inRoot('build/index.js')}';
        import { rehearse } from '${inRoot('src/worker/js/rehearsal.js')}';
        export * from '${inRoot('build/index.js')}';
-       const progress = rehearse(Entrypoint.prototype.rehearse, Ledger);
+       const progress = rehearse(Entrypoint.prototype.rehearse, { Ledger, Registry });
        export default { fetch: () => Response.json(progress) };`,
     );
     return { modules: bundleWorker(script, folder) };

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::EntryId;
+use super::lending::{LENT_FOR, LeaseId};
 use crate::limits::quota::Quota;
 use crate::limits::two_clocks::TwoClocks;
 
@@ -31,6 +32,15 @@ impl Ahead {
     fn covers(self, now: TwoClocks) -> bool {
         self.until.later(now) == self.until
     }
+}
+
+/// Attempts that an isolate may make until a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lent {
+    pub id: LeaseId,
+    pub count: u32,
+    /// When the lease lapses, by both clocks. All of it counts as if made then.
+    pub until: TwoClocks,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +74,7 @@ pub struct Journal {
     /// How long an entry matters, by the limits of the last attempt.
     pub horizon: Duration,
     pub ahead: Option<Ahead>,
+    pub lent: Vec<Lent>,
 }
 
 impl Journal {
@@ -73,13 +84,34 @@ impl Journal {
         self.entries.range(sealed..)
     }
 
-    /// Moves entries that lie in a clock's future to now, and returns whether there were any.
+    /// Whether nothing in it counts.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.lent.is_empty()
+    }
+
+    /// How many entries and lent attempts there are.
+    pub fn len(&self) -> usize {
+        self.entries.len() + self.lent_count()
+    }
+
+    /// When the last of it was made, or may have been made.
+    pub fn last(&self) -> Option<TwoClocks> {
+        let entry = self.entries.back().map(|entry| entry.at);
+        let lent = self.lent.iter().map(|lent| lent.until);
+        lent.chain(entry).reduce(TwoClocks::later)
+    }
+
+    /// Moves entries that lie in a clock's future to now, and leases that end too late to the end of
+    /// one that begins now. Returns whether there were any.
     pub fn clamp_to(&mut self, now: TwoClocks) -> bool {
         let newest_first = self.entries.iter_mut().rev();
-        newest_first
+        let entries = newest_first
             .map_while(|entry| entry.at.clamp_to(now).then_some(()))
-            .count()
-            > 0
+            .count();
+        let leases = self.lent.iter_mut();
+        let leases =
+            leases.filter_map(|lent| lent.until.clamp_to(now.after(LENT_FOR)).then_some(()));
+        entries + leases.count() > 0
     }
 
     /// Restores the order of entries after loading: no entry is later than the next one, or than
@@ -101,6 +133,9 @@ impl Journal {
     /// Drops entries that no longer matter, and returns the rows that held nothing else.
     pub fn prune(&mut self, now: TwoClocks) -> Vec<u64> {
         self.ahead = self.ahead.filter(|ahead| ahead.covers(now));
+        let horizon = self.horizon;
+        self.lent
+            .retain(|lent| lent.until.left(horizon, now).is_some());
         let mut emptied = Vec::new();
         while let Some(entry) = self.entries.front()
             && entry.at.left(self.horizon, now).is_none()
@@ -113,15 +148,40 @@ impl Journal {
 
     /// How long until another entry fits under a quota, or `None` if it fits now.
     pub fn wait(&self, quota: Quota, now: TwoClocks) -> Option<Duration> {
-        let count = quota.count() as usize;
-        let oldest = self.entries.len().checked_sub(count)?;
-        self.entries[oldest].at.left(quota.window(), now)
+        let window = quota.window();
+        let left_of = |entry: &JournalEntry| entry.at.left(window, now);
+        let mut leases: Vec<_> = self
+            .lent
+            .iter()
+            .filter_map(|lent| Some((lent.until.left(window, now)?, lent.count as usize)))
+            .collect();
+        leases.sort_unstable_by(|one, other| other.cmp(one));
+        // Of all that counts, the latest as many as the quota allows, less those lent that were passed.
+        let mut among = quota.count() as usize;
+        for (left, lent) in leases {
+            let sooner = |entry: &JournalEntry| left_of(entry).is_none_or(|own| own < left);
+            let later = self.entries.len() - self.entries.partition_point(sooner);
+            if later >= among {
+                break;
+            }
+            if later + lent >= among {
+                return Some(left);
+            }
+            among -= lent;
+        }
+        let oldest = self.entries.len().checked_sub(among)?;
+        left_of(&self.entries[oldest])
     }
 
-    /// How many entries were made in the last `window`.
+    /// How many entries were made in the last `window`, or may have been made from leases.
     pub fn count(&self, window: Duration, now: TwoClocks) -> usize {
         let older = |entry: &JournalEntry| entry.at.left(window, now).is_none();
-        self.entries.len() - self.entries.partition_point(older)
+        let leases = self.lent.iter();
+        let lent: usize = leases
+            .filter(|lent| lent.until.left(window, now).is_some())
+            .map(|lent| lent.count as usize)
+            .sum();
+        self.entries.len() - self.entries.partition_point(older) + lent
     }
 
     /// Adds an entry made now. A full tail first becomes a row of its own, with the number
@@ -150,17 +210,39 @@ impl Journal {
         true
     }
 
+    /// Takes so many of what was stored ahead to be lent until a time, if it lasts as long, and returns
+    /// whether it did.
+    pub fn hand_out_stored(&mut self, count: u32, until: TwoClocks) -> bool {
+        let Some(ahead) = &mut self.ahead else {
+            return false;
+        };
+        let left = ahead.left.checked_sub(count as usize);
+        if let Some(left) = left
+            && ahead.covers(until)
+        {
+            ahead.left = left;
+            return true;
+        }
+        false
+    }
+
     /// Decides how much to store ahead with the entry that was made now: as much as came lately, so
     /// that it doubles while many come, and little of what is free.
     pub fn store_ahead(&mut self, quota: Quota, now: TwoClocks) {
         let length = AHEAD.min(quota.window() / PART_AHEAD);
         let newest_first = self.entries.iter().rev().skip(1).take(ROW);
         let lately = newest_first.take_while(|entry| entry.at.left(length, now).is_some());
-        let free = (quota.count() as usize).saturating_sub(self.entries.len());
+        let free = (quota.count() as usize).saturating_sub(self.len());
         let room = ROW.saturating_sub(self.tail().len());
         let left = lately.count().min(free / PART_AHEAD as usize).min(room);
         let until = now.after(length);
         self.ahead = (left > 0).then_some(Ahead { left, until });
+    }
+
+    /// Stores nothing more ahead if the head has no room for it.
+    pub fn fit_ahead(&mut self) {
+        let room = ROW.saturating_sub(self.tail().len());
+        self.ahead = self.ahead.filter(|ahead| ahead.left <= room);
     }
 
     /// Takes out the latest entry with this id.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::slots::{Held, MAX_SOCKETS, Slot, SlotLease, Slots};
 use super::{EntryId, Ledger, LedgerChange};
 use crate::limits::two_clocks::TwoClocks;
+use crate::util::sorting::sorted_by;
 use crate::util::time::Timestamp;
 
 /// How long a socket may take to close after it was asked to. After that another socket is closed
@@ -69,12 +70,13 @@ impl Slots {
         let needed = needed.max().unwrap_or(0);
         let leases = || self.taken.values();
         let closing = leases().filter(|lease| lease.is_closing(now)).count();
-        let mut open: Vec<_> = self
+        let open: Vec<_> = self
             .taken
             .iter_mut()
             .filter(|(_, lease)| lease.is_open() && !lease.is_closing(now))
             .collect();
-        open.sort_unstable_by_key(|(_, lease)| (lease.told.is_some(), lease.number));
+        let place = |lease: &SlotLease| (lease.told.is_some(), lease.number);
+        let open = sorted_by(open, |one, other| place(one.1).cmp(&place(other.1)));
         let oldest = open.into_iter().take(needed.saturating_sub(closing));
         oldest
             .map(|(id, lease)| {

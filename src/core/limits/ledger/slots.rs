@@ -8,6 +8,7 @@ use super::stored::SLOTS;
 use super::{EntryId, Ledger, LedgerChange, LedgerRequest};
 use crate::limits::KEPT_FOR;
 use crate::limits::two_clocks::TwoClocks;
+use crate::util::sorting::map_of;
 use crate::util::time::{Timestamp, millis};
 
 /// How long a slot is held after its channel was last heard of. An isolate that can't reach the
@@ -188,10 +189,7 @@ impl Slots {
 
     /// Whether slots and channels match, and each was heard within a lease by the object's clock.
     fn are_heard(&self, channels: &[ChannelState], now: Timestamp) -> bool {
-        let heard: BTreeMap<_, _> = channels
-            .iter()
-            .map(|channel| (channel.id, channel.pinged))
-            .collect();
+        let heard = map_of(channels.iter().map(|channel| (channel.id, channel.pinged)));
         let is_heard = |(id, lease): (&EntryId, &SlotLease)| {
             let pinged = heard.get(id);
             pinged.is_some_and(|at| {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::journal::{JournalEntry, TakenFrom};
+use super::journal::{Journal, JournalEntry, TakenFrom};
 use super::{
     Bans, CAPACITY, EntryId, Explanation, Ledger, LedgerChange, LedgerRequest, LedgerResponse,
     Operation, Outlook, Slot,
@@ -12,13 +12,13 @@ use crate::limits::two_clocks::TwoClocks;
 use crate::util::time::Timestamp;
 
 /// A step under way: what it was asked with, and what it changed so far.
-struct Step<'a> {
-    group: &'a str,
-    limits: Limits,
-    now: TwoClocks,
-    change: LedgerChange,
+pub(super) struct Step<'a> {
+    pub group: &'a str,
+    pub limits: Limits,
+    pub now: TwoClocks,
+    pub change: LedgerChange,
     /// The stored head is out of date.
-    head_changed: bool,
+    pub head_changed: bool,
     slot_taken: bool,
 }
 
@@ -33,6 +33,7 @@ impl Ledger {
         let mut step = self.begin(request, TwoClocks::new(now, request.now));
         let response = match request.operation {
             Operation::Admit { id } => self.admit(id, &mut step),
+            Operation::Borrow { id, wish } => self.borrow(id, wish, &mut step),
             Operation::Open {
                 id,
                 slot,
@@ -87,7 +88,7 @@ impl Ledger {
         step.change
     }
 
-    fn admit(&mut self, id: Option<EntryId>, step: &mut Step<'_>) -> LedgerResponse {
+    pub(super) fn admit(&mut self, id: Option<EntryId>, step: &mut Step<'_>) -> LedgerResponse {
         if let Some(refusal) = self.refusal(id, step) {
             return refusal;
         }
@@ -244,6 +245,7 @@ impl Ledger {
             exhausted_for: self.wait(step).unwrap_or_default(),
             banned_for: banned_for.unwrap_or_default(),
             few_left: self.few_left(step),
+            lent: 0,
         }
     }
 
@@ -280,13 +282,15 @@ impl Ledger {
             .and_then(|quota| self.journals.get(step.group)?.wait(quota, now));
         let journals = || self.journals.values();
         let is_full = || {
-            let entries = journals().map(|journal| journal.entries.len());
+            let entries = journals().map(Journal::len);
             entries.sum::<usize>() >= CAPACITY
         };
         by_quota.or_else(|| {
             let oldest = journals().filter_map(|journal| {
-                let first = journal.entries.front()?;
-                first.at.left(journal.horizon, now)
+                let first = journal.entries.front().map(|entry| entry.at);
+                let lent = journal.lent.iter().map(|lent| lent.until);
+                let all = lent.chain(first);
+                all.filter_map(|at| at.left(journal.horizon, now)).min()
             });
             oldest.min().filter(|_| is_full())
         })

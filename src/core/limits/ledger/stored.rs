@@ -6,11 +6,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::bans::{Ban, Bans, MAX_FAILURES};
-use super::journal::{Ahead, Journal, JournalEntry, ROW, Sealed};
+use super::journal::{Ahead, Journal, JournalEntry, Lent, ROW, Sealed};
+use super::lending::MAX_LEASES;
 use super::slots::{Held, MAX_SOCKETS, SlotLease, Slots};
 use super::{EntryId, Ledger};
 use crate::limits::bytes::{Reader, put, put_moment};
+use crate::limits::quota::MAX_LENT;
 use crate::limits::two_clocks::TwoClocks;
+use crate::util::sorting::sorted_by;
 use crate::util::time::{Timestamp, millis};
 
 /// The number of the head.
@@ -34,6 +37,8 @@ pub struct CorruptRow(pub u64);
 const HAS_ID: u64 = 1 << 63;
 /// A flag in a journal's horizon: what was stored ahead follows.
 const HAS_AHEAD: u64 = 1 << 63;
+/// Another one: what was lent follows.
+const HAS_LENT: u64 = 1 << 62;
 /// A flag in the second eight bytes of a slot's time: the slot lost its channel.
 const LOST: u64 = 1 << 63;
 /// Another one: the slot was the last that was left under its cap.
@@ -52,18 +57,19 @@ impl Ledger {
             _ => None,
         }
         .ok_or(CorruptRow(head.number))?;
-        let mut tails: BTreeMap<_, _> = ledger
-            .journals
-            .iter_mut()
+        let tails = ledger.journals.iter_mut();
+        let tails: Vec<_> = tails
             .map(|(group, journal)| (group.clone(), std::mem::take(&mut journal.entries)))
             .collect();
         for row in rows {
             ledger.load_row(&row).ok_or(CorruptRow(row.number))?;
         }
+        // In the order of the groups, to which rows may have added others.
+        let mut tails = tails.into_iter().peekable();
         for (group, journal) in &mut ledger.journals {
-            journal
-                .entries
-                .extend(tails.remove(group).into_iter().flatten());
+            if let Some((_, tail)) = tails.next_if(|(of, _)| of == group) {
+                journal.entries.extend(tail);
+            }
             journal.settle_order(latest);
         }
         Ok(ledger)
@@ -115,11 +121,20 @@ impl Ledger {
         for (group, journal) in &self.journals {
             put_text(&mut data, group);
             let ahead = journal.ahead.filter(|ahead| ahead.left > 0);
-            let flag = ahead.map_or(0, |_| HAS_AHEAD);
-            put(&mut data, millis(journal.horizon) | flag);
+            let has_ahead = ahead.map_or(0, |_| HAS_AHEAD);
+            let has_lent = if journal.lent.is_empty() { 0 } else { HAS_LENT };
+            put(&mut data, millis(journal.horizon) | has_ahead | has_lent);
             if let Some(Ahead { left, until }) = ahead {
                 put(&mut data, left as u64);
                 put_moment(&mut data, until);
+            }
+            if !journal.lent.is_empty() {
+                put(&mut data, journal.lent.len() as u64);
+            }
+            for Lent { id, count, until } in &journal.lent {
+                put(&mut data, *id);
+                put(&mut data, u64::from(*count));
+                put_moment(&mut data, *until);
             }
             put_entries(&mut data, journal.tail());
         }
@@ -130,9 +145,8 @@ impl Ledger {
     /// lost.
     pub(super) fn slots_row(&self) -> Row {
         let mut data = Vec::new();
-        let mut leases: Vec<_> = self.slots.taken.iter().collect();
-        leases.sort_unstable_by_key(|(_, lease)| lease.number);
-        for (id, lease) in leases {
+        let leases: Vec<_> = self.slots.taken.iter().collect();
+        for (id, lease) in sorted_by(leases, |one, other| one.1.number.cmp(&other.1.number)) {
             data.extend(id);
             put(&mut data, lease.since.object().0);
             let lost = match lease.held {
@@ -186,11 +200,16 @@ fn read_head(reader: &mut Reader<'_>) -> Option<(Ledger, TwoClocks)> {
             0 => None,
             _ => Some(reader.ahead()?),
         };
+        let lent = match horizon & HAS_LENT {
+            0 => Vec::new(),
+            _ => reader.leases()?,
+        };
         let room = ROW - ahead.map_or(0, |ahead| ahead.left);
         let journal = Journal {
-            horizon: Duration::from_millis(horizon & !HAS_AHEAD),
+            horizon: Duration::from_millis(horizon & !(HAS_AHEAD | HAS_LENT)),
             entries: reader.entries(room)?.into(),
             ahead,
+            lent,
             ..Journal::default()
         };
         if journals.insert(group, journal).is_some() {
@@ -238,6 +257,23 @@ impl Reader<'_> {
         let left = usize::try_from(self.number()?).ok()?;
         let until = self.moment()?;
         (left <= ROW).then_some(Ahead { left, until })
+    }
+
+    fn leases(&mut self) -> Option<Vec<Lent>> {
+        let count = usize::try_from(self.number()?).ok()?;
+        if count > MAX_LEASES {
+            return None;
+        }
+        (0..count).map(|_| self.lease()).collect()
+    }
+
+    fn lease(&mut self) -> Option<Lent> {
+        let id = self.number()?;
+        let count = u32::try_from(self.number()?).ok()?;
+        let until = self.moment()?;
+        (1..=MAX_LENT)
+            .contains(&count)
+            .then_some(Lent { id, count, until })
     }
 
     fn slots(&mut self) -> Option<Slots> {

@@ -5,14 +5,17 @@ use std::time::Duration;
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use super::{EntryId, Explanation, LedgerRequest, LedgerResponse, Operation, Outlook, Slot};
-use crate::limits::quota::{BanRule, Limits, MAX_TOLD, Quota};
+use super::{
+    Account, EntryId, Explanation, LedgerRequest, LedgerResponse, Operation, Outlook, Slot, Wish,
+};
+use crate::limits::quota::{BanRule, Limits, MAX_LENT, MAX_TOLD, Quota};
 use crate::util::hex;
 use crate::util::time::{Timestamp, millis};
 
 /// Writes a request as `/<operation>/<id in hex>/<now>/<count>/<window>/<replay window>/<failures>/
 /// <their window>/<length of the ban>/<group>`. Times are in milliseconds; zero or nothing is
-/// absent. Refused attempts are told by `count.<attempts>.<failures>`. The operation that asks for a slot is `open.<slot>.<max>` or, if it counts when there is
+/// absent. Refused attempts are told by `count.<attempts>.<failures>`. A lease is asked for by
+/// `borrow.<lease>.<want>`, followed by `.<lease>.<used>` for the one before. The operation that asks for a slot is `open.<slot>.<max>` or, if it counts when there is
 /// none, `open-counted.<slot>.<max>`, or, if it may replace another, `claim.<slot>.<max>`. It then
 /// does by `/replace/<slot>/<max>/<patience>/<now>`. A socket attaches again by
 /// `/attach/<slot>/<max>/<now>`.
@@ -33,6 +36,7 @@ pub fn encode_request(request: &LedgerRequest) -> String {
     } = request.limits;
     let (operation, id) = match request.operation {
         Operation::Admit { id } => ("admit".to_owned(), id.map(hex)),
+        Operation::Borrow { id, wish } => (borrow_words(wish), id.map(hex)),
         Operation::Open {
             id,
             slot: Slot { id: slot, max },
@@ -69,6 +73,7 @@ pub fn attach_prefix(Slot { id, max }: Slot) -> String {
     format!("/{ATTACH}/{}/{max}/", hex(id))
 }
 
+const BORROW: &str = "borrow";
 const COUNT: &str = "count";
 const OPEN: &str = "open";
 const OPEN_COUNTED: &str = "open-counted";
@@ -153,6 +158,10 @@ fn read_operation(operation: &str, id: Option<EntryId>) -> Option<Operation> {
                 let is_whole = words.next().is_none() && id.is_none() && attempts + failures > 0;
                 return is_whole.then_some(Operation::Count { attempts, failures });
             }
+            if word == BORROW {
+                let wish = wish(words)?;
+                return Some(Operation::Borrow { id, wish });
+            }
             let slot = slot(&mut words)?;
             if words.next().is_some() {
                 return None;
@@ -170,10 +179,36 @@ fn read_operation(operation: &str, id: Option<EntryId>) -> Option<Operation> {
     }
 }
 
-/// A number of refused attempts or failures, as it is written.
+fn borrow_words(Wish { id, want, account }: Wish) -> String {
+    let words = format!("{BORROW}.{id}.{want}");
+    match account {
+        None => words,
+        Some(Account { id, used }) => format!("{words}.{id}.{used}"),
+    }
+}
+
+fn wish<'a>(mut words: impl Iterator<Item = &'a str>) -> Option<Wish> {
+    let id = words.next()?.parse().ok()?;
+    let want = small(words.next()?, MAX_LENT)?;
+    let account = match words.next() {
+        None => None,
+        Some(id) => Some(Account {
+            id: id.parse().ok()?,
+            used: small(words.next()?, MAX_LENT)?,
+        }),
+    };
+    words.next().is_none().then_some(Wish { id, want, account })
+}
+
+/// A number of refused attempts or failures.
 fn told(text: &str) -> Option<u32> {
+    small(text, MAX_TOLD)
+}
+
+/// A number that is not larger than `most`, as it is written.
+fn small(text: &str, most: u32) -> Option<u32> {
     let number: u32 = text.parse().ok()?;
-    (number <= MAX_TOLD && number.to_string() == text).then_some(number)
+    (number <= most && number.to_string() == text).then_some(number)
 }
 
 fn quota_parts(quota: Option<Quota>) -> (u32, u64) {
@@ -185,9 +220,11 @@ fn length(text: &str) -> Option<Duration> {
 }
 
 const BRIEF: &str = "counted";
+const LENT: &str = "lent.";
 
 /// Writes an answer as `<word> <ms>` or `<word> <ms exhausted> <ms banned>`, with how many refused
-/// attempts are left behind that where they are few. To `explained` it adds the attempts counted, the
+/// attempts are left behind that where they are few. Where attempts are lent, the word is
+/// `lent.<number>` in place of `counted`. To `explained` it adds the attempts counted, the
 /// failures, when the ban began, and the slots.
 pub fn encode_response(response: &LedgerResponse) -> String {
     let outlook = |word: &str, outlook: &Outlook| {
@@ -197,7 +234,10 @@ pub fn encode_response(response: &LedgerResponse) -> String {
         format!("{word} {exhausted_for} {}{few}", millis(outlook.banned_for))
     };
     match response {
-        LedgerResponse::Counted(known) => outlook("counted", known),
+        LedgerResponse::Counted(known) => match known.lent {
+            0 => outlook("counted", known),
+            lent => outlook(&format!("{LENT}{lent}"), known),
+        },
         LedgerResponse::Replayed(known) => outlook("replayed", known),
         LedgerResponse::TooManySockets(known) => outlook("too-many", known),
         LedgerResponse::Full(known) => outlook("full", known),
@@ -239,10 +279,16 @@ pub fn decode_response(text: &str) -> Option<LedgerResponse> {
                 None => None,
                 Some(left) => Some(told(left).filter(|left| *left > 0)?),
             },
+            lent: 0,
         })
     };
     let response = match word {
         "counted" => LedgerResponse::Counted(outlook(words.next())?),
+        lent if lent.starts_with(LENT) => {
+            let lent = small(&lent[LENT.len()..], MAX_LENT).filter(|lent| *lent > 0)?;
+            let outlook = outlook(words.next())?;
+            LedgerResponse::Counted(Outlook { lent, ..outlook })
+        }
         "replayed" => LedgerResponse::Replayed(outlook(words.next())?),
         "too-many" => LedgerResponse::TooManySockets(outlook(words.next())?),
         "full" => LedgerResponse::Full(outlook(words.next())?),
