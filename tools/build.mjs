@@ -22,7 +22,7 @@ import {
 import { forWasm } from './rust.mjs';
 import { setup } from './setup.mjs';
 import { customSection, targetFeatures, withoutSections } from './wasm.mjs';
-import { ESBUILD, isQuickAsked, QUICK, RELEASE, workerBuild } from './worker-build.mjs';
+import { compile, ESBUILD, isQuickAsked, QUICK, RELEASE, workerBuild } from './worker-build.mjs';
 
 const HELP = `${typed('build')}    builds the Worker into build/, if anything it is made from changed
 
@@ -44,6 +44,10 @@ const features = [
   'sign-ext',
 ];
 
+const profileOf = (isQuick) => (isQuick ? QUICK : RELEASE);
+// Verbose, for the compiler's own command line shows whether LTO was asked of it.
+const CARGO = { cwd: inRoot('src/worker'), cargo: ['--verbose'] };
+
 /** One hash over all that the output depends on. */
 function inputs(env, isQuick) {
   const files = [
@@ -64,10 +68,18 @@ const kilobytes = (bytes) => `${(bytes / 1024).toFixed(1)} KiB`;
 const sizes = ({ wasm, gzip, script }) =>
   `WASM ${kilobytes(wasm)}, ${kilobytes(gzip)} with gzip -9; JavaScript ${kilobytes(script)}`;
 
+/** Compiles the Worker while set-up makes the rest that the build takes. */
+export const compileEarly = ({ isQuick } = asked) =>
+  step('the Worker’s WASM', async () => {
+    const given = { ...CARGO, env: forWasm(process.env), profile: profileOf(isQuick) };
+    const output = await compile('WASM', given);
+    if (!isQuick) withLto(output);
+  });
+
 /** Sets up and builds; resolves to the sizes of what is shipped. */
 export async function build({ isQuick } = asked) {
   const began = performance.now();
-  const env = forWasm(await setup());
+  const env = forWasm(await setup(() => compileEarly({ isQuick })));
   const from = inputs(env, isQuick);
   const last = existsSync(record) && existsSync(shipped) ? JSON.parse(readText(record)) : {};
   if (last.from === from) {
@@ -79,10 +91,7 @@ export async function build({ isQuick } = asked) {
 
 async function make(env, from, isQuick) {
   rmSync(record, { force: true });
-  const profile = isQuick ? QUICK : RELEASE;
-  const cwd = inRoot('src/worker');
-  // Verbose, for the compiler's own command line shows whether LTO was asked of it.
-  const given = { cwd, env, out: '../../build', profile, cargo: ['--verbose'] };
+  const given = { ...CARGO, env, out: '../../build', profile: profileOf(isQuick) };
   const work = () => workerBuild('build', given);
   const output = await work();
   if (!isQuick && !withLto(output) && !withLto(await work())) {

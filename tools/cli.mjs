@@ -29,7 +29,9 @@ export async function buildCli() {
   const target = inToolchain('cli-target');
   // Only with this does a stable cargo build a program that is a dependency.
   const env = { ...process.env, RUSTC_BOOTSTRAP: '1', CARGO_TARGET_DIR: target };
-  await run('tools', 'cargo', ['build', '--locked', '-Zbindeps'], { cwd: source, env });
+  // Behind the compiling of the Worker, which ends with minutes on one core alone.
+  const args = ['build', '--locked', '-Zbindeps'];
+  await run('tools', 'cargo', args, { cwd: source, env, niceness: 5 });
 
   const fresh = inToolchain('cli.new');
   rmSync(fresh, { recursive: true, force: true });

@@ -2,17 +2,16 @@
 // deployment, and the tests. Needs Node 22 and a build.
 import { createRequire } from 'node:module';
 import { basename } from 'node:path';
-import {
-  experimental_readRawConfig as readRawConfig,
-  unstable_getMiniflareWorkerOptions as fromWrangler,
-} from 'wrangler';
 import { OWN_CONFIGURATION } from './project.mjs';
 import { Failure, inRoot } from './run.mjs';
 
+const require = createRequire(import.meta.url);
 // The Miniflare that wrangler itself uses, wherever the package manager put it.
 const { convertV4MiniflareOptions, Miniflare } = createRequire(
-  createRequire(import.meta.url).resolve('wrangler/package.json'),
+  require.resolve('wrangler/package.json'),
 )('miniflare');
+/** Loaded when it is first needed, because that takes most of a second. */
+const wrangler = () => require('wrangler');
 
 /** The built gate's modules, the main one first. */
 export const MODULES = [
@@ -25,6 +24,12 @@ export const MODULES = [
 export const NAME = 'gate';
 
 /**
+ * The variable in which a process that runs many tests hands `describe()` on to them as JSON, so
+ * that they need no wrangler.
+ */
+export const DESCRIBED = 'PORTCULLIS_DESCRIBED';
+
+/**
  * The gate's options as the configuration at `path` has them for one of its environments; without
  * a path as its own has them, which holds no settings. Without .dev.vars and
  * .env, which are for `wrangler dev` alone: naming other files keeps wrangler from the first, the
@@ -34,18 +39,25 @@ export const NAME = 'gate';
  * @returns {any} in Miniflare's form
  */
 export function describe(environment, path = OWN_CONFIGURATION) {
+  const known = environment === undefined && path === OWN_CONFIGURATION && process.env[DESCRIBED];
+  if (known) return JSON.parse(known);
   process.env.CLOUDFLARE_LOAD_DEV_VARS_FROM_DOT_ENV = 'false';
   return read(path, () => {
     // wrangler's types lack this option.
     const noFiles = /** @type {object} */ ({ envFiles: ['none'] });
-    const { workerOptions } = fromWrangler(path, environment, noFiles);
+    const { workerOptions } = wrangler().unstable_getMiniflareWorkerOptions(
+      path,
+      environment,
+      noFiles,
+    );
     const { modulesRules, ...described } = workerOptions;
     return described;
   });
 }
 
 /** The configuration at `path` as it is written, all environments included. */
-export const readRaw = (path) => read(path, () => readRawConfig({ config: path }).rawConfig);
+export const readRaw = (path) =>
+  read(path, () => wrangler().experimental_readRawConfig({ config: path }).rawConfig);
 
 function read(path, work) {
   try {

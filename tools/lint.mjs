@@ -1,7 +1,8 @@
 // npm run lint: formatting and lints of JavaScript, types and Rust, the Worker for WASM
-// with the compiler that builds it. All are run, also after one has failed.
+// with the compiler that builds it. All are run, also after one has failed: those of cargo one after
+// the other, and the rest beside them.
 import { readCommandLine, typed } from './commands.mjs';
-import { entry, filesIn, inRoot, say, show } from './run.mjs';
+import { entry, filesIn, inRoot, run, say, step } from './run.mjs';
 import { forWasm, wasmClippy } from './rust.mjs';
 import { setup } from './setup.mjs';
 
@@ -33,11 +34,25 @@ async function clippyForWasm(env) {
   ];
 }
 
+/** Runs the checks one after the other; resolves to the names of those that failed. */
+async function failures(checks) {
+  const failed = [];
+  for (const [name, [command, args, env]] of Object.entries(checks)) {
+    try {
+      await step(name, () => run(name, command, args, { env }));
+    } catch ({ message, output = message }) {
+      say(`${output.trimEnd()}\n✗ ${name}`);
+      failed.push(name);
+    }
+  }
+  return failed;
+}
+
 await entry(import.meta.url, async (args) => {
   if (!readCommandLine(args, { command: typed('lint'), help: HELP })) return 0;
   const env = await setup();
   const rust = [...filesIn(inRoot('tools/cli'))].filter((path) => path.endsWith('.rs'));
-  const checks = {
+  const quick = {
     prettier: ['prettier', ['--check', '.'], env],
     eslint: ['eslint', ['.'], env],
     'types of the client': ['tsc', ['-p', 'tests/types'], env],
@@ -46,6 +61,8 @@ await entry(import.meta.url, async (args) => {
     "types of the Worker's scripts": ['tsc', ['-p', 'src/worker/js'], env],
     rustfmt: ['cargo', ['fmt', '--all', '--check'], env],
     'rustfmt of the tools': ['rustfmt', ['--edition', '2024', '--check', ...rust], env],
+  };
+  const compiling = {
     'clippy of the core': [
       'cargo',
       ['clippy', '--all-targets', '--locked', '--', '-D', 'warnings'],
@@ -53,11 +70,7 @@ await entry(import.meta.url, async (args) => {
     ],
     'clippy of the Worker and of the example in Rust': await clippyForWasm(env),
   };
-  const failed = [];
-  for (const [name, [command, args, environment]] of Object.entries(checks)) {
-    say(`• ${name}`);
-    if ((await show(command, args, { env: environment })) !== 0) failed.push(name);
-  }
+  const failed = (await Promise.all([quick, compiling].map(failures))).flat();
   say(failed.length > 0 ? `\n✗ ${failed.join(', ')}` : '\n✓ no complaints');
   return failed.length > 0 ? 1 : 0;
 });

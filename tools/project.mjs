@@ -47,12 +47,12 @@ export async function ready({ built = true } = {}) {
       `This is Node ${process.versions.node}. Portcullis and wrangler need Node ${MIN_NODE} or newer.`,
     );
   }
-  const [{ setup }, { onNode22 }, { build }] = await Promise.all([
+  const [{ setup }, { onNode22 }, { build, compileEarly }] = await Promise.all([
     import('./setup.mjs'),
     import('./node22.mjs'),
     import('./build.mjs'),
   ]);
-  const environment = await setup();
+  const environment = await setup(built ? compileEarly : undefined);
   await onNode22(environment);
   if (built) await build();
   return environment;

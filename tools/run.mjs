@@ -13,6 +13,7 @@ import {
   rmSync,
   writeSync,
 } from 'node:fs';
+import { setPriority } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -49,7 +50,8 @@ export function* filesIn(folder) {
 }
 
 const running = new Set();
-const endAll = () => {
+/** Ends every program that was started and still runs. */
+export const endAll = () => {
   for (const child of running) child.kill('SIGTERM');
 };
 process.on('exit', endAll);
@@ -84,7 +86,7 @@ const complaint = (output) =>
  * @property {NodeJS.ProcessEnv} [env]
  * @property {string} [hint]
  * @property {number} [timeout] milliseconds
- * @property {(text: string) => void} [onOutput]
+ * @property {number} [niceness] with more than 0 other programs go first where there is too little CPU
  */
 
 /**
@@ -101,12 +103,11 @@ export function run(
   label,
   command,
   args,
-  { cwd = root, env = process.env, hint, timeout, onOutput } = {},
+  { cwd = root, env = process.env, hint, timeout, niceness = 0 } = {},
 ) {
   return new Promise((resolve, reject) => {
     const began = performance.now();
-    const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
-    running.add(child);
+    const child = start(command, args, { cwd, env, niceness, stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';
     let late = false;
     const heartbeat = setInterval(() => {
@@ -126,7 +127,6 @@ export function run(
       stream.setEncoding('utf8');
       stream.on('data', (text) => {
         output += text;
-        onOutput?.(text);
       });
     }
     const settle = (problem) => {
@@ -155,24 +155,49 @@ export function run(
 }
 
 /**
- * Runs a program on this terminal, as if typed; resolves to its exit code.
+ * Runs a program on this terminal, as if typed; resolves to its exit code. `onMessage` gets what
+ * a program of Node sends.
+ * @param {string} command
+ * @param {string[]} args
+ * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, onMessage?: (message: any) => void }} [options]
+ * @returns {Promise<number>}
+ */
+export async function show(command, args, { onMessage, ...options } = {}) {
+  const stdio = ['inherit', 'inherit', 'inherit', ...(onMessage ? ['ipc'] : [])];
+  const child = start(command, args, { ...options, stdio });
+  if (onMessage) child.on('message', onMessage);
+  return ended(command, child);
+}
+
+/**
+ * Runs a program without a word; resolves to its exit code and its output.
  * @param {string} command
  * @param {string[]} args
  * @param {RunOptions} [options]
- * @returns {Promise<number>}
+ * @returns {Promise<{ code: number, output: string }>}
  */
-export function show(command, args, { cwd = root, env = process.env, onOutput } = {}) {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, {
-      cwd,
-      env,
-      stdio: onOutput ? ['inherit', 'pipe', 'inherit'] : 'inherit',
-    });
-    running.add(child);
-    child.stdout?.on('data', (bytes) => {
-      process.stdout.write(bytes);
-      onOutput(bytes.toString());
-    });
+export async function collect(command, args, options) {
+  const child = start(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8');
+    stream.on('data', (text) => (output += text));
+  }
+  const code = await ended(command, child);
+  return { code, output };
+}
+
+function start(command, args, { cwd = root, env = process.env, niceness = 0, stdio }) {
+  const child = spawn(command, args, { cwd, env, stdio });
+  running.add(child);
+  // A program that could not start has no number.
+  if (niceness > 0 && child.pid !== undefined) setPriority(child.pid, niceness);
+  return child;
+}
+
+/** Resolves to the exit code of a program that was started. */
+const ended = (command, child) =>
+  new Promise((resolve, reject) => {
     child.on('error', (error) => {
       running.delete(child);
       reject(new Failure(`${command} could not start: ${error.message}`));
@@ -182,7 +207,6 @@ export function show(command, args, { cwd = root, env = process.env, onOutput } 
       resolve(code ?? 1);
     });
   });
-}
 
 /** A short question to a program: its trimmed answer, or undefined if it has none. */
 export function ask(command, args, env = process.env, cwd = root) {

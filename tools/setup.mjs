@@ -15,17 +15,24 @@ export { chromium } from './chromium.mjs';
 
 const npmReady = () => existsSync(inRoot('node_modules/.bin')) && isInstalled(inRoot());
 
-/** Makes everything ready; resolves to an environment with the npm packages' programs on the PATH, Node 22 among them. */
-export async function setup() {
-  if (!npmReady() || !wasmEnvironment() || !cliReady()) await alone(prepare);
+/**
+ * Makes everything ready; resolves to an environment with the npm packages' programs on the PATH,
+ * Node 22 among them. If that takes time, `beside` is started meanwhile, once the Rust target is
+ * there.
+ * @param {() => Promise<unknown>} [beside]
+ */
+export async function setup(beside) {
+  if (!npmReady() || !wasmEnvironment() || !cliReady()) await alone(() => prepare(beside));
   return { ...process.env, PATH: [inRoot('node_modules/.bin'), process.env.PATH].join(delimiter) };
 }
 
-async function prepare() {
+async function prepare(beside) {
   checkRust();
   const work = [];
   if (!npmReady()) work.push(step('npm packages', () => install(inRoot())));
-  if (!wasmEnvironment()) work.push(step('wasm target', addWasmTarget));
+  const target = wasmEnvironment() ? Promise.resolve() : step('wasm target', addWasmTarget);
+  work.push(target);
+  if (beside) work.push(target.then(beside));
   if (!cliReady()) work.push(step('worker-build and wasm-bindgen', buildCli));
   // All end before the first failure is reported: what got done need not be done again.
   for (const result of await Promise.allSettled(work)) {

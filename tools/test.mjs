@@ -1,12 +1,12 @@
-// npm test: everything on a fresh clone. Host tests of the core, then the built
+// npm test: everything on a fresh clone. Host tests of the core, and beside them those of the built
 // Worker on workerd and in a browser. With file names as arguments, only those.
 import { existsSync, readdirSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
-import { build } from './build.mjs';
+import { build, compileEarly } from './build.mjs';
 import { chromium } from './chromium.mjs';
 import { readCommandLine, typed } from './commands.mjs';
 import { node22 } from './node22.mjs';
-import { entry, Failure, inRoot, say, show } from './run.mjs';
+import { collect, endAll, entry, Failure, inRoot, say, seconds, show } from './run.mjs';
+import { checkRust } from './rust.mjs';
 import { setup } from './setup.mjs';
 
 const HELP = `${typed('test')} [files]    runs all tests, or those in the given files
@@ -25,39 +25,53 @@ const testFiles = (folder) => {
 // new ones.
 const PROPTEST_RNG_SEED = '1';
 
-/** Runs a test runner and adds up the numbers that `pattern` finds under each name. */
-async function count(command, args, env, patterns) {
-  let output = '';
-  const code = await show(command, args, { env, onOutput: (text) => (output += text) });
-  const sum = (pattern) =>
-    [...output.matchAll(pattern)].reduce((total, [, number]) => total + Number(number), 0);
-  const [passed, failed, skipped] = patterns.map(sum);
+/** Whether a failure has ended what still ran, so that it is not to blame for that. */
+let isGivenUp = false;
+
+/** @typedef {import('./runtime-tests.mjs').Counts} Counts */
+
+/**
+ * Compiles and runs the host tests, beside all else: the build of the Worker has minutes on one
+ * core, and its tests wait a lot. The output is shown when one has failed.
+ * @returns {Promise<Counts>}
+ */
+async function hostTests() {
+  const began = performance.now();
+  const args = ['test', '--locked', '--color', 'never'];
+  const env = { ...process.env, PROPTEST_RNG_SEED };
+  const { code, output } = await collect('cargo', args, { env });
+  const numbers = (pattern) => [...output.matchAll(pattern)].map(([, found]) => found);
+  const sum = (pattern) => numbers(pattern).reduce((total, number) => total + Number(number), 0);
+  const passed = sum(/^test result: .* (\d+) passed/gm);
+  const skipped = sum(/^test result: .* (\d+) ignored/gm);
+  const names = numbers(/^test (.*) \.\.\. FAILED$/gm).map((name) => `host test ${name}`);
+  if (code === 0) say(`✓ ${passed} host tests (${seconds(began)})`);
+  else if (!isGivenUp) say(`${output}\n✗ host tests`);
   // A runner that fails without a failed test did not come to run them all.
-  return { passed, failed: code !== 0 && failed === 0 ? 1 : failed, skipped };
+  if (code !== 0 && names.length === 0) names.push('cargo test');
+  return { passed, failed: names.length, skipped, names };
 }
 
-const cargoTests = (env) =>
-  count('cargo', ['test', '--locked', '--color', 'never'], { PROPTEST_RNG_SEED, ...env }, [
-    /^test result: .* (\d+) passed/gm,
-    /^test result: .* (\d+) failed/gm,
-    /^test result: .* (\d+) ignored/gm,
-  ]);
+/** @returns {Promise<Counts>} */
+async function runtimeTests(files, env) {
+  let counts;
+  const onMessage = (told) => (counts = told);
+  const args = [inRoot('tools/runtime-tests.mjs'), ...files];
+  const code = await show(node22(), args, { env, onMessage });
+  if (counts && (code === 0 || counts.failed > 0)) return counts;
+  const names = [`the runner of the runtime tests, which ended with code ${code}`];
+  return { passed: counts?.passed ?? 0, failed: 1, skipped: 0, names };
+}
 
-const nodeOptions = [
-  '--test',
-  '--test-reporter=spec',
-  // One that waits for what never comes fails, with its name, instead of stopping all.
-  '--test-timeout=300000',
-  // Much of their time goes by in waits for time itself, so two cores run two files.
-  `--test-concurrency=${Math.max(2, availableParallelism() - 1)}`,
-];
-
-const nodeTests = (files, env) =>
-  count(node22(), [...nodeOptions, ...files], env, [
-    /^ℹ pass (\d+)/gm,
-    /^ℹ (?:fail|cancelled) (\d+)/gm,
-    /^ℹ (?:skipped|todo) (\d+)/gm,
-  ]);
+async function gateTests(chosen) {
+  const env = await setup(compileEarly);
+  await build();
+  const files =
+    chosen.length > 0 ? chosen : [...testFiles('tests/runtime'), ...testFiles('tests/browser')];
+  const inBrowsers = /tests\/(browser|kubernetes)/;
+  if (files.some((file) => inBrowsers.test(file))) env.CHROMIUM = await chromium();
+  return runtimeTests(files, { ...env, NO_COLOR: '1' });
+}
 
 await entry(import.meta.url, async (args) => {
   const read = readCommandLine(args, { command: typed('test'), help: HELP, most: Infinity });
@@ -65,16 +79,17 @@ await entry(import.meta.url, async (args) => {
   const chosen = read.positionals;
   const absent = chosen.find((file) => !existsSync(file));
   if (absent) throw new Failure(`There is no file ${absent}.\n\n${HELP}`);
-  const env = await setup();
-  await build();
-  const files =
-    chosen.length > 0 ? chosen : [...testFiles('tests/runtime'), ...testFiles('tests/browser')];
-  const inBrowsers = /tests\/(browser|kubernetes)/;
-  if (files.some((file) => inBrowsers.test(file))) env.CHROMIUM = await chromium();
-  const results = [];
-  if (chosen.length === 0) results.push(await cargoTests(env));
-  if (files.length > 0) results.push(await nodeTests(files, { ...env, NO_COLOR: '1' }));
+  checkRust();
+  const work = [gateTests(chosen)];
+  if (chosen.length === 0) work.push(hostTests());
+  const results = await Promise.all(work).catch((error) => {
+    isGivenUp = true;
+    endAll();
+    throw error;
+  });
   const total = (name) => results.reduce((sum, result) => sum + result[name], 0);
+  const names = results.flatMap((result) => result.names);
+  if (names.length > 0) say(`\nFailed:\n${names.map((name) => `  ${name}`).join('\n')}`);
   const skipped = total('skipped') > 0 ? `, ${total('skipped')} skipped` : '';
   say(`\n${total('passed')} passed, ${total('failed')} failed${skipped}`);
   return total('failed') > 0 ? 1 : 0;

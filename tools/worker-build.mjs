@@ -11,6 +11,26 @@ export const QUICK = ['--profile', 'quick', '--no-opt'];
 export const RELEASE = ['--release'];
 export const isQuickAsked = process.env.QUICK_BUILD === '1';
 
+const forCargo = {
+  CARGO_TARGET_DIR: inRoot('target'),
+  CARGO_TERM_COLOR: 'never',
+};
+
+/**
+ * Compiles a Worker as worker-build does, but before that is there; resolves to the output. It
+ * finds nothing left to compile then.
+ * @param {string} label
+ * @param {{ cwd: string, env: NodeJS.ProcessEnv, profile: string[], cargo?: string[] }} given as
+ *   for `workerBuild`
+ */
+export function compile(label, { cwd, env, profile, cargo = [] }) {
+  const options = profile.filter((option) => option !== '--no-opt');
+  const target = ['--target', 'wasm32-unknown-unknown'];
+  const args = ['build', '--lib', ...options, ...target, '--locked', ...cargo];
+  const more = { ...forCargo, WASM_BINDGEN_USE_JS_SYS: '1' };
+  return run(label, 'cargo', args, { cwd, env: { ...env, ...more } });
+}
+
 /**
  * Builds the Worker in the folder `cwd`; resolves to the output. `env` is that of `forWasm`, `out`
  * the folder of the result, `cargo` further arguments of cargo.
@@ -22,8 +42,7 @@ export async function workerBuild(label, { cwd, env, out, profile, cargo = [] })
     WASM_BINDGEN_BIN: cliBin('wasm-bindgen'),
     WASM_OPT_BIN: inRoot('node_modules/.bin/wasm-opt'),
     ESBUILD_BIN: ESBUILD,
-    CARGO_TARGET_DIR: inRoot('target'),
-    CARGO_TERM_COLOR: 'never',
+    ...forCargo,
   };
   const args = [...profile, '--out-dir', out, '--', '--locked', ...cargo];
   const output = await run(label, cliBin('worker-build'), args, { cwd, env: { ...env, ...tools } });

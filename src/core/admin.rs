@@ -4,6 +4,7 @@
 mod administrators;
 mod command;
 mod explained;
+mod query;
 mod responses;
 mod revocation;
 mod token;

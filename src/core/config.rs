@@ -4,6 +4,7 @@ mod access;
 mod authentication;
 mod counting;
 mod first_message;
+mod group;
 mod inspection;
 mod issuers;
 mod names;
@@ -34,7 +35,8 @@ use crate::util::digest::hex_digest;
 use crate::util::duration;
 use crate::util::from_json::{FromJson, from_fields, from_json};
 use crate::util::sorting::map_of;
-use reader::{Group, Reader};
+use group::Group;
+use reader::Reader;
 
 pub use inspection::inspect;
 

@@ -1,6 +1,7 @@
 //! What the gate answers: reasons, refusals, and the headers that each response carries.
 
 pub mod answer;
+mod client_action;
 pub mod cors;
 mod faults;
 mod headers;

@@ -1,20 +1,18 @@
 //! An administrator's request, read strictly: anything unknown is refused by name.
 
-use std::borrow::Cow;
 use std::fmt;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
 use super::PREFIX;
+use super::query::Query;
 use super::responses::name;
 use super::revocation::{Revocation, read_id, revocation};
 use crate::registry::{About, Claim, RegistryKey};
 use crate::request::Request;
 use crate::request::address::{AddressKey, ClientAddress, Ipv6Prefix};
-use crate::request::percent;
 use crate::response::reason::{AllowedMethods, Reason, Rejection};
 use crate::util::duration::positive_duration;
 use crate::util::strict_json;
@@ -87,7 +85,7 @@ impl Filter {
 
 impl Target {
     /// An address, counted by its leading `prefix` bits if it is IPv6.
-    fn counted(address: ClientAddress, prefix: Ipv6Prefix) -> Self {
+    pub(super) fn counted(address: ClientAddress, prefix: Ipv6Prefix) -> Self {
         Self::Address {
             address,
             key: address.key(prefix),
@@ -212,7 +210,7 @@ impl Command {
                 _ => Err(wrong_method("GET, HEAD")),
             },
             ("bans", Some(target)) => {
-                let target = read_target(target, query.get("kind"), prefix)?;
+                let target = query.named(target, prefix)?;
                 match request.method {
                     "PUT" => {
                         query.only(&["for", "kind"])?;
@@ -254,120 +252,6 @@ pub(super) fn bad(detail: impl Into<String>) -> Rejection {
 fn wrong_method(allow: &'static str) -> Rejection {
     let allowed = AllowedMethods::Administration(allow);
     Reason::MethodNotAllowed { allowed }.because(format!("the method is none of {allow}"))
-}
-
-/// The parameters of a query, each at most once.
-struct Query<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
-
-impl<'a> Query<'a> {
-    fn read(query: &'a str) -> Result<Self, Rejection> {
-        let mut pairs: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::new();
-        for pair in percent::pairs(query) {
-            let (name, value) = pair.map_err(|fault| bad(format!("the query has {fault}")))?;
-            if pairs.iter().any(|(known, _)| *known == name) {
-                return Err(bad(format!("{name:?} stands twice in the query")));
-            }
-            if value.is_empty() {
-                return Err(bad(format!("{name:?} in the query has no value")));
-            }
-            pairs.push((name, value));
-        }
-        Ok(Self(pairs))
-    }
-
-    fn get(&self, name: &str) -> Option<&str> {
-        let (_, value) = self.0.iter().find(|(known, _)| known == name)?;
-        Some(value)
-    }
-
-    fn only(&self, known: &[&str]) -> Result<(), Rejection> {
-        let mut names = self.0.iter().map(|(name, _)| name);
-        match names.find(|name| !known.contains(&name.as_ref())) {
-            Some(foreign) => Err(bad(format!("{foreign:?} in the query is not known here"))),
-            None => Ok(()),
-        }
-    }
-
-    fn nothing(&self) -> Result<(), Rejection> {
-        self.only(&[])
-    }
-
-    fn overview(&self) -> Result<Command, Rejection> {
-        self.only(&["lists"])?;
-        match self.get("lists") {
-            None | Some("false") => Ok(Command::Overview { with_lists: false }),
-            Some("true") => Ok(Command::Overview { with_lists: true }),
-            Some(other) => Err(bad(format!("lists: {other:?} is neither true nor false"))),
-        }
-    }
-
-    fn explained(&self, prefix: Ipv6Prefix) -> Result<Command, Rejection> {
-        self.only(&["sub", "ip", "iss"])?;
-        let issuer = self.get("iss").map(str::to_owned);
-        let target = match (self.get("sub"), self.get("ip")) {
-            (Some(subject), None) => Target::Subject(subject.to_owned()),
-            (None, Some(ip)) if issuer.is_none() => query_address(ip, prefix)?,
-            (None, Some(_)) => return Err(bad("iss goes with sub; remove one")),
-            (None, None) => return Err(bad("name the client: sub or ip in the query")),
-            (Some(_), Some(_)) => return Err(bad("write one of sub and ip")),
-        };
-        Ok(Command::Explain { target, issuer })
-    }
-
-    fn filter(&self, prefix: Ipv6Prefix) -> Result<Option<Filter>, Rejection> {
-        self.only(&["sub", "ip", "id"])?;
-        match self.0.as_slice() {
-            [] => Ok(None),
-            [(name, value)] => Ok(Some(match name.as_ref() {
-                "sub" => Filter::Of(Target::Subject(value.to_string())),
-                "id" => Filter::Id(value.to_string()),
-                _ => Filter::Of(query_address(value, prefix)?),
-            })),
-            _ => Err(bad("write one of sub, ip and id")),
-        }
-    }
-}
-
-fn query_address(value: &str, prefix: Ipv6Prefix) -> Result<Target, Rejection> {
-    let address = read_address(value, prefix);
-    let wrong = || bad(format!("ip: {value:?} is no IP address"));
-    Ok(Target::counted(address.ok_or_else(wrong)?, prefix))
-}
-
-/// Reads an address, or the network it is counted by, as records and lists write it.
-fn read_address(text: &str, prefix: Ipv6Prefix) -> Option<ClientAddress> {
-    let (ip, network) = match text.split_once('/') {
-        None => (text, None),
-        Some((ip, _)) => (ip, Some(text)),
-    };
-    let is_address = ip.parse::<IpAddr>().is_ok();
-    let address = is_address.then(|| ClientAddress::parse(Some(ip)))?;
-    let is_counted = network.is_none_or(|network| address.key(prefix).to_string() == network);
-    is_counted.then_some(address)
-}
-
-/// Whether a text reads as a network.
-fn is_network(text: &str) -> bool {
-    text.split_once('/')
-        .is_some_and(|(ip, bits)| ip.parse::<IpAddr>().is_ok() && bits.parse::<u8>().is_ok())
-}
-
-/// Reads what `kind` says: an address or a subject. Without it, what reads as an address is one, and
-/// everything else is a subject. A network that no client is counted by is an error: its administrator
-/// would believe it banned.
-fn read_target(path: &str, kind: Option<&str>, prefix: Ipv6Prefix) -> Result<Target, Rejection> {
-    let text = percent::decode(path).map_err(|fault| bad(format!("the path has {fault}")))?;
-    match (kind, read_address(&text, prefix)) {
-        (None | Some("ip"), Some(address)) => Ok(Target::counted(address, prefix)),
-        (None | Some("ip"), None) if is_network(&text) => Err(bad(format!(
-            "{text:?} is no network that is counted as one; write an address in it"
-        ))),
-        (Some("ip"), None) => Err(bad(format!(
-            "{text:?} is no IP address; kind=sub stands for a subject"
-        ))),
-        (None | Some("sub"), _) => Ok(Target::Subject(text.into_owned())),
-        (Some(other), _) => Err(bad(format!("kind: {other:?} is neither ip nor sub"))),
-    }
 }
 
 pub(super) fn members(body: &str) -> Result<Map<String, Value>, Rejection> {

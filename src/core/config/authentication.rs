@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::Var;
+use super::group::Group;
 use super::issuers::{audiences, key_sources, parse_algorithms, read_issuers};
-use super::reader::{Group, Reader};
+use super::reader::Reader;
 use super::settings::{
     AUTH, ISSUERS, JWT_ALGORITHMS, JWT_AUDIENCE, JWT_ISSUER, JWT_JWKS, JWT_JWKS_STALE,
     JWT_JWKS_URL, JWT_LEEWAY, JWT_MAX_AGE, JWT_SECRET, JWT_TYP, MAX_TOKEN_BYTES, MIN_TOKEN_BYTES,

@@ -1,6 +1,7 @@
 //! `RELAY` and the limits of live sockets.
 
-use super::reader::{Group, Reader};
+use super::group::Group;
+use super::reader::Reader;
 use super::settings::{
     AUTH, CLOSE_ON_EXPIRY, HEARTBEAT, IDLE_TIMEOUT, MAX_BACKLOG_BYTES, MAX_LIFETIME,
     MAX_MESSAGE_BYTES, MAX_SOCKETS_IP, MAX_SOCKETS_USER, MESSAGE_RATE, RELAY, Setting,

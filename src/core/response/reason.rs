@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+pub use super::client_action::ClientAction;
 use super::headers::{Challenge, Headers};
 pub use super::rejection::{Evidence, Rejection};
 use crate::limits::quota::Quota;
@@ -110,30 +111,6 @@ impl AllowedMethods {
             Self::Ticket => "Request a ticket with POST.",
             Self::Refresh => "Request a refresh with POST.",
             Self::Plain | Self::Administration(_) => "Use a method that Allow lists.",
-        }
-    }
-}
-
-/// What a client should do after a refusal or a close.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ClientAction {
-    /// Try again, with a back-off and random delays.
-    Retry,
-    /// Try again after the time in `Retry-After`, or as [`ClientAction::Retry`] without one.
-    Wait,
-    /// Try again with another token.
-    Authenticate,
-    /// Give up: another attempt would end the same way.
-    Stop,
-}
-
-impl ClientAction {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Retry => "retry",
-            Self::Wait => "wait",
-            Self::Authenticate => "authenticate",
-            Self::Stop => "stop",
         }
     }
 }
