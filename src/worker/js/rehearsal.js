@@ -33,7 +33,7 @@ const request = (headers) =>
  * How often the requests run. V8 compiles what runs often a second time, on other threads, and until
  * then requests take twice as long: see docs/costs.md.
  */
-const ROUNDS = 20;
+const ROUNDS = 40;
 
 // Otherwise all rounds but the first ones would be refused.
 const NEVER_REACHED = '1000000/1m';
