@@ -105,7 +105,7 @@ impl Target {
     pub fn about(&self) -> About {
         match self {
             Self::Address { key, .. } => About::address(&key.to_string()),
-            Self::Subject(subject) => About::tokens(Some((Claim::Subject, subject)), None),
+            Self::Subject(subject) => About::subject(subject),
         }
     }
 }
@@ -162,7 +162,7 @@ impl Command {
                 };
                 let name = name(target);
                 let name = utf8_percent_encode(&name, NON_ALPHANUMERIC);
-                format!("bans?{kind}={name}")
+                format!("bans/{name}?kind={kind}")
             }
             Self::Revoke(revocation) => format!("revocations/{}", revocation.id()),
             _ => return None,
@@ -207,13 +207,20 @@ impl Command {
             },
             ("bans", None) => match request.method {
                 "GET" | "HEAD" => query.nothing().map(|()| Self::ListBans),
-                "PUT" => Ok(Self::Ban {
-                    target: query.target(&["for"], prefix)?,
-                    lasts: ban_lasts(&query, body)?,
-                }),
-                "DELETE" => query.target(&[], prefix).map(Self::Lift),
-                _ => Err(wrong_method("GET, HEAD, PUT, DELETE")),
+                _ => Err(wrong_method("GET, HEAD")),
             },
+            ("bans", Some(target)) => {
+                let target = query.named(target, prefix)?;
+                match request.method {
+                    "PUT" => {
+                        query.only(&["for", "kind"])?;
+                        let lasts = ban_lasts(&query, body)?;
+                        Ok(Self::Ban { target, lasts })
+                    }
+                    "DELETE" => query.only(&["kind"]).map(|()| Self::Lift(target)),
+                    _ => Err(wrong_method("PUT, DELETE")),
+                }
+            }
             ("revocations", None) => match request.method {
                 "GET" | "HEAD" => query.nothing().map(|()| Self::ListRevocations),
                 "PUT" => {

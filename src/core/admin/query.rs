@@ -54,23 +54,33 @@ impl<'a> Query<'a> {
     }
 
     pub fn explained(&self, prefix: Ipv6Prefix) -> Result<Command, Rejection> {
-        let target = self.target(&["iss"], prefix)?;
+        self.only(&["sub", "ip", "iss"])?;
         let issuer = self.get("iss").map(str::to_owned);
-        if issuer.is_some() && matches!(target, Target::Address { .. }) {
-            return Err(bad("iss goes with sub; remove one"));
-        }
+        let target = match (self.get("sub"), self.get("ip")) {
+            (Some(subject), None) => Target::Subject(subject.to_owned()),
+            (None, Some(ip)) if issuer.is_none() => query_address(ip, prefix)?,
+            (None, Some(_)) => return Err(bad("iss goes with sub; remove one")),
+            (None, None) => return Err(bad("name the client: sub or ip in the query")),
+            (Some(_), Some(_)) => return Err(bad("write one of sub and ip")),
+        };
         Ok(Command::Explain { target, issuer })
     }
 
-    /// The client that the query names, which may also have the parameters in `others`. Its name says
-    /// what it is: a subject may read as an address.
-    pub fn target(&self, others: &[&str], prefix: Ipv6Prefix) -> Result<Target, Rejection> {
-        self.only(&[&["sub", "ip"], others].concat())?;
-        match (self.get("sub"), self.get("ip")) {
-            (Some(subject), None) => Ok(Target::Subject(subject.to_owned())),
-            (None, Some(ip)) => query_address(ip, prefix),
-            (None, None) => Err(bad("name the client: sub or ip in the query")),
-            (Some(_), Some(_)) => Err(bad("write one of sub and ip")),
+    /// The client that a path names, of the kind that `kind` says. Without it, what reads as an address
+    /// is one, and everything else is a subject. A network that no client is counted by is an error: its
+    /// administrator would believe it banned.
+    pub fn named(&self, path: &str, prefix: Ipv6Prefix) -> Result<Target, Rejection> {
+        let text = percent::decode(path).map_err(|fault| bad(format!("the path has {fault}")))?;
+        match (self.get("kind"), read_address(&text, prefix)) {
+            (None | Some("ip"), Some(address)) => Ok(Target::counted(address, prefix)),
+            (None | Some("ip"), None) if is_network(&text) => Err(bad(format!(
+                "{text:?} is no network that is counted as one; write an address in it"
+            ))),
+            (Some("ip"), None) => Err(bad(format!(
+                "{text:?} is no IP address; kind=sub stands for a subject"
+            ))),
+            (None | Some("sub"), _) => Ok(Target::Subject(text.into_owned())),
+            (Some(other), _) => Err(bad(format!("kind: {other:?} is neither ip nor sub"))),
         }
     }
 
@@ -88,16 +98,10 @@ impl<'a> Query<'a> {
     }
 }
 
-/// Reads an address. A network that no client is counted by is an error: its administrator would
-/// believe it banned.
 fn query_address(value: &str, prefix: Ipv6Prefix) -> Result<Target, Rejection> {
-    match read_address(value, prefix) {
-        Some(address) => Ok(Target::counted(address, prefix)),
-        None if is_network(value) => Err(bad(format!(
-            "{value:?} is no network that is counted as one; write an address in it"
-        ))),
-        None => Err(bad(format!("ip: {value:?} is no IP address"))),
-    }
+    let address = read_address(value, prefix);
+    let wrong = || bad(format!("ip: {value:?} is no IP address"));
+    Ok(Target::counted(address.ok_or_else(wrong)?, prefix))
 }
 
 /// Reads an address, or the network it is counted by, as records and lists write it.

@@ -63,7 +63,7 @@ pub struct Disconnected {
     pub disconnected: u64,
 }
 
-/// `PUT bans`.
+/// `PUT bans/{ip or sub}`.
 #[derive(Serialize)]
 pub struct Banned {
     banned: String,
@@ -81,7 +81,7 @@ impl Banned {
     }
 }
 
-/// `DELETE bans`.
+/// `DELETE bans/{ip or sub}`.
 #[derive(Serialize)]
 pub struct Lifted {
     lifted: String,

@@ -125,7 +125,7 @@ impl DenialTarget {
 /// The length of a denial's id.
 pub const ID_LENGTH: usize = 32;
 
-/// What a denial is about, as lists show it. Longer texts are cut.
+/// What a denial is about, as lists show it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct About {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -148,7 +148,16 @@ impl About {
         }
     }
 
-    /// A claim's value, of one issuer or any; or all tokens of an issuer or of any.
+    /// A subject of any issuer, in full: its ban is lifted by that name.
+    pub fn subject(subject: &str) -> Self {
+        Self {
+            sub: Some(subject.to_owned()),
+            ..Self::default()
+        }
+    }
+
+    /// A claim's value, of one issuer or any; or all tokens of an issuer or of any. Long
+    /// texts are cut.
     pub fn tokens(claim: Option<(Claim, &str)>, issuer: Option<&str>) -> Self {
         let value = |name| {
             let value = claim.filter(|(claim, _)| *claim == name);

@@ -117,7 +117,7 @@ impl Reason {
                 LimitScope::Route => "Close sockets that nobody uses.",
             },
             Self::Banned => {
-                "Wait until then, or lift the ban with DELETE /_portcullis/admin/bans?ip=… or ?sub=…."
+                "Wait until then, or lift the ban with DELETE /_portcullis/admin/bans/{ip or sub}."
             }
             Self::Revoked => {
                 "Let the user sign in again, or lift it with DELETE \
@@ -175,8 +175,8 @@ pub(super) fn of_setting(setting: &str) -> Option<&'static str> {
              attempts through without a look at revocations, bans and used tokens."
         }
         "ADMIN_TOKEN" => {
-            "Lift the ban with DELETE /_portcullis/admin/bans?ip=… or ?sub=…. An administrator set \
-             it with ADMIN_TOKEN."
+            "Lift the ban with DELETE /_portcullis/admin/bans/{ip or sub}. An administrator set it \
+             with ADMIN_TOKEN."
         }
         "UPSTREAM_SERVICE" => "Check that the Worker that UPSTREAM_SERVICE names is deployed.",
         "UPSTREAM_OBJECT" => "Check that the class that UPSTREAM_OBJECT leads to is deployed.",

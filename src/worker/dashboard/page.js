@@ -115,13 +115,14 @@
 
   function undoOf(method, path, answer) {
     if (method !== 'PUT') return undefined;
-    const undone = path.startsWith('bans?') ? path.split('&')[0] : `revocations/${answer.id}`;
+    const undone = path.startsWith('bans/') ? path.split('&')[0] : `revocations/${answer.id}`;
     return { method: 'DELETE', path: undone };
   }
 
   const ended = ({ disconnected }) => `${plural(disconnected, 'live socket')} closed.`;
   /** The parameter that names a client: a user's name may read as an address. */
   const named = (kind, who) => `${kind}=${encodeURIComponent(who)}`;
+  const banOf = (kind, who) => `bans/${encodeURIComponent(who)}?kind=${kind}`;
   const called = (kind, who) => (kind === 'ip' ? who : `user ${who}`);
   const ban = (kind, who) =>
     button('Ban', `Ban ${called(kind, who)}`, () => {
@@ -129,7 +130,7 @@
       const words = lasts.selectedOptions[0].textContent;
       return act(
         'PUT',
-        `bans?${named(kind, who)}&for=${lasts.value}`,
+        `${banOf(kind, who)}&for=${lasts.value}`,
         undefined,
         (answer) => `Banned ${called(kind, who)} for ${words}. ${ended(answer)}`,
       );
@@ -309,7 +310,7 @@
         return {
           what: `Ban of ${called(...of)}`,
           times: times(held),
-          path: `bans?${named(...of)}`,
+          path: banOf(...of),
         };
       }),
       ...revocations.revocations.map((held) => ({

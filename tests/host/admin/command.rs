@@ -122,9 +122,7 @@ fn sockets_are_named_by_one_thing() {
         (
             "another network",
             read("GET", "sockets?ip=2001:db8::1/64", ""),
-            wrong(
-                "\"2001:db8::1/64\" is no network that is counted as one; write an address in it",
-            ),
+            wrong("ip: \"2001:db8::1/64\" is no IP address"),
         ),
         (
             "POST",
@@ -144,151 +142,226 @@ fn bans_are_of_an_address_or_a_subject_for_a_time() {
     assert_rows([
         (
             "an hour",
-            read("PUT", "bans?sub=alice", ""),
+            read("PUT", "bans/alice", ""),
             ban(sub("alice"), seconds(3600)),
         ),
         (
             "in the query",
-            read("PUT", "bans?sub=alice&for=10m", ""),
+            read("PUT", "bans/alice?for=10m", ""),
             ban(sub("alice"), seconds(600)),
         ),
         (
             "in the body",
-            read("PUT", "bans?sub=alice", r#"{"for":"10m"}"#),
+            read("PUT", "bans/alice", r#"{"for":"10m"}"#),
             ban(sub("alice"), seconds(600)),
         ),
         (
             "an address",
-            read("PUT", "bans?ip=192.0.2.7", ""),
+            read("PUT", "bans/192.0.2.7", ""),
             ban(of_address("192.0.2.7"), seconds(3600)),
         ),
         (
             "a network",
-            read("PUT", "bans?ip=2001:db8::%2F64", ""),
+            read("PUT", "bans/2001:db8::%2F64", ""),
             ban(of_address("2001:db8::"), seconds(3600)),
         ),
         (
             "a network that is not counted as one",
-            read("DELETE", "bans?ip=2001:db8::/56", ""),
+            read("DELETE", "bans/2001:db8::/56", ""),
             wrong("\"2001:db8::/56\" is no network that is counted as one; write an address in it"),
         ),
         (
             "nor is one of these",
-            read("PUT", "bans?ip=192.0.2.0/24", ""),
+            read("PUT", "bans/192.0.2.0/24", ""),
             wrong("\"192.0.2.0/24\" is no network that is counted as one; write an address in it"),
         ),
         (
-            "a subject like an address and more",
-            read("PUT", "bans?sub=192.0.2.7/alice", ""),
+            "an address and more",
+            read("PUT", "bans/192.0.2.7/alice", ""),
             ban(sub("192.0.2.7/alice"), seconds(3600)),
         ),
         (
-            "a subject like an address",
-            read("PUT", "bans?sub=192.0.2.7", ""),
-            ban(sub("192.0.2.7"), seconds(3600)),
-        ),
-        (
-            "a subject like a network",
-            read("DELETE", "bans?sub=2001:db8::/56", ""),
-            Ok(Command::Lift(sub("2001:db8::/56"))),
-        ),
-        (
-            "an address that is none",
-            read("PUT", "bans?ip=alice", ""),
-            wrong("ip: \"alice\" is no IP address"),
-        ),
-        (
-            "two",
-            read("PUT", "bans?ip=192.0.2.7&sub=alice", ""),
-            wrong("write one of sub and ip"),
-        ),
-        (
             "its slash encoded",
-            read("DELETE", "bans?ip=2001:db8::%2F48", ""),
+            read("DELETE", "bans/2001:db8::%2F48", ""),
             wrong("\"2001:db8::/48\" is no network that is counted as one; write an address in it"),
         ),
         (
-            "a subject like a network and a name",
-            read("PUT", "bans?sub=192.0.2.0/team", ""),
+            "a subject like a network",
+            read("PUT", "bans/192.0.2.0/team", ""),
             ban(sub("192.0.2.0/team"), seconds(3600)),
         ),
         (
             "slashes and UTF-8",
-            read("PUT", "bans?sub=a/b%2Fc%C3%BC", ""),
+            read("PUT", "bans/a/b%2Fc%C3%BC", ""),
             ban(sub("a/b/cü"), seconds(3600)),
         ),
         (
             "lifting",
-            read("DELETE", "bans?sub=alice", ""),
+            read("DELETE", "bans/alice", ""),
             Ok(Command::Lift(sub("alice"))),
         ),
         (
             "lifting that of an address, which routes may count otherwise",
-            read("DELETE", "bans?ip=2001:db8::7", ""),
+            read("DELETE", "bans/2001:db8::7", ""),
             Ok(Command::Lift(of_address("2001:db8::7"))),
         ),
         (
             "both",
-            read("PUT", "bans?sub=a&for=1h", r#"{"for":"1h"}"#),
+            read("PUT", "bans/a?for=1h", r#"{"for":"1h"}"#),
             wrong("for stands in the query and in the body"),
         ),
         (
             "no duration",
-            read("PUT", "bans?sub=a&for=x", ""),
+            read("PUT", "bans/a?for=x", ""),
             wrong(duration),
         ),
         (
             "no time",
-            read("PUT", "bans?sub=a&for=0s", ""),
+            read("PUT", "bans/a?for=0s", ""),
             wrong("for: \"0s\" must be longer than zero; write one like \"30s\""),
         ),
         (
             "more",
-            read("PUT", "bans?sub=a", r#"{"until":1}"#),
+            read("PUT", "bans/a", r#"{"until":1}"#),
             wrong("\"until\" is not known here; write for"),
         ),
         (
             "no UTF-8",
-            read("PUT", "bans?sub=%FF", ""),
-            wrong("the query has percent-encoding that is not UTF-8"),
+            read("PUT", "bans/%FF", ""),
+            wrong("the path has percent-encoding that is not UTF-8"),
         ),
         (
             "a percent sign alone",
-            read("PUT", "bans?sub=100%", ""),
-            wrong("the query has a percent sign without two hexadecimal digits after it"),
+            read("PUT", "bans/100%", ""),
+            wrong("the path has a percent sign without two hexadecimal digits after it"),
         ),
         (
             "bytes that the runtime could not read",
-            read("PUT", "bans?sub=a\u{fffd}", ""),
-            wrong("the query has percent-encoding that is not UTF-8"),
+            read("PUT", "bans/a\u{fffd}", ""),
+            wrong("the path has percent-encoding that is not UTF-8"),
         ),
         (
             "a percent sign alone in the query",
-            read("PUT", "bans?sub=a&for=1%h", ""),
+            read("PUT", "bans/a?for=1%h", ""),
             wrong("the query has a percent sign without two hexadecimal digits after it"),
         ),
+        ("nobody", read("PUT", "bans/", ""), wrong("no_route")),
+        ("GET", read("GET", "bans/a", ""), wrong("only PUT, DELETE")),
+    ]);
+}
+
+#[test]
+fn a_ban_is_of_the_kind_that_the_query_names() {
+    let sub = |text: &str| Target::Subject(text.to_owned());
+    let ban = |target, lasts| Ok(Command::Ban { target, lasts });
+    let wrong = |text: &str| Err(text.to_owned());
+    assert_rows([
         (
-            "nobody",
-            read("PUT", "bans", ""),
-            wrong("name the client: sub or ip in the query"),
+            "a subject like an address",
+            read("PUT", "bans/192.0.2.7?kind=sub&for=10m", ""),
+            ban(sub("192.0.2.7"), seconds(600)),
+        ),
+        (
+            "lifting it",
+            read("DELETE", "bans/192.0.2.7?kind=sub", ""),
+            Ok(Command::Lift(sub("192.0.2.7"))),
+        ),
+        (
+            "a subject like a network",
+            read("DELETE", "bans/2001:db8::%2F56?kind=sub", ""),
+            Ok(Command::Lift(sub("2001:db8::/56"))),
+        ),
+        (
+            "an address",
+            read("PUT", "bans/192.0.2.7?kind=ip", r#"{"for":"10m"}"#),
+            ban(of_address("192.0.2.7"), seconds(600)),
+        ),
+        (
+            "a network that is counted as one",
+            read("DELETE", "bans/2001:db8::%2F64?kind=ip", ""),
+            Ok(Command::Lift(of_address("2001:db8::"))),
+        ),
+        (
+            "a network that is not",
+            read("PUT", "bans/2001:db8::/56?kind=ip", ""),
+            wrong("\"2001:db8::/56\" is no network that is counted as one; write an address in it"),
+        ),
+        (
+            "an address that is none",
+            read("PUT", "bans/alice?kind=ip", ""),
+            wrong("\"alice\" is no IP address; kind=sub stands for a subject"),
+        ),
+        (
+            "another kind",
+            read("DELETE", "bans/alice?kind=user", ""),
+            wrong("kind: \"user\" is neither ip nor sub"),
+        ),
+        (
+            "another kind of an address",
+            read("PUT", "bans/192.0.2.7?kind=IP", ""),
+            wrong("kind: \"IP\" is neither ip nor sub"),
+        ),
+        (
+            "twice",
+            read("PUT", "bans/alice?kind=sub&kind=sub", ""),
+            wrong("\"kind\" stands twice in the query"),
+        ),
+        (
+            "none",
+            read("PUT", "bans/alice?kind=", ""),
+            wrong("\"kind\" in the query has no value"),
+        ),
+        (
+            "in the body",
+            read("PUT", "bans/alice", r#"{"kind":"sub"}"#),
+            wrong("\"kind\" is not known here; write for"),
         ),
         (
             "a time where none is",
-            read("DELETE", "bans?sub=a&for=1h", ""),
+            read("DELETE", "bans/alice?kind=sub&for=1h", ""),
             wrong("\"for\" in the query is not known here"),
         ),
         (
-            "one in the list",
-            read("GET", "bans?sub=a", ""),
-            wrong("\"sub\" in the query is not known here"),
-        ),
-        ("in the path", read("PUT", "bans/a", ""), wrong("no_route")),
-        (
-            "POST",
-            read("POST", "bans", ""),
-            wrong("only GET, HEAD, PUT, DELETE"),
+            "of all bans",
+            read("GET", "bans?kind=sub", ""),
+            wrong("\"kind\" in the query is not known here"),
         ),
     ]);
+}
+
+#[test]
+fn what_undoes_a_ban_is_of_the_same_kind() {
+    for path in [
+        "bans/192.0.2.7",
+        "bans/2001:db8::7",
+        "bans/alice",
+        "bans/192.0.2.7?kind=sub",
+        "bans/2001:db8::%2F56?kind=sub",
+        "bans/a%3Fkind=ip%26b%25?kind=sub",
+    ] {
+        let ban = read("PUT", path, "").expect("a ban");
+        let Command::Ban { target, .. } = &ban else {
+            panic!("{path}: {ban:?}");
+        };
+        let (method, undo) = ban.undo().expect("it can be undone");
+        assert_eq!(method, "DELETE", "{path}");
+        let kind = match target {
+            Target::Address { .. } => "?kind=ip",
+            Target::Subject(_) => "?kind=sub",
+        };
+        assert!(undo.ends_with(kind), "{path}: {undo}");
+        let Ok(Command::Lift(lifted)) = read("DELETE", &undo, "") else {
+            panic!("{path}: {undo} lifts nothing");
+        };
+        assert_eq!(lifted.key(), target.key(), "{path}: {undo}");
+    }
+}
+
+#[test]
+fn a_list_shows_a_banned_subject_in_full_since_it_is_lifted_by_that_name() {
+    let long = "ü".repeat(300);
+    let about = Target::Subject(long.clone()).about();
+    assert_eq!(about.sub, Some(long));
 }
 
 #[test]
@@ -461,7 +534,7 @@ fn bans_and_revocations_are_listed_and_a_revocation_is_lifted_by_its_id() {
         (
             "a list is not deleted",
             read("DELETE", "bans", ""),
-            wrong("name the client: sub or ip in the query"),
+            wrong("only GET, HEAD"),
         ),
         (
             "a parameter",

@@ -102,7 +102,7 @@ fn the_first_object_stamps_a_ban_for_all_others() {
             sockets: 2,
         });
     *gate.body.borrow_mut() = Ok(r#"{"for":"1h"}"#.into());
-    let answer = gate.send(&admin("PUT", "bans?sub=alice"));
+    let answer = gate.send(&admin("PUT", "bans/alice"));
     assert_eq!(answer.member("disconnected"), 2, "{answer:?}");
     let asked = denials(&gate);
     let (first, others) = asked.split_first().expect("it was asked");
@@ -120,11 +120,11 @@ fn the_first_object_stamps_a_ban_for_all_others() {
 #[test]
 fn lifting_the_ban_of_an_address_lifts_that_of_its_failures_too() {
     let gate = gate();
-    let answer = gate.send(&admin("DELETE", "bans?ip=192.0.2.7"));
+    let answer = gate.send(&admin("DELETE", "bans/192.0.2.7"));
     assert_eq!(answer.what, "json", "{answer:?}");
     assert_eq!(gate.take_asked(), ["address: lift"]);
     gate.break_down(Part::AddressLedger);
-    let answer = gate.send(&admin("DELETE", "bans?ip=192.0.2.7"));
+    let answer = gate.send(&admin("DELETE", "bans/192.0.2.7"));
     assert_eq!(answer.cause(), "the address's ledger: down");
     assert_eq!(answer.what, "limiter_unavailable");
 }

@@ -47,7 +47,7 @@ describe('bans of routes with prefixes of their own', () => {
       const ip = `2001:db8:${networks}:aa::`;
       await failUntilBanned(target, `${ip}7`);
       assert.equal(await knock(target, isOne(ip)), 'banned');
-      await done(gate, 'DELETE', `bans?ip=${ip}7`);
+      await done(gate, 'DELETE', `bans/${ip}7`);
       assert.equal(await knock(target, `${ip}7`), 'admitted');
       assert.equal(await knock(target, isOne(ip)), 'admitted');
     });
@@ -59,7 +59,7 @@ describe('bans of routes with prefixes of their own', () => {
       await failUntilBanned(target, ip);
       await failUntilBanned(target, other);
     }
-    await done(gate, 'DELETE', `bans?ip=${ip}`);
+    await done(gate, 'DELETE', `bans/${ip}`);
     for (const target of ['/', '/wide', '/narrow', '/unbanned']) {
       assert.equal(await knock(target, ip), 'admitted', target);
     }
@@ -71,25 +71,25 @@ describe('bans of routes with prefixes of their own', () => {
   test('of an IPv4 address is lifted', async () => {
     const address = freshAddress();
     await failUntilBanned('/wide', address);
-    await done(gate, 'DELETE', `bans?ip=${address}`);
+    await done(gate, 'DELETE', `bans/${address}`);
     assert.equal(await knock('/wide', address), 'admitted');
   });
 
   test('are not an administrator’s own, which hold on all routes alike', async () => {
     const [ip, other] = ['2001:db8:13:aa::7', '2001:db8:13:aa:1::'];
     const targets = ['/', '/wide', '/narrow', '/unbanned'];
-    await done(gate, 'PUT', `bans?ip=${ip}`);
+    await done(gate, 'PUT', `bans/${ip}`);
     for (const target of targets) {
       for (const from of [ip, other]) assert.equal(await knock(target, from), 'banned', target);
       assert.equal(await knock(target, '2001:db8:13:bb::7'), 'admitted', target);
     }
-    await done(gate, 'DELETE', `bans?ip=${ip}`);
+    await done(gate, 'DELETE', `bans/${ip}`);
     for (const target of targets) assert.equal(await knock(target, ip), 'admitted', target);
   });
 
   test('are not looked for by a network that the gate does not count', async () => {
     for (const method of ['PUT', 'DELETE']) {
-      const answer = await administer(gate, method, 'bans?ip=2001:db8:12::/56');
+      const answer = await administer(gate, method, 'bans/2001:db8:12::/56');
       const { status, detail } = JSON.parse(answer.body);
       assert.deepEqual(
         { status, detail },

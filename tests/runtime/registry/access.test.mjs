@@ -42,7 +42,7 @@ describe('Cloudflare Access', () => {
 
   test('makes administrators of those whom it signed in, under their e-mail address', async () => {
     const assertion = await sign(key, claims());
-    const banned = await ask('PUT', 'bans?sub=mallory&for=1h', assertion, {
+    const banned = await ask('PUT', 'bans/mallory?for=1h', assertion, {
       Origin: 'http://gate.example',
     });
     assert.equal(banned.status, 200, banned.body);

@@ -18,8 +18,8 @@ import { useUpstream } from '../../support/upstream.mjs';
 const ENDPOINTS = [
   ['GET', 'sockets'],
   ['DELETE', 'sockets?sub=a'],
-  ['PUT', 'bans?sub=a'],
-  ['DELETE', 'bans?sub=a'],
+  ['PUT', 'bans/a'],
+  ['DELETE', 'bans/a'],
   ['PUT', 'revocations'],
   ['GET', 'bans'],
   ['GET', 'revocations'],
@@ -89,7 +89,8 @@ describe('an administrator', () => {
   for (const [method, path, allow] of [
     ['POST', 'sockets', 'GET, HEAD, DELETE'],
     ['OPTIONS', 'sockets', 'GET, HEAD, DELETE'],
-    ['POST', 'bans', 'GET, HEAD, PUT, DELETE'],
+    ['GET', 'bans/a', 'PUT, DELETE'],
+    ['POST', 'bans', 'GET, HEAD'],
     ['POST', 'revocations', 'GET, HEAD, PUT'],
     ['GET', `revocations/${'0'.repeat(32)}`, 'DELETE'],
   ]) {
@@ -105,6 +106,22 @@ describe('an administrator', () => {
       assertRefused(await administer(gate, 'GET', path), 'no_route');
     }
   });
+  test('who bans by kind=sub hits the user whose name reads as an address, and not the address', async () => {
+    const name = freshAddress();
+    for (const sub of [name, `${name} ${'x'.repeat(300)}`]) {
+      const path = `bans/${encodeURIComponent(sub)}?kind=sub`;
+      const { banned } = await done(gate, 'PUT', path);
+      assert.equal(banned, sub);
+      const listed = await done(gate, 'GET', 'bans');
+      assert.deepEqual(
+        listed.bans.map((ban) => [ban.ip, ban.sub]),
+        [[undefined, sub]],
+      );
+      assert.deepEqual((await done(gate, 'GET', `explain?ip=${name}`)).bans, []);
+      assert.deepEqual(await done(gate, 'DELETE', path), { lifted: sub });
+      assert.deepEqual((await done(gate, 'GET', 'bans')).bans, []);
+    }
+  });
   for (const [method, path, body, detail] of [
     ['DELETE', 'sockets', undefined, 'name the sockets: one of sub, ip and id in the query'],
     ['DELETE', 'sockets?user=a', undefined, '"user" in the query is not known here'],
@@ -116,10 +133,11 @@ describe('an administrator', () => {
     ],
     [
       'PUT',
-      'bans?sub=a',
+      'bans/a',
       '{"for":"soon"}',
       'for: "soon" is not a duration; write one like "500ms", "30s" or "5m"',
     ],
+    ['PUT', 'bans/a?kind=user', undefined, 'kind: "user" is neither ip nor sub'],
     [
       'PUT',
       'revocations',
@@ -158,7 +176,7 @@ describe('tries with another token', () => {
     // The right token is never refused by what its address did.
     assert.equal(reasonOf(await administer(gate, 'GET', 'sockets', from(wrong))) ?? 'fine', 'fine');
     assert.equal(reasonOf(await gate.knock(fromAddress(wrong))), 'banned');
-    assert.deepEqual(await done(gate, 'DELETE', `bans?ip=${wrong}`), { lifted: wrong });
+    assert.deepEqual(await done(gate, 'DELETE', `bans/${wrong}`), { lifted: wrong });
     await done(gate, 'GET', 'sockets', from(wrong));
   });
 });

@@ -152,7 +152,7 @@ for (const webSockets of ['hibernate', 'close']) {
       ['revoked', (sub) => done(gate, 'PUT', 'revocations', { body: { sub } }), [4401, 'revoked']],
       [
         'banned',
-        (sub) => done(gate, 'PUT', `bans?sub=${encodeURIComponent(sub)}`),
+        (sub) => done(gate, 'PUT', `bans/${encodeURIComponent(sub)}`),
         [4403, 'disconnected'],
       ],
     ]) {

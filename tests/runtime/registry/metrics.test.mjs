@@ -110,7 +110,7 @@ describe('metrics', () => {
   });
 
   test('what an administrator did is kept with who did it and how it is undone', async () => {
-    await done(gate, 'PUT', 'bans?sub=carol%20x&for=1h');
+    await done(gate, 'PUT', 'bans/carol%20x?for=1h');
     const { actions } = await done(gate, 'GET', 'overview');
     const [{ by, what, undo }] = actions;
     assert.deepEqual(
@@ -118,7 +118,7 @@ describe('metrics', () => {
       {
         by: 'ADMIN_TOKEN',
         what: 'banned sub "carol x": 0 sockets',
-        undo: { method: 'DELETE', path: 'bans?sub=carol%20x' },
+        undo: { method: 'DELETE', path: 'bans/carol%20x?kind=sub' },
       },
     );
     await done(gate, undo.method, undo.path);

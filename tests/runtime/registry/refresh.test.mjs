@@ -274,7 +274,7 @@ describe('a refresh under an administrator', () => {
     await done(gate, 'PUT', 'revocations', { body: { jti: claims.jti } });
     assert.equal(reasonOf(await refresh(gate, claims)), 'revoked');
     const banned = { sub: freshSubject() };
-    await done(gate, 'PUT', `bans?sub=${banned.sub}`);
+    await done(gate, 'PUT', `bans/${banned.sub}`);
     assert.equal(reasonOf(await refresh(gate, banned)), 'banned');
   });
   test('is seen in the list', async () => {

@@ -36,13 +36,8 @@ const words = [
     ({ iss, iat }) => revocation({ iss, before: iat + 1 }),
     'revoked',
   ],
-  [
-    'banned by sub',
-    () => ({ sub: fresh('sub') }),
-    ({ sub }) => ['PUT', `bans?sub=${sub}`],
-    'banned',
-  ],
-  ['banned by ip', () => ({}), (_, address) => ['PUT', `bans?ip=${address}`], 'banned'],
+  ['banned by sub', () => ({ sub: fresh('sub') }), ({ sub }) => ['PUT', `bans/${sub}`], 'banned'],
+  ['banned by ip', () => ({}), (_, address) => ['PUT', `bans/${address}`], 'banned'],
   // Last, for it is about everybody who came before.
   [
     'issued before a time',

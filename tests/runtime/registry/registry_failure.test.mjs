@@ -107,8 +107,8 @@ for (const [policy, assertAnswered] of [
         for (const [method, path, body] of [
           ['GET', 'sockets'],
           ['DELETE', 'sockets?sub=a'],
-          ['PUT', 'bans?sub=a'],
-          ['DELETE', 'bans?sub=a'],
+          ['PUT', 'bans/a'],
+          ['DELETE', 'bans/a'],
           ['PUT', 'revocations', { sub: 'a' }],
         ]) {
           const answer = await administer(gate, method, path, { body });
@@ -196,7 +196,7 @@ describe('who was admitted without a look into the registry', () => {
 
   for (const [name, act, end] of [
     ['revoked', (sub) => done(gate, 'PUT', 'revocations', { body: { sub } }), REVOKED],
-    ['banned', (sub) => done(gate, 'PUT', `bans?sub=${sub}`), DISCONNECTED],
+    ['banned', (sub) => done(gate, 'PUT', `bans/${sub}`), DISCONNECTED],
   ]) {
     test(`ends then if it was ${name} before`, async () => {
       const sub = freshSubject();

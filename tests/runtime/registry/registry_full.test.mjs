@@ -91,7 +91,7 @@ describe('a full registry', () => {
   test('takes what has a place, refuses the rest, and forgets nothing that holds', async () => {
     await storage.during(async (gate) => {
       await done(gate, 'PUT', 'revocations', { body: { jti: first.jti } });
-      await done(gate, 'PUT', `bans?sub=${banned.sub}&for=1d`);
+      await done(gate, 'PUT', `bans/${banned.sub}?for=1d`);
     });
     assert.equal(fill(storage.persist, MOST - 3, Date.now() + 86_400_000), 16);
     await storage.during(async (gate) => {
@@ -104,7 +104,7 @@ describe('a full registry', () => {
       assert.deepEqual(assertFull(refused), ALL);
       const { outcome, reason } = await gate.log.record(requestId(refused));
       assert.deepEqual({ outcome, reason }, { outcome: 'refused', reason: 'registry_full' });
-      assert.deepEqual(assertFull(await administer(gate, 'PUT', `bans?sub=${tooMany.sub}`)), ['0']);
+      assert.deepEqual(assertFull(await administer(gate, 'PUT', `bans/${tooMany.sub}`)), ['0']);
 
       // Who is not revoked is not, and who was still is.
       assert.equal(await knock(gate, tooMany), 'admitted');
@@ -113,8 +113,8 @@ describe('a full registry', () => {
 
       // What needs no place of its own is done: a repetition, a ban that is lifted, a disconnection.
       await done(gate, 'PUT', 'revocations', { body: { jti: first.jti, for: '60d' } });
-      await done(gate, 'PUT', `bans?sub=${banned.sub}&for=2d`);
-      await done(gate, 'DELETE', `bans?sub=${later.sub}`);
+      await done(gate, 'PUT', `bans/${banned.sub}?for=2d`);
+      await done(gate, 'DELETE', `bans/${later.sub}`);
       const socket = await live(gate, later);
       const kicked = await done(gate, 'DELETE', `sockets?sub=${later.sub}`);
       assert.deepEqual(kicked, { disconnected: 1 });
@@ -195,8 +195,8 @@ const WORDS = [
     ({ iss }) => ['PUT', 'revocations', { body: { iss, before: now() - 1 } }],
     'revoked',
   ],
-  ['ban of a subject', ({ sub }) => ['PUT', `bans?sub=${sub}`], 'banned'],
-  ['ban of an address', (_, address) => ['PUT', `bans?ip=${address}`], 'banned'],
+  ['ban of a subject', ({ sub }) => ['PUT', `bans/${sub}`], 'banned'],
+  ['ban of an address', (_, address) => ['PUT', `bans/${address}`], 'banned'],
 ];
 const parties = () => WORDS.map(([, word, end]) => [claims(), freshAddress(), word, end]);
 

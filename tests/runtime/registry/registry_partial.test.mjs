@@ -87,20 +87,20 @@ describe('a word of which one object', () => {
       const here = kept(iss, (other) => other === shard);
       const there = kept(iss, (other) => other !== shard);
       const [near, far] = [await live(gate, here, from), await live(gate, there, from)];
-      await saidInPart(shard, behaviour, 'PUT', `bans?ip=${address}`);
+      await saidInPart(shard, behaviour, 'PUT', `bans/${address}`);
       // The first one says when a ban was spoken: without it none can.
       const reached = shard !== '0';
       if (reached) assert.deepEqual(await far.closed, DISCONNECTED);
       else assert.ok(await echoes(far));
       assert.equal(await knock(there, address), reached ? 'banned' : 'admitted');
-      await done(gate, 'PUT', `bans?ip=${address}`);
+      await done(gate, 'PUT', `bans/${address}`);
       for (const { closed } of [near, far]) assert.deepEqual(await closed, DISCONNECTED);
       for (const who of [here, there]) assert.equal(await knock(who, address), 'banned');
 
-      await saidInPart(shard, behaviour, 'DELETE', `bans?ip=${address}`);
+      await saidInPart(shard, behaviour, 'DELETE', `bans/${address}`);
       assert.equal(await knock(there, address), reached ? 'admitted' : 'banned');
       assert.equal(await knock(here, address), isDone ? 'admitted' : 'banned');
-      await done(gate, 'DELETE', `bans?ip=${address}`);
+      await done(gate, 'DELETE', `bans/${address}`);
       for (const who of [here, there]) assert.equal(await knock(who, address), 'admitted');
     });
 

@@ -135,15 +135,10 @@ describe('a ban, in two isolates,', () => {
   const gate = useGate({ upstream, vars: WATCHED, twin: true });
 
   for (const [name, party] of [
-    ['sub', ({ sub }) => ({ sub })],
-    ['address', (_, ip) => ({ ip })],
-    ['IPv6 address', (_, ip) => ({ ip }), '2001:db8:7:1::1', '2001:db8:7:1:ffff::2'],
-    [
-      'IPv6 network',
-      () => ({ ip: '2001:db8:7:2::/64' }),
-      '2001:db8:7:2::1',
-      '2001:db8:7:2:ffff::2',
-    ],
+    ['sub', ({ sub }) => sub],
+    ['address', (_, address) => address],
+    ['IPv6 address', (_, address) => address, '2001:db8:7:1::1', '2001:db8:7:1:ffff::2'],
+    ['IPv6 network', () => '2001:db8:7:2::/64', '2001:db8:7:2::1', '2001:db8:7:2:ffff::2'],
   ].map(([name, party, one, two]) => [name, { party, one, two }])) {
     test(`by ${name}: ends live sockets, refuses new ones, and can be lifted`, async () => {
       const [first, second] = gate.both;
@@ -152,8 +147,8 @@ describe('a ban, in two isolates,', () => {
       const open = (from, to) => ({ headers: { 'CF-Connecting-IP': from }, to });
       const socket = await live(gate, who, open(address, first));
       const other = await live(gate, claims(), { to: first });
-      const path = `bans?${new URLSearchParams(party.party(who, address))}`;
-      const { disconnected, until, banned } = await done(gate, 'PUT', `${path}&for=10m`, {
+      const path = `bans/${encodeURIComponent(party.party(who, address))}`;
+      const { disconnected, until, banned } = await done(gate, 'PUT', `${path}?for=10m`, {
         to: second,
       });
       assert.equal(disconnected, 1);
@@ -175,7 +170,7 @@ describe('a ban, in two isolates,', () => {
 
   test('ends by itself, and lasts an hour where nothing is said', async () => {
     const who = claims();
-    const path = `bans?sub=${who.sub}`;
+    const path = `bans/${who.sub}`;
     const hour = await done(gate, 'PUT', path);
     assert.ok(Math.abs(hour.until - now() - 3600) < 60);
     await done(gate, 'PUT', path, { body: { for: '1s' } });
@@ -196,8 +191,8 @@ describe('over a restart of everything', () => {
     const [revoked, banned, lifted] = [claims(), claims(), claims()];
     await during(async (gate) => {
       await done(gate, 'PUT', 'revocations', { body: { sid: revoked.sid } });
-      for (const { sub } of [banned, lifted]) await done(gate, 'PUT', `bans?sub=${sub}`);
-      await done(gate, 'DELETE', `bans?sub=${lifted.sub}`);
+      for (const { sub } of [banned, lifted]) await done(gate, 'PUT', `bans/${sub}`);
+      await done(gate, 'DELETE', `bans/${lifted.sub}`);
     });
     await during(async (gate) => {
       assert.equal(reasonOf(await knock(gate, revoked)), 'revoked');
@@ -225,8 +220,8 @@ describe('once ADMIN_TOKEN was removed', () => {
         const { id } = await done(gate, 'PUT', 'revocations', { body: { sub: lifted.sub } });
         await done(gate, 'DELETE', `revocations/${id}`);
         await done(gate, 'PUT', 'revocations', { body: { sid: revoked.sid } });
-        await done(gate, 'PUT', `bans?sub=${banned.sub}`);
-        await done(gate, 'PUT', `bans?ip=${address}`);
+        await done(gate, 'PUT', `bans/${banned.sub}`);
+        await done(gate, 'PUT', `bans/${address}`);
       });
       await during(vars, async (gate) => {
         // The first one learns that there are denials, and others are judged too.
@@ -255,10 +250,10 @@ describe('lists of bans and revocations', () => {
     const [one, two] = [claims(), claims()];
     const address = freshAddress();
     const before = now();
-    await done(gate, 'PUT', `bans?sub=${encodeURIComponent(one.sub)}&for=1h`);
-    const { until } = await done(gate, 'PUT', `bans?ip=${address}&for=2h`);
-    await done(gate, 'PUT', `bans?sub=${two.sub}`);
-    await done(gate, 'DELETE', `bans?sub=${two.sub}`);
+    await done(gate, 'PUT', `bans/${encodeURIComponent(one.sub)}?for=1h`);
+    const { until } = await done(gate, 'PUT', `bans/${address}?for=2h`);
+    await done(gate, 'PUT', `bans/${two.sub}`);
+    await done(gate, 'DELETE', `bans/${two.sub}`);
     const bans = await list('bans');
     assert.deepEqual(
       bans.map(({ since, until, ...about }) => {

@@ -102,7 +102,7 @@ describe('what an administrator is answered', () => {
   });
   for (const network of ['198.51.100.0/24', '2001:db8::%2F48']) {
     test(`about the network ${network} is not that it is banned`, async () => {
-      const answer = await administer(gate, 'PUT', `bans?ip=${network}`);
+      const answer = await administer(gate, 'PUT', `bans/${network}`);
       assert.equal(answer.status, 400);
       assert.match(JSON.parse(answer.body).detail, /is no network that is counted/);
     });
