@@ -26,6 +26,7 @@ extern "C" {
     #[wasm_bindgen(js_name = isTimeOut)]
     pub fn is_time_out(error: &JsValue) -> bool;
 
+    #[wasm_bindgen(catch)]
     pub fn forward(
         service: &JsValue,
         request: &Request,
@@ -35,7 +36,7 @@ extern "C" {
         set: &str,
         manner: &JsValue,
         milliseconds: f64,
-    ) -> Promise;
+    ) -> Result<Promise, JsValue>;
 
     #[wasm_bindgen(js_name = readReply)]
     pub fn read_reply(upstream: &Response) -> String;
@@ -74,8 +75,13 @@ extern "C" {
 
 #[wasm_bindgen(module = "/js/objects.js")]
 extern "C" {
-    #[wasm_bindgen(js_name = askByPath)]
-    pub fn ask_by_path(namespace: &JsValue, name: &str, path: &str, milliseconds: f64) -> Promise;
+    #[wasm_bindgen(catch, js_name = askByPath)]
+    pub fn ask_by_path(
+        namespace: &JsValue,
+        name: &str,
+        path: &str,
+        milliseconds: f64,
+    ) -> Result<Promise, JsValue>;
 
     #[wasm_bindgen(catch, js_name = loadRows)]
     pub fn load_rows(storage: &JsValue) -> Result<Vec<JsValue>, JsValue>;
@@ -93,14 +99,14 @@ extern "C" {
     #[wasm_bindgen(js_name = answerByHeader)]
     pub fn answer_by_header(answer: &str) -> Response;
 
-    #[wasm_bindgen(js_name = askOnce)]
+    #[wasm_bindgen(catch, js_name = askOnce)]
     pub fn ask_once(
         namespace: &JsValue,
         name: &str,
         path: &str,
         content: &str,
         milliseconds: f64,
-    ) -> Promise;
+    ) -> Result<Promise, JsValue>;
 
     #[wasm_bindgen(catch, js_name = objectByName)]
     pub fn object_by_name(namespace: &JsValue, name: &str) -> Result<JsValue, JsValue>;
@@ -111,13 +117,13 @@ extern "C" {
     #[wasm_bindgen(catch, js_name = importKey)]
     pub async fn import_key(jwk: &str, algorithm: &str) -> Result<JsValue, JsValue>;
 
-    #[wasm_bindgen(js_name = verifySignature)]
+    #[wasm_bindgen(catch, js_name = verifySignature)]
     pub fn verify_signature(
         key: &JsValue,
         algorithm: &str,
         signature: &[u8],
         signed: &[u8],
-    ) -> Promise;
+    ) -> Result<Promise, JsValue>;
 }
 
 /// The header that says the id of a request on every response.

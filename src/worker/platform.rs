@@ -70,7 +70,7 @@ impl Cryptography for WorkerPlatform {
         let algorithm = algorithm.name();
         let verifying = async {
             let key = self.isolate.import(key, algorithm).await?;
-            Settled::of(&host::verify_signature(&key, algorithm, signature, signed)).await
+            Settled::of(host::verify_signature(&key, algorithm, signature, signed)).await
         };
         verifying
             .await
@@ -207,7 +207,7 @@ impl Upstreams for WorkerPlatform {
             self.isolate.manner(forward.manner),
             millis(forward.timeout) as f64,
         );
-        match Settled::of(&answer).await {
+        match Settled::of(answer).await {
             Ok(response) => {
                 let response: Response = response.unchecked_into();
                 Ok((reply(&host::read_reply(&response)), response))

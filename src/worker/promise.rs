@@ -169,10 +169,16 @@ struct Call {
 pub struct Settled(u32);
 
 impl Settled {
-    pub fn of(promise: &Promise) -> Self {
+    /// `promise`: what a script returned, or what it threw, which is as good as a rejection.
+    pub fn of(promise: Result<Promise, JsValue>) -> Self {
         let number = number();
-        CALLS.with_borrow_mut(|calls| calls.insert(number, Call::default()));
-        SETTLE.with(|settle| host::follow(promise, settle, number));
+        let mut call = Call::default();
+        match promise {
+            Ok(promise) => SETTLE.with(|settle| host::follow(&promise, settle, number)),
+            Err(thrown) => call.result = Some(Err(thrown)),
+        }
+        // The promise calls back in a later turn.
+        CALLS.with_borrow_mut(|calls| calls.insert(number, call));
         Self(number)
     }
 }

@@ -72,7 +72,7 @@ async fn send(
 ) -> std::result::Result<String, String> {
     let namespace = host::binding(env, LEDGER_BINDING);
     let answer = host::ask_by_path(&namespace, name, path, milliseconds as f64);
-    host::text(Settled::of(&answer).await)
+    host::text(Settled::of(answer).await)
 }
 
 /// The ledger of one address or user. It is stored, so that eviction forgets nothing; `memory` is

@@ -26,7 +26,7 @@ pub async fn ask(env: &JsValue, call: &OneTimeCall) -> std::result::Result<Store
     let (path, content) = wire::encode_request(&call.request);
     let milliseconds = millis(call.timeout) as f64;
     let answer = host::ask_once(&namespace, &call.name, &path, content, milliseconds);
-    let answer = host::text(Settled::of(&answer).await)?;
+    let answer = host::text(Settled::of(answer).await)?;
     wire::decode_response(&answer).ok_or_else(|| "its answer can't be read".to_owned())
 }
 

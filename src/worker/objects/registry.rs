@@ -25,6 +25,7 @@ use super::metrics::{Keeper, PATH};
 use super::object_sql::ObjectSql;
 use crate::clock::now;
 use crate::host;
+use crate::promise::Settled;
 use crate::sockets::channel::{Channel, asked};
 use crate::work::Work;
 
@@ -85,10 +86,12 @@ pub async fn register(
     if !call.with_channel {
         let (name, path) = (call.shard.to_string(), call.entry.admission_path());
         let milliseconds = millis(call.timeout) as f64;
-        let answer = host::ask_by_path(&namespace, &name, &path, milliseconds).await;
-        let answer = host::text(answer).and_then(|text| match text.starts_with("status ") {
-            true => Err(text),
-            false => Ok(text),
+        let answer = host::ask_by_path(&namespace, &name, &path, milliseconds);
+        let answer = host::text(Settled::of(answer).await).and_then(|text| {
+            match text.starts_with("status ") {
+                true => Err(text),
+                false => Ok(text),
+            }
         });
         return read(ObjectReply {
             answer,

@@ -25,7 +25,7 @@ pub async fn ask(env: &JsValue, call: &RouteCall) -> std::result::Result<PoolRes
         &wire::encode_request(&call.request),
         millis(call.timeout) as f64,
     );
-    let answer = host::text(Settled::of(&answer).await)?;
+    let answer = host::text(Settled::of(answer).await)?;
     wire::decode_response(&answer).ok_or_else(|| format!("it answered {answer:?}"))
 }
 
